@@ -1,0 +1,29 @@
+"""What all tests share: servers as plug-ins, Hypothesis profiles."""
+
+import importlib.util
+import os
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = [
+    name
+    for name in ("tests.servers.redis", "tests.servers.kafka")
+    if importlib.util.find_spec(name) is not None
+]
+
+# Machines differ too much for deadlines; pytest-timeout catches hangs.
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile(
+    "ci",
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "nightly", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev")
+)
