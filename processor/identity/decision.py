@@ -1,0 +1,84 @@
+"""Decisions as values: what was resolved, and why. They are journalled, so every field is plain data."""
+
+from msgspec import Struct
+
+from processor.identity.model import Identifier
+
+
+class Skip(Struct, frozen=True, array_like=True):
+    """An identifier of the request that was not added, and why (interfaces §4 ``skipped.reason``)."""
+
+    identity_type: str
+    reason: str
+
+
+class ChangeResult(Struct, frozen=True, array_like=True):
+    """A modify changed the set of identities of this profile (semantics §4.5)."""
+
+    identity_type: str
+    modified_mpid: int
+
+
+class Matched(Struct, frozen=True, tag="matched"):
+    """An existing profile is the user."""
+
+    mpid: int
+    matched_on: str | None = None
+    """The first identity type of the priority that hit; None for a supplied or previous MPID."""
+    candidates: int = 0
+    """How many profiles stood to choose from when the lookup ended."""
+    matched: tuple[Identifier, ...] = ()
+    """Request identifiers on the profile before the update (``matched_identities``)."""
+    skipped: tuple[Skip, ...] = ()
+    source_mpid: int | None = None
+    is_known: bool = False
+    is_logged_in: bool = False
+    """The profile is known and a login ID of the request is on it, after the update (§4.2)."""
+    change_results: tuple[ChangeResult, ...] | None = None
+    """Only for modify."""
+
+
+class Created(Struct, frozen=True, tag="created"):
+    """Nobody matched: a new profile, or a profile with the MPID that the producer chose."""
+
+    mpid: int
+    skipped: tuple[Skip, ...] = ()
+    source_mpid: int | None = None
+    candidates: int = 0
+    is_known: bool = False
+    is_logged_in: bool = False
+
+
+class Merged(Struct, frozen=True, tag="merged"):
+    """Several profiles became one (flat matching)."""
+
+    mpid: int
+    absorbed: tuple[int, ...]
+    matched_on: str | None = None
+    candidates: int = 0
+    matched: tuple[Identifier, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+    is_known: bool = False
+    is_logged_in: bool = False
+
+
+class NotFound(Struct, frozen=True, tag="not_found"):
+    """Nobody matched and nothing may be created (search, read_only, update_only)."""
+
+    reason: str = "unknown_user"
+    """unknown_user, unknown_mpid or no_attachable_identity: the reason of ``dropped`` for a batch."""
+    candidates: int = 0
+    skipped: tuple[Skip, ...] = ()
+
+
+class Refused(Struct, frozen=True, tag="refused"):
+    """The request is answered with an error and changes nothing."""
+
+    status: int
+    code: str
+    message: str
+    """Our own words: names rules, strategies and types, never a value."""
+    skipped: tuple[Skip, ...] = ()
+
+
+Decision = Matched | Created | Merged | NotFound | Refused

@@ -1,0 +1,89 @@
+"""The nouns of identity resolution: identifier, space, policy, request (semantics §1, §2)."""
+
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+Environment = Literal["production", "development"]
+Action = Literal["identify", "login", "logout", "modify", "search", "batch"]
+StrategyName = Literal[
+    "default",
+    "profile_conversion",
+    "profile_link",
+    "profile_isolation",
+    "best_match",
+    "flat_matching",
+]
+
+
+class Identifier(NamedTuple):
+    """One thing known of a user, such as ``("email", "ada@example.com")``.
+
+    ``identity_type`` is the canonical (identity API) spelling; values compare exactly (§1.3).
+    """
+
+    identity_type: str
+    value: str
+
+
+class Space(NamedTuple):
+    """What one hash tag of the index holds: an identity scope in one environment."""
+
+    scope: str
+    environment: str
+
+    @property
+    def name(self) -> str:
+        """``scope/environment``, as in profile keys and witnesses."""
+        return f"{self.scope}/{self.environment}"
+
+
+class IdentityPolicy(Struct, frozen=True):
+    """A scope's identity rules (semantics §2.2) and the switches of semantics §11."""
+
+    strategy: StrategyName
+    priority: tuple[str, ...] = ()
+    """Identity types used as lookups, strongest first. A type outside it is data, never a lookup."""
+    login_ids: frozenset[str] = frozenset()
+    unique_ids: frozenset[str] = frozenset()
+    immutable_ids: frozenset[str] = frozenset()
+    max_holders: int = 20
+    max_identities: int = 200
+    activity_resolution_ms: int = 3_600_000
+    tie_break: Literal["last_activity", "newest", "oldest"] = "last_activity"
+    unique_conflict: Literal["skip", "move"] = "skip"
+    higher_conflict: Literal["attach", "new_profile"] = "attach"
+    immutable_protects: Literal["every_request", "search"] = "every_request"
+    search_any_identity: bool = False
+    best_match_login: Literal["refuse", "as_identify"] = "refuse"
+
+
+class IdentityChange(NamedTuple):
+    """One entry of a modify request (§4.5): old None adds, new None removes."""
+
+    identity_type: str
+    old_value: str | None
+    new_value: str | None
+
+
+class IdentityRequest(Struct, frozen=True):
+    """What the identity core is asked: a decoded identity request, or the identity part of a batch."""
+
+    action: Action
+    identifiers: tuple[Identifier, ...] = ()
+    """Canonical types, payload order, no empty, blocked or over-long values."""
+    refused: tuple[tuple[Identifier, str], ...] = ()
+    """Identifiers taken out before the core saw them, with the skip reason (blocked, bound)."""
+    previous_mpid: int | None = None
+    mpid: int | None = None
+    """The target of a modify; the MPID a batch came with."""
+    changes: tuple[IdentityChange, ...] = ()
+    time_ms: int = 0
+    """The time of the request (semantics §12.2 item 13): created, added, last seen."""
+    input: str = "default"
+    seed: bytes = b""
+    """What a new MPID is derived from: the record's place, time and digest, keyed."""
+    may_create: bool = True
+    """False for update_only inputs and read_only requests: a decision that would create is NotFound."""
+    read_only: bool = False
+    """Decide, but change nothing (read_only requests)."""

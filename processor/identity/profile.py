@@ -1,0 +1,65 @@
+"""The profile document: identity record and data of one profile, with one version (interfaces §6).
+
+The identity core reads and replaces its identities, ``processor.profiles`` its workspaces. Values are
+frozen; their dicts are never mutated once they stand in a profile.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Identity(Struct, frozen=True):
+    """An identifier of a profile. The last of a type with the highest ``updated_ms`` is its current value."""
+
+    identity_type: str
+    value: str
+    added_ms: int
+    updated_ms: int
+    input: str
+
+
+class Attribute(Struct, frozen=True):
+    """A user attribute and who owns it (semantics §7.4)."""
+
+    value: Any
+    source: str
+    input: str
+    updated_ms: int
+
+
+class Device(Struct, frozen=True, omit_defaults=True):
+    """One device of a profile in one workspace (semantics §7.1); the first of its ids names it."""
+
+    ids: dict[str, str]
+    first_seen_ms: int
+    last_seen_ms: int
+    info: dict[str, Any] = {}
+
+
+class WorkspaceData(Struct, frozen=True):
+    """What one workspace knows of a profile: data stays per workspace even in a shared scope (§7.1)."""
+
+    attributes: dict[str, Attribute] = {}
+    consent_state: dict[str, Any] = {}
+    devices: tuple[Device, ...] = ()
+
+
+class Profile(Struct, frozen=True):
+    """A profile document. ``version`` rises by one for each record that changes it."""
+
+    scope: str
+    environment: str
+    mpid: int
+    version: int
+    created_ms: int
+    last_seen_ms: int
+    source_mpid: int | None = None
+    """Under profile_link: the anonymous profile this known one arose from; set once, at creation."""
+    merged_into: int | None = None
+    contested: bool = False
+    """Another profile could tie with it, so its last activity is written on every match."""
+    merges: int = 0
+    """How many profiles this survivor absorbed, with their own (flat matching)."""
+    identities: tuple[Identity, ...] = ()
+    workspaces: dict[str, WorkspaceData] = {}

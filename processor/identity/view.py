@@ -1,0 +1,151 @@
+"""What a poll batch read of a space, and what it has decided so far.
+
+Later records see the effects of earlier ones; everything the decisions asked for is remembered, so
+that the commit can check it, absence included (architecture §2 "Read, decide, compare-and-set").
+The index entries follow from the documents: they are the difference of the identities that a
+profile had and has, so one cannot contradict the other.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.identity.model import Identifier
+from processor.identity.profile import Profile
+
+Holders = tuple[int, ...]
+
+
+class Unread(Exception):  # noqa: N818 - it asks for more, it reports no error
+    """A decision needs what the batch has not read yet: read it too, then decide the batch again."""
+
+    def __init__(self, identifiers: Collection[Identifier] = (), mpids: Collection[int] = ()) -> None:
+        super().__init__()
+        self.identifiers = tuple(identifiers)
+        self.mpids = tuple(mpids)
+
+
+class ReadSet(Struct):
+    """One instant of the index: every key that was asked for is here, absent ones as () and None."""
+
+    holders: dict[Identifier, Holders]
+    profiles: dict[int, Profile | None]
+
+
+class Effects(Struct):
+    """What a batch read (to be checked) and what it writes (all or nothing)."""
+
+    expected_holders: dict[Identifier, Holders]
+    expected_versions: dict[int, int]
+    """0 where the profile must not exist."""
+    holders: dict[Identifier, Holders]
+    profiles: dict[int, Profile]
+
+
+class Edit(Struct, frozen=True):
+    """What one record did to one profile; ``before`` is None for a new one."""
+
+    before: Profile | None
+    after: Profile
+
+
+class View:
+    """A read set with the decisions of this batch laid over it. Lives for one fold."""
+
+    def __init__(self, read: ReadSet, is_lookup: Callable[[str], bool]) -> None:
+        self._read = read
+        self._is_lookup = is_lookup
+        self._holders: dict[Identifier, Holders] = {}
+        self._profiles: dict[int, Profile] = {}
+        self._asked_identifiers: set[Identifier] = set()
+        self._asked_mpids: set[int] = set()
+        self._before: dict[int, Profile | None] = {}
+
+    def holders(self, identifier: Identifier) -> Holders:
+        """Return the profiles that hold *identifier* as a lookup, in no particular order."""
+        found = self._holders.get(identifier)
+        if found is not None:
+            return found
+        found = self._read.holders.get(identifier)
+        if found is None:
+            raise Unread(identifiers=(identifier,))
+        self._asked_identifiers.add(identifier)
+        return found
+
+    def exact(self, mpid: int) -> Profile | None:
+        """Return the document of *mpid* itself, be it merged into another."""
+        found = self._profiles.get(mpid)
+        if found is not None:
+            return found
+        try:
+            found = self._read.profiles[mpid]
+        except KeyError:
+            raise Unread(mpids=(mpid,)) from None
+        self._asked_mpids.add(mpid)
+        return found
+
+    def profile(self, mpid: int) -> Profile | None:
+        """Return the profile that *mpid* leads to today, merge pointers followed."""
+        found = self.exact(mpid)
+        while found is not None and found.merged_into is not None:
+            found = self.exact(found.merged_into)
+        return found
+
+    def is_free(self, mpid: int) -> bool:
+        """Whether *mpid* may be given out. What was not read counts as free; the commit checks it."""
+        if mpid in self._profiles:
+            return False
+        self._asked_mpids.add(mpid)
+        return self._read.profiles.get(mpid) is None
+
+    def put(self, profile: Profile) -> None:
+        """Replace the document of ``profile.mpid``; index entries follow from its identities."""
+        mpid = profile.mpid
+        before = self._profiles.get(mpid) or self._read.profiles.get(mpid)
+        if mpid not in self._before:
+            self._before[mpid] = before
+        self._asked_mpids.add(mpid)
+        had = self._lookups(before)
+        has = self._lookups(profile)
+        for identifier in had - has:
+            self._holders[identifier] = tuple(m for m in self.holders(identifier) if m != mpid)
+        for identifier in has - had:
+            self._holders[identifier] = (*self.holders(identifier), mpid)
+        self._profiles[mpid] = profile
+
+    def settle(self) -> tuple[Edit, ...]:
+        """End a record: give every profile it really changed its next version, return the edits."""
+        edits = []
+        for mpid, before in self._before.items():
+            after = self._profiles[mpid]
+            if before is not None and after == before:
+                self._profiles[mpid] = before
+                continue
+            after = replace(after, version=(before.version if before else 0) + 1)
+            self._profiles[mpid] = after
+            edits.append(Edit(before, after))
+        self._before = {}
+        return tuple(edits)
+
+    def effects(self) -> Effects | None:
+        """Return what is to be committed, or None where nothing was written."""
+        read = self._read
+        profiles = {m: p for m, p in self._profiles.items() if p is not read.profiles.get(m)}
+        if not profiles:
+            return None
+        versions = {m: read.profiles.get(m) for m in self._asked_mpids}
+        return Effects(
+            expected_holders={i: read.holders[i] for i in self._asked_identifiers},
+            expected_versions={m: p.version if p else 0 for m, p in versions.items()},
+            holders={i: h for i, h in self._holders.items() if h != read.holders[i]},
+            profiles=profiles,
+        )
+
+    def _lookups(self, profile: Profile | None) -> set[Identifier]:
+        if profile is None or profile.merged_into is not None:
+            return set()
+        identities: Iterable[Identifier] = (
+            Identifier(i.identity_type, i.value) for i in profile.identities
+        )
+        return {i for i in identities if self._is_lookup(i.identity_type)}

@@ -1,0 +1,47 @@
+"""The event batch as the project sees it: the few fields it needs decoded, everything else as received."""
+
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from processor.identity.model import Environment, Identifier, IdentityChange
+
+
+class EventBatch(Struct, frozen=True):
+    """A decoded event batch (semantics §6)."""
+
+    fields: dict[str, Raw]
+    """Every top-level field as received, last duplicate wins; outputs are assembled from these."""
+    environment: Environment
+    mpid: int | None
+    identifiers: tuple[Identifier, ...]
+    """From user_identities, device_info and mp_deviceid, canonical types, in that order; no null or empty values."""
+    has_events: bool
+    time_ms: int | None
+    """Smallest events[].data.timestamp_unixtime_ms, else the batch's; None where it has neither (§12.2 item 13)."""
+    source_request_id: str | None
+    user_attributes: dict[str, Any]
+    deleted_user_attributes: tuple[str, ...]
+    consent_state: dict[str, Any] | None
+    device_info: dict[str, Any] | None
+    over_limit: tuple[tuple[Identifier, str], ...] = ()
+    """Identifiers left out for the length of their value, with the reason ``bound``."""
+    bounded_attributes: int = 0
+    """Attributes left out for a limit of semantics §9.7."""
+
+
+class IdentityCall(Struct, frozen=True):
+    """A decoded identity request (interfaces §3), or one that breaks a rule (``error`` set)."""
+
+    request_type: str
+    environment: Environment | None
+    request_id: str | None
+    time_ms: int | None
+    identifiers: tuple[Identifier, ...] = ()
+    previous_mpid: int | None = None
+    mpid: int | None = None
+    changes: tuple[IdentityChange, ...] = ()
+    read_only: bool = False
+    over_limit: tuple[tuple[Identifier, str], ...] = ()
+    error: tuple[int, str, str] | None = None
+    """(status, code, message) of a rule broken before anything is looked up."""

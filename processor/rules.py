@@ -1,0 +1,63 @@
+"""What the settings mean for a record: frozen values that ``settings`` builds and everybody else reads."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from processor.identity.model import IdentityPolicy
+from processor.identity.normalize import Blocklist, Normalizers
+from processor.identity.types import IdentityKeys
+
+Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_feed"]
+Protection = Literal["create_and_update", "update_only", "read_only"]
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[limits]`` (interfaces §2). What would pass one is not stored, with reason ``bound``."""
+
+    max_record_bytes: int = 262_144
+    max_profile_bytes: int = 524_288
+    max_identities: int = 200
+    max_attributes: int = 1000
+    max_devices: int = 50
+    max_holders: int = 20
+    activity_resolution_s: int = 3600
+    max_future_ms: int = 86_400_000
+    """How far ahead of its record a client's time may lie before the record's time is taken (§12.2 item 2)."""
+
+
+class WorkspaceRules(Struct, frozen=True):
+    """One workspace: its scope's identity policy and what is its own."""
+
+    name: str
+    scope: str
+    policy: IdentityPolicy
+    keys: IdentityKeys
+    blocklist: Blocklist
+    normalizers: Normalizers
+    forward_empty_batches: bool = False
+    error_envelope: Literal["documented", "both"] = "documented"
+
+
+class InputRules(Struct, frozen=True):
+    """One configured input: where its records belong, how much they are trusted, what they may change."""
+
+    name: str
+    workspace: WorkspaceRules
+    source: Source = "sdk"
+    protection: Protection = "create_and_update"
+    dedup_window_ms: int = 600_000
+    topics: frozenset[str] = frozenset()
+    """Topics it may come from; empty: every input topic."""
+
+
+class Rules(Struct, frozen=True):
+    """All rules a record can meet."""
+
+    inputs: Mapping[str, InputRules]
+    batch_topics: frozenset[str]
+    request_topics: frozenset[str]
+    limits: Limits
+    formats: Mapping[str, Literal["json", "avro"]] = {}
+    """The configured format of a topic, by topic name; json where none is named."""

@@ -1,0 +1,195 @@
+"""What the pipeline asks of the index of one space, and what it gets (architecture §2).
+
+``processor.index`` implements it twice, on Redis and in memory; one contract suite holds both to it.
+Rows, cursors, epochs, journals, witnesses, claims: see docs/glossary.md.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import Effects, ReadSet
+
+
+class IndexUnavailable(Exception):
+    """Redis cannot be asked now (away, loading, read-only, out of memory ...): wait, then rewind.
+
+    Whether the last commit was applied is unknown; the rewind finds out from the journal.
+    """
+
+
+class LostWrites(Exception):
+    """The index holds less than was acknowledged: stop, and name ``idstream restore``."""
+
+
+class Fenced(Exception):
+    """A row has a newer owner, or the space belongs to another group or cluster: abort and exit."""
+
+
+class NoStart(Exception):
+    """There is no safe place to start a partition from: stop, and name the ways out."""
+
+
+class Assigned(Struct, frozen=True):
+    """An input partition just assigned to this process, with what Kafka knows of its position."""
+
+    topic: str
+    partition: int
+    topic_id: str
+    """Tells a recreated topic from the one before it."""
+    committed: int | None
+    """The group's committed offset; None where it has none."""
+    metadata: str
+    """That offset's metadata, '' where none: the witnesses (``processor.journal``)."""
+
+
+class RowKey(Struct, frozen=True, order=True):
+    """One input partition's place in a space."""
+
+    topic: str
+    partition: int
+
+
+class Claim(Struct, frozen=True):
+    """The use of a ``source_request_id`` by the record at ``coordinates``.
+
+    *token* already names workspace, input and id. A claim of another record counts while the two
+    record times are less than *window_ms* apart, in either direction.
+    """
+
+    token: bytes
+    time_ms: int
+    window_ms: int
+    coordinates: str
+    """``topic/partition/offset`` of the record that used it."""
+
+
+class Ask(Struct, frozen=True):
+    """What one record may touch. Holders' documents and survivors of merges come along unasked."""
+
+    identifiers: tuple[Identifier, ...] = ()
+    mpids: tuple[int, ...] = ()
+    claim: Claim | None = None
+
+
+class Trim(Struct, frozen=True):
+    """Journal chunks whose transaction committed, and the versions of their profiles published so far.
+
+    The oldest *chunks* of the row's journal are dropped if the index holds no newer version of any
+    of *published* (0: never published by us).
+    """
+
+    row: RowKey
+    chunks: int
+    published: dict[int, int]
+
+
+class Reading(Struct):
+    """The answer to a read: one instant of the space."""
+
+    covered: int
+    """How many of the asks it covers, in order: at least one, unless none were made."""
+    seq: int
+    read: ReadSet
+    duplicates: tuple[bool, ...]
+    """For each covered ask: whether another record had claimed its ``source_request_id`` before."""
+    trimmed: tuple[bool, ...] = ()
+    """For each trim, whether it was made."""
+    newer: dict[int, Profile] = {}
+    """Current documents that kept a trim from being made: to be published with the next transaction."""
+
+
+class RowAdvance(Struct, frozen=True):
+    """A commit's effect on one row: its cursor moves from *expected_cursor*, *chunk* joins its journal."""
+
+    row: RowKey
+    epoch: int
+    expected_cursor: int | None
+    cursor: int
+    chunk: bytes
+    """Encoded entries (``processor.journal``); the index stores the commit's seq beside them."""
+
+
+class Committed(Struct, frozen=True):
+    """All effects were written, atomically, as commit number *seq* of the space."""
+
+    seq: int
+
+
+class Conflict(Struct, frozen=True):
+    """Something that was read has changed: nothing was written; *read* is the whole read set as it is now."""
+
+    seq: int
+    read: ReadSet
+
+
+class RowClaim(Struct, frozen=True):
+    """A partition just assigned: *topic_id* tells a recreated topic, whose row starts anew."""
+
+    row: RowKey
+    topic_id: str
+
+
+class RowState(Struct, frozen=True):
+    """A row after its claim."""
+
+    row: RowKey
+    epoch: int
+    cursor: int | None
+    """The offset after the last journalled record; None where the row never moved."""
+    config: str
+    """Fingerprint of the identity settings the row was last claimed or moved under; '' if new."""
+    chunks: tuple[tuple[int, bytes], ...]
+    """The journal, oldest first: (seq of the commit, encoded entries)."""
+
+
+class Claimed(Struct, frozen=True):
+    """The answer to a claim of rows."""
+
+    seq: int
+    rows: tuple[RowState, ...]
+
+
+class Index(Protocol):
+    """The identity index, profile store and journal of every space.
+
+    Each method is one atomic instant of one space and raises IndexUnavailable, LostWrites or
+    Fenced. *epochs* are the caller's rows with the epochs its claims returned: a higher one in the
+    store raises Fenced, a lower or missing one LostWrites; so does a seq below one this process saw.
+    """
+
+    def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
+        """Raise the epoch of each row and the space's seq by one; return rows and journals.
+
+        *owner* names the consumer group and Kafka cluster: a space is bound to the first that claims it.
+        The stored fingerprint of a row is returned as it was, then replaced by *config* once its
+        journal is empty or unchanged; see RowState.config.
+        """
+        ...
+
+    def read(
+        self,
+        space: Space,
+        epochs: dict[RowKey, int],
+        asks: Sequence[Ask],
+        trims: Sequence[Trim] = (),
+    ) -> Reading:
+        """Return what *asks* name, claim their request ids, and trim journals, in one instant.
+
+        Stops after a bound of keys and bytes (``covered``). With no asks and no trims it only checks
+        epochs and seq: the idle check.
+        """
+        ...
+
+    def commit(
+        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+    ) -> Committed | Conflict:
+        """Check all that *effects* says was read, then write all of it, advance rows, append journals."""
+        ...
+
+    def token(self, identifier: Identifier) -> bytes:
+        """Return the 16 bytes that stand for *identifier* in keys and changes (keyed blake2b)."""
+        ...
