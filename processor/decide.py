@@ -1,0 +1,232 @@
+"""The fold: decide the records of one poll batch and space in order over one view. Pure.
+
+Later records see the effects of earlier ones. The outcome, the identity changes and the profile
+that each record leaves behind follow from its decision and from what it did to the view.
+"""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from processor.identity.decision import Decision, NotFound, Refused, Skip
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import Profile
+from processor.identity.resolve import resolve
+from processor.identity.view import Edit, Effects, ReadSet, View
+from processor.intake import Work
+from processor.journal import Change, Entry
+from processor.outcome import OutcomeName
+from processor.profiles.update import apply_batch
+from processor.rules import Limits
+
+VIOLATIONS = frozenset(
+    {"blocked", "bound", "limit", "time_limit", "mapping_limit", "merge_limit"}
+)
+"""Reasons of skips that are violations too, each with a change event (interfaces §5)."""
+
+
+class Decided(Struct):
+    """A record with its journal entry and the profile as it stands after the record's own effect."""
+
+    work: Work
+    entry: Entry
+    profile: Profile | None
+    documents: tuple[Profile, ...] = ()
+    """The profiles that the record changed, as they stand after it: to be published."""
+    bounded: int = 0
+    """Attributes and devices of the record that a limit kept out."""
+
+
+class Folded(Struct):
+    """The decisions of a batch and what they write; ``effects`` is None where nothing changed."""
+
+    decided: list[Decided]
+    effects: Effects | None
+
+
+class Folder(Struct, frozen=True):
+    """Folds batches of one scope: its policy, its limits, and the token of an identifier."""
+
+    policy: IdentityPolicy
+    limits: Limits
+    token: Callable[[Identifier], bytes]
+
+    def fold(
+        self, works: Sequence[Work], duplicates: Sequence[bool], read: ReadSet
+    ) -> Folded:
+        """Decide *works* in order over *read*; raises Unread where more must be read first."""
+        lookups = frozenset(self.policy.priority)
+        view = View(read, lookups.__contains__)
+        decided = [
+            self._decide(work, place, view, is_duplicate=duplicate)
+            for place, (work, duplicate) in enumerate(zip(works, duplicates, strict=True))
+        ]
+        return Folded(decided, view.effects())
+
+    def _decide(self, work: Work, place: int, view: View, *, is_duplicate: bool) -> Decided:
+        request = work.request
+        if is_duplicate:
+            return _plain(work, place, "duplicate")
+        if request is None:
+            return _plain(work, place, "forwarded")
+        if request.action == "batch" and not request.identifiers and request.mpid is None:
+            skipped = tuple(Skip(i.identity_type, reason) for i, reason in request.refused)
+            decision: Decision = NotFound("no_identity", skipped=skipped)
+        else:
+            decision = resolve(request, view, self.policy)
+        mpid = None if isinstance(decision, NotFound | Refused) else decision.mpid
+        notifications, bounded = None, 0
+        if work.batch is not None and mpid is not None:
+            notifications, bounded = self._store(work, view, mpid)
+        edits = view.settle()
+        profile = None if mpid is None else view.exact(mpid)
+        outcome, reason = outcome_of(work, decision)
+        entry = Entry(
+            offset=work.record.offset,
+            outcome=outcome,
+            reason=reason,
+            mpid=mpid,
+            decision=decision,
+            changes=self._changes(work, decision, edits, profile),
+            touched=tuple((e.after.mpid, e.after.version) for e in edits),
+            notifications=notifications,
+            position=place,
+            seq=0,
+        )
+        return Decided(work, entry, profile, tuple(e.after for e in edits), bounded)
+
+    def _store(self, work: Work, view: View, mpid: int) -> tuple[bytes | None, int]:
+        """Write the batch's attributes, consent and device to the profile."""
+        profile = view.exact(mpid)
+        assert work.batch is not None
+        assert profile is not None
+        applied = apply_batch(
+            profile,
+            work.rules,
+            work.batch,
+            received_ms=work.record.timestamp_ms,
+            time_ms=work.time_ms,
+            limits=self.limits,
+        )
+        if applied.profile is not profile:
+            view.put(applied.profile)
+        return applied.notifications, applied.bounded
+
+    def _changes(
+        self, work: Work, decision: Decision, edits: tuple[Edit, ...], profile: Profile | None
+    ) -> tuple[Change, ...]:
+        if not edits and not decision.skipped:
+            return ()
+        return (
+            *identity_changes(edits, self.policy, self.token),
+            *(
+                Change(
+                    change="violation",
+                    mpid=profile.mpid if profile else None,
+                    version=profile.version if profile else None,
+                    identity_type=skip.identity_type,
+                    reason=skip.reason,
+                )
+                for skip in decision.skipped
+                if skip.reason in VIOLATIONS
+            ),
+        )
+
+
+def outcome_of(work: Work, decision: Decision) -> tuple[OutcomeName, str | None]:
+    """Say what becomes of a record for its decision (interfaces §1)."""
+    if work.batch is None:
+        return "answered", error_code(work, decision)
+    if isinstance(decision, NotFound):
+        return "dropped", decision.reason
+    if isinstance(decision, Refused):
+        return "dropped", "no_attachable_identity"
+    if work.batch.has_events or work.rules.workspace.forward_empty_batches:
+        return "forwarded", None
+    return "stored", None
+
+
+def error_code(work: Work, decision: Decision) -> str | None:
+    """Return the code of the error that an identity request is answered with, if any."""
+    if isinstance(decision, Refused):
+        return decision.code
+    is_search = work.request is not None and work.request.action == "search"
+    return "NOT_FOUND_ERROR" if is_search and isinstance(decision, NotFound) else None
+
+
+def _plain(work: Work, place: int, outcome: OutcomeName) -> Decided:
+    entry = Entry(work.record.offset, outcome, None, None, None, (), (), None, place, 0)
+    return Decided(work, entry, None)
+
+
+def identity_changes(
+    edits: Sequence[Edit], policy: IdentityPolicy, token: Callable[[Identifier], bytes]
+) -> list[Change]:
+    """Return what a record did to the graph, as the difference of the profiles before and after.
+
+    Replaying these by profile and version arrives at the same identities, because they are read
+    off the documents (interfaces §5).
+    """
+    lost: dict[Identifier, int] = {}
+    gained: dict[Identifier, int] = {}
+    differences = []
+    for edit in edits:
+        had, has = _identities(edit.before), _identities(edit.after)
+        removed = [i for i in had if i not in has]
+        added = [i for i in has if i not in had]
+        lost.update((i, edit.after.mpid) for i in removed)
+        gained.update((i, edit.after.mpid) for i in added)
+        differences.append((edit, removed, added))
+    changes: list[Change] = []
+    for edit, removed, added in differences:
+        changes += _changes_of(edit, removed, added, (lost, gained, policy, token))
+    return changes
+
+
+def _changes_of(
+    edit: Edit,
+    removed: list[Identifier],
+    added: list[Identifier],
+    context: tuple[
+        dict[Identifier, int],
+        dict[Identifier, int],
+        IdentityPolicy,
+        Callable[[Identifier], bytes],
+    ],
+) -> list[Change]:
+    lost, gained, policy, token = context
+    after, before = edit.after, edit.before
+    mpid, version = after.mpid, after.version
+    changes = [] if before is not None else [Change("profile_created", mpid, version)]
+    for identifier in removed:
+        kind, text = identifier.identity_type, token(identifier).hex()
+        if kind in policy.unique_ids and identifier in gained:
+            to = gained[identifier]
+            changes.append(
+                Change("identity_moved", mpid, version, kind, text, moved_from=mpid, moved_to=to)
+            )
+            continue
+        changes.append(Change("identity_removed", mpid, version, kind, text))
+        if identifier in gained:  # a shared identifier had too many holders (semantics §12.2 item 10)
+            changes.append(Change("violation", mpid, version, kind, reason="max_holders"))
+    for identifier in added:
+        kind, text = identifier.identity_type, token(identifier).hex()
+        source = lost.get(identifier)
+        if kind in policy.unique_ids and source is not None:
+            changes.append(
+                Change("identity_moved", mpid, version, kind, text, moved_from=source, moved_to=mpid)
+            )
+        else:
+            changes.append(Change("identity_added", mpid, version, kind, text))
+    if after.source_mpid is not None and (before is None or before.source_mpid is None):
+        changes.append(Change("profile_linked", mpid, version, source=after.source_mpid))
+    if before is not None and before.identities and not after.identities:
+        changes.append(Change("profile_orphaned", mpid, version))
+    return changes
+
+
+def _identities(profile: Profile | None) -> dict[Identifier, None]:
+    """Return a profile's identifiers in their order, for quick and repeatable differences."""
+    if profile is None:
+        return {}
+    return {Identifier(i.identity_type, i.value): None for i in profile.identities}

@@ -1,0 +1,181 @@
+"""From a consumed record to work for the index, or to an outcome that needs none. Pure.
+
+Nothing here raises on bad input: a record that cannot be processed is a dead letter, an identity
+request that breaks a rule is answered with its error (interfaces §1, §4).
+"""
+
+from msgspec import Struct
+
+from processor.codecs.json import decode_batch, decode_request
+from processor.identity.model import IdentityRequest, Space
+from processor.identity.normalize import admit
+from processor.identity.resolve import reads
+from processor.outcome import DeadLetter, Record
+from processor.profiles.batch import EventBatch, IdentityCall
+from processor.rules import InputRules, Rules
+from processor.space import Ask, Claim
+
+JSON_TYPES = frozenset({"application/json", "text/json"})
+NO_ALIASING = frozenset({"profile_isolation", "best_match", "flat_matching"})
+"""Strategies under which an alias request is refused (semantics §5)."""
+
+
+class Work(Struct):
+    """A decoded record that asks something of the index of one space."""
+
+    record: Record
+    rules: InputRules
+    space: Space
+    request: IdentityRequest | None
+    """None where only the source_request_id is asked about (read_only and unattributable batches)."""
+    batch: EventBatch | None
+    call: IdentityCall | None
+    ask: Ask
+    time_ms: int = 0
+
+
+class Unasked(Struct):
+    """A record whose outcome is certain without the index."""
+
+    record: Record
+    rules: InputRules
+    batch: EventBatch | None = None
+    call: IdentityCall | None = None
+    error: tuple[int, str, str] | None = None
+    """For an identity request: (status, code, message)."""
+
+
+class Rejected(Struct):
+    """A record that goes to the dead letters."""
+
+    record: Record
+    letter: DeadLetter
+
+
+Taken = Work | Unasked | Rejected
+
+
+class Intake(Struct, frozen=True):
+    """Takes records in under one set of rules; *key* keys the MPIDs (empty: guessable)."""
+
+    rules: Rules
+    key: bytes = b""
+
+    def take(self, record: Record) -> Taken:
+        """Decode *record* and say what it asks of the index."""
+        rules = self._input_of(record)
+        if isinstance(rules, DeadLetter):
+            return Rejected(record, rules)
+        if record.topic in self.rules.batch_topics:
+            return self._take_batch(record, rules)
+        return self._take_request(record, rules)
+
+    def _input_of(self, record: Record) -> InputRules | DeadLetter:
+        name, content_type = "default", None
+        for header, value in record.headers:
+            if header == "input":
+                name = value.decode("utf-8", "replace")
+            elif header == "content-type":
+                content_type = value
+        rules = self.rules.inputs.get(name)
+        if rules is None or (rules.topics and record.topic not in rules.topics):
+            return DeadLetter("unknown_input", "header input names no input of this topic")
+        if content_type is not None and not _is_json(content_type):
+            return DeadLetter(
+                "unsupported_content_type", "header content-type: only application/json is read"
+            )
+        return rules
+
+    def _take_batch(self, record: Record, rules: InputRules) -> Taken:
+        workspace = rules.workspace
+        batch = decode_batch(record.value, workspace.keys, self.rules.limits)
+        if isinstance(batch, DeadLetter):
+            return Rejected(record, batch)
+        space = Space(workspace.scope, batch.environment)
+        claim = _claim(record, rules, batch)
+        time_ms = self._time_ms(record, batch.time_ms)
+        if rules.protection == "read_only":
+            if claim is None:
+                return Unasked(record, rules, batch=batch)
+            return Work(record, rules, space, None, batch, None, Ask(claim=claim), time_ms)
+        kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
+        request = IdentityRequest(
+            action="batch",
+            identifiers=kept,
+            refused=(*batch.over_limit, *blocked),
+            mpid=batch.mpid,
+            time_ms=time_ms,
+            input=rules.name,
+            seed=self._seed(record, space),
+            may_create=rules.protection == "create_and_update",
+        )
+        identifiers, mpids = reads(request, workspace.policy)
+        ask = Ask(identifiers, mpids, claim)
+        return Work(record, rules, space, request, batch, None, ask, time_ms)
+
+    def _take_request(self, record: Record, rules: InputRules) -> Taken:
+        workspace = rules.workspace
+        call = decode_request(record.value, workspace.keys, self.rules.limits)
+        if isinstance(call, DeadLetter):
+            return Rejected(record, call)
+        error = call.error
+        if call.request_type == "alias":
+            error = _alias_error(workspace.policy.strategy)
+        if error is not None or call.environment is None:
+            return Unasked(record, rules, call=call, error=error)
+        space = Space(workspace.scope, call.environment)
+        time_ms = self._time_ms(record, call.time_ms)
+        kept, blocked = admit(call.identifiers, workspace.blocklist, workspace.normalizers)
+        request = IdentityRequest(
+            action=call.request_type,  # type: ignore[arg-type]  # the codec lets known types through only
+            identifiers=kept,
+            refused=(*call.over_limit, *blocked),
+            previous_mpid=call.previous_mpid,
+            mpid=call.mpid,
+            changes=call.changes,
+            time_ms=time_ms,
+            input=rules.name,
+            seed=self._seed(record, space),
+            may_create=rules.protection == "create_and_update",
+            read_only=call.read_only or rules.protection == "read_only",
+        )
+        identifiers, mpids = reads(request, workspace.policy)
+        return Work(record, rules, space, request, None, call, Ask(identifiers, mpids), time_ms)
+
+    def _time_ms(self, record: Record, claimed_ms: int | None) -> int:
+        """Return the time of a record (semantics §12.2 items 2 and 13)."""
+        if claimed_ms is None or claimed_ms > record.timestamp_ms + self.rules.limits.max_future_ms:
+            return record.timestamp_ms
+        return claimed_ms
+
+    def _seed(self, record: Record, space: Space) -> bytes:
+        """Return what a new MPID is derived from; hashed only if one is needed."""
+        place = f"{space.name}|{record.topic}|{record.partition}|{record.offset}|{record.timestamp_ms}|"
+        return b"|".join((self.key, place.encode(), record.value or b""))
+
+
+def _is_json(content_type: bytes) -> bool:
+    if content_type == b"application/json":
+        return True
+    kind = content_type.decode("utf-8", "replace").partition(";")[0]
+    return kind.strip().lower() in JSON_TYPES
+
+
+def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None:
+    if batch.source_request_id is None or rules.dedup_window_ms <= 0:
+        return None
+    token = "\x00".join((rules.workspace.name, rules.name, batch.source_request_id))
+    return Claim(
+        token=token.encode("utf-8", "surrogatepass"),
+        time_ms=record.timestamp_ms,
+        window_ms=rules.dedup_window_ms,
+        coordinates=f"{record.topic}/{record.partition}/{record.offset}",
+    )
+
+
+def _alias_error(strategy: str) -> tuple[int, str, str]:
+    """Refuse an alias request (semantics §5): aliasing is not built yet."""
+    if strategy in NO_ALIASING:
+        return 403, "FORBIDDEN", f"aliasing does not exist under {strategy}"
+    return 501, "NOT_IMPLEMENTED", "alias requests are not processed yet"
+

@@ -1,0 +1,178 @@
+"""The journal: decisions that must not be taken again, and the rows they hang on (architecture §2).
+
+A *row* is one input partition's place in one space. Its cursor is the offset after the last record
+whose decision the index holds; its journal keeps those decisions until the Kafka transaction that
+published them has committed and the changelog cannot go backwards any more.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct, field
+
+from processor.identity.decision import Decision
+from processor.space import RowKey, RowState, Trim
+
+FORMAT = b"\x01"
+"""First byte of every chunk: the format of the entries behind it."""
+
+
+class Change(Struct, frozen=True, array_like=True):
+    """One identity change (interfaces §5) without its cause, which the record adds."""
+
+    change: str
+    mpid: int | None
+    version: int | None
+    identity_type: str | None = None
+    token: str | None = None
+    reason: str | None = None
+    moved_from: int | None = None
+    moved_to: int | None = None
+    source: int | None = None
+    absorbed: tuple[int, ...] = ()
+
+
+class Entry(Struct, frozen=True, array_like=True):
+    """What was decided for one record: all that its outputs need beside the record and its profiles."""
+
+    offset: int
+    outcome: str
+    reason: str | None
+    mpid: int | None
+    """The profile that the record was attributed to."""
+    decision: Decision | None
+    changes: tuple[Change, ...]
+    touched: tuple[tuple[int, int], ...]
+    """(MPID, version) of every profile that the record changed."""
+    notifications: bytes | None
+    position: int
+    seq: int
+    """Of the read, for a record whose batch had no effect; 0: that of the commit that holds the entry."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[Entry, ...])
+
+
+def pack_entries(entries: Iterable[Entry]) -> bytes:
+    """Return a chunk: the format byte and the entries as MessagePack."""
+    return FORMAT + _encoder.encode(tuple(entries))
+
+
+def unpack_entries(seq: int, chunk: bytes) -> tuple[Entry, ...]:
+    """Return a chunk's entries, those of the commit itself with its *seq*."""
+    if chunk[:1] != FORMAT:
+        message = f"journal format {chunk[:1]!r} is not known to this release: run the newer one"
+        raise ValueError(message)
+    entries = _decoder.decode(chunk[1:])
+    return tuple(e if e.seq else msgspec.structs.replace(e, seq=seq) for e in entries)
+
+
+class Chunk(Struct):
+    """One commit's part of a row's journal, until it is trimmed."""
+
+    end: int
+    """The offset after its last entry: the chunk is settled once Kafka's committed offset reaches it."""
+    published: dict[int, int]
+    """For each profile its entries touched, the newest version that we published in a committed transaction."""
+
+
+class Row(Struct):
+    """What this processor knows of one row it owns."""
+
+    key: RowKey
+    epoch: int
+    cursor: int | None
+    committed: int
+    """Kafka's committed offset of the partition."""
+    replay_end: int = 0
+    """Records below it take their journalled decision; it is where the cursor was when the row was claimed."""
+    replay: dict[int, Entry] = field(default_factory=dict)
+    """Journalled decisions of records that Kafka has not committed: taken instead of deciding again."""
+    pending: list[Entry] = field(default_factory=list)
+    """Decisions of the open transaction that no commit has journalled yet."""
+    chunks: deque[Chunk] = field(default_factory=deque)
+    is_waiting: bool = False
+    """A trim found newer documents, which go out with the next transaction: ask again after it."""
+
+    @classmethod
+    def claimed(cls, state: RowState, committed: int, replay_end: int) -> "Row":
+        """Take over a row: what Kafka has not committed is to be replayed, the rest to be trimmed."""
+        row = cls(
+            key=state.row,
+            epoch=state.epoch,
+            cursor=state.cursor,
+            committed=committed,
+            replay_end=replay_end,
+        )
+        for seq, chunk in state.chunks:
+            entries = unpack_entries(seq, chunk)
+            row.replay.update((e.offset, e) for e in entries if e.offset >= committed)
+            row.note_chunk(entries)
+        return row
+
+    def note_chunk(self, entries: tuple[Entry, ...]) -> None:
+        """Remember a chunk that the index now holds."""
+        touched = {mpid: 0 for entry in entries for mpid, _ in entry.touched}
+        self.chunks.append(Chunk(end=entries[-1].offset + 1 if entries else 0, published=touched))
+
+    def trim(self) -> Trim | None:
+        """Return the trim to ask for: the oldest chunks whose records Kafka has committed."""
+        if self.is_waiting or not self.chunks or self.chunks[0].end > self.committed:
+            return None
+        published: dict[int, int] = {}
+        count = 0
+        for chunk in self.chunks:
+            if chunk.end > self.committed:
+                break
+            count += 1
+            published.update(chunk.published)
+        return Trim(row=self.key, chunks=count, published=published)
+
+    def trimmed(self, trim: Trim) -> None:
+        """Forget the chunks that the index dropped."""
+        for _ in range(trim.chunks):
+            self.chunks.popleft()
+
+    def note_published(self, versions: dict[int, int]) -> None:
+        """A transaction committed: note which versions of the chunks' profiles it published."""
+        for chunk in self.chunks:
+            for mpid in chunk.published.keys() & versions.keys():
+                chunk.published[mpid] = max(chunk.published[mpid], versions[mpid])
+
+
+_WITNESS = re.compile(r"^([A-Za-z0-9_.\-]+/[a-z]+)=(\d*),(\d+)$")
+WITNESS_FORMAT = "idstream1"
+
+
+class Witness(Struct, frozen=True):
+    """What a committed offset says that the index had reached in a space."""
+
+    cursor: int | None
+    seq: int
+
+
+def write_witnesses(witnesses: dict[str, Witness]) -> str:
+    """Return the metadata of an offset: ``idstream1 scope/environment=cursor,seq …``."""
+    parts = [WITNESS_FORMAT]
+    for name, witness in witnesses.items():
+        cursor = "" if witness.cursor is None else witness.cursor
+        parts.append(f"{name}={cursor},{witness.seq}")
+    return " ".join(parts)
+
+
+def read_witnesses(metadata: str) -> dict[str, Witness] | None:
+    """Return the witnesses in an offset's metadata; None where it is not ours."""
+    form, *parts = metadata.split(" ") if metadata else [""]
+    if form != WITNESS_FORMAT:
+        return None
+    found = {}
+    for part in parts:
+        match = _WITNESS.match(part)
+        if match is None:
+            return None
+        name, cursor, seq = match.groups()
+        found[name] = Witness(cursor=int(cursor) if cursor else None, seq=int(seq))
+    return found

@@ -1,0 +1,279 @@
+"""What happens to a record: a poll batch in, one outcome a record and its outputs out.
+
+    take in ▸ read ▸ decide ▸ commit ▸ publish
+    intake    index  decide   index    publish
+
+Redis first, Kafka second: the outputs are handed back to the Kafka loop, which publishes them and
+commits the offsets with :meth:`Pipeline.metadata`. A crash in between replays the records, and their
+decisions come from the journal (docs/architecture.md).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from time import perf_counter
+
+from msgspec import Struct
+
+from processor.decide import Decided, Folder
+from processor.identity.model import IdentityPolicy, Space
+from processor.intake import Intake, Rejected, Taken, Unasked, Work
+from processor.journal import Witness, read_witnesses, write_witnesses
+from processor.outcome import Output, Record
+from processor.publish import Publisher, Settled
+from processor.rules import Rules
+from processor.session import Env, SpaceSession
+from processor.space import (
+    Assigned,
+    Claimed,
+    Index,
+    LostWrites,
+    NoStart,
+    RowClaim,
+    RowKey,
+    RowState,
+)
+from processor.tally import Tally
+
+RESTORE = "Run `idstream restore` to rebuild the index from the profiles topic"
+ACCEPT = "`idstream run --accept-offsets` to go on from the committed offsets as they are"
+
+
+class SpaceRules(Struct, frozen=True):
+    """One space to serve: its scope's policy, and the fingerprint of its identity settings."""
+
+    space: Space
+    policy: IdentityPolicy
+    fingerprint: str
+
+
+class Setting(Struct, frozen=True):
+    """What a pipeline needs from the composition root."""
+
+    rules: Rules
+    spaces: tuple[SpaceRules, ...]
+    index: Index
+    owner: str
+    """Consumer group and Kafka cluster: what the spaces are bound to."""
+    key: bytes = b""
+    """Keys the MPIDs; the index has its own copy for the tokens."""
+    with_outcomes: bool = False
+    accept_offsets: bool = False
+    wait: Callable[[float], None] = lambda _seconds: None
+    reach: Callable[[str], None] = lambda _point: None
+    counted: Callable[[Tally], None] = lambda _tally: None
+    """Is handed the tally of a transaction once it has committed."""
+
+
+class Pipeline:
+    """Processes poll batches for the partitions it was assigned. One thread uses it."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._intake = Intake(setting.rules, setting.key)
+        self._publisher = Publisher(with_outcomes=setting.with_outcomes)
+        self._envs = {
+            s.space: Env(
+                index=setting.index,
+                folder=Folder(s.policy, setting.rules.limits, setting.index.token),
+                wait=setting.wait,
+                reach=setting.reach,
+            )
+            for s in setting.spaces
+        }
+        self._sessions: dict[Space, SpaceSession] = {}
+        self._positions: dict[RowKey, int] = {}
+        self._tally = Tally()
+        self.forget()
+
+    # ---- partitions -------------------------------------------------------------------------
+
+    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
+        """Claim the rows of *partitions* in every space; *others* are the group's, for their witnesses.
+
+        Raises LostWrites where the index is behind a witness, NoStart where there is no safe place
+        to start from, Fenced and IndexUnavailable as the index does.
+        """
+        witnesses = {RowKey(p.topic, p.partition): read_witnesses(p.metadata) for p in partitions}
+        foreign = [read_witnesses(p.metadata) for p in others]
+        claims = [RowClaim(RowKey(p.topic, p.partition), p.topic_id) for p in partitions]
+        self._setting.reach("before_claim")
+        for space_rules in self._setting.spaces:
+            space = space_rules.space
+            claimed = self._setting.index.claim(
+                space, self._setting.owner, space_rules.fingerprint, claims
+            )
+            _check_seq(space, claimed, [*witnesses.values(), *foreign])
+            states = {state.row: state for state in claimed.rows}
+            for partition in partitions:
+                key = RowKey(partition.topic, partition.partition)
+                state = states[key]
+                self._check_row(space, state, partition, witnesses[key])
+                self._check_config(space_rules, state, partition.committed or 0)
+                is_foreign = partition.committed is None or witnesses[key] is None
+                replay_end = 0 if is_foreign else state.cursor or 0
+                self._sessions[space].claimed(
+                    state, partition.committed or 0, replay_end, claimed.seq
+                )
+        for partition in partitions:
+            key = RowKey(partition.topic, partition.partition)
+            self._positions[key] = partition.committed or 0
+        self._setting.reach("after_claim")
+
+    def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Give partitions up, after the last commit."""
+        for topic, partition in partitions:
+            key = RowKey(topic, partition)
+            self._positions.pop(key, None)
+            for session in self._sessions.values():
+                session.released(key)
+
+    def forget(self) -> None:
+        """The open transaction was aborted: forget everything; all partitions are assigned again."""
+        self._sessions = {space: SpaceSession(space, env) for space, env in self._envs.items()}
+        self._positions = {}
+        self._tally = Tally()
+
+    # ---- records ----------------------------------------------------------------------------
+
+    def process(self, records: Sequence[Record]) -> list[Output]:
+        """Process a poll batch and return what is to be published for it, in order."""
+        settled = self.settle(records)
+        outputs = [output for one in settled for output in one.outputs()]
+        outputs += self._republished()
+        return outputs
+
+    def settle(self, records: Sequence[Record]) -> list[Settled]:
+        """Process a poll batch and return what became of each record, in order."""
+        started = perf_counter()
+        taken = [self._intake.take(record) for record in records]
+        decoded = perf_counter()
+        decided = self._decide(taken)
+        done = perf_counter()
+        settled = [
+            self._publisher.settle(one, decided.get(place)) for place, one in enumerate(taken)
+        ]
+        self._publish_profiles(settled, decided)
+        for record in records:
+            self._positions[RowKey(record.topic, record.partition)] = record.offset + 1
+        tally = self._tally
+        tally.note_phase("take_in", decoded - started)
+        tally.note_phase("resolve", done - decoded)
+        tally.note_phase("encode", perf_counter() - done)
+        tally.note_batch(len(records))
+        self._count(taken, settled, decided)
+        return settled
+
+    def idle(self) -> list[Output]:
+        """Nothing was consumed: trim journals, notice lost writes; return documents to publish again."""
+        for session in self._sessions.values():
+            session.check()
+        return self._republished()
+
+    # ---- the transaction --------------------------------------------------------------------
+
+    def metadata(self, topic: str, partition: int) -> str:
+        """Return the witnesses for the next committed offset of a partition."""
+        key = RowKey(topic, partition)
+        return write_witnesses(
+            {space.name: session.witness(key) for space, session in self._sessions.items()}
+        )
+
+    def committed(self) -> None:
+        """The open transaction has committed: count its records, let journals be trimmed."""
+        for session in self._sessions.values():
+            session.committed(self._positions)
+        tally, self._tally = self._tally, Tally()
+        self._setting.counted(tally)
+
+    # ---- inside -----------------------------------------------------------------------------
+
+    def _decide(self, taken: Sequence[Taken]) -> dict[int, Decided]:
+        """Decide what needs the index, space by space; return the decisions by place in the batch."""
+        places: dict[Space, list[int]] = {}
+        for place, one in enumerate(taken):
+            if isinstance(one, Work):
+                places.setdefault(one.space, []).append(place)
+        decided: dict[int, Decided] = {}
+        for space, mine in places.items():
+            works = [one for place in mine if isinstance(one := taken[place], Work)]
+            decided.update(
+                zip(mine, self._sessions[space].settle(works, self._tally), strict=True)
+            )
+        return decided
+
+    def _publish_profiles(
+        self, settled: Sequence[Settled], decided: Mapping[int, Decided]
+    ) -> None:
+        """Hand each changed profile to the last record that changed it."""
+        last: dict[tuple[Space, int], int] = {}
+        for place, one in decided.items():
+            for document in one.documents:
+                last[one.work.space, document.mpid] = place
+        for place, one in decided.items():
+            space = one.work.space
+            for document in one.documents:
+                if last[space, document.mpid] == place:
+                    settled[place].profiles.append(
+                        self._publisher.profile(document, settled[place].record)
+                    )
+                    self._sessions[space].note_published(document)
+
+    def _republished(self) -> list[Output]:
+        outputs = []
+        for session in self._sessions.values():
+            for profile in session.republished():
+                outputs.append(self._publisher.profile(profile, None))
+        return outputs
+
+    def _count(
+        self, taken: Sequence[Taken], settled: Sequence[Settled], decided: Mapping[int, Decided]
+    ) -> None:
+        tally = self._tally
+        for one in settled:
+            tally.note_record(one.record.topic, one.outcome.name, one.outcome.reason)
+        for one in decided.values():
+            strategy = one.work.rules.workspace.policy.strategy
+            tally.note_decision(strategy, one.entry.decision, one.entry.changes, one.bounded)
+
+    def _check_row(
+        self,
+        space: Space,
+        state: RowState,
+        partition: Assigned,
+        witnesses: Mapping[str, Witness] | None,
+    ) -> None:
+        """Compare a row with its partition's committed offset (architecture, "Starting points")."""
+        name = f"{partition.topic}/{partition.partition} in space {space.name}"
+        witness = (witnesses or {}).get(space.name)
+        if witness is not None and witness.cursor is not None:
+            if state.cursor is None or state.cursor < witness.cursor:
+                message = f"the index has lost acknowledged writes: the cursor of {name} is behind. {RESTORE}"
+                raise LostWrites(message)
+        if self._setting.accept_offsets:
+            return
+        if partition.committed is None and state.cursor is not None:
+            message = f"the index has decided records of {name}, but the group has no offset there. {RESTORE}, or {ACCEPT}"
+            raise NoStart(message)
+        if partition.committed is not None and witnesses is None:
+            message = f"the committed offset of {name} was not written by idstream. {RESTORE}, or {ACCEPT}"
+            raise NoStart(message)
+
+    def _check_config(self, rules: SpaceRules, state: RowState, committed: int) -> None:
+        """Refuse to replay decisions that were taken under other identity settings."""
+        is_behind = state.cursor is not None and state.cursor > committed
+        if is_behind and state.config and state.config != rules.fingerprint:
+            message = (
+                f"the identity settings of scope {rules.space.scope} changed while records were under way."
+                " Start once with the settings as they were, stop, then change them;"
+                f" or {ACCEPT}"
+            )
+            raise NoStart(message)
+
+
+def _check_seq(
+    space: Space, claimed: Claimed, witnesses: Sequence[Mapping[str, Witness] | None]
+) -> None:
+    """Raise LostWrites where a committed offset has seen more commits than the index remembers."""
+    seen = max((w[space.name].seq for w in witnesses if w and space.name in w), default=0)
+    if claimed.seq <= seen:
+        message = f"the index has lost acknowledged writes of space {space.name}. {RESTORE}"
+        raise LostWrites(message)

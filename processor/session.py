@@ -1,0 +1,282 @@
+"""One space in one process: reads, folds and commits of its share of each poll batch.
+
+Holds the protocol state of the space: its rows with their journals, what the open transaction has
+published, and which documents must be published again because another processor overtook us.
+"""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from processor.decide import Decided, Folded, Folder
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import ReadSet, Unread
+from processor.intake import Work
+from processor.journal import Entry, Row, Witness, pack_entries
+from processor.space import (
+    Ask,
+    Committed,
+    Index,
+    LostWrites,
+    NoStart,
+    Reading,
+    RowAdvance,
+    RowKey,
+    RowState,
+)
+from processor.tally import Tally
+
+READ_PLACE = 1_000_000
+"""Where the places of batches without effect begin: so (seq, position) alone puts a commit before the reads of its seq."""
+ROUNDS = 3
+"""How often a whole batch is folded again after a conflict before it is cut."""
+CUT_WAIT_SECONDS = 0.002
+"""The unit of the wait between rounds of a batch that keeps losing its race."""
+
+
+class Env(Struct, frozen=True):
+    """What a session needs from the world, given by the composition root."""
+
+    index: Index
+    folder: Folder
+    wait: Callable[[float], None]
+    """Sleeps; only between the rounds of a contended commit."""
+    reach: Callable[[str], None]
+    """Passes a named crash point."""
+
+
+class SpaceSession:
+    """The state and steps of one space. One thread uses it."""
+
+    def __init__(self, space: Space, env: Env) -> None:
+        self.space = space
+        self._env = env
+        self.rows: dict[RowKey, Row] = {}
+        self.seq = 0
+        self._republish: dict[int, Profile] = {}
+        self._published: dict[int, int] = {}
+
+    # ---- rows -------------------------------------------------------------------------------
+
+    def claimed(self, state: RowState, committed: int, replay_end: int, seq: int) -> None:
+        """Take over a row that the index has just given us; *replay_end* as in Row."""
+        self.rows[state.row] = Row.claimed(state, committed, replay_end)
+        self.seq = max(self.seq, seq)
+
+    def released(self, key: RowKey) -> None:
+        """Give a row up."""
+        self.rows.pop(key, None)
+
+    def witness(self, key: RowKey) -> Witness:
+        """Return what the next committed offset of *key* is to say of this space."""
+        row = self.rows.get(key)
+        return Witness(cursor=row.cursor if row else None, seq=self.seq)
+
+    # ---- a poll batch -----------------------------------------------------------------------
+
+    def settle(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
+        """Decide *works*, in order, and commit their effects. One read and one commit, as a rule."""
+        decided: list[Decided] = []
+        rest = list(works)
+        while rest:
+            asks = [self._ask(work) for work in rest]
+            reading = self._read(asks, [self._row(work).key for work in rest])
+            covered = rest[: reading.covered]
+            done = self._settle_covered(covered, reading, tally)
+            decided += done
+            rest = rest[len(done) :]
+        return decided
+
+    def republished(self) -> list[Profile]:
+        """Return the documents that the next transaction must hold besides its own, and forget them."""
+        profiles = [
+            p for p in self._republish.values() if self._published.get(p.mpid, 0) < p.version
+        ]
+        self._republish = {}
+        for profile in profiles:
+            self.note_published(profile)
+        return profiles
+
+    def note_published(self, profile: Profile) -> None:
+        """Note that the open transaction holds this version of *profile*."""
+        before = self._published.get(profile.mpid, 0)
+        self._published[profile.mpid] = max(before, profile.version)
+
+    def check(self) -> None:
+        """Trim what can be trimmed, and notice lost writes and newer owners, without any record."""
+        self._read([], list(self.rows))
+
+    @property
+    def is_trimmed(self) -> bool:
+        """Whether no row waits for a trim that could be asked for now."""
+        return all(row.trim() is None for row in self.rows.values())
+
+    # ---- the transaction --------------------------------------------------------------------
+
+    def committed(self, offsets: dict[RowKey, int]) -> None:
+        """The Kafka transaction committed: *offsets* are the group's now."""
+        for row in self.rows.values():
+            row.committed = max(row.committed, offsets.get(row.key, 0))
+            row.note_published(self._published)
+            row.pending.clear()
+            row.is_waiting = False
+            row.replay = {o: e for o, e in row.replay.items() if o >= row.committed}
+        self._published = {}
+
+    # ---- inside -----------------------------------------------------------------------------
+
+    def _row(self, work: Work) -> Row:
+        key = RowKey(work.record.topic, work.record.partition)
+        return self.rows[key]
+
+    def _replayed(self, work: Work) -> Entry | None:
+        """Return the journalled decision of a record below its row's cursor."""
+        row = self._row(work)
+        if work.record.offset >= row.replay_end:
+            return None
+        entry = row.replay.get(work.record.offset)
+        if entry is None:
+            message = (
+                f"{row.key.topic}/{row.key.partition} offset {work.record.offset} is below the cursor"
+                f" {row.replay_end} of space {self.space.name}, but its journal has no decision for it."
+                " The configuration that decided it may have been another one. Run `idstream restore`,"
+                " or `idstream run --accept-offsets` to go on from the committed offsets."
+            )
+            raise NoStart(message)
+        return entry
+
+    def _ask(self, work: Work) -> Ask:
+        entry = self._replayed(work)
+        if entry is None:
+            return work.ask
+        touched = tuple(mpid for mpid, _ in entry.touched)
+        return Ask(mpids=touched if entry.mpid is None else (entry.mpid, *touched))
+
+    def _read(self, asks: Sequence[Ask], keys: Sequence[RowKey]) -> Reading:
+        rows = [self.rows[key] for key in dict.fromkeys(keys)]
+        trims = [trim for row in rows if (trim := row.trim()) is not None]
+        reading = self._env.index.read(
+            self.space, {row.key: row.epoch for row in rows}, asks, trims
+        )
+        if trims:
+            self._env.reach("after_trim")
+        for trim, is_done in zip(trims, reading.trimmed, strict=True):
+            row = self.rows[trim.row]
+            if is_done:
+                row.trimmed(trim)
+            else:
+                row.is_waiting = True
+        self._republish.update(reading.newer)
+        self.seq = max(self.seq, reading.seq)
+        return reading
+
+    def _settle_covered(
+        self, works: list[Work], reading: Reading, tally: Tally
+    ) -> list[Decided]:
+        """Fold and commit *works*, or a prefix of them where others keep changing what they read."""
+        read, duplicates, seq = reading.read, reading.duplicates, reading.seq
+        live = [self._replayed(work) is None for work in works]
+        conflicts = 0
+        while True:
+            try:
+                folded = self._fold(works, duplicates, live, read)
+            except Unread as more:
+                wider = self._read([_everything(read, more)], [self._row(w).key for w in works])
+                read, seq = wider.read, wider.seq
+                tally.redecisions += 1
+                continue
+            if folded.effects is None:
+                return self._note_read(folded, seq, live)
+            result = self._commit(folded, live)
+            if isinstance(result, Committed):
+                tally.conflicts += conflicts
+                return self._note_commit(folded, result.seq, live)
+            conflicts += 1
+            tally.redecisions += 1
+            read, seq = result.read, result.seq
+            if conflicts >= ROUNDS and len(works) > 1:
+                works = works[: max(1, len(works) // 2)]
+                duplicates, live = duplicates[: len(works)], live[: len(works)]
+            if conflicts >= ROUNDS:
+                self._env.wait(CUT_WAIT_SECONDS * (1 + works[0].record.offset * 7 % 13))
+
+    def _fold(
+        self, works: list[Work], duplicates: Sequence[bool], live: list[bool], read: ReadSet
+    ) -> Folded:
+        """Fold the live records; replayed ones take their entry and today's document."""
+        fresh = [w for w, is_live in zip(works, live, strict=True) if is_live]
+        claims = [d for d, is_live in zip(duplicates, live, strict=True) if is_live]
+        folded = self._env.folder.fold(fresh, claims, read)
+        if len(fresh) == len(works):
+            return folded
+        fresh_decided = iter(folded.decided)
+        decided = [
+            next(fresh_decided) if is_live else self._replay(work, read)
+            for work, is_live in zip(works, live, strict=True)
+        ]
+        return Folded(decided, folded.effects)
+
+    def _replay(self, work: Work, read: ReadSet) -> Decided:
+        entry = self._replayed(work)
+        assert entry is not None
+        return Decided(
+            work,
+            entry,
+            None if entry.mpid is None else read.profiles[entry.mpid],
+            documents=tuple(p for m, _ in entry.touched if (p := read.profiles[m]) is not None),
+        )
+
+    def _commit(self, folded: Folded, live: list[bool]) -> Committed | object:
+        assert folded.effects is not None
+        advances = []
+        for key, entries in self._entries(folded, live).items():
+            row = self.rows[key]
+            advances.append(
+                RowAdvance(
+                    row=key,
+                    epoch=row.epoch,
+                    expected_cursor=row.cursor,
+                    cursor=entries[-1].offset + 1,
+                    chunk=pack_entries((*row.pending, *entries)),
+                )
+            )
+        self._env.reach("before_index_commit")
+        result = self._env.index.commit(self.space, folded.effects, advances)
+        self._env.reach("after_index_commit")
+        return result
+
+    def _entries(self, folded: Folded, live: list[bool]) -> dict[RowKey, list[Entry]]:
+        entries: dict[RowKey, list[Entry]] = {}
+        for decided, is_live in zip(folded.decided, live, strict=True):
+            if is_live:
+                entries.setdefault(self._row(decided.work).key, []).append(decided.entry)
+        return entries
+
+    def _note_read(self, folded: Folded, seq: int, live: list[bool]) -> list[Decided]:
+        """A batch without effects: its decisions wait for the next commit of their rows."""
+        for place, (decided, is_live) in enumerate(zip(folded.decided, live, strict=True)):
+            if is_live:
+                decided.entry = replace(decided.entry, seq=seq, position=READ_PLACE + place)
+                self._row(decided.work).pending.append(decided.entry)
+        return folded.decided
+
+    def _note_commit(self, folded: Folded, seq: int, live: list[bool]) -> list[Decided]:
+        self.seq = max(self.seq, seq)
+        for key, entries in self._entries(folded, live).items():
+            row = self.rows[key]
+            row.note_chunk((*row.pending, *entries))
+            row.pending.clear()
+            row.cursor = entries[-1].offset + 1
+        for decided, is_live in zip(folded.decided, live, strict=True):
+            if is_live:
+                decided.entry = replace(decided.entry, seq=seq)
+        return folded.decided
+
+
+def _everything(read: ReadSet, more: Unread) -> Ask:
+    """Return one ask for all that was read and what turned out to be missing: again one instant."""
+    identifiers: dict[Identifier, None] = dict.fromkeys((*read.holders, *more.identifiers))
+    mpids = dict.fromkeys((*read.profiles, *more.mpids))
+    return Ask(identifiers=tuple(identifiers), mpids=tuple(mpids))
