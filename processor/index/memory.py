@@ -1,0 +1,240 @@
+"""The index of every space in memory: for ``idstream resolve``, and for tests without a server.
+
+It keeps every promise of ``processor.space.Index`` but durability; it never forgets a claim, and
+knows no bytes, so only the number of keys bounds its reads.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct, field
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import Effects, Holders, ReadSet
+from processor.index import claims, verdicts
+from processor.index.rebuild import IsLookup, canonical, rebuild
+from processor.index.tokens import cached_tokens
+from processor.space import (
+    Ask,
+    Claim,
+    Claimed,
+    Committed,
+    Conflict,
+    Reading,
+    RowAdvance,
+    RowClaim,
+    RowKey,
+    RowState,
+    Trim,
+)
+
+MAX_KEYS = 20_000
+
+
+class _Row(Struct):
+    epoch: int = 0
+    cursor: int | None = None
+    topic_id: str = ""
+    config: str = ""
+    next_config: str = ""
+    chunks: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+class _Use(Struct, frozen=True):
+    time_ms: int
+    coordinates: str
+
+
+class _Space(Struct):
+    seq: int = 0
+    owner: str = ""
+    rows: dict[RowKey, _Row] = field(default_factory=dict)
+    holders: dict[Identifier, Holders] = field(default_factory=dict)
+    profiles: dict[int, Profile] = field(default_factory=dict)
+    claims: dict[tuple[int, bytes], list[_Use]] = field(default_factory=dict)
+
+
+class MemoryIndex:
+    """``processor.space.Index`` in the memory of one process; one thread uses it."""
+
+    def __init__(self, token_key: bytes = b"", max_keys: int = MAX_KEYS) -> None:
+        self._tokens = cached_tokens(token_key)
+        self._max_keys = max_keys
+        self._spaces: dict[Space, _Space] = {}
+
+    def load(
+        self, profiles: Iterable[Profile], is_lookup: Mapping[str, IsLookup]
+    ) -> None:
+        """Replace the documents of the spaces in *profiles*, and derive their index entries.
+
+        *is_lookup* says for each scope which identity types are lookups.
+        """
+        for space, state in rebuild(profiles, is_lookup).items():
+            held = self._space(space)
+            held.profiles, held.holders = state.profiles, state.holders
+
+    def profiles(self) -> Iterator[Profile]:
+        """Yield every document, those of merged profiles included, by space and MPID."""
+        for space in sorted(self._spaces):
+            documents = self._spaces[space].profiles
+            yield from (documents[mpid] for mpid in sorted(documents))
+
+    def token(self, identifier: Identifier) -> bytes:
+        """Return the 16 bytes that stand for *identifier*."""
+        return self._tokens(identifier)
+
+    def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
+        """Raise the epoch of each row and the space's seq by one; return rows and journals."""
+        held = self._space(space)
+        if held.owner not in {"", owner}:
+            raise verdicts.other_group(space)
+        held.owner = owner
+        held.seq += 1
+        return Claimed(held.seq, tuple(_claim_row(held, claim, config) for claim in rows))
+
+    def read(
+        self,
+        space: Space,
+        epochs: dict[RowKey, int],
+        asks: Sequence[Ask],
+        trims: Sequence[Trim] = (),
+    ) -> Reading:
+        """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
+        held = self._space(space)
+        _check_epochs(space, held, epochs)
+        _check_trims(epochs, trims)
+        read, newer = ReadSet({}, {}), dict[int, Profile]()
+        trimmed = tuple(_trim(held, trim, newer) for trim in trims)
+        covered = 0
+        for ask in asks:
+            if len(read.holders) + len(read.profiles) >= self._max_keys and covered:
+                break
+            _collect(held, ask.identifiers, ask.mpids, read)
+            covered += 1
+        duplicates = tuple(_is_duplicate(held, ask.claim) for ask in asks[:covered])
+        return Reading(covered, held.seq, read, duplicates, trimmed, newer)
+
+    def commit(
+        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+    ) -> Committed | Conflict:
+        """Check all that *effects* says was read, then write all of it, advance rows, append journals."""
+        held = self._space(space)
+        for advance in advances:
+            _check_epochs(space, held, {advance.row: advance.epoch})
+            _check_cursor(space, held, advance)
+        if not _is_as_read(held, effects):
+            read = ReadSet({}, {})
+            _collect(held, effects.expected_holders, effects.expected_versions, read)
+            return Conflict(held.seq, read)
+        held.seq += 1
+        for identifier, holders in effects.holders.items():
+            if holders:
+                held.holders[identifier] = canonical(holders)
+            else:
+                held.holders.pop(identifier, None)
+        held.profiles.update(effects.profiles)
+        for advance in advances:
+            row = held.rows[advance.row]
+            row.cursor, row.config = advance.cursor, row.next_config
+            row.chunks.append((held.seq, advance.chunk))
+        return Committed(held.seq)
+
+    def _space(self, space: Space) -> _Space:
+        return self._spaces.setdefault(space, _Space())
+
+
+def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
+    row = held.rows.get(claim.row)
+    if row is None or row.topic_id != claim.topic_id:
+        row = _Row(epoch=row.epoch if row else 0, topic_id=claim.topic_id)
+        held.rows[claim.row] = row
+    row.epoch += 1
+    state = RowState(claim.row, row.epoch, row.cursor, row.config, tuple(row.chunks))
+    row.next_config = config
+    if not row.chunks:
+        row.config = config
+    return state
+
+
+def _check_epochs(space: Space, held: _Space, epochs: Mapping[RowKey, int]) -> None:
+    for key, epoch in epochs.items():
+        row = held.rows.get(key)
+        if row is None or row.epoch < epoch:
+            raise verdicts.lost_row(space, key)
+        if row.epoch > epoch:
+            raise verdicts.newer_owner(space, key)
+
+
+def _check_cursor(space: Space, held: _Space, advance: RowAdvance) -> None:
+    """Compare the cursor; the epoch is ours, so only we can have moved it."""
+    cursor, expected = held.rows[advance.row].cursor, advance.expected_cursor
+    if cursor == expected:
+        return
+    if cursor is None or (expected is not None and cursor < expected):
+        raise verdicts.lost_row(space, advance.row)
+    raise verdicts.moved(space, advance.row)
+
+
+def _check_trims(epochs: Mapping[RowKey, int], trims: Sequence[Trim]) -> None:
+    if not all(trim.row in epochs for trim in trims):
+        raise ValueError("only the owner of a row may trim its journal")
+
+
+def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> bool:
+    found = {
+        mpid: profile
+        for mpid, published in trim.published.items()
+        if (profile := held.profiles.get(mpid)) is not None and profile.version > published
+    }
+    newer.update(found)
+    if found:
+        return False
+    row = held.rows[trim.row]
+    del row.chunks[: trim.chunks]
+    if not row.chunks:
+        row.config = row.next_config
+    return True
+
+
+def _collect(
+    held: _Space, identifiers: Iterable[Identifier], mpids: Iterable[int], read: ReadSet
+) -> None:
+    """Add the holders of *identifiers*, their documents and *mpids*, and the survivors of merges."""
+    wanted: list[int] = []
+    for identifier in identifiers:
+        if identifier not in read.holders:
+            read.holders[identifier] = held.holders.get(identifier, ())
+            wanted += read.holders[identifier]
+    wanted += mpids
+    while wanted:
+        mpid = wanted.pop()
+        if mpid in read.profiles:
+            continue
+        profile = read.profiles[mpid] = held.profiles.get(mpid)
+        if profile is not None and profile.merged_into is not None:
+            wanted.append(profile.merged_into)
+
+
+def _is_as_read(held: _Space, effects: Effects) -> bool:
+    return all(
+        canonical(holders) == held.holders.get(identifier, ())
+        for identifier, holders in effects.expected_holders.items()
+    ) and all(
+        version == (profile.version if (profile := held.profiles.get(mpid)) else 0)
+        for mpid, version in effects.expected_versions.items()
+    )
+
+
+def _is_duplicate(held: _Space, claim: Claim | None) -> bool:
+    """Claim a request id; tell whether another record had done so within the window."""
+    if claim is None:
+        return False
+    time = claims.time_ms(claim)
+    uses = held.claims.setdefault((claims.width_ms(claim), claim.token), [])
+    near = [use for use in uses if abs(use.time_ms - time) < claim.window_ms]
+    if any(use.coordinates == claim.coordinates for use in near):
+        return False
+    if near:
+        return True
+    uses.append(_Use(time, claim.coordinates))
+    return False

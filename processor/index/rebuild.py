@@ -1,0 +1,72 @@
+"""From the records of the ``profiles`` topic to the state of the index (architecture §2, pure).
+
+It is what proves the format: the documents alone are enough, in any order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import Holders
+
+IsLookup = Callable[[str], bool]
+
+
+class Tombstone(Struct, frozen=True):
+    """A profile that was erased: *version* is one above its last document's (interfaces §6)."""
+
+    scope: str
+    environment: str
+    mpid: int
+    version: int
+
+
+class SpaceState(Struct):
+    """Documents of one space and the index entries that follow from them."""
+
+    profiles: dict[int, Profile]
+    holders: dict[Identifier, Holders]
+
+
+def rebuild(
+    documents: Iterable[Profile | Tombstone], is_lookup: Mapping[str, IsLookup]
+) -> dict[Space, SpaceState]:
+    """Return the state of every space: of each profile, the highest version counts, not the last.
+
+    *is_lookup* has an entry for every scope in *documents*: which of its identity types are lookups.
+    """
+    latest: dict[Space, dict[int, Profile | Tombstone]] = {}
+    for document in documents:
+        known = latest.setdefault(Space(document.scope, document.environment), {})
+        before = known.get(document.mpid)
+        if before is None or _rank(document) > _rank(before):
+            known[document.mpid] = document
+    return {space: _state(known, is_lookup[space.scope]) for space, known in latest.items()}
+
+
+def lookups(profile: Profile, is_lookup: IsLookup) -> tuple[Identifier, ...]:
+    """Return the identifiers under which *profile* stands in the index; none once it was merged."""
+    if profile.merged_into is not None:
+        return ()
+    found = (Identifier(i.identity_type, i.value) for i in profile.identities)
+    return tuple(dict.fromkeys(i for i in found if is_lookup(i.identity_type)))
+
+
+def canonical(holders: Iterable[int]) -> Holders:
+    """Return *holders* in the one order in which they are stored: holders are a set."""
+    return tuple(sorted(set(holders)))
+
+
+def _rank(document: Profile | Tombstone) -> tuple[int, bool]:
+    return document.version, isinstance(document, Tombstone)
+
+
+def _state(known: Mapping[int, Profile | Tombstone], is_lookup: IsLookup) -> SpaceState:
+    profiles = {m: p for m, p in known.items() if isinstance(p, Profile)}
+    holders: dict[Identifier, list[int]] = {}
+    for mpid, profile in profiles.items():
+        for identifier in lookups(profile, is_lookup):
+            holders.setdefault(identifier, []).append(mpid)
+    return SpaceState(profiles, {i: canonical(h) for i, h in holders.items()})
