@@ -2,6 +2,9 @@
 
 The identity core reads and replaces its identities, ``processor.profiles`` its workspaces. Values are
 frozen; their dicts are never mutated once they stand in a profile.
+
+In the index they are arrays without field names (``profiles.document``): a new field goes last and has
+a default. They hold no cycles, so the garbage collector need not look at them.
 """
 
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Identity(Struct, frozen=True):
+class Identity(Struct, frozen=True, array_like=True, gc=False):
     """An identifier of a profile. The last of a type with the highest ``updated_ms`` is its current value."""
 
     identity_type: str
@@ -19,7 +22,7 @@ class Identity(Struct, frozen=True):
     input: str
 
 
-class Attribute(Struct, frozen=True):
+class Attribute(Struct, frozen=True, array_like=True, gc=False):
     """A user attribute and who owns it (semantics §7.4)."""
 
     value: Any
@@ -28,7 +31,7 @@ class Attribute(Struct, frozen=True):
     updated_ms: int
 
 
-class Device(Struct, frozen=True, omit_defaults=True):
+class Device(Struct, frozen=True, array_like=True, gc=False):
     """One device of a profile in one workspace (semantics §7.1); the first of its ids names it."""
 
     ids: dict[str, str]
@@ -37,7 +40,7 @@ class Device(Struct, frozen=True, omit_defaults=True):
     info: dict[str, Any] = {}
 
 
-class WorkspaceData(Struct, frozen=True):
+class WorkspaceData(Struct, frozen=True, array_like=True, gc=False):
     """What one workspace knows of a profile: data stays per workspace even in a shared scope (§7.1)."""
 
     attributes: dict[str, Attribute] = {}
@@ -45,7 +48,7 @@ class WorkspaceData(Struct, frozen=True):
     devices: tuple[Device, ...] = ()
 
 
-class Profile(Struct, frozen=True):
+class Profile(Struct, frozen=True, array_like=True, gc=False):
     """A profile document. ``version`` rises by one for each record that changes it."""
 
     scope: str

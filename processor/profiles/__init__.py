@@ -1,1 +1,1 @@
-"""Profile documents: what attributes, consent and devices become when a batch reaches a profile. Pure."""
+"""What profiles know besides identities: pure rules of attributes, consent and devices, and documents."""

@@ -1,0 +1,245 @@
+"""The two written forms of a profile: bytes for the index, JSON for the ``profiles`` topic (interfaces §6).
+
+The form in the index begins with a header of fixed width, so that a script can read version and merge
+pointer without understanding the rest: format (1 byte), version (8 bytes, big endian), merged flag
+(1 byte), merged_into (8 bytes, two's complement, big endian, zeros where not merged), then msgpack.
+"""
+
+import re
+import struct
+from typing import Any, get_args
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from processor.identity.model import Environment
+from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
+from processor.rules import Source
+
+FORMAT = 1
+VERSION_AT = 1
+"""Where the version begins, counted from 0; it ends before MERGED_FLAG_AT."""
+MERGED_FLAG_AT = 9
+MERGED_INTO_AT = 10
+BODY_AT = 18
+
+_HEADER = struct.Struct(">BQ?q")
+_INT64 = range(-(2**63), 2**63)
+_MPID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_SOURCES = frozenset(get_args(Source))
+_ENVIRONMENTS = frozenset(get_args(Environment))
+
+
+class _Identity(Struct):
+    identity_type: str
+    value: str
+    added_ms: int | UnsetType = UNSET
+    updated_ms: int | UnsetType = UNSET
+    input: str = "default"
+
+
+class _Attribute(Struct):
+    value: Any
+    source: str = "sdk"
+    input: str = "default"
+    updated_ms: int | UnsetType = UNSET
+
+
+class _Device(Struct):
+    ids: dict[str, str] = {}
+    first_seen_ms: int | UnsetType = UNSET
+    last_seen_ms: int | UnsetType = UNSET
+    info: dict[str, Any] = {}
+
+
+class _Workspace(Struct):
+    attributes: dict[str, _Attribute] = {}
+    consent_state: dict[str, Any] = {}
+    devices: list[_Device] = []
+
+
+class _Document(Struct):
+    """The profile as published; optional fields may be left out of hand-written snapshots."""
+
+    scope: str
+    environment: str
+    mpid: str | int
+    format: int = FORMAT
+    version: int = 1
+    created_ms: int = 0
+    last_seen_ms: int | UnsetType = UNSET
+    source_mpid: str | int | None = None
+    merged_into: str | int | None = None
+    is_orphaned: bool = False
+    contested: bool | UnsetType = UNSET
+    merges: int | UnsetType = UNSET
+    identities: list[_Identity] | UnsetType = UNSET
+    workspaces: dict[str, _Workspace] | UnsetType = UNSET
+
+
+_pack_body = msgspec.msgpack.Encoder().encode
+_unpack_body = msgspec.msgpack.Decoder(Profile).decode
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Document).decode
+
+
+def profile_key(scope: str, environment: str, mpid: int) -> bytes:
+    """Return the key of a profile on every topic (interfaces §1)."""
+    return f"{scope}/{environment}/{mpid}".encode()
+
+
+def pack(profile: Profile) -> bytes:
+    """Return *profile* as the index stores it."""
+    merged = profile.merged_into
+    header = _HEADER.pack(FORMAT, profile.version, merged is not None, merged or 0)
+    return header + _pack_body(profile)
+
+
+def unpack(data: bytes) -> Profile:
+    """Return the profile that :func:`pack` wrote; ValueError if *data* is of another format."""
+    if len(data) < BODY_AT or data[0] != FORMAT:
+        raise ValueError("this profile document has a format that this release does not know")
+    try:
+        return _unpack_body(memoryview(data)[BODY_AT:])
+    except msgspec.DecodeError as error:
+        raise ValueError("this profile document is damaged") from error
+
+
+def to_json(profile: Profile) -> bytes:
+    """Return *profile* as published (interfaces §6); of a merged one only where it went is left."""
+    merged = profile.merged_into
+    document = {
+        "format": FORMAT,
+        "scope": profile.scope,
+        "environment": profile.environment,
+        "mpid": str(profile.mpid),
+        "version": profile.version,
+        "created_ms": profile.created_ms,
+        "last_seen_ms": profile.last_seen_ms,
+        "source_mpid": None if profile.source_mpid is None else str(profile.source_mpid),
+        "merged_into": None if merged is None else str(merged),
+        "is_orphaned": merged is None and not profile.identities,
+    }
+    if profile.contested:
+        document["contested"] = True
+    if profile.merges:
+        document["merges"] = profile.merges
+    if merged is None:
+        document["identities"] = [
+            _Identity(i.identity_type, i.value, i.added_ms, i.updated_ms, i.input)
+            for i in profile.identities
+        ]
+        document["workspaces"] = {
+            name: _workspace_document(data) for name, data in profile.workspaces.items()
+        }
+    return _encode(document)
+
+
+def from_json(data: bytes) -> Profile:
+    """Return the profile that *data* describes, be it published or written by hand.
+
+    Left-out times are the profile's ``created_ms``. ValueError names the field that is wrong.
+    """
+    try:
+        document = _decode(data)
+    except UnicodeDecodeError as error:
+        raise ValueError("a profile is not valid UTF-8") from error
+    except RecursionError as error:
+        raise ValueError("a profile is nested too deeply") from error
+    except msgspec.DecodeError as error:
+        raise ValueError(f"a profile cannot be read: {error}") from error
+    _check(document)
+    profile = _profile(document)
+    try:
+        _pack_body(profile)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise ValueError("workspaces: a number is beyond 64 bits, or text is no Unicode") from error
+    return profile
+
+
+def _workspace_document(data: WorkspaceData) -> dict[str, Any]:
+    return {
+        "attributes": {
+            name: _Attribute(a.value, a.source, a.input, a.updated_ms)
+            for name, a in data.attributes.items()
+        },
+        "consent_state": data.consent_state,
+        "devices": [
+            _Device(d.ids, d.first_seen_ms, d.last_seen_ms, d.info) for d in data.devices
+        ],
+    }
+
+
+def _check(document: _Document) -> None:
+    if document.format != FORMAT:
+        raise ValueError(f"format: this release reads format {FORMAT}")
+    if document.environment not in _ENVIRONMENTS:
+        raise ValueError("environment: must be production or development")
+    if not document.scope:
+        raise ValueError("scope: must not be empty")
+    if not 1 <= document.version < 2**63:
+        raise ValueError("version: must be a positive integer of 64 bits")
+    for position, identity in enumerate(document.identities or ()):
+        if not identity.identity_type or not identity.value:
+            raise ValueError(f"identities[{position}]: type and value must not be empty")
+
+
+def _profile(document: _Document) -> Profile:
+    created = document.created_ms
+    seen = document.last_seen_ms
+    merged_into = _optional_mpid("merged_into", document.merged_into)
+    identities = () if merged_into is not None else document.identities or ()
+    workspaces = {} if merged_into is not None else document.workspaces or {}
+    return Profile(
+        scope=document.scope,
+        environment=document.environment,
+        mpid=_mpid("mpid", document.mpid),
+        version=document.version,
+        created_ms=created,
+        last_seen_ms=created if seen is UNSET else seen,
+        source_mpid=_optional_mpid("source_mpid", document.source_mpid),
+        merged_into=merged_into,
+        contested=document.contested is True,
+        merges=document.merges or 0,
+        identities=tuple(_identity(i, created) for i in identities),
+        workspaces={name: _workspace(w, created) for name, w in workspaces.items()},
+    )
+
+
+def _identity(identity: _Identity, created: int) -> Identity:
+    added = created if identity.added_ms is UNSET else identity.added_ms
+    updated = added if identity.updated_ms is UNSET else identity.updated_ms
+    return Identity(identity.identity_type, identity.value, added, updated, identity.input)
+
+
+def _workspace(workspace: _Workspace, created: int) -> WorkspaceData:
+    return WorkspaceData(
+        {name: _attribute(a, created) for name, a in workspace.attributes.items()},
+        workspace.consent_state,
+        tuple(_device(d, created) for d in workspace.devices),
+    )
+
+
+def _attribute(attribute: _Attribute, created: int) -> Attribute:
+    if attribute.source not in _SOURCES:
+        raise ValueError("workspaces: source of an attribute must be one of the six source types")
+    updated = created if attribute.updated_ms is UNSET else attribute.updated_ms
+    return Attribute(attribute.value, attribute.source, attribute.input, updated)
+
+
+def _device(device: _Device, created: int) -> Device:
+    first = created if device.first_seen_ms is UNSET else device.first_seen_ms
+    last = first if device.last_seen_ms is UNSET else device.last_seen_ms
+    return Device(device.ids, first, last, device.info)
+
+
+def _optional_mpid(field: str, value: str | int | None) -> int | None:
+    return None if value is None else _mpid(field, value)
+
+
+def _mpid(field: str, value: str | int) -> int:
+    if isinstance(value, int) or _MPID.fullmatch(value):
+        mpid = int(value)
+        if mpid in _INT64:
+            return mpid
+    raise ValueError(f"{field}: must be a signed integer of 64 bits")
