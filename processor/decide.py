@@ -56,7 +56,7 @@ class Folder(Struct, frozen=True):
     ) -> Folded:
         """Decide *works* in order over *read*; raises Unread where more must be read first."""
         lookups = frozenset(self.policy.priority)
-        view = View(read, lookups.__contains__)
+        view = View(read, lookups.__contains__, works[0].space)
         decided = [
             self._decide(work, place, view, is_duplicate=duplicate)
             for place, (work, duplicate) in enumerate(zip(works, duplicates, strict=True))

@@ -1,1 +1,1 @@
-"""Identity resolution: pure functions from a request, a view of the index and a policy to a decision."""
+"""Identity resolution: pure functions from request, view of the index and policy to a decision."""

@@ -1,4 +1,4 @@
-"""Decisions as values: what was resolved, and why. They are journalled, so every field is plain data."""
+"""Decisions as values: what was resolved, and why. Journalled, so every field is plain data."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from processor.identity.model import Identifier
 
 
 class Skip(Struct, frozen=True, array_like=True):
-    """An identifier of the request that was not added, and why (interfaces §4 ``skipped.reason``)."""
+    """An identifier of the request that was not added, and why (interfaces §4)."""
 
     identity_type: str
     reason: str
@@ -26,7 +26,7 @@ class Matched(Struct, frozen=True, tag="matched"):
     matched_on: str | None = None
     """The first identity type of the priority that hit; None for a supplied or previous MPID."""
     candidates: int = 0
-    """How many profiles stood to choose from when the lookup ended."""
+    """How many profiles *matched_on* found, before further types narrowed them; 0 without it."""
     matched: tuple[Identifier, ...] = ()
     """Request identifiers on the profile before the update (``matched_identities``)."""
     skipped: tuple[Skip, ...] = ()
@@ -66,7 +66,7 @@ class NotFound(Struct, frozen=True, tag="not_found"):
     """Nobody matched and nothing may be created (search, read_only, update_only)."""
 
     reason: str = "unknown_user"
-    """unknown_user, unknown_mpid or no_attachable_identity: the reason of ``dropped`` for a batch."""
+    """unknown_user, unknown_mpid or no_attachable_identity: why a batch is dropped."""
     candidates: int = 0
     skipped: tuple[Skip, ...] = ()
 

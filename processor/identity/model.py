@@ -43,7 +43,7 @@ class IdentityPolicy(Struct, frozen=True):
 
     strategy: StrategyName
     priority: tuple[str, ...] = ()
-    """Identity types used as lookups, strongest first. A type outside it is data, never a lookup."""
+    """Identity types used as lookups, strongest first. Any other type is data, never a lookup."""
     login_ids: frozenset[str] = frozenset()
     unique_ids: frozenset[str] = frozenset()
     immutable_ids: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class IdentityChange(NamedTuple):
 
 
 class IdentityRequest(Struct, frozen=True):
-    """What the identity core is asked: a decoded identity request, or the identity part of a batch."""
+    """What the identity core is asked: an identity request, or the identity part of a batch."""
 
     action: Action
     identifiers: tuple[Identifier, ...] = ()
@@ -84,6 +84,6 @@ class IdentityRequest(Struct, frozen=True):
     seed: bytes = b""
     """What a new MPID is derived from: the record's place, time and digest, keyed."""
     may_create: bool = True
-    """False for update_only inputs and read_only requests: a decision that would create is NotFound."""
+    """False for update_only inputs: a decision that would create is NotFound."""
     read_only: bool = False
     """Decide, but change nothing (read_only requests)."""

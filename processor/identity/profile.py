@@ -1,10 +1,10 @@
 """The profile document: identity record and data of one profile, with one version (interfaces §6).
 
-The identity core reads and replaces its identities, ``processor.profiles`` its workspaces. Values are
-frozen; their dicts are never mutated once they stand in a profile.
+The identity core reads and replaces its identities, ``processor.profiles`` its workspaces. Values
+are frozen; their dicts are never mutated once they stand in a profile.
 
-In the index they are arrays without field names (``profiles.document``): a new field goes last and has
-a default. They hold no cycles, so the garbage collector need not look at them.
+In the index they are arrays without field names (``profiles.document``): a new field goes last and
+has a default. They hold no cycles, so the garbage collector need not look at them.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class Identity(Struct, frozen=True, array_like=True, gc=False):
-    """An identifier of a profile. The last of a type with the highest ``updated_ms`` is its current value."""
+    """An identifier of a profile; the last with the highest ``updated_ms`` is current."""
 
     identity_type: str
     value: str
@@ -41,7 +41,7 @@ class Device(Struct, frozen=True, array_like=True, gc=False):
 
 
 class WorkspaceData(Struct, frozen=True, array_like=True, gc=False):
-    """What one workspace knows of a profile: data stays per workspace even in a shared scope (§7.1)."""
+    """What one workspace knows of a profile, even in a shared scope for itself alone (§7.1)."""
 
     attributes: dict[str, Attribute] = {}
     consent_state: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class Profile(Struct, frozen=True, array_like=True, gc=False):
     created_ms: int
     last_seen_ms: int
     source_mpid: int | None = None
-    """Under profile_link: the anonymous profile this known one arose from; set once, at creation."""
+    """Under profile_link: the anonymous profile this known one arose from, set at creation."""
     merged_into: int | None = None
     contested: bool = False
     """Another profile could tie with it, so its last activity is written on every match."""

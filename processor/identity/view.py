@@ -11,23 +11,25 @@ from collections.abc import Callable, Collection, Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 
 Holders = tuple[int, ...]
 
 
 class Unread(Exception):  # noqa: N818 - it asks for more, it reports no error
-    """A decision needs what the batch has not read yet: read it too, then decide the batch again."""
+    """A decision needs what was not read yet: read it too, then decide the batch again."""
 
-    def __init__(self, identifiers: Collection[Identifier] = (), mpids: Collection[int] = ()) -> None:
+    def __init__(
+        self, identifiers: Collection[Identifier] = (), mpids: Collection[int] = ()
+    ) -> None:
         super().__init__()
         self.identifiers = tuple(identifiers)
         self.mpids = tuple(mpids)
 
 
 class ReadSet(Struct):
-    """One instant of the index: every key that was asked for is here, absent ones as () and None."""
+    """One instant of the index: every key asked for is here, absent ones as () and None."""
 
     holders: dict[Identifier, Holders]
     profiles: dict[int, Profile | None]
@@ -53,7 +55,8 @@ class Edit(Struct, frozen=True):
 class View:
     """A read set with the decisions of this batch laid over it. Lives for one fold."""
 
-    def __init__(self, read: ReadSet, is_lookup: Callable[[str], bool]) -> None:
+    def __init__(self, read: ReadSet, is_lookup: Callable[[str], bool], space: Space) -> None:
+        self.space = space
         self._read = read
         self._is_lookup = is_lookup
         self._holders: dict[Identifier, Holders] = {}
@@ -93,7 +96,7 @@ class View:
         return found
 
     def is_free(self, mpid: int) -> bool:
-        """Whether *mpid* may be given out. What was not read counts as free; the commit checks it."""
+        """Whether *mpid* may be given out; what was not read counts as free until the commit."""
         if mpid in self._profiles:
             return False
         self._asked_mpids.add(mpid)

@@ -1,0 +1,204 @@
+"""Input protection that every strategy has: blocked values and normal forms (semantics §12.2)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import re2
+from msgspec import Struct
+
+from processor.identity.model import Identifier, IdentityChange
+
+Refusals = tuple[tuple[Identifier, str], ...]
+
+DEFAULT_BLOCKED: Final = frozenset(
+    {
+        "-1",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "nan",
+        "anonymous",
+        "guest",
+        "unknown",
+        "true",
+        "false",
+        "[object object]",
+        "not_set",
+    }
+)
+"""Values that programs send where they have none; so are zeros, dashes and nothing at all."""
+
+_LONGEST_BLOCKED: Final = max(map(len, DEFAULT_BLOCKED))
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether *value* is on the default block list (semantics §12.2 item 9).
+
+    White space around it, one pair of quotes and upper or lower case make no difference.
+    """
+    text = value.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    if len(text) <= _LONGEST_BLOCKED and text.lower() in DEFAULT_BLOCKED:
+        return True
+    return not text.strip("0-")
+
+
+class Blocklist(Struct, frozen=True):
+    """Values that identify nobody because too many people share them (semantics §12.2 item 9)."""
+
+    default: bool = True
+    values: frozenset[str] = frozenset()
+    pattern: Any = None
+    """All configured patterns as one compiled RE2 expression: matched in linear time."""
+
+    @classmethod
+    def build(
+        cls,
+        default: bool = True,  # noqa: FBT001, FBT002 - a setting's value, not a switch of this code
+        values: Iterable[str] = (),
+        patterns: Iterable[str] = (),
+    ) -> "Blocklist":
+        """Return the list of a workspace; a pattern that RE2 cannot take raises ValueError."""
+        return cls(default, frozenset(values), _compile(tuple(patterns)))
+
+    def blocks(self, identifier: Identifier) -> bool:
+        """Whether *identifier* must not become evidence of who somebody is."""
+        value = identifier.value
+        if self.default and is_placeholder(value):
+            return True
+        if value in self.values:
+            return True
+        return self.pattern is not None and self.pattern.search(value) is not None
+
+
+def _compile(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401 - re2 ships no types
+    if not patterns:
+        return None
+    options = re2.Options()
+    options.log_errors = False
+    for number, pattern in enumerate(patterns, 1):
+        try:
+            re2.compile(pattern, options)
+        except re2.error:
+            raise ValueError(
+                f"pattern {number} is not a regular expression that RE2 understands"
+                " (it has no look-around, no back-references and bounded repetition)"
+            ) from None
+    try:
+        return re2.compile("|".join(f"(?:{p})" for p in patterns), options)
+    except re2.error:
+        raise ValueError("the patterns together are too large for one RE2 expression") from None
+
+
+def trim(value: str) -> str:
+    """Remove white space around *value*."""
+    return value.strip()
+
+
+def lower(value: str) -> str:
+    """Put *value* in lower case, as mailboxes are in practice."""
+    return value.lower()
+
+
+_PUNCTUATION: Final = str.maketrans("", "", " \t\u00a0-.()/")
+_E164_DIGITS: Final = range(7, 16)
+
+
+def e164(value: str) -> str:
+    """Write an international phone number as E.164; leave alone what is none.
+
+    A number without a country (neither ``+`` nor ``00`` in front) cannot be completed, because
+    no country is known here, so it stays as it is.
+    """
+    digits = value.translate(_PUNCTUATION)
+    if digits.startswith("00"):
+        digits = "+" + digits[2:]
+    rest = digits[1:]
+    is_number = digits.startswith("+") and rest.isascii() and rest.isdigit()
+    if not is_number or len(rest) not in _E164_DIGITS or rest.startswith("0"):
+        return value
+    return digits
+
+
+Normalizer = Callable[[str], str]
+
+NORMALIZERS: Final[Mapping[str, Normalizer]] = MappingProxyType(
+    {"trim": trim, "lower": lower, "e164": e164}
+)
+"""Normal forms by their names in the settings. A new one is a pure function in this table."""
+
+
+class Normalizers(Struct, frozen=True):
+    """Normal forms per identity type, none by default (semantics §12.2 item 5)."""
+
+    steps: Mapping[str, tuple[Normalizer, ...]] = {}
+
+    @classmethod
+    def build(
+        cls,
+        names: Mapping[str, Iterable[str]],
+        custom: Mapping[str, Normalizer] = MappingProxyType({}),
+    ) -> "Normalizers":
+        """Return the steps that *names* lists per type, in order; ValueError for an unknown one."""
+        table = {**NORMALIZERS, **custom}
+        steps: dict[str, tuple[Normalizer, ...]] = {}
+        for identity_type, wanted in names.items():
+            listed = tuple(wanted)
+            for name in listed:
+                if name not in table:
+                    raise ValueError(f"{name} is no normalizer; use one of {', '.join(table)}")
+            steps[identity_type] = tuple(table[name] for name in listed)
+        return cls(steps)
+
+    def apply(self, identifier: Identifier) -> Identifier:
+        """Return *identifier* in the normal form of its type."""
+        steps = self.steps.get(identifier.identity_type)
+        if not steps:
+            return identifier
+        value = identifier.value
+        for step in steps:
+            value = step(value)
+        return Identifier(identifier.identity_type, value)
+
+
+def admit(
+    identifiers: tuple[Identifier, ...], blocklist: Blocklist, normalizers: Normalizers
+) -> tuple[tuple[Identifier, ...], Refusals]:
+    """Split identifiers into evidence, in normal form and each once, and blocked ones."""
+    if normalizers.steps:
+        identifiers = tuple(normalizers.apply(i) for i in identifiers)
+    refused = [i for i in identifiers if not i.value or blocklist.blocks(i)]
+    kept = tuple(dict.fromkeys(identifiers))
+    if not refused:
+        return kept, ()
+    return (
+        tuple(i for i in kept if i not in refused),
+        tuple((i, "blocked") for i in dict.fromkeys(refused)),
+    )
+
+
+def admit_changes(
+    changes: tuple[IdentityChange, ...], blocklist: Blocklist, normalizers: Normalizers
+) -> tuple[tuple[IdentityChange, ...], Refusals]:
+    """Do for a modify what ``admit`` does for the rest.
+
+    A change to a blocked value is left out as a whole: it neither adds the new value nor takes
+    the old one away, because the caller did not ask for a removal. Old values are never blocked,
+    so that a value stored before it was blocked can be removed.
+    """
+    kept, refused = [], []
+    for change in changes:
+        kind, old, new = change
+        if old is not None:
+            old = normalizers.apply(Identifier(kind, old)).value
+        if new is not None:
+            identifier = normalizers.apply(Identifier(kind, new))
+            new = identifier.value
+            if not new or blocklist.blocks(identifier):
+                refused.append((identifier, "blocked"))
+                continue
+        kept.append(IdentityChange(kind, old, new))
+    return tuple(kept), tuple(refused)
