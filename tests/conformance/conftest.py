@@ -1,0 +1,5 @@
+"""The comparisons are asserts: let pytest explain them."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.conformance.expectations", "tests.conformance.story")
