@@ -1,0 +1,29 @@
+"""Settings: one frozen value, read once and checked once (interfaces §2)."""
+
+from processor.settings.advice import Advice
+from processor.settings.document import SettingsError
+from processor.settings.load import load, load_offline, load_text
+from processor.settings.secret import Secret
+from processor.settings.shape import (
+    KafkaSettings,
+    ObservabilitySettings,
+    RedisSettings,
+    RegistrySettings,
+    TopicSettings,
+)
+from processor.settings.value import Settings
+
+__all__ = [
+    "Advice",
+    "KafkaSettings",
+    "ObservabilitySettings",
+    "RedisSettings",
+    "RegistrySettings",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "TopicSettings",
+    "load",
+    "load_offline",
+    "load_text",
+]

@@ -1,0 +1,104 @@
+"""Variables of the environment over the file: ``IDSTREAM_SECTION__KEY`` (interfaces §2)."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from processor.settings.document import Document, SettingsError, convert_value, hint, keys_of
+
+_PREFIX: Final = "IDSTREAM_"
+_DOTTED: Final = (["KAFKA", "CLIENT"], ["KAFKA", "CLIENT_FILES"])
+"""Tables whose keys are librdkafka's: SECURITY_PROTOCOL stands for security.protocol."""
+
+
+def override(
+    document: Document, environ: Mapping[str, str], sections: Mapping[str, object]
+) -> None:
+    """Let every ``IDSTREAM_SECTION__KEY`` of *environ* replace its value in *document*.
+
+    *sections* is the type of each section. Names without a double underscore are not ours to judge:
+    test switches, and what Kubernetes sets for a service called idstream.
+    """
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and "__" in name:
+            _set(document, name, environ[name], sections)
+
+
+def _set(document: Document, name: str, text: str, sections: Mapping[str, object]) -> None:
+    *tables, last = name.removeprefix(_PREFIX).split("__")
+    table: Document = document
+    kind: object = sections
+    for position, step in enumerate(tables):
+        key, kind = _step(name, step, table, kind, dotted=False)
+        inner: object = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            path = ".".join(tables[: position + 1]).lower()
+            raise SettingsError(f"{name}: {path} is no table")
+        table = inner
+    key, kind = _step(name, last, table, kind, dotted=tables in _DOTTED)
+    table[key] = _value(name, text, kind)
+
+
+def _step(
+    name: str, step: str, table: Document, kind: object, *, dotted: bool
+) -> tuple[str, object]:
+    """Return the key that *step* stands for in *table*, a *kind*, and that key's type."""
+    known = list(kind) if isinstance(kind, Mapping) else keys_of(kind)
+    key = step.lower().replace("_", ".") if dotted else _spelling(step, [*table, *known])
+    found = _member(kind, key)
+    if found is None or not key:
+        raise SettingsError(f"{name}: there is no setting of this name{hint(key, known)}")
+    return key, found
+
+
+def _spelling(step: str, known: Iterable[str]) -> str:
+    """Return the known key that a variable can only write in capitals and underscores."""
+    wanted = step.casefold()
+    for key in known:
+        if re.sub(r"[-.]", "_", key).casefold() == wanted:
+            return key
+    return step.lower()
+
+
+def _member(kind: object, key: str) -> object:
+    """Return the type of *key* within *kind*, or None where there is no such key."""
+    if isinstance(kind, Mapping):
+        return kind.get(key)
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return next((f.type for f in msgspec.structs.fields(kind) if f.name == key), None)
+    return get_args(kind)[1] if get_origin(kind) is dict else None
+
+
+def _value(name: str, text: str, kind: object) -> object:
+    """Return *text* as a value of *kind*: the text itself where that fits, else JSON, else TOML."""
+    is_structure = text.lstrip()[:1] in ("[", "{")
+    candidates = [*_parsed(text), text] if is_structure else [text, *_parsed(text)]
+    for candidate in candidates:
+        value = [candidate] if isinstance(candidate, str) and _is_list(kind) else candidate
+        try:
+            convert_value(value, kind)
+        except msgspec.ValidationError:
+            continue
+        return value
+    raise SettingsError(
+        f"{name}: is no value of this setting; write lists and tables as JSON or TOML"
+    )
+
+
+def _is_list(kind: object) -> bool:
+    return get_origin(kind) is tuple or any(get_origin(k) is tuple for k in get_args(kind))
+
+
+def _parsed(text: str) -> Iterator[object]:
+    try:
+        yield json.loads(text)
+    except ValueError:
+        try:
+            yield tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return

@@ -1,0 +1,129 @@
+"""From a workspace as written to the identity policy of its scope, checked (semantics §2.2, §3)."""
+
+from typing import Final, get_args
+
+from processor.identity.model import IdentityPolicy, StrategyName
+from processor.identity.types import PRESETS, canonical_type
+from processor.rules import Limits
+from processor.settings.document import SettingsError, hint
+from processor.settings.shape import WorkspaceSettings
+
+STRATEGIES: Final[tuple[StrategyName, ...]] = get_args(StrategyName)
+BUILT: Final = tuple(s for s in STRATEGIES if s != "flat_matching")
+_NEEDS_LOGIN: Final = ("profile_link", "profile_isolation")
+_LISTS: Final = ("priority", "login_ids", "unique_ids", "immutable_ids")
+
+
+def check_strategy(table: object, path: str) -> None:
+    """Refuse a strategy that does not exist or is not built yet, before its keys are looked at."""
+    strategy = table.get("strategy") if isinstance(table, dict) else None
+    if strategy == "flat_matching":
+        raise SettingsError(
+            f"{path}.strategy: flat_matching is not built yet; use one of {', '.join(BUILT)}"
+        )
+    if isinstance(strategy, str) and strategy not in BUILT:
+        raise SettingsError(
+            f"{path}.strategy: unknown strategy; use one of {', '.join(BUILT)}"
+            f"{hint(strategy, BUILT)}"
+        )
+
+
+def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> IdentityPolicy:
+    """Return the identity policy that *workspace* asks for; *path* is where it stands."""
+    strategy, lists = _with_preset(workspace, path)
+    policy = IdentityPolicy(
+        strategy=strategy,
+        priority=lists["priority"],
+        login_ids=frozenset(lists["login_ids"]),
+        unique_ids=frozenset(lists["unique_ids"]),
+        immutable_ids=frozenset(lists["immutable_ids"]),
+        max_holders=limits.max_holders,
+        max_identities=limits.max_identities,
+        activity_resolution_ms=limits.activity_resolution_s * 1000,
+        tie_break=workspace.tie_break,
+        unique_conflict=workspace.unique_conflict,
+        higher_conflict=workspace.higher_conflict,
+        immutable_protects=workspace.immutable_protects,
+        search_any_identity=workspace.search_any_identity,
+        best_match_login=workspace.best_match_login,
+    )
+    _check_lists(policy, path)
+    _check_against_strategy(policy, path)
+    return policy
+
+
+def _with_preset(
+    workspace: WorkspaceSettings, path: str
+) -> tuple[StrategyName, dict[str, tuple[str, ...]]]:
+    """Return strategy and lists; what ``default`` does not say is taken from its preset (§3.1)."""
+    written = {key: getattr(workspace, key) for key in _LISTS}
+    if workspace.preset is not None:
+        _check_preset_alone(workspace, written, path)
+    strategy = next((s for s in BUILT if s == workspace.strategy), None)
+    if workspace.preset is not None or strategy == "default":
+        preset = PRESETS[workspace.preset or "default"]
+        base = {key: tuple(getattr(preset, key)) for key in _LISTS}
+        strategy = "default"
+    else:
+        base = dict.fromkeys(_LISTS, ())
+    if strategy is None:
+        raise SettingsError(f"{path}: set strategy (one of {', '.join(BUILT)}) or preset")
+    lists = {
+        key: base[key] if written[key] is None else _types(written[key], f"{path}.{key}")
+        for key in _LISTS
+    }
+    return strategy, lists
+
+
+def _check_preset_alone(
+    workspace: WorkspaceSettings, written: dict[str, tuple[str, ...] | None], path: str
+) -> None:
+    if workspace.strategy not in (None, "default"):
+        raise SettingsError(f"{path}.preset: fixes the strategy default; remove preset or strategy")
+    for key, value in written.items():
+        if value is not None:
+            raise SettingsError(f"{path}.{key}: is fixed by preset; remove one of the two")
+
+
+def _types(names: tuple[str, ...], path: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in names:
+        identity_type = canonical_type(name)
+        if identity_type is None:
+            raise SettingsError(f"{path}: {name} is no identity type; see docs/configuration.md")
+        if identity_type in found:
+            raise SettingsError(f"{path}: {name} is listed twice; list it once")
+        found.append(identity_type)
+    return tuple(found)
+
+
+def _check_lists(policy: IdentityPolicy, path: str) -> None:
+    if not policy.priority:
+        raise SettingsError(f"{path}.priority: list at least one identity type, strongest first")
+    for key in ("login_ids", "unique_ids", "immutable_ids"):
+        outside = sorted(getattr(policy, key) - set(policy.priority))
+        if outside:
+            raise SettingsError(f"{path}.{key}: {', '.join(outside)} must also be in priority")
+    weak = sorted(policy.immutable_ids - (policy.login_ids & policy.unique_ids))
+    if weak:
+        raise SettingsError(
+            f"{path}.immutable_ids: {', '.join(weak)} must also be in login_ids and unique_ids"
+        )
+
+
+def _check_against_strategy(policy: IdentityPolicy, path: str) -> None:
+    if policy.strategy == "default":
+        for key in ("login_ids", "unique_ids"):
+            if getattr(policy, key) != {"customerid"}:
+                raise SettingsError(
+                    f"{path}.{key}: the strategy default fixes it to customerid;"
+                    " use profile_conversion to choose"
+                )
+    if policy.strategy == "best_match":
+        for key in ("login_ids", "unique_ids"):
+            if getattr(policy, key):
+                raise SettingsError(
+                    f"{path}.{key}: best_match has none; remove it or use profile_conversion"
+                )
+    if policy.strategy in _NEEDS_LOGIN and not policy.login_ids:
+        raise SettingsError(f"{path}.login_ids: {policy.strategy} needs at least one login ID")

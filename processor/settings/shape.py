@@ -1,0 +1,124 @@
+"""The shape of ``idstream.toml`` (interfaces §2): one frozen value a section, defaults included."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from processor.rules import Protection, Source
+from processor.settings.secret import Secret
+
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Format = Literal["json", "avro"]
+ClientValue = str | int | float | bool
+
+DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
+OUTPUT_ROLES: Final = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
+
+
+class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``kafka.topics``: the name of every topic; an empty ``outcomes`` turns that topic off."""
+
+    batches: tuple[str, ...] = ("event-batches",)
+    requests: tuple[str, ...] = ("identity-requests",)
+    enriched: str = "enriched-batches"
+    responses: str = "identity-responses"
+    changes: str = "identity-changes"
+    profiles: str = "profiles"
+    dead_letters: str = "dead-letters"
+    outcomes: str = ""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every topic that is consumed."""
+        return (*self.batches, *self.requests)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Topic name by role, for the roles that are on."""
+        names = {role: getattr(self, role) for role in OUTPUT_ROLES}
+        return {role: name for role, name in names.items() if name}
+
+
+class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[kafka]``: the cluster, the group, how much is done at once."""
+
+    bootstrap_servers: str = "localhost:9092"
+    group_id: str = "idstream"
+    guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    instance_id: str | None = None
+    max_batch_records: Positive = 500
+    max_batch_wait_ms: NotNegative = 20
+    commit_interval_ms: NotNegative = 100
+    topics: TopicSettings = TopicSettings()
+    formats: dict[str, Format] = {}
+    client: dict[str, ClientValue] = {}
+    """librdkafka's own settings, those that hold secrets taken out."""
+    client_files: dict[str, str] = {}
+    """librdkafka settings whose value is the content of a file."""
+    client_secrets: dict[str, Secret] = {}
+    """Filled by ``load`` from the two above; not a key of the file."""
+
+    def client_options(self) -> dict[str, ClientValue]:
+        """Return what librdkafka is given, secrets revealed. Never log it."""
+        return {**self.client, **{k: v.reveal() for k, v in self.client_secrets.items()}}
+
+
+class RegistrySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[schema_registry]``: needed only where a topic is avro."""
+
+    url: Secret = Secret("")
+
+
+class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[redis]``: where the identity index is, and what keys its tokens."""
+
+    url: Secret = Secret(DEFAULT_REDIS_URL)
+    url_file: str | None = None
+    prefix: str = "idstream"
+    key_file: str | None = None
+    cluster: bool = False
+
+
+class ObservabilitySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[observability]``: the admin server and the log."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - probes and scrapers come from other hosts; embedded mode binds to localhost
+    port: Port = 9464
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[inputs.NAME]``: where its records belong and what they may do."""
+
+    workspace: str
+    source: Source = "sdk"
+    protection: Protection = "create_and_update"
+    dedup_window_s: NotNegative = 600
+    topics: tuple[str, ...] = ()
+
+
+class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[workspaces.NAME]`` as written: None where the key is absent."""
+
+    strategy: str | None = None
+    preset: Literal["default", "default_2023"] | None = None
+    identity_scope: str | None = None
+    priority: tuple[str, ...] | None = None
+    login_ids: tuple[str, ...] | None = None
+    unique_ids: tuple[str, ...] | None = None
+    immutable_ids: tuple[str, ...] | None = None
+    tie_break: Literal["last_activity", "newest", "oldest"] = "last_activity"
+    unique_conflict: Literal["skip", "move"] = "skip"
+    higher_conflict: Literal["attach", "new_profile"] = "attach"
+    immutable_protects: Literal["every_request", "search"] = "every_request"
+    search_any_identity: bool = False
+    best_match_login: Literal["refuse", "as_identify"] = "refuse"
+    error_envelope: Literal["documented", "both"] = "documented"
+    forward_empty_batches: bool = False
+    blocked_values: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = ()
+    default_blocked_values: bool = True
+    normalizers: dict[str, tuple[str, ...]] = {}
+    """Per identity type the steps that bring its values into one form, none by default."""

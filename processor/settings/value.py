@@ -1,0 +1,72 @@
+"""The settings as the program uses them: one frozen value."""
+
+from msgspec import Struct
+
+from processor.identity.model import IdentityPolicy, Space
+from processor.rules import InputRules, Limits, Rules, WorkspaceRules
+from processor.settings.advice import Advice, advice
+from processor.settings.secret import Secret
+from processor.settings.shape import (
+    KafkaSettings,
+    ObservabilitySettings,
+    RedisSettings,
+    RegistrySettings,
+)
+
+
+class Settings(Struct, frozen=True):
+    """All there is to configure, checked. Its repr shows no secret."""
+
+    kafka: KafkaSettings
+    schema_registry: RegistrySettings | None
+    redis: RedisSettings
+    limits: Limits
+    observability: ObservabilitySettings
+    workspaces: dict[str, WorkspaceRules]
+    inputs: dict[str, InputRules]
+    fingerprints: dict[str, str]
+    token_key: Secret = Secret("")
+    """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
+
+    def rules(self) -> Rules:
+        """Return what a record can meet."""
+        topics = self.kafka.topics
+        return Rules(
+            inputs=self.inputs,
+            batch_topics=frozenset(topics.batches),
+            request_topics=frozenset(topics.requests),
+            limits=self.limits,
+            formats={
+                name: self.kafka.formats.get(name, self.kafka.formats.get(role, "json"))
+                for role, names in (("batches", topics.batches), ("requests", topics.requests))
+                for name in names
+            },
+        )
+
+    def key(self) -> bytes:
+        """Return the key of tokens and MPIDs, empty where there is none."""
+        return bytes.fromhex(self.token_key.reveal())
+
+    def spaces(self) -> tuple[Space, ...]:
+        """Return every space: each identity scope in production and in development."""
+        return tuple(
+            Space(scope, environment)
+            for scope in sorted(self.fingerprints)
+            for environment in ("production", "development")
+        )
+
+    def policy(self, scope: str) -> IdentityPolicy:
+        """Return the identity policy that the workspaces of *scope* share."""
+        return next(w.policy for w in self.workspaces.values() if w.scope == scope)
+
+    def fingerprint(self, scope: str) -> str:
+        """Return a hash of what decisions in *scope* depend on, the token key included."""
+        return self.fingerprints[scope]
+
+    def advice(self) -> tuple[Advice, ...]:
+        """Return warnings: what is allowed and probably not meant."""
+        found = list(advice(self.workspaces, self.inputs))
+        if not self.token_key.reveal():
+            text = "not set: identifier tokens and MPIDs can be guessed by trying values"
+            found.append(Advice("redis.key_file", text))
+        return tuple(found)

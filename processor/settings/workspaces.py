@@ -1,0 +1,149 @@
+"""The ``[workspaces.*]`` and ``[inputs.*]`` sections, and that they fit together."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from processor.identity.model import IdentityPolicy
+from processor.identity.normalize import Blocklist, Normalizers
+from processor.identity.types import STANDARD_KEYS, canonical_type
+from processor.rules import InputRules, Limits, WorkspaceRules
+from processor.settings.document import SettingsError, convert, hint
+from processor.settings.policy import check_strategy, policy_of
+from processor.settings.shape import InputSettings, WorkspaceSettings
+
+# Names become parts of Redis keys, hash tags, record keys and offset metadata.
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BLOCKS: Final = ("blocked_values", "blocked_patterns", "default_blocked_values", "normalizers")
+
+
+def workspaces(
+    tables: object, limits: Limits
+) -> tuple[dict[str, WorkspaceSettings], dict[str, WorkspaceRules]]:
+    """Return the workspaces as written and as rules, by name."""
+    written = {name: _workspace(name, table) for name, table in _tables(tables, "workspaces")}
+    if not written:
+        raise SettingsError("workspaces: configure at least one, as [workspaces.NAME]")
+    return written, {name: _rules(name, w, limits) for name, w in written.items()}
+
+
+def inputs(tables: object, rules: Mapping[str, WorkspaceRules]) -> dict[str, InputRules]:
+    """Return the inputs by name; one called ``default`` where nothing is said of inputs at all."""
+    found = {name: _input(name, table, rules) for name, table in _tables(tables, "inputs")}
+    if found:
+        return found
+    if len(rules) > 1:
+        raise SettingsError("inputs: say which belongs to which workspace, as [inputs.NAME]")
+    # Whoever names inputs names all of them: an unasked one beside them would be a way past a
+    # bound or protected input.
+    return {"default": InputRules(name="default", workspace=next(iter(rules.values())))}
+
+
+def fingerprints(
+    written: Mapping[str, WorkspaceSettings], rules: Mapping[str, WorkspaceRules]
+) -> dict[str, str]:
+    """Return a hash of the identity settings of each scope, on which its workspaces must agree."""
+    said: dict[str, tuple[str, dict[str, object]]] = {}
+    for name, workspace in rules.items():
+        mine = _identity_settings(written[name], workspace.policy)
+        other, theirs = said.setdefault(workspace.scope, (name, mine))
+        for key, value in mine.items():
+            if value != theirs[key]:
+                raise SettingsError(
+                    f"workspaces.{name}.{key}: differs from workspace {other} of the same"
+                    f" identity_scope {workspace.scope}; make them equal"
+                )
+    return {
+        scope: hashlib.blake2b(msgspec.json.encode(mine, order="sorted"), digest_size=8).hexdigest()
+        for scope, (_, mine) in said.items()
+    }
+
+
+def _identity_settings(workspace: WorkspaceSettings, policy: IdentityPolicy) -> dict[str, object]:
+    values = {key: getattr(policy, key) for key in policy.__struct_fields__}
+    values |= {key: getattr(workspace, key) for key in _BLOCKS}
+    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()}
+
+
+def _tables(tables: object, section: str) -> list[tuple[str, object]]:
+    if not isinstance(tables, dict):
+        raise SettingsError(f"{section}: expected tables; write [{section}.NAME]")
+    for name in tables:
+        _check_name(name, section)
+    return list(tables.items())
+
+
+def _check_name(name: str, path: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"{path}: {name!r} is no name; use 1 to 64 letters, digits, dots, dashes or underscores"
+        )
+
+
+def _workspace(name: str, table: object) -> WorkspaceSettings:
+    path = f"workspaces.{name}"
+    check_strategy(table, path)
+    workspace = convert(table, WorkspaceSettings, path)
+    if workspace.identity_scope is not None:
+        _check_name(workspace.identity_scope, f"{path}.identity_scope")
+    return workspace
+
+
+def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> WorkspaceRules:
+    path = f"workspaces.{name}"
+    return WorkspaceRules(
+        name=name,
+        scope=workspace.identity_scope or name,
+        policy=policy_of(workspace, limits, path),
+        keys=STANDARD_KEYS,
+        blocklist=_blocklist(workspace, path),
+        normalizers=_normalizers(workspace, path),
+        forward_empty_batches=workspace.forward_empty_batches,
+        error_envelope=workspace.error_envelope,
+    )
+
+
+def _blocklist(workspace: WorkspaceSettings, path: str) -> Blocklist:
+    try:
+        return Blocklist.build(
+            workspace.default_blocked_values, workspace.blocked_values, workspace.blocked_patterns
+        )
+    except ValueError as error:
+        raise SettingsError(f"{path}.blocked_patterns: {error}") from None
+
+
+def _normalizers(workspace: WorkspaceSettings, path: str) -> Normalizers:
+    steps: dict[str, tuple[str, ...]] = {}
+    for name, wanted in workspace.normalizers.items():
+        identity_type = canonical_type(name)
+        if identity_type is None:
+            raise SettingsError(f"{path}.normalizers.{name}: is no identity type")
+        steps[identity_type] = wanted
+    try:
+        return Normalizers.build(steps)
+    except ValueError as error:
+        raise SettingsError(f"{path}.normalizers: {error}") from None
+
+
+def _input(name: str, table: object, rules: Mapping[str, WorkspaceRules]) -> InputRules:
+    path = f"inputs.{name}"
+    if isinstance(table, dict) and isinstance(table.get("topics"), str):
+        table = {**table, "topics": [table["topics"]]}
+    written = convert(table, InputSettings, path)
+    workspace = rules.get(written.workspace)
+    if workspace is None:
+        raise SettingsError(
+            f"{path}.workspace: there is no workspace {written.workspace}; add"
+            f" [workspaces.{written.workspace}]{hint(written.workspace, rules)}"
+        )
+    return InputRules(
+        name=name,
+        workspace=workspace,
+        source=written.source,
+        protection=written.protection,
+        dedup_window_ms=written.dedup_window_s * 1000,
+        topics=frozenset(written.topics),
+    )

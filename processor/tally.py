@@ -1,0 +1,60 @@
+"""What is counted of a transaction: plain numbers, handed to the metrics once it has committed."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct, field
+
+from processor.identity.decision import Created, Decision
+from processor.journal import Change
+
+
+class Tally(Struct):
+    """Counts of one transaction. Labels come from bounded sets only: topics, types, reasons."""
+
+    records: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By topic, outcome and reason ('' where there is none)."""
+    decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By strategy and the decision's kind."""
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Identities that were not added, by type and reason."""
+    violations: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Violations of a limit or a block list, by type and reason."""
+    bounded: int = 0
+    """Attributes and devices that a limit kept out."""
+    profiles_created: int = 0
+    conflicts: int = 0
+    """Commits that found something changed."""
+    redecisions: int = 0
+    """Folds made again, for a conflict or for something that had to be read first."""
+    batches: list[int] = field(default_factory=list)
+    """How many records each poll batch had."""
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    """By phase, the seconds of each poll batch."""
+
+    def note_record(self, topic: str, outcome: str, reason: str | None) -> None:
+        """Count a record's outcome."""
+        self.records[topic, outcome, reason or ""] += 1
+
+    def note_decision(
+        self, strategy: str, decision: Decision | None, changes: Iterable[Change], bounded: int
+    ) -> None:
+        """Count a decision, what it skipped, and the violations among its changes."""
+        self.bounded += bounded
+        if decision is None:
+            return
+        self.decisions[strategy, str(decision.__struct_config__.tag)] += 1
+        self.profiles_created += isinstance(decision, Created)
+        for skip in decision.skipped:
+            self.skipped[skip.identity_type, skip.reason] += 1
+        for change in changes:
+            if change.change == "violation":
+                self.violations[change.identity_type or "", change.reason or ""] += 1
+
+    def note_phase(self, phase: str, seconds: float) -> None:
+        """Note how long a phase of a poll batch took."""
+        self.seconds.setdefault(phase, []).append(seconds)
+
+    def note_batch(self, records: int) -> None:
+        """Note the size of a poll batch."""
+        self.batches.append(records)
