@@ -1,0 +1,25 @@
+"""The project's pages as the docs tests read them."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
+
+
+def text(name: str) -> str:
+    """Return a page by its path from the top."""
+    return (ROOT / name).read_text()
+
+
+def rows(name: str) -> list[list[str]]:
+    """Return the cells of every table row of a page, heads and rules left out."""
+    lines = [line for line in text(name).splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if not set("".join(row)) <= set("-: ")]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a page's headings have on GitHub."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}

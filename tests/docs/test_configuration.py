@@ -1,0 +1,115 @@
+"""Every setting is documented with its default, and shown in the complete configuration."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from processor.identity.types import DEVICE_TYPES, USER_TYPES
+from processor.rules import Limits
+from processor.settings import Secret, load
+from processor.settings.shape import (
+    InputSettings,
+    KafkaSettings,
+    ObservabilitySettings,
+    RedisSettings,
+    RegistrySettings,
+    TopicSettings,
+    WorkspaceSettings,
+)
+from tests.docs.pages import ROOT, rows, text
+
+SECTIONS = {
+    "kafka": KafkaSettings,
+    "schema_registry": RegistrySettings,
+    "redis": RedisSettings,
+    "limits": Limits,
+    "observability": ObservabilitySettings,
+    "workspaces.NAME": WorkspaceSettings,
+    "inputs.NAME": InputSettings,
+}
+NOT_KEYS = {"kafka.client_secrets"}
+CONFIGURATIONS = [
+    "deploy/idstream.toml",
+    "deploy/compose/idstream.toml",
+    "deploy/kubernetes/idstream.toml",
+]
+
+
+def settings() -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+    """Yield every key of the file with its field."""
+    for section, kind in SECTIONS.items():
+        yield from _fields(section, kind)
+
+
+def _fields(section: str, kind: type) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+    for field in msgspec.structs.fields(kind):
+        path = f"{section}.{field.name}"
+        if field.type is TopicSettings:
+            yield from _fields(path, TopicSettings)
+        elif path not in NOT_KEYS:
+            yield path, field
+
+
+def shown(field: msgspec.structs.FieldInfo) -> str:
+    """Return a field's default as the page writes it."""
+    value: Any = field.default
+    if value is msgspec.NODEFAULT:
+        value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else value
+    if value is msgspec.NODEFAULT:
+        return "required"
+    if value is None:
+        return "none"
+    if isinstance(value, Secret):
+        value = value.reveal()
+    return f"`{json.dumps(value)}`"
+
+
+def documented() -> dict[str, str]:
+    found = {}
+    for name, *cells in rows("docs/configuration.md"):
+        if name.startswith("`") and "." in name:
+            assert name.strip("`") not in found
+            found[name.strip("`")] = cells[1]
+    return found
+
+
+def test_every_setting_is_documented_with_its_default_and_nothing_else_is():
+    assert documented() == {path: shown(field) for path, field in settings()}
+
+
+def test_the_complete_configuration_shows_every_key():
+    complete = text("deploy/idstream.toml")
+    for path, _ in settings():
+        key = path.rpartition(".")[2]
+        assert f"{key} = " in complete or f"{key}]" in complete, path
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_the_configurations_that_we_ship_are_accepted(name, tmp_path):
+    shipped = text(name)
+    for number, secret in enumerate(("redis-url", "key")):
+        file = tmp_path / secret
+        file.write_text(["redis://localhost:6379/0", "x" * 32][number])
+        shipped = shipped.replace(f"/run/secrets/idstream/{secret}", str(file))
+    (tmp_path / "idstream.toml").write_text(shipped)
+    assert load(tmp_path / "idstream.toml", {}).workspaces
+
+
+def test_the_complete_configuration_says_the_defaults():
+    complete = load(ROOT / "deploy/idstream.toml", {})
+    assert complete.kafka == KafkaSettings()
+    assert complete.limits == Limits()
+    assert complete.observability == ObservabilitySettings()
+    assert replace(complete.redis, url=RedisSettings().url) == RedisSettings()
+    assert complete.redis.url.reveal() == RedisSettings().url.reveal()
+
+
+def test_every_identity_type_is_documented():
+    page = text("docs/configuration.md")
+    ranged = {f"other{n}" for n in range(3, 10)}
+    for name in (USER_TYPES | DEVICE_TYPES) - ranged:
+        assert f"`{name}`" in page, name
