@@ -1,0 +1,133 @@
+"""The admin server: ``/metrics``, ``/livez`` and ``/readyz``, and nothing else.
+
+One visible thread. Alive means that the loop's last turn is not too old; ready means that it has
+partitions and the index answers.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from socketserver import TCPServer
+from typing import Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from msgspec import Struct, field
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+STALE_SECONDS: Final = 60.0
+_SOCKET_SECONDS: Final = 2.0
+
+
+class Health(Struct):
+    """What the loop says of itself. The loop writes it, the admin thread reads it."""
+
+    clock: Callable[[], float] = time.monotonic
+    stale_seconds: float = STALE_SECONDS
+    turned_at: float | None = field(default=None)
+    is_assigned: bool = False
+    is_index_reachable: bool = False
+
+    def turn(self) -> None:
+        """Note that the loop came round."""
+        self.turned_at = self.clock()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the loop came round lately; it has not hung before its first turn."""
+        return self.turned_at is None or self.clock() - self.turned_at < self.stale_seconds
+
+    def missing(self) -> tuple[str, ...]:
+        """Return what keeps the process from being ready, in words."""
+        wanted = {
+            "the loop has not turned lately": self.is_alive and self.turned_at is not None,
+            "no partitions are assigned": self.is_assigned,
+            "the index does not answer": self.is_index_reachable,
+        }
+        return tuple(text for text, holds in wanted.items() if not holds)
+
+
+class AdminUnavailable(Exception):  # noqa: N818 - as IndexUnavailable
+    """The admin server cannot listen where it should."""
+
+
+class Admin:
+    """The running server; ``stop`` ends its thread."""
+
+    def __init__(self, host: str, port: int, health: Health, registry: CollectorRegistry) -> None:
+        try:
+            self._server = _Server((host, port), _Request)
+        except OSError as error:
+            message = (
+                f"{host}:{port} cannot be listened on ({error.strerror}); set observability.port"
+            )
+            raise AdminUnavailable(message) from None
+        self._server.set_app(_application(health, registry))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="idstream-admin", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, also where any free one was asked for."""
+        return self._server.server_port
+
+    def stop(self) -> None:
+        """Stop listening and wait for the thread to end."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(WSGIServer):
+    """A WSGI server that asks no name server what it is called."""
+
+    # typing.override is younger than our oldest Python
+    def server_bind(self) -> None:  # type: ignore[explicit-override]
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "idstream", self.server_address[1]
+        self.setup_environ()
+
+
+class _Request(WSGIRequestHandler):
+    """A request of a client that does not hold the thread for long, and is not logged."""
+
+    timeout: float | None = _SOCKET_SECONDS
+
+    def log_message(self, format: str, *args: object) -> None:  # type: ignore[explicit-override]  # noqa: A002
+        """Log nothing: probes come every few seconds."""
+
+
+def _application(
+    health: Health, registry: CollectorRegistry
+) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    metrics = make_wsgi_app(registry)
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
+            return _say(start, "405 Method Not Allowed", ("only GET is answered",))
+        if path == "/metrics":
+            body: Iterable[bytes] = metrics(environ, start)
+            return body
+        if path == "/livez":
+            stale = () if health.is_alive else ("the loop has not turned lately",)
+            return _say(
+                start, "503 Service Unavailable" if stale else "200 OK", stale or ("alive",)
+            )
+        if path == "/readyz":
+            missing = health.missing()
+            status = "503 Service Unavailable" if missing else "200 OK"
+            return _say(start, status, missing or ("ready",))
+        return _say(start, "404 Not Found", ("there are /metrics, /livez and /readyz",))
+
+    return answer
+
+
+def _say(start: StartResponse, status: str, lines: tuple[str, ...]) -> Iterable[bytes]:
+    body = "".join(f"{line}\n" for line in lines).encode()
+    start(
+        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    )
+    return [body]
