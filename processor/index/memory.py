@@ -62,9 +62,7 @@ class MemoryIndex:
         self._max_keys = max_keys
         self._spaces: dict[Space, _Space] = {}
 
-    def load(
-        self, profiles: Iterable[Profile], is_lookup: Mapping[str, IsLookup]
-    ) -> None:
+    def load(self, profiles: Iterable[Profile], is_lookup: Mapping[str, IsLookup]) -> None:
         """Replace the documents of the spaces in *profiles*, and derive their index entries.
 
         *is_lookup* says for each scope which identity types are lookups.
@@ -117,7 +115,7 @@ class MemoryIndex:
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
     ) -> Committed | Conflict:
-        """Check all that *effects* says was read, then write all of it, advance rows, append journals."""
+        """Check all that *effects* says was read, then write it, advance rows, append journals."""
         held = self._space(space)
         for advance in advances:
             _check_epochs(space, held, {advance.row: advance.epoch})
@@ -199,7 +197,7 @@ def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> bool:
 def _collect(
     held: _Space, identifiers: Iterable[Identifier], mpids: Iterable[int], read: ReadSet
 ) -> None:
-    """Add the holders of *identifiers*, their documents and *mpids*, and the survivors of merges."""
+    """Add holders of *identifiers*, their documents and *mpids*, and the survivors of merges."""
     wanted: list[int] = []
     for identifier in identifiers:
         if identifier not in read.holders:
@@ -227,7 +225,7 @@ def _is_as_read(held: _Space, effects: Effects) -> bool:
 
 def _is_duplicate(held: _Space, claim: Claim | None) -> bool:
     """Claim a request id; tell whether another record had done so within the window."""
-    if claim is None:
+    if claim is None or claim.window_ms <= 0:
         return False
     time = claims.time_ms(claim)
     uses = held.claims.setdefault((claims.width_ms(claim), claim.token), [])

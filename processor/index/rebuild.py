@@ -35,7 +35,7 @@ def rebuild(
 ) -> dict[Space, SpaceState]:
     """Return the state of every space: of each profile, the highest version counts, not the last.
 
-    *is_lookup* has an entry for every scope in *documents*: which of its identity types are lookups.
+    *is_lookup* says for every scope in *documents* which of its identity types are lookups.
     """
     latest: dict[Space, dict[int, Profile | Tombstone]] = {}
     for document in documents:

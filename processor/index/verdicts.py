@@ -7,17 +7,19 @@ _RESTORE = "stop every process of this group and run `idstream restore`"
 
 
 def newer_owner(space: Space, row: RowKey) -> Fenced:
-    """Another process was given the partition after us."""
+    """Return the error for a row that another process was given after us."""
     return Fenced(f"{row.topic}/{row.partition} of space {space.name} has a newer owner")
 
 
 def moved(space: Space, row: RowKey) -> Fenced:
-    """The cursor went ahead under our own epoch: whoever did it, we do not know the row any more."""
-    return Fenced(f"the cursor of {row.topic}/{row.partition} in space {space.name} was moved ahead")
+    """Return the error for a cursor that went ahead under our epoch: we know the row no more."""
+    return Fenced(
+        f"the cursor of {row.topic}/{row.partition} in space {space.name} was moved ahead"
+    )
 
 
 def other_group(space: Space) -> Fenced:
-    """The space is bound to another consumer group or Kafka cluster."""
+    """Return the error for a space that is bound to another consumer group or Kafka cluster."""
     return Fenced(
         f"space {space.name} belongs to another consumer group or Kafka cluster:"
         " use another [redis] prefix, or the group that it was made with"
@@ -25,7 +27,7 @@ def other_group(space: Space) -> Fenced:
 
 
 def lost_row(space: Space, row: RowKey) -> LostWrites:
-    """The row's epoch or cursor is older than what was acknowledged to us, or gone."""
+    """Return the error for an epoch or cursor older than what was acknowledged to us, or gone."""
     return LostWrites(
         f"the index lost acknowledged writes of {row.topic}/{row.partition}"
         f" in space {space.name}: {_RESTORE}"
@@ -33,5 +35,5 @@ def lost_row(space: Space, row: RowKey) -> LostWrites:
 
 
 def lost_space(space: Space) -> LostWrites:
-    """The space's sequence is below one that this process saw."""
+    """Return the error for a seq of the space below one that this process saw."""
     return LostWrites(f"the index lost acknowledged writes of space {space.name}: {_RESTORE}")

@@ -1,0 +1,33 @@
+-- Makes the caller the owner of rows: raises their epochs and the space's seq, returns the journals.
+--
+-- KEYS[1]  the control hash of the space
+-- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}}
+-- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}}...}}, one a row;
+--          or {'lost_space'}, or {'other_group'}
+--
+-- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
+
+local owner, config, rows = ask[2], ask[3], ask[4]
+if held[3] and held[3] ~= owner then return {'other_group'} end
+
+-- From here on everything is written.
+redis.call('HSETNX', control, 'gen', '1')
+redis.call('HSET', control, 'owner', owner)
+redis.call('HINCRBY', control, 'seq', 1)
+local states = {}
+for at, claim in ipairs(rows) do
+  local row, journal = base .. 'r:' .. claim[1], base .. 'j:' .. claim[1]
+  if redis.call('HGET', row, 'topic_id') ~= claim[2] then
+    -- A new row, or a topic made anew under an old name: its offsets begin again.
+    redis.call('DEL', journal)
+    redis.call('HDEL', row, 'cursor', 'config')
+    redis.call('HSET', row, 'topic_id', claim[2])
+  end
+  redis.call('HINCRBY', row, 'epoch', 1)
+  local now = redis.call('HMGET', row, 'epoch', 'cursor', 'config')
+  local chunks = redis.call('LRANGE', journal, 0, -1)
+  redis.call('HSET', row, 'next', config)
+  if #chunks == 0 then redis.call('HSET', row, 'config', config) end
+  states[at] = {now[1], now[2], now[3] or '', chunks}
+end
+return {'ok', redis.call('HGET', control, 'seq'), states}

@@ -1,0 +1,77 @@
+-- Writes the effects of a batch, if all that it read is still so: all of them or none.
+--
+-- KEYS[1]  the control hash of the space
+-- ARGV[1]  msgpack: {seq, advances {{row, epoch, expected cursor or '', cursor, chunk}...},
+--          tokens {t...} and their expected holders {h...} ('' where none),
+--          mpids {digits...} and their expected versions {v...} (8 bytes, '' where absent),
+--          holders to write {t, h, ...} ('' removes), documents to write {digits, document, ...}}
+-- Returns  {'ok', seq of this commit}, or {'conflict', seq, holders, documents}: what tokens and mpids
+--          lead to now; or {'lost_space'}, or {'lost_row' | 'newer_owner' | 'moved', number of the advance}
+--
+-- Twice is harmless: the second time the cursors stand elsewhere, or the versions differ.
+
+local advances, tokens, expected_holders = ask[2], ask[3], ask[4]
+local mpids, expected_versions, holders, documents = ask[5], ask[6], ask[7], ask[8]
+
+for at, advance in ipairs(advances) do
+  local row, expected = advance[1], advance[3]
+  local why = disowned(row, advance[2])
+  if why then return {why, at} end
+  local cursor = redis.call('HGET', base .. 'r:' .. row, 'cursor') or ''
+  if cursor ~= expected then
+    -- The epoch is the caller's, so only the caller can have moved it.
+    if cursor == '' or (expected ~= '' and below(cursor, expected)) then return {'lost_row', at} end
+    return {'moved', at}
+  end
+end
+
+local function is_as_read()
+  local now = {}
+  fetch('i:', tokens, 1, #tokens, now)
+  for at = 1, #tokens do
+    if (now[at] or '') ~= expected_holders[at] then return false end
+  end
+  for at = 1, #mpids do
+    if redis.call('GETRANGE', base .. 'p:' .. mpids[at], 1, 8) ~= expected_versions[at] then
+      return false
+    end
+  end
+  return true
+end
+
+if not is_as_read() then
+  collect(tokens, 1, #tokens, mpids, 1, #mpids)
+  return {'conflict', seq, found.holders, found.documents}
+end
+
+-- From here on everything is written.
+local function write(kind, values)
+  local sets, gone = {}, {}
+  local function flush(least)
+    if #sets > least then redis.call('MSET', unpack(sets)) sets = {} end
+    if #gone > least then redis.call('DEL', unpack(gone)) gone = {} end
+  end
+  for at = 1, #values, 2 do
+    local key = base .. kind .. values[at]
+    if values[at + 1] == '' then
+      gone[#gone + 1] = key
+    else
+      sets[#sets + 1] = key
+      sets[#sets + 1] = values[at + 1]
+    end
+    flush(CHUNK - 2)
+  end
+  flush(0)
+end
+
+write('i:', holders)
+write('p:', documents)
+redis.call('HINCRBY', control, 'seq', 1)
+seq = redis.call('HGET', control, 'seq')
+for _, advance in ipairs(advances) do
+  local row = base .. 'r:' .. advance[1]
+  local config = redis.call('HGET', row, 'next') or ''
+  redis.call('HSET', row, 'cursor', advance[4], 'config', config)
+  redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
+end
+return {'ok', seq}

@@ -1,0 +1,140 @@
+"""The client of a Redis server or cluster: runs a script, and tells "away" from a mistake of ours.
+
+Nothing is sent twice: after a lost reply only the pipeline knows what may be done again.
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, cast
+
+import redis
+from msgspec import Struct
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from processor.space import IndexUnavailable
+
+_AWAY = (
+    redis.ConnectionError,  # LOADING too
+    redis.TimeoutError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ClusterDownError,  # MASTERDOWN too
+    ClusterError,  # too many redirections
+    RedisClusterException,  # no node answers, or a slot is nobody's
+    TryAgainError,
+)
+_MISTAKES = (AuthenticationError, AuthorizationError)
+"""Kinds of ConnectionError that waiting does not mend."""
+_AWAY_CODES = frozenset({"BUSY", "NOREPLICAS", "MISCONF", "UNKILLABLE"})
+"""Error codes of which the client makes no class of their own."""
+
+
+class Timeouts(Struct, frozen=True):
+    """How long a server may be silent."""
+
+    connect_seconds: float = 5.0
+    reply_seconds: float = 10.0
+
+
+class Script(Struct, frozen=True):
+    """A Lua script and the digest by which the server knows it."""
+
+    text: str
+    digest: str
+
+
+def load_script(name: str) -> Script:
+    """Return the script *name*, with what all scripts share in front of it."""
+    here = files("processor.index")
+    # The shebang makes a cluster refuse keys of other slots, and a full server refuse the script.
+    parts = ("#!lua\n", (here / "shared.lua").read_text(), (here / f"{name}.lua").read_text())
+    text = "".join(parts)
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Connection:
+    """A connection pool, made at the first use."""
+
+    def __init__(self, url: str, timeouts: Timeouts, *, is_cluster: bool) -> None:
+        self.is_cluster = is_cluster
+        self._url = url
+        self._timeouts = timeouts
+        self._client: redis.Redis | RedisCluster | None = None
+
+    def run(self, script: Script, key: str, argument: bytes) -> list[Any]:
+        """Run *script* on the node of *key*, loading it where the server does not know it."""
+        try:
+            client = self._connected()
+            execute = cast("Callable[..., list[Any]]", client.execute_command)
+            try:
+                return execute("EVALSHA", script.digest, 1, key, argument)
+            except NoScriptError:
+                return execute("EVAL", script.text, 1, key, argument)
+        except RedisError as error:
+            raise translate(error) from error
+
+    def info(self) -> dict[str, Mapping[str, Any]]:
+        """Return what INFO says of each primary, by its address."""
+        try:
+            client = self._connected()
+            if isinstance(client, RedisCluster):
+                nodes = client.info(target_nodes=RedisCluster.PRIMARIES)
+                return cast("dict[str, Mapping[str, Any]]", nodes)
+            return {"redis": cast("Mapping[str, Any]", client.info())}
+        except RedisError as error:
+            raise translate(error) from error
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting of the server (of any node), None where it is not shown to us."""
+        try:
+            found = cast("dict[str, str]", self._connected().config_get(name))
+        except ResponseError:
+            return None
+        except RedisError as error:
+            raise translate(error) from error
+        return found.get(name)
+
+    def close(self) -> None:
+        """Close every connection; the next use opens new ones."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _connected(self) -> redis.Redis | RedisCluster:
+        if self._client is None:
+            make = RedisCluster.from_url if self.is_cluster else redis.Redis.from_url
+            self._client = make(
+                self._url,
+                socket_connect_timeout=self._timeouts.connect_seconds,
+                socket_timeout=self._timeouts.reply_seconds,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,
+            )
+        return self._client
+
+
+def translate(error: RedisError | RedisClusterException) -> Exception:
+    """Return IndexUnavailable for what may pass by itself, *error* for what is a mistake."""
+    if isinstance(error, _MISTAKES):
+        return error
+    code = str(error).partition(" ")[0]
+    if isinstance(error, _AWAY) or (isinstance(error, ResponseError) and code in _AWAY_CODES):
+        # The text of the error is the server's, and names keys at most, never values.
+        return IndexUnavailable(f"Redis cannot be asked: {type(error).__name__}: {error}")
+    return error

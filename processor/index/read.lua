@@ -1,0 +1,118 @@
+-- Reads what records may touch, claims their request ids, and trims journals: one instant of a space.
+--
+-- KEYS[1]  the control hash of the space
+-- ARGV[1]  msgpack: {seq, {keys, bytes} to stop after, rows {{row, epoch}...}, tokens {t...}, per ask
+--          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
+--          claims {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
+--          trims {{row, chunks, {digits, version, ...}}...}}
+-- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 a claim}, trimmed {0|1}, newer}
+--          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
+--
+-- Twice is harmless: a claim finds itself by its coordinates. A trim does not, but nobody sends one
+-- twice: after a lost reply the caller claims its rows anew, and then the old epoch stops it.
+
+local bounds, rows, tokens, token_ends = ask[2], ask[3], ask[4], ask[5]
+local mpids, mpid_ends, claims, trims = ask[6], ask[7], ask[8], ask[9]
+
+for at, row in ipairs(rows) do
+  local why = disowned(row[1], row[2])
+  if why then return {why, at} end
+end
+
+local covered = 0
+for at = 1, #token_ends do
+  if covered > 0 and (found.keys >= bounds[1] or found.bytes >= bounds[2]) then break end
+  collect(
+    tokens, (token_ends[at - 1] or 0) + 1, token_ends[at],
+    mpids, (mpid_ends[at - 1] or 0) + 1, mpid_ends[at]
+  )
+  covered = at
+end
+
+-- Trims: a document newer than what was published keeps the journal as it is.
+local trimmed, newer, newer_bytes = {}, {}, 0
+for at, trim in ipairs(trims) do
+  local published = trim[3]
+  trimmed[at] = 1
+  for pair = 1, #published, 2 do
+    local key = base .. 'p:' .. published[pair]
+    local version = redis.call('GETRANGE', key, 1, 8)
+    if #version == 8 and version ~= published[pair + 1] and bytes_below(published[pair + 1], version) then
+      trimmed[at] = 0
+      if newer_bytes < bounds[2] then
+        local document = redis.call('GET', key)
+        newer_bytes = newer_bytes + #document
+        newer[#newer + 1] = published[pair]
+        newer[#newer + 1] = document
+      end
+    end
+  end
+end
+
+-- Claims: what the buckets say of the tokens, bucket by bucket; then one after the other.
+local buckets, asked, known = {}, {}, {}
+for _, claim in ipairs(claims) do
+  if claim[1] > covered then break end
+  for at = 7, #claim do
+    local bucket = claim[at]
+    if not asked[bucket] then
+      buckets[#buckets + 1], asked[bucket], known[bucket] = bucket, {}, {}
+    end
+    table.insert(asked[bucket], claim[2])
+  end
+end
+for _, bucket in ipairs(buckets) do
+  for first = 1, #asked[bucket], CHUNK do
+    local last = math.min(first + CHUNK - 1, #asked[bucket])
+    local values = redis.call('HMGET', base .. 'd:' .. bucket, unpack(asked[bucket], first, last))
+    for at = first, last do known[bucket][asked[bucket][at]] = values[at - first + 1] end
+  end
+end
+
+local duplicates, changed, lifetimes = {}, {}, {}
+for number, claim in ipairs(claims) do
+  if claim[1] > covered then break end
+  local token, time, window, coordinates, own = claim[2], claim[3], claim[4], claim[5], claim[7]
+  local is_mine, is_others = false, false
+  for at = 7, #claim do
+    local value = known[claim[at]][token]
+    local uses = value and {cmsgpack.unpack(value)} or {}
+    for use = 1, #uses, 2 do
+      if math.abs(uses[use] - time) < window then
+        if uses[use + 1] == coordinates then is_mine = true else is_others = true end
+      end
+    end
+  end
+  duplicates[number] = (is_others and not is_mine) and 1 or 0
+  if not (is_mine or is_others) then
+    known[own][token] = (known[own][token] or '') .. cmsgpack.pack(time, coordinates)
+    changed[own] = changed[own] or {}
+    changed[own][token] = true
+    lifetimes[own] = math.max(lifetimes[own] or 0, claim[6])
+  end
+end
+
+-- From here on everything is written.
+for at, trim in ipairs(trims) do
+  if trimmed[at] == 1 then
+    local journal, row = base .. 'j:' .. trim[1], base .. 'r:' .. trim[1]
+    redis.call('LTRIM', journal, trim[2], -1)
+    if redis.call('EXISTS', journal) == 0 then
+      redis.call('HSET', row, 'config', redis.call('HGET', row, 'next') or '')
+    end
+  end
+end
+for _, bucket in ipairs(buckets) do
+  if changed[bucket] then
+    local key, pairs_of = base .. 'd:' .. bucket, {}
+    for token in pairs(changed[bucket]) do
+      pairs_of[#pairs_of + 1] = token
+      pairs_of[#pairs_of + 1] = known[bucket][token]
+    end
+    for first = 1, #pairs_of, CHUNK do
+      redis.call('HSET', key, unpack(pairs_of, first, math.min(first + CHUNK - 1, #pairs_of)))
+    end
+    redis.call('PEXPIRE', key, lifetimes[bucket])
+  end
+end
+return {'ok', seq, covered, found.holders, found.documents, duplicates, trimmed, newer}

@@ -1,0 +1,194 @@
+"""The index of every space in Redis or Valkey: one script call a method, one slot a space.
+
+Reads are cut by :class:`Bounds`. What must hold, and what running a script twice does, is said at
+the head of each ``.lua`` file; keys are in ``keys``.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Raw
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import Effects, Holders, ReadSet
+from processor.index import keys, verdicts, wire
+from processor.index.connection import Connection, Timeouts, load_script
+from processor.index.documents import Documents
+from processor.index.report import ServerReport, report
+from processor.index.tokens import token
+from processor.index.wire import Bounds
+from processor.profiles.document import pack
+from processor.space import (
+    Ask,
+    Claimed,
+    Committed,
+    Conflict,
+    Reading,
+    RowAdvance,
+    RowClaim,
+    RowKey,
+    Trim,
+)
+
+_READ = load_script("read")
+_COMMIT = load_script("commit")
+_CLAIM = load_script("claim")
+
+
+class RedisIndex:
+    """``processor.space.Index`` on a Redis server or cluster. One thread uses it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        prefix: str,
+        token_key: bytes = b"",
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._bounds = bounds or Bounds()
+        self._token_key = token_key
+        self._packed_token = lru_cache(maxsize=65_536)(self._pack_token)
+        self._documents = Documents()
+        self._seen: dict[Space, int] = {}
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        prefix: str,
+        token_key: bytes = b"",
+        *,
+        cluster: bool = False,
+        timeouts: Timeouts | None = None,
+        bounds: Bounds | None = None,
+    ) -> "RedisIndex":
+        """Return an index at *url* (redis://, rediss://, unix://); the first call connects."""
+        connection = Connection(url, timeouts or Timeouts(), is_cluster=cluster)
+        return cls(connection, prefix, token_key, bounds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def server_report(self) -> tuple[ServerReport, ...]:
+        """Return what ``idstream check`` says of each primary."""
+        return report(self._connection)
+
+    def token(self, identifier: Identifier) -> bytes:
+        """Return the 16 bytes that stand for *identifier*."""
+        return token(self._token_key, identifier)
+
+    def profile(self, space: Space, mpid: int) -> Profile | None:
+        """Return the document of *mpid* itself: one read, for a person who looks."""
+        return self.read(space, {}, [Ask(mpids=(mpid,))]).read.profiles[mpid]
+
+    def holders(self, space: Space, identifier: Identifier) -> Holders:
+        """Return who holds *identifier*: one read, for a person who looks."""
+        return self.read(space, {}, [Ask((identifier,))]).read.holders[identifier]
+
+    def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
+        """Raise the epoch of each row and the space's seq by one; return rows and journals."""
+        blob = wire.pack_claim(self._seen.get(space, 0), owner, config, rows)
+        reply = self._connection.run(_CLAIM, self._control(space), blob)
+        if reply[0] != b"ok":
+            raise _verdict(space, reply, [claim.row for claim in rows])
+        states = zip(rows, reply[2], strict=True)
+        claimed = tuple(wire.row_state(claim.row, state) for claim, state in states)
+        return Claimed(self._saw(space, reply), claimed)
+
+    def read(
+        self,
+        space: Space,
+        epochs: dict[RowKey, int],
+        asks: Sequence[Ask],
+        trims: Sequence[Trim] = (),
+    ) -> Reading:
+        """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
+        if not all(trim.row in epochs for trim in trims):
+            raise ValueError("only the owner of a row may trim its journal")
+        seen = self._seen.get(space, 0)
+        request = wire.pack_read(seen, self._bounds, epochs, asks, trims, self._packed_token)
+        reply = self._connection.run(_READ, self._control(space), request.blob)
+        if reply[0] != b"ok":
+            raise _verdict(space, reply, list(epochs))
+        _, _, covered, holders, documents, claimed, trimmed, newer = reply
+        duplicates = [False] * covered
+        for number, is_duplicate in zip(request.claims, claimed, strict=False):
+            duplicates[number] = is_duplicate == 1
+        return Reading(
+            covered=covered,
+            seq=self._saw(space, reply),
+            read=self._read_set(request.identifiers, holders, documents),
+            duplicates=tuple(duplicates),
+            trimmed=tuple(is_trimmed == 1 for is_trimmed in trimmed),
+            newer={m: p for m, p in self._profiles(newer).items() if p is not None},
+        )
+
+    def commit(
+        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+    ) -> Committed | Conflict:
+        """Check all that *effects* says was read, then write it, advance rows, append journals."""
+        documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
+        seen = self._seen.get(space, 0)
+        blob = wire.pack_commit(seen, effects, documents, advances, self._packed_token)
+        reply = self._connection.run(_COMMIT, self._control(space), blob)
+        if reply[0] == b"ok":
+            for (digits, data), profile in zip(
+                documents.items(), effects.profiles.values(), strict=True
+            ):
+                self._documents.remember(digits.encode(), data, profile)
+            return Committed(self._saw(space, reply))
+        if reply[0] == b"conflict":
+            read = self._read_set(list(effects.expected_holders), reply[2], reply[3])
+            return Conflict(self._saw(space, reply), read)
+        raise _verdict(space, reply, [advance.row for advance in advances])
+
+    def _pack_token(self, identifier: Identifier) -> Raw:
+        return wire.binary(token(self._token_key, identifier))
+
+    def _control(self, space: Space) -> str:
+        return keys.control(self._prefix, space)
+
+    def _saw(self, space: Space, reply: list[Any]) -> int:
+        """Remember the highest seq of *space*: one below it would mean lost writes."""
+        seq = self._seen[space] = int(reply[1])
+        return seq
+
+    def _read_set(
+        self,
+        identifiers: list[Identifier],
+        holders: list[bytes | None],
+        documents: list[bytes | None],
+    ) -> ReadSet:
+        return ReadSet(
+            holders={
+                identifier: keys.unpack_holders(stored) if stored else ()
+                for identifier, stored in zip(identifiers, holders, strict=False)
+            },
+            profiles=self._profiles(documents),
+        )
+
+    def _profiles(self, documents: list[bytes | None]) -> dict[int, Profile | None]:
+        return {
+            keys.mpid_of(digits): self._documents.profile(digits, data) if data else None
+            for digits, data in wire.pairs(documents)
+        }
+
+
+def _verdict(space: Space, reply: list[Any], rows: Sequence[RowKey]) -> Exception:
+    """Return the exception for a script's refusal; it names the row by its number from 1."""
+    kind = reply[0]
+    if kind == b"lost_space":
+        return verdicts.lost_space(space)
+    if kind == b"other_group":
+        return verdicts.other_group(space)
+    row = rows[reply[1] - 1]
+    if kind == b"lost_row":
+        return verdicts.lost_row(space, row)
+    if kind == b"moved":
+        return verdicts.moved(space, row)
+    return verdicts.newer_owner(space, row)
