@@ -28,6 +28,8 @@ class EventBatch(Struct, frozen=True):
     """Identifiers left out for the length of their value, with the reason ``bound``."""
     bounded_attributes: int = 0
     """Attributes left out for a limit of semantics §9.7."""
+    device_ids: tuple[Identifier, ...] = ()
+    """Identifiers of the batch's device, also where the strategy ignores them; values that are too long are not here."""
 
 
 class IdentityCall(Struct, frozen=True):

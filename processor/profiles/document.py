@@ -54,7 +54,7 @@ class _Device(Struct):
 
 class _Workspace(Struct):
     attributes: dict[str, _Attribute] = {}
-    consent_state: dict[str, Any] = {}
+    consent_state: dict[str, dict[str, dict[str, Any]]] = {}
     devices: list[_Device] = []
 
 
@@ -157,17 +157,35 @@ def from_json(data: bytes) -> Profile:
     return profile
 
 
+def attribute_bytes(name: str, attribute: Attribute) -> int:
+    """Return how many bytes an attribute takes in the published profile, with its comma."""
+    return len(_encode(name)) + len(_encode(_attribute_document(attribute))) + 2
+
+
+def consent_bytes(regulation: str, purpose: str, entry: Any) -> int:  # noqa: ANN401 - any JSON value
+    """Return how many bytes a purpose takes at most, its regulation's braces included."""
+    return len(_encode({regulation: {purpose: entry}})) + 1
+
+
+def device_bytes(device: Device) -> int:
+    """Return how many bytes a device takes, with its comma."""
+    return len(_encode(_device_document(device))) + 1
+
+
 def _workspace_document(data: WorkspaceData) -> dict[str, Any]:
     return {
-        "attributes": {
-            name: _Attribute(a.value, a.source, a.input, a.updated_ms)
-            for name, a in data.attributes.items()
-        },
+        "attributes": {name: _attribute_document(a) for name, a in data.attributes.items()},
         "consent_state": data.consent_state,
-        "devices": [
-            _Device(d.ids, d.first_seen_ms, d.last_seen_ms, d.info) for d in data.devices
-        ],
+        "devices": [_device_document(d) for d in data.devices],
     }
+
+
+def _attribute_document(attribute: Attribute) -> _Attribute:
+    return _Attribute(attribute.value, attribute.source, attribute.input, attribute.updated_ms)
+
+
+def _device_document(device: Device) -> _Device:
+    return _Device(device.ids, device.first_seen_ms, device.last_seen_ms, device.info)
 
 
 def _check(document: _Document) -> None:

@@ -1,0 +1,170 @@
+"""Identity requests: from top-level fields to a call, or to the error it is answered with (interfaces §3, §4)."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from processor.codecs.batch import environment_of, time_of
+from processor.codecs.envelope import Fields
+from processor.codecs.fault import Fault, fault_of
+from processor.codecs.identities import MAX_IDENTIFIERS, Gathered, gather, mpid_of
+from processor.codecs.scalar import MAX_TEXT, text_of
+from processor.identity.model import Environment, Identifier, IdentityChange
+from processor.identity.types import IdentityKeys
+from processor.profiles.batch import IdentityCall
+
+REQUEST_TYPES: Final = frozenset({"identify", "login", "logout", "modify", "search", "alias"})
+
+_NULL: Final = b"null"
+_BAD_ALIAS: Final = "INVALID_DATA"
+
+
+class _Change(Struct):
+    """All three keys are required in each change (semantics §4.5)."""
+
+    identity_type: str
+    old_value: Raw
+    new_value: Raw
+
+
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_id = msgspec.json.Decoder(str | int | None).decode
+_decode_flag = msgspec.json.Decoder(bool | None).decode
+_decode_changes = msgspec.json.Decoder(list[_Change]).decode
+_decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def read_request(fields: Fields, keys: IdentityKeys) -> IdentityCall:
+    """Return the call that *fields* make; a broken rule is its ``error``.
+
+    Fault only without a known ``request_type``: then there is nobody to answer.
+    """
+    call = IdentityCall(_request_type(fields), environment=None, request_id=None, time_ms=None)
+    try:
+        call = replace(call, request_id=_request_id(fields))
+        call = replace(call, environment=_environment(fields))
+        call = replace(call, time_ms=time_of(fields, "request_timestamp_ms"))
+        return _read(call, fields, keys)
+    except Fault as fault:
+        return replace(call, error=(400, fault.code, fault.detail))
+
+
+def _read(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> IdentityCall:
+    if call.request_type == "alias":
+        _check_alias(fields)
+        return call
+    call = replace(call, read_only=_flag(fields, "read_only"))
+    if call.request_type == "modify":
+        return _read_modify(call, fields, keys)
+    raw = fields.get("known_identities")
+    if raw is None or raw == _NULL:
+        raise Fault("known_identities: is required")
+    gathered = Gathered(lists=keys.ignore_unknown)
+    gather(gathered, raw, keys.request, "known_identities")
+    return replace(
+        call,
+        previous_mpid=mpid_of(fields.get("previous_mpid"), "previous_mpid"),
+        identifiers=gathered.identifiers(),
+        over_limit=gathered.over_limit(),
+    )
+
+
+def _read_modify(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> IdentityCall:
+    mpid = mpid_of(fields.get("mpid"), "mpid")
+    if mpid is None:
+        raise Fault("mpid: a modify request needs the MPID that it changes")
+    raw = fields.get("identity_changes")
+    if raw is None:
+        raise Fault("identity_changes: is required")
+    try:
+        listed = _decode_changes(raw)
+    except msgspec.ValidationError as error:
+        raise fault_of(error, "identity_changes") from None
+    if len(listed) > MAX_IDENTIFIERS:
+        raise Fault(f"identity_changes: holds more than {MAX_IDENTIFIERS} changes")
+    changes, over = [], []
+    for place, one in enumerate(listed):
+        change = _change(one, keys, f"identity_changes[{place}]")
+        if change is None:
+            continue
+        if change.new_value is not None and len(change.new_value) > MAX_TEXT:
+            over.append((Identifier(change.identity_type, change.new_value), "bound"))
+        else:
+            changes.append(change)
+    return replace(call, mpid=mpid, changes=tuple(changes), over_limit=tuple(over))
+
+
+def _change(change: _Change, keys: IdentityKeys, field: str) -> IdentityChange | None:
+    """Return a change; None if its type is one to ignore (flat matching)."""
+    identity_type = keys.request.get(change.identity_type)
+    if identity_type is None:
+        if keys.ignore_unknown:
+            return None
+        raise Fault(f"{field}.identity_type: is no identity type")
+    old = text_of(change.old_value, f"{field}.old_value") or None
+    new = text_of(change.new_value, f"{field}.new_value") or None
+    if old is None and new is None:
+        raise Fault(f"{field}: old_value and new_value are both empty")
+    return IdentityChange(identity_type, old, new)
+
+
+def _check_alias(fields: Fields) -> None:
+    """Check what can be checked of an alias request without the store (semantics §5)."""
+    try:
+        data = _decode_map(fields.get("data", Raw(_NULL)))
+    except msgspec.ValidationError:
+        raise Fault("data: must be an object", code=_BAD_ALIAS) from None
+    try:
+        source = mpid_of(data.get("source_mpid"), "data.source_mpid")
+        destination = mpid_of(data.get("destination_mpid"), "data.destination_mpid")
+        start = time_of(data, "start_unixtime_ms")
+        end = time_of(data, "end_unixtime_ms")
+    except Fault as fault:
+        raise Fault(fault.detail, code=_BAD_ALIAS) from None
+    if source is None or destination is None:
+        raise Fault("data: source_mpid and destination_mpid are required", code=_BAD_ALIAS)
+    if source == destination:
+        raise Fault("data: source_mpid and destination_mpid are the same", code=_BAD_ALIAS)
+    if start is not None and end is not None and start > end:
+        raise Fault("data: start_unixtime_ms is after end_unixtime_ms", code=_BAD_ALIAS)
+
+
+def _request_type(fields: Fields) -> str:
+    raw = fields.get("request_type")
+    try:
+        request_type = "" if raw is None else _decode_text(raw)
+    except msgspec.ValidationError:
+        request_type = ""
+    if request_type not in REQUEST_TYPES:
+        raise Fault("request_type: must be identify, login, logout, modify, search or alias")
+    return request_type
+
+
+def _request_id(fields: Fields) -> str | None:
+    raw = fields.get("request_id")
+    if raw is None:
+        return None
+    try:
+        value = _decode_id(raw)
+    except msgspec.ValidationError as error:
+        raise fault_of(error, "request_id") from None
+    return None if value is None else str(value)
+
+
+def _environment(fields: Fields) -> Environment:
+    environment = environment_of(fields)
+    if environment is None:
+        raise Fault("environment: is required, production or development")
+    return environment
+
+
+def _flag(fields: Fields, field: str) -> bool:
+    raw = fields.get(field)
+    if raw is None:
+        return False
+    try:
+        return bool(_decode_flag(raw))
+    except msgspec.ValidationError as error:
+        raise fault_of(error, field) from None

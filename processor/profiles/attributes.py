@@ -1,0 +1,70 @@
+"""User attributes and who may write them (semantics §7.4, §7.5)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from processor.identity.profile import Attribute
+from processor.rules import Source
+
+TIERS: Final[Mapping[str, int]] = {
+    "calculated": 1,
+    "account": 2,
+    "custom_feed": 3,
+    "sdk": 4,
+    "csv": 5,
+    "partner_feed": 6,
+}
+"""Source types, highest first: a lower number overwrites a higher one and owns the attribute then."""
+
+
+def may_write(owner: Attribute, source: Source, input_name: str) -> bool:
+    """Whether *source* may overwrite or delete what *owner* wrote.
+
+    A partner feed is its own source: against another one it loses, whichever is newer.
+    """
+    if source == owner.source == "partner_feed":
+        return input_name == owner.input
+    return TIERS[source] <= TIERS[owner.source]
+
+
+def delete(
+    stored: Mapping[str, Attribute], names: Iterable[str], source: Source, input_name: str
+) -> dict[str, Attribute]:
+    """Return *stored* without those of *names* that the writer may write; nobody owns them then."""
+    gone = {
+        name
+        for name in names
+        if (owner := stored.get(name)) is not None and may_write(owner, source, input_name)
+    }
+    return {name: value for name, value in stored.items() if name not in gone}
+
+
+def news(
+    stored: Mapping[str, Attribute], values: Mapping[str, Any], source: Source, input_name: str
+) -> dict[str, Any]:
+    """Return those of *values* that the writer may write and that would change something.
+
+    A value that is there already, from the same source type, is no news, so that a client which
+    sends all its attributes with every batch does not rewrite its profile every time.
+    """
+    changed = {}
+    for name, value in values.items():
+        owner = stored.get(name)
+        if owner is not None:
+            if owner.source == source and is_same(owner.value, value):
+                continue
+            if not may_write(owner, source, input_name):
+                continue
+        changed[name] = value
+    return changed
+
+
+def is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether two JSON values are the same; unlike for Python, true is not 1 and 1.0 is not 1."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, list):
+        return all(map(is_same, one, other))
+    if isinstance(one, dict):
+        return all(is_same(value, other[key]) for key, value in one.items())
+    return True

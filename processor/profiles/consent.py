@@ -1,0 +1,53 @@
+"""Consent: what a batch changes of the stored state, and what outputs are told of it (semantics §6.4, §7.3)."""
+
+from typing import Any, Final
+
+ConsentState = dict[str, Any]
+"""Regulation (gdpr, ccpa) to purpose to {consented, timestamp_unixtime_ms, ...}."""
+
+_NOTIFICATIONS: Final = {"gdpr": "gdpr_change", "ccpa": "ccpa_change"}
+"""Regulations whose changes are announced, with the type of the system notification."""
+
+
+def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
+    """Return *stored* with the purposes that *given* names, or *stored* itself if that is the same.
+
+    Purposes that are not named stay; null takes nothing back, because a withdrawal is
+    ``consented: false``.
+    """
+    merged = stored
+    for regulation, purposes in given.items():
+        known = stored.get(regulation) or {}
+        changed = {
+            purpose: entry
+            for purpose, entry in (purposes or {}).items()
+            if entry is not None and known.get(purpose) != entry
+        }
+        if changed:
+            merged = {**merged, regulation: {**known, **changed}}
+    return merged
+
+
+def consent_notifications(old: ConsentState, new: ConsentState) -> list[dict[str, Any]]:
+    """Return a system notification for each purpose that was given, withdrawn or named for the first time.
+
+    A new timestamp or document under the same answer is stored, but nobody has changed their mind.
+    """
+    notifications = []
+    for regulation, kind in _NOTIFICATIONS.items():
+        known = old.get(regulation) or {}
+        for purpose, entry in (new.get(regulation) or {}).items():
+            before = known.get(purpose)
+            if before is not None and before.get("consented") == entry.get("consented"):
+                continue
+            data = {
+                "purpose": purpose,
+                "current": _with_regulation(regulation, entry),
+                "old": None if before is None else _with_regulation(regulation, before),
+            }
+            notifications.append({"type": kind, "data": data})
+    return notifications
+
+
+def _with_regulation(regulation: str, entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "regulation": regulation.upper()}

@@ -1,0 +1,98 @@
+"""The devices of a profile in one workspace (semantics §7.1)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from processor.identity.model import Identifier
+from processor.identity.profile import Device
+from processor.identity.types import DEVICE_INFO_KEYS
+
+Devices = tuple[Device, ...]
+
+_STRENGTH: Final = (
+    "device_application_stamp",
+    "ios_idfv",
+    "android_uuid",
+    "roku_publisher_id",
+    "microsoft_publisher_id",
+    "amp_id",
+    "ios_idfa",
+    "android_aaid",
+    "fire_aid",
+    "roku_aid",
+    "microsoft_advertising_id",
+    "push_token",
+)
+"""Device ids, steadiest first: the first one that a stored device shares with a batch tells that it is the same."""
+
+_RANK: Final = {identity_type: rank for rank, identity_type in enumerate(_STRENGTH)}
+
+
+def note_device(
+    stored: Devices,
+    ids: Sequence[Identifier],
+    info: Mapping[str, Any] | None,
+    time_ms: int,
+    resolution_ms: int,
+) -> Devices:
+    """Return *stored* with the device of a batch seen at *time_ms*, the new or changed one last.
+
+    A device that is as it was is only marked as seen when *resolution_ms* have passed since, like
+    any activity: so known users write nothing. Without an id there is no device to speak of.
+    """
+    if not ids:
+        return stored
+    place = _find(stored, ids)
+    facts = _facts(info)
+    if place is None:
+        return (*stored, Device(_ordered(dict(ids)), time_ms, time_ms, facts))
+    device = stored[place]
+    known_ids, known_facts = device.ids, device.info
+    is_as_it_was = all(known_ids.get(t) == v for t, v in ids) and all(
+        name in known_facts and known_facts[name] == fact for name, fact in facts.items()
+    )
+    if is_as_it_was and time_ms - device.last_seen_ms <= resolution_ms:
+        return stored
+    seen = Device(
+        _ordered({**known_ids, **dict(ids)}),
+        min(device.first_seen_ms, time_ms),
+        max(device.last_seen_ms, time_ms),
+        {**known_facts, **facts},
+    )
+    return (*stored[:place], *stored[place + 1 :], seen)
+
+
+def keep_recent(devices: Devices, most: int) -> Devices:
+    """Return the *most* recently seen devices; of several seen at one time the last ones stay."""
+    excess = len(devices) - most
+    if excess <= 0:
+        return devices
+    places = sorted(range(len(devices)), key=lambda place: devices[place].last_seen_ms)
+    gone = set(places[:excess])
+    return tuple(device for place, device in enumerate(devices) if place not in gone)
+
+
+def _find(stored: Devices, ids: Sequence[Identifier]) -> int | None:
+    for identity_type, value in sorted(ids, key=_rank):
+        for place, device in enumerate(stored):
+            if device.ids.get(identity_type) == value:
+                return place
+    return None
+
+
+def _rank(identifier: tuple[str, str]) -> int:
+    return _RANK.get(identifier[0], len(_RANK))
+
+
+def _ordered(ids: dict[str, str]) -> dict[str, str]:
+    return dict(sorted(ids.items(), key=_rank))
+
+
+def _facts(info: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not info:
+        return {}
+    return {
+        name: fact
+        for name, fact in info.items()
+        if fact is not None and name not in DEVICE_INFO_KEYS
+    }

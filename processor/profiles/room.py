@@ -1,0 +1,108 @@
+"""The size of a profile: what would pass ``max_profile_bytes`` is not stored, the rest is (architecture §2)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from processor.identity.profile import Attribute, Device, Profile, WorkspaceData
+from processor.profiles.document import (
+    attribute_bytes,
+    consent_bytes,
+    device_bytes,
+    pack,
+    to_json,
+)
+
+RESERVE = 64
+"""Bytes kept free for what other records change of a full profile: a digit more, a flag, a source."""
+
+_WORST_CASE = 20
+_WORST_FRAME = 400
+
+Key = TypeVar("Key")
+Entry = TypeVar("Entry")
+
+
+def is_within(profile: Profile, most: int) -> bool:
+    """Whether *profile*, as published JSON, is within *most* bytes.
+
+    The packed form is cheap to make, and a byte of it becomes at most twenty of JSON (a control
+    character becomes six, an array of a few bytes an object with field names): so the JSON is
+    only made for profiles that could be near the limit.
+    """
+    if _WORST_CASE * len(pack(profile)) + _WORST_FRAME <= most - RESERVE:
+        return True
+    return len(to_json(profile)) <= most - RESERVE
+
+
+def fit(
+    base: Profile, before: WorkspaceData, after: WorkspaceData, most: int
+) -> tuple[WorkspaceData, int]:
+    """Return what fits of the step from *before* to *after*, and how many of its writes do not.
+
+    Removals come first, then consent, attributes and devices, each in its order. *base* is the
+    profile with *before* as its workspace.
+    """
+    room = most - RESERVE - len(to_json(base))
+    old, new = _by_purpose(before.consent_state), _by_purpose(after.consent_state)
+    purposes, room, lost_purposes = _choose(old, new, room, _purpose_bytes)
+    attributes, room, lost_attributes = _choose(
+        before.attributes, after.attributes, room, _attribute_bytes
+    )
+    seen, room, lost_devices = _choose(
+        _by_name(before.devices), _by_name(after.devices), room, _device_bytes
+    )
+    lost = lost_purposes + lost_attributes + lost_devices
+    return WorkspaceData(attributes, _consent(purposes), tuple(seen.values())), lost
+
+
+def _choose(
+    before: Mapping[Key, Entry],
+    after: Mapping[Key, Entry],
+    room: int,
+    size: Callable[[Key, Entry], int],
+) -> tuple[dict[Key, Entry], int, int]:
+    chosen = {key: entry for key, entry in before.items() if key in after}
+    room += sum(size(key, entry) for key, entry in before.items() if key not in after)
+    lost = 0
+    for key, entry in after.items():
+        old = chosen.get(key)
+        if old is entry:
+            continue
+        cost = size(key, entry) - (0 if old is None else size(key, old))
+        if cost > max(room, 0):
+            lost += 1
+            continue
+        chosen[key] = entry
+        room -= cost
+    return chosen, room, lost
+
+
+def _by_purpose(state: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    return {
+        (regulation, purpose): entry
+        for regulation, purposes in state.items()
+        for purpose, entry in (purposes or {}).items()
+    }
+
+
+def _consent(purposes: Mapping[tuple[str, str], Any]) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for (regulation, purpose), entry in purposes.items():
+        state.setdefault(regulation, {})[purpose] = entry
+    return state
+
+
+def _by_name(devices: tuple[Device, ...]) -> dict[tuple[str, str], Device]:
+    return {next(iter(device.ids.items()), ("", "")): device for device in devices}
+
+
+def _purpose_bytes(key: tuple[str, str], entry: Any) -> int:  # noqa: ANN401 - any JSON value
+    return consent_bytes(*key, entry)
+
+
+def _attribute_bytes(name: str, attribute: Attribute) -> int:
+    return attribute_bytes(name, attribute)
+
+
+def _device_bytes(_: tuple[str, str], device: Device) -> int:
+    return device_bytes(device)

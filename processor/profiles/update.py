@@ -1,0 +1,115 @@
+"""What a batch makes of the profile it was attributed to: attributes, consent, devices (semantics §7)."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.identity.profile import Attribute, Profile, WorkspaceData
+from processor.profiles import attributes
+from processor.profiles.batch import EventBatch
+from processor.profiles.consent import consent_notifications, merge_consent
+from processor.profiles.devices import Devices, keep_recent, note_device
+from processor.profiles.room import fit, is_within
+from processor.rules import InputRules, Limits
+
+_encode = msgspec.json.Encoder().encode
+_EMPTY = WorkspaceData()
+
+
+class Applied(Struct, frozen=True):
+    """A profile after a batch."""
+
+    profile: Profile
+    """The very object that came in if the batch changed nothing of it."""
+    notifications: bytes | None = None
+    """System notifications for the outgoing batch, a JSON array; None where there are none."""
+    bounded: int = 0
+    """Writes that a limit of ours kept out (without ``EventBatch.bounded_attributes``)."""
+
+
+def apply_batch(  # noqa: PLR0913 - two times and the limits of the deployment, none of them derivable
+    profile: Profile,
+    rules: InputRules,
+    batch: EventBatch,
+    received_ms: int,
+    time_ms: int,
+    limits: Limits,
+) -> Applied:
+    """Write what *batch* says of its user to the workspace of the input it came through.
+
+    Attributes and consent go by order of receipt and carry *received_ms*; devices carry *time_ms*,
+    the time of the request. The version is the caller's business.
+    """
+    workspace = rules.workspace.name
+    before = profile.workspaces.get(workspace, _EMPTY)
+    written, refused = _write_attributes(before.attributes, rules, batch, received_ms, limits)
+    consent = before.consent_state
+    if batch.consent_state and rules.source != "partner_feed":
+        consent = merge_consent(consent, batch.consent_state)
+    devices = _note_device(before.devices, rules, batch, time_ms, limits)
+    if (
+        written is before.attributes
+        and consent is before.consent_state
+        and devices is before.devices
+    ):
+        return Applied(profile, None, refused)
+    after = WorkspaceData(written, consent, devices)
+    changed = _with_workspace(profile, workspace, after)
+    if not is_within(changed, limits.max_profile_bytes):
+        base = _with_workspace(profile, workspace, before)
+        after, dropped = fit(base, before, after, limits.max_profile_bytes)
+        refused += dropped
+        changed = profile if after == before else _with_workspace(profile, workspace, after)
+    return Applied(changed, _notifications(before, after), refused)
+
+
+def _write_attributes(
+    stored: dict[str, Attribute],
+    rules: InputRules,
+    batch: EventBatch,
+    received_ms: int,
+    limits: Limits,
+) -> tuple[dict[str, Attribute], int]:
+    """Deletes, then sets (§7.5); return *stored* itself if both change nothing, and what found no place."""
+    source, name = rules.source, rules.name
+    left = stored
+    if batch.deleted_user_attributes:
+        left = attributes.delete(stored, batch.deleted_user_attributes, source, name)
+        if len(left) == len(stored):
+            left = stored
+    changed = attributes.news(left, batch.user_attributes, source, name)
+    if not changed:
+        return left, 0
+    written, refused = dict(left), 0
+    for key, value in changed.items():
+        if key not in written and len(written) >= limits.max_attributes:
+            refused += 1
+            continue
+        written[key] = Attribute(value, source, name, received_ms)
+    return (left if refused == len(changed) else written), refused
+
+
+def _note_device(
+    stored: Devices, rules: InputRules, batch: EventBatch, time_ms: int, limits: Limits
+) -> Devices:
+    """A blocked id (such as an advertising id of zeros) would make one device of many, so it is left out."""
+    if not batch.device_ids:
+        return stored
+    blocks = rules.workspace.blocklist.blocks
+    ids = [i for i in batch.device_ids if not blocks(i)]
+    resolution_ms = limits.activity_resolution_s * 1000
+    devices = note_device(stored, ids, batch.device_info, time_ms, resolution_ms)
+    return devices if devices is stored else keep_recent(devices, limits.max_devices)
+
+
+def _with_workspace(profile: Profile, name: str, data: WorkspaceData) -> Profile:
+    return replace(profile, workspaces={**profile.workspaces, name: data})
+
+
+def _notifications(before: WorkspaceData, after: WorkspaceData) -> bytes | None:
+    if after.consent_state is before.consent_state:
+        return None
+    changes: list[dict[str, Any]] = consent_notifications(before.consent_state, after.consent_state)
+    return _encode(changes) if changes else None
