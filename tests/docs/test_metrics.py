@@ -1,0 +1,63 @@
+"""Every metric is documented, and dashboards and rules ask for metrics that exist."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from processor.metrics import Metrics
+from tests.docs.pages import rows, text
+
+NAME = re.compile(r"\bidstream_[a-z_]+")
+
+
+def described() -> dict[str, tuple[str, str]]:
+    """Return every metric with its type and labels, as the page writes them."""
+    found = {}
+    for family in Metrics().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found[name] = family.type
+    return found
+
+
+def test_every_metric_is_documented_with_its_type_and_nothing_else_is():
+    documented = {
+        name.strip("`"): kind
+        for name, kind, *_ in rows("docs/operations.md")
+        if name.startswith("`idstream_")
+    }
+    assert documented == described()
+
+
+def test_the_documented_labels_are_the_metrics_labels():
+    for name, _, labels, _ in (r for r in rows("docs/operations.md") if r[0].startswith("`idstream_")):
+        attribute = next(
+            metric
+            for metric in vars(Metrics()).values()
+            if getattr(metric, "_name", None) == name.strip("`").removesuffix("_total")
+        )
+        assert [label for label in labels.split(", ") if label] == list(attribute._labelnames)
+
+
+def expressions() -> list[str]:
+    rules = yaml.safe_load(text("deploy/prometheus/rules.yml"))
+    board = json.loads(text("deploy/grafana/dashboard.json"))
+    return [
+        *(rule["expr"] for group in rules["groups"] for rule in group["rules"]),
+        *(target["expr"] for panel in board["panels"] for target in panel["targets"]),
+    ]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_rules_and_panels_ask_for_metrics_that_exist(expression):
+    known = described()
+    for name in NAME.findall(expression):
+        base = re.sub(r"_(bucket|sum|count)$", "", name)
+        assert name in known or known.get(base) == "histogram", name
+
+
+def test_every_metric_is_on_the_dashboard():
+    board = text("deploy/grafana/dashboard.json")
+    for name in described():
+        assert name in board, name

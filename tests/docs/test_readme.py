@@ -1,0 +1,100 @@
+"""The commands of the README do what it says; those of Docker name things that exist."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from processor.settings import load_text
+from tests.docs.pages import ROOT, text
+
+README = text("README.md")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("console")).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def test_every_command_is_looked_at_by_a_test_below():
+    for command in commands():
+        assert command.startswith("./dev ") or "docker compose" in command or "resolve" in command
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("./dev ")])
+def test_a_word_of_dev_exists_there_and_in_the_makefile(command):
+    word = command.split()[1]
+    assert re.search(rf"^{word}\)", text("dev"), re.MULTILINE)
+    assert re.search(rf"^\.PHONY:.* {word}\b", text("Makefile"), re.MULTILINE)
+    assert (ROOT / "dev").stat().st_mode & 0o111
+
+
+def test_dev_is_a_script_that_a_shell_can_read():
+    subprocess.run(["sh", "-n", "dev"], cwd=ROOT, check=True)
+    done = subprocess.run(["./dev"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert "./dev demo" in done.stdout
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "docker compose" in c])
+def test_a_docker_command_names_services_topics_and_an_input_that_exist(command):
+    compose = yaml.safe_load(text("docker-compose.yml"))
+    configuration = tomllib.loads(text("deploy/compose/idstream.toml"))
+    words = shlex.split(command.rpartition(" | ")[2])
+    if "exec" in words:
+        assert words[words.index("exec") + (2 if "-T" in words else 1)] in compose["services"]
+    if "--topic" in words:
+        assert f"`{words[words.index('--topic') + 1]}`" in text("docs/messages.md")
+    if "profile" in words:
+        assert words[-2] in configuration["workspaces"]
+        assert words[-1].partition("=")[0] in configuration["workspaces"][words[-2]]["priority"]
+
+
+def run_here(command: str) -> subprocess.CompletedProcess[str]:
+    here = command.replace(".venv/bin/idstream", f"{sys.executable} -m processor")
+    return subprocess.run(
+        here, shell=True, cwd=ROOT, capture_output=True, text=True, check=True, timeout=50
+    )
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "idstream resolve" in c])
+def test_resolving_answers_with_a_new_profile(command):
+    (line,) = run_here(command).stdout.splitlines()
+    answer = json.loads(line)
+    assert answer["outcome"] == "answered"
+    assert answer["resolution"]["outcome"] == "created"
+
+
+def test_what_the_compose_example_sends_is_a_batch_that_finds_its_profile_by_email():
+    (command,) = [c for c in commands() if "kafka-console-producer" in c]
+    batch = json.loads(shlex.split(command)[1])
+    record = json.dumps({"topic": "batches", "timestamp_ms": 0, "value": batch})
+    done = subprocess.run(
+        [sys.executable, "-m", "processor", "resolve", "-c", "deploy/compose/idstream.toml"],
+        cwd=ROOT,
+        input=record + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["outcome"] == "forwarded"
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_the_configuration_shown_is_accepted(block):
+    assert load_text(block, {}).workspaces
+
+
+def test_the_environment_variables_for_tests_are_those_that_the_tests_read():
+    sources = "".join(p.read_text() for p in Path(ROOT / "tests" / "servers").glob("*.py"))
+    for name in set(re.findall(r"IDSTREAM_TEST_[A-Z]+", README)):
+        assert name in sources

@@ -1,0 +1,47 @@
+"""Every reason, kind and outcome that readers of the topics meet is documented."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from processor.outcome import DeadLetterReason, OutcomeName
+from processor.settings.shape import OUTPUT_ROLES
+from tests.docs.pages import ROOT, rows, text
+
+
+def first_cells(name: str) -> set[str]:
+    return {word for row in rows(name) for word in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_every_reason_of_a_dead_letter_is_documented():
+    assert set(get_args(DeadLetterReason)) <= first_cells("docs/messages.md")
+
+
+def test_every_outcome_is_documented():
+    assert set(get_args(OutcomeName)) <= first_cells("docs/messages.md")
+
+
+@pytest.mark.parametrize("role", OUTPUT_ROLES)
+def test_every_topic_is_documented(role):
+    assert f"`kafka.topics.{role}`" in text("docs/configuration.md")
+
+
+def written(pattern: str, *folders: str) -> set[str]:
+    """Return what *pattern* finds in the sources of *folders*."""
+    files = [f for folder in folders for f in Path(ROOT / "processor" / folder).rglob("*.py")]
+    assert files
+    return {word for f in files for word in re.findall(pattern, f.read_text())}
+
+
+def test_every_reason_of_a_skip_is_documented():
+    reasons = written(r"Skip\([^()]*,\s*\"([a-z_]+)\"\)", "identity")
+    assert reasons, "no skip was found: has its spelling changed?"
+    assert reasons <= first_cells("docs/strategies.md")
+
+
+def test_every_kind_of_change_is_documented():
+    changes = written(r"Change\(\s*(?:change=)?\"([a-z_]+)\"", ".")
+    assert len(changes) > 4
+    assert changes <= first_cells("docs/messages.md")
