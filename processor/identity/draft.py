@@ -1,0 +1,103 @@
+"""One identity record under change, and what that does to others.
+
+All of a request is worked out on a draft; nothing reaches the view before everything is decided,
+so a request that is refused, or only asks, leaves no trace.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.identity.decision import Skip
+from processor.identity.lookup import Question, is_known, refused_skips
+from processor.identity.model import Identifier
+from processor.identity.profile import Identity, Profile
+
+
+class Draft:
+    """The identities of *profile* as a request leaves them, and the other profiles it touches."""
+
+    def __init__(self, question: Question, profile: Profile) -> None:
+        self.question = question
+        self.profile = profile
+        self.identities = list(profile.identities)
+        self.others: dict[int, Profile] = {}
+        self.skipped = list(refused_skips(question))
+        self.gained: list[Identifier] = []
+        """Lookups that were added."""
+        self.fallen: list[int] = []
+        """Others that lost their last login ID."""
+        self.settled: set[str] = set()
+        """Unique types that the request has named a value of: the first one counts."""
+
+    def find(self, identifier: Identifier) -> Identity | None:
+        """Return the identity on the draft that is *identifier*."""
+        return next((i for i in self.identities if matches(i, identifier)), None)
+
+    def values(self, identity_type: str) -> list[Identity]:
+        """Return the draft's identities of a type."""
+        return [i for i in self.identities if i.identity_type == identity_type]
+
+    def other(self, mpid: int) -> Profile | None:
+        """Return another profile as this draft leaves it."""
+        return self.others.get(mpid) or self.question.view.profile(mpid)
+
+    def rivals(self, identifier: Identifier) -> list[int]:
+        """Return the other holders of *identifier*, as they were."""
+        mine = self.profile.mpid
+        return [mpid for mpid in self.question.view.holders(identifier) if mpid != mine]
+
+    def add(self, identifier: Identifier) -> None:
+        """Append *identifier*; it becomes the current value of its type."""
+        kind, value = identifier
+        request = self.question.request
+        time_ms = request.time_ms
+        updated_ms = max((time_ms, *(i.updated_ms for i in self.values(kind))))
+        self.identities.append(Identity(kind, value, time_ms, updated_ms, request.input))
+        if kind in self.question.policy.priority:
+            self.gained.append(identifier)
+
+    def refresh(self, identity: Identity) -> None:
+        """Make *identity* the current value of its type (U1); a current one is renewed seldom."""
+        time_ms = self.question.request.time_ms
+        latest_first = reversed(self.values(identity.identity_type))
+        current = max(latest_first, key=lambda i: i.updated_ms)
+        place = self.identities.index(identity)
+        if current is not identity:
+            del self.identities[place]
+            self.identities.append(replace(identity, updated_ms=max(time_ms, current.updated_ms)))
+        elif time_ms - identity.updated_ms > self.question.policy.activity_resolution_ms:
+            self.identities[place] = replace(identity, updated_ms=time_ms)
+
+    def drop(self, identities: Iterable[Identity]) -> None:
+        """Remove *identities* from the profile."""
+        for identity in identities:
+            self.identities.remove(identity)
+
+    def take_away(self, mpid: int, identifier: Identifier) -> None:
+        """Remove *identifier* from another profile, which keeps everything else."""
+        before, policy = self.other(mpid), self.question.policy
+        if before is None:
+            return
+        left = tuple(i for i in before.identities if not matches(i, identifier))
+        self.others[mpid] = after = replace(before, identities=left)
+        if is_known(before, policy) and not is_known(after, policy):
+            self.fallen.append(mpid)
+
+
+class Written(Struct, frozen=True):
+    """What is to be written of a draft."""
+
+    profile: Profile
+    """The profile as it should stand: the very same object where nothing changes."""
+    matched: tuple[Identifier, ...] = ()
+    """Lookup identifiers of the request that were on the profile before."""
+    skipped: tuple[Skip, ...] = ()
+    others: tuple[Profile, ...] = ()
+    """Profiles that lost an identifier or became contested, by MPID."""
+
+
+def matches(identity: Identity, identifier: Identifier) -> bool:
+    """Whether an identity of a profile is *identifier*."""
+    return identity.value == identifier.value and identity.identity_type == identifier.identity_type

@@ -1,0 +1,24 @@
+"""The strategies by name: one file each, and none imports another."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from processor.identity.strategies import (
+    best_match,
+    default,
+    profile_conversion,
+    profile_isolation,
+    profile_link,
+)
+from processor.identity.strategy import Strategy
+
+STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
+    {
+        "default": default.STRATEGY,
+        "profile_conversion": profile_conversion.STRATEGY,
+        "profile_link": profile_link.STRATEGY,
+        "profile_isolation": profile_isolation.STRATEGY,
+        "best_match": best_match.STRATEGY,
+    }
+)
