@@ -108,10 +108,10 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     identities = fields.get("user_identities")
     if identities is not None:
         gather_any_form(gathered, identities, keys.batch, "user_identities")
-    device_ids = tuple(device_identifiers(info, fields.get("mp_deviceid")))
-    for identity_type, value in device_ids:
-        if not keys.ignore_unknown or identity_type in keys.batch:
-            gathered.add(identity_type, value)
+    device_ids = device_identifiers(info, fields.get("mp_deviceid"))
+    for identifier in device_ids:
+        if not keys.ignore_unknown or identifier.identity_type in keys.batch:
+            gathered.add(identifier)
     attributes, bounded = _attributes(fields)
     return EventBatch(
         fields=fields,
@@ -127,7 +127,7 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
         device_info=info,
         over_limit=gathered.over_limit(),
         bounded_attributes=bounded,
-        device_ids=tuple(i for i in device_ids if len(i.value) <= MAX_TEXT),
+        device_ids=tuple([i for i in device_ids if len(i.value) <= MAX_TEXT]),
     )
 
 

@@ -52,7 +52,9 @@ def _check_text(value: bytes) -> None:
             value.decode()
         except UnicodeDecodeError:
             raise Fault("the value is not valid UTF-8", "malformed") from None
-    if _ESCAPED_SURROGATE.search(value) and any(m.group(1) for m in _ESCAPE.finditer(value)):
+    if b"\\" not in value or not _ESCAPED_SURROGATE.search(value):
+        return
+    if any(found.group(1) for found in _ESCAPE.finditer(value)):
         raise Fault("the value holds a lone surrogate", "malformed")
 
 

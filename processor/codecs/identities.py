@@ -1,7 +1,7 @@
 """Identities as they stand in records: names to canonical types, values to text (semantics §1.3)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,8 @@ MAX_IDENTIFIERS: Final = 1000
 OverLimits = tuple[tuple[Identifier, str], ...]
 
 _MPID: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+
+_DEVICE_KEYS: Final = tuple(DEVICE_INFO_KEYS.items())
 
 _decode_texts = msgspec.json.Decoder(dict[str, Text]).decode
 _decode_map = msgspec.json.Decoder(dict[str, Raw] | None).decode
@@ -41,16 +43,18 @@ class Gathered:
     are allowed (flat matching).
     """
 
+    __slots__ = ("_kept", "_over", "lists")
+
     def __init__(self, *, lists: bool) -> None:
         self.lists = lists
         self._kept: dict[Identifier | str, Identifier] = {}
         self._over: dict[str, Identifier] = {}
 
-    def add(self, identity_type: str, value: str) -> None:
+    def add(self, identifier: Identifier) -> None:
         """Note an identifier; no value is no identifier."""
+        identity_type, value = identifier
         if not value:
             return
-        identifier = Identifier(identity_type, value)
         if len(value) > MAX_TEXT or len(self._kept) >= MAX_IDENTIFIERS:
             self._over[identity_type] = identifier
         elif self.lists:
@@ -80,7 +84,7 @@ def gather(into: Gathered, raw: Raw, names: Mapping[str, str], field: str) -> No
         for name, value in texts.items():
             identity_type = names.get(name)
             if identity_type is not None:
-                into.add(identity_type, value)
+                into.add(Identifier(identity_type, value))
             elif not into.lists:
                 raise _unknown(field)
         return
@@ -105,15 +109,19 @@ def gather_any_form(into: Gathered, raw: Raw, names: Mapping[str, str], field: s
         _add(into, names.get(one.identity_type), one.identity, field)
 
 
-def device_identifiers(info: Mapping[str, Any] | None, stamp: Raw | None) -> Iterator[Identifier]:
-    """Yield the identifiers of a batch's device: those of ``device_info``, then ``mp_deviceid``."""
+def device_identifiers(info: Mapping[str, Any] | None, stamp: Raw | None) -> list[Identifier]:
+    """Return the identifiers of a batch's device: those of ``device_info``, then ``mp_deviceid``."""
+    found = []
     if info:
-        for key, identity_type in DEVICE_INFO_KEYS.items():
-            value = info.get(key)
-            if value is not None and (text := _device_text(key, value)):
-                yield Identifier(identity_type, text)
+        for key, identity_type in _DEVICE_KEYS:
+            if key in info:
+                value = info[key]
+                text = value if isinstance(value, str) else _device_text(key, value)
+                if text:
+                    found.append(Identifier(identity_type, text))
     if stamp is not None and (text := text_of(stamp, "mp_deviceid")):
-        yield Identifier(MP_DEVICEID_TYPE, text)
+        found.append(Identifier(MP_DEVICEID_TYPE, text))
+    return found
 
 
 def mpid_of(raw: Raw | None, field: str) -> int | None:
@@ -140,12 +148,12 @@ def _add(into: Gathered, identity_type: str | None, raw: Raw, field: str) -> Non
         return
     entries = list_of(raw) if into.lists else None
     for entry in (raw,) if entries is None else entries:
-        into.add(identity_type, text_of(entry, field))
+        into.add(Identifier(identity_type, text_of(entry, field)))
 
 
 def _device_text(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        return value
+    if value is None:
+        return ""
     if isinstance(value, list | dict):
         raise Fault(f"device_info.{key}: an identity must be text, a number, true, false or null")
     return msgspec.json.encode(value).decode()

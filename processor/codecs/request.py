@@ -17,7 +17,7 @@ from processor.profiles.batch import IdentityCall
 
 REQUEST_TYPES: Final = frozenset({"identify", "login", "logout", "modify", "search", "alias"})
 
-_NULL: Final = b"null"
+_NULL: Final = Raw(b"null")
 _BAD_ALIAS: Final = "INVALID_DATA"
 
 
@@ -113,7 +113,7 @@ def _change(change: _Change, keys: IdentityKeys, field: str) -> IdentityChange |
 def _check_alias(fields: Fields) -> None:
     """Check what can be checked of an alias request without the store (semantics §5)."""
     try:
-        data = _decode_map(fields.get("data", Raw(_NULL)))
+        data = _decode_map(fields.get("data", _NULL))
     except msgspec.ValidationError:
         raise Fault("data: must be an object", code=_BAD_ALIAS) from None
     try:

@@ -1,0 +1,235 @@
+"""What goes out, in JSON: responses, resolutions, identity changes, outcomes; and dead letters' headers.
+
+Shapes are those of interfaces §1, §4, §5 and §7. MPIDs are decimal text in all of them, because
+JSON numbers of 63 bits are rounded by JavaScript.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Skip
+from processor.identity.model import Identifier
+from processor.outcome import DeadLetter, Outcome, Record
+from processor.profiles.batch import IdentityCall
+
+Envelope = Literal["documented", "both"]
+Headers = tuple[tuple[str, bytes], ...]
+
+_encode = msgspec.json.Encoder().encode
+
+_OUTCOMES = {
+    Matched: "matched",
+    Created: "created",
+    Merged: "merged",
+    NotFound: "not_found",
+}
+_NOT_FOUND = (404, "NOT_FOUND_ERROR", "no user was found for these identities")
+
+
+class ChangeEvent(Struct, frozen=True, kw_only=True):
+    """One identity change with its cause (interfaces §5); what does not apply is None or empty."""
+
+    change: str
+    mpid: int | None
+    version: int | None
+    workspace: str
+    environment: str
+    timestamp_ms: int
+    topic: str
+    partition: int
+    offset: int
+    request_id: str | None = None
+    identity_type: str | None = None
+    token: str | None = None
+    """Hex digits; values of identifiers are never in a change."""
+    reason: str | None = None
+    moved_from: int | None = None
+    moved_to: int | None = None
+    source: int | None = None
+    absorbed: tuple[int, ...] = ()
+
+
+def resolution(decision: Decision) -> bytes:
+    """Return the ``resolution`` header of an attributed batch: why it was attributed as it was."""
+    return _encode(_resolution(decision))
+
+
+def response(
+    call: IdentityCall, workspace: str, decision: Decision, envelope: Envelope = "documented"
+) -> bytes:
+    """Return the answer to a request that was decided.
+
+    A search without a match is a 404; any other request that found nobody because it may not
+    write is a 200 without ``mpid`` (interfaces §4).
+    """
+    match decision:
+        case Matched() | Created() | Merged():
+            return _success(call, workspace, decision)
+        case NotFound():
+            if call.request_type == "search":
+                return _error(call, workspace, _NOT_FOUND, envelope, _resolution(decision))
+            return _encode(
+                {**_head(call, workspace, 200), "resolution": _resolution(decision)}
+            )
+        case _:
+            error = (decision.status, decision.code, decision.message)
+            return _error(call, workspace, error, envelope, _resolution(decision))
+
+
+def error_response(
+    call: IdentityCall,
+    workspace: str,
+    error: tuple[int, str, str],
+    envelope: Envelope = "documented",
+) -> bytes:
+    """Return the answer to a request that broke a rule before anything was looked up.
+
+    *error* is (status, code, message).
+    """
+    return _error(call, workspace, error, envelope, _why("refused", ()))
+
+
+def identity_change(event: ChangeEvent) -> bytes:
+    """Return one record of the ``identity-changes`` topic."""
+    details = {
+        "identity_type": event.identity_type,
+        "token": event.token,
+        "reason": event.reason,
+        "from": _text(event.moved_from),
+        "to": _text(event.moved_to),
+        "source": _text(event.source),
+        "absorbed": [str(mpid) for mpid in event.absorbed] or None,
+    }
+    return _encode(
+        {
+            "change": event.change,
+            "mpid": _text(event.mpid),
+            "version": event.version,
+            "workspace": event.workspace,
+            "environment": event.environment,
+            "timestamp_ms": event.timestamp_ms,
+            "cause": {
+                "topic": event.topic,
+                "partition": event.partition,
+                "offset": event.offset,
+                "request_id": event.request_id,
+            },
+            **{name: detail for name, detail in details.items() if detail is not None},
+        }
+    )
+
+
+def outcome_record(outcome: Outcome) -> bytes:
+    """Return one record of the ``outcomes`` topic."""
+    return _encode(
+        {
+            "outcome": outcome.name,
+            "reason": outcome.reason,
+            "mpid": _text(outcome.mpid),
+            "seq": outcome.seq,
+            "position": outcome.position,
+        }
+    )
+
+
+def source_headers(record: Record) -> Headers:
+    """Return the headers that name the record an output comes from."""
+    return (
+        ("source-topic", record.topic.encode()),
+        ("source-partition", b"%d" % record.partition),
+        ("source-offset", b"%d" % record.offset),
+    )
+
+
+def dead_letter_headers(letter: DeadLetter, record: Record, attempts: int = 1) -> Headers:
+    """Return the headers that a dead letter has beside those it came with."""
+    return (
+        ("reason", letter.reason.encode()),
+        ("detail", letter.detail.encode("utf-8", "replace")),
+        *source_headers(record),
+        ("source-timestamp", b"%d" % record.timestamp_ms),
+        ("attempts", b"%d" % attempts),
+    )
+
+
+def _success(call: IdentityCall, workspace: str, decision: Matched | Created | Merged) -> bytes:
+    matched = () if isinstance(decision, Created) else decision.matched
+    body = {
+        **_head(call, workspace, 200),
+        "mpid": str(decision.mpid),
+        "matched_identities": _by_type(matched),
+        "is_logged_in": decision.is_logged_in,
+        "is_ephemeral": not decision.is_known,
+    }
+    if isinstance(decision, Matched) and decision.change_results is not None:
+        body["change_results"] = [
+            {"identity_type": r.identity_type, "modified_mpid": str(r.modified_mpid)}
+            for r in decision.change_results
+        ]
+    body["resolution"] = _resolution(decision)
+    return _encode(body)
+
+
+def _error(
+    call: IdentityCall,
+    workspace: str,
+    error: tuple[int, str, str],
+    envelope: Envelope,
+    why: dict[str, Any],
+) -> bytes:
+    """Answer with the documented envelope, and with the one SDKs have seen where asked to (§4.4)."""
+    status, code, message = error
+    errors = [{"code": code, "message": message}]
+    body = {**_head(call, workspace, status), "errors": errors}
+    if envelope == "both":
+        body["Errors"] = errors
+        body["ErrorCode"] = code
+        body["StatusCode"] = status
+        body["RequestId"] = call.request_id
+    body["resolution"] = why
+    return _encode(body)
+
+
+def _head(call: IdentityCall, workspace: str, status: int) -> dict[str, Any]:
+    return {
+        "request_id": call.request_id,
+        "request_type": call.request_type,
+        "workspace": workspace,
+        "environment": call.environment,
+        "status": status,
+    }
+
+
+def _resolution(decision: Decision) -> dict[str, Any]:
+    why = _why(_OUTCOMES.get(type(decision), "refused"), decision.skipped)
+    if isinstance(decision, Matched | Merged):
+        why["matched_on"] = decision.matched_on
+    if isinstance(decision, Matched | Created | Merged | NotFound):
+        why["candidates"] = decision.candidates
+    if isinstance(decision, Matched | Created):
+        why["source_mpid"] = _text(decision.source_mpid)
+    return why
+
+
+def _why(outcome: str, skipped: tuple[Skip, ...]) -> dict[str, Any]:
+    return {
+        "outcome": outcome,
+        "matched_on": None,
+        "candidates": 0,
+        "source_mpid": None,
+        "skipped": [{"identity_type": s.identity_type, "reason": s.reason} for s in skipped],
+    }
+
+
+def _by_type(identifiers: tuple[Identifier, ...]) -> dict[str, str | list[str]]:
+    """Return values by type; several of one type, which flat matching knows, as a list."""
+    found: dict[str, list[str]] = {}
+    for identity_type, value in identifiers:
+        found.setdefault(identity_type, []).append(value)
+    return {kind: values[0] if len(values) == 1 else values for kind, values in found.items()}
+
+
+def _text(mpid: int | None) -> str | None:
+    return None if mpid is None else str(mpid)
