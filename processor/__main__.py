@@ -1,0 +1,5 @@
+"""``python -m processor`` is ``idstream``."""
+
+from processor.cli import main
+
+main()

@@ -1,0 +1,187 @@
+"""The command line: arguments are parsed here and nothing else is done (interfaces §8).
+
+Commands import what they need when they run, so that ``resolve`` starts without Kafka and Redis.
+Exit codes: 0 done, 1 failed with one line on standard error, 2 usage.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from processor import __version__
+
+DEFAULT_CONFIG: Final = Path("idstream.toml")
+FAILED: Final = 1
+
+Environ = Mapping[str, str]
+
+
+_config = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    metavar="FILE",
+    help="The configuration.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="idstream")
+def idstream() -> None:
+    """Resolve who event batches are about, and enrich them, exactly once."""
+
+
+@idstream.command()
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"The configuration.  [default: {DEFAULT_CONFIG}, or one for trying where embedded]",
+)
+@click.option("--embedded", is_flag=True, help="Bring broker and index along; nothing is kept.")
+@click.option(
+    "--accept-offsets",
+    is_flag=True,
+    help="Start from committed offsets that are not idstream's; records before them are lost.",
+)
+@click.pass_obj
+def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets: bool) -> None:
+    """Run the main job until SIGTERM."""
+    from processor.commands import run as command  # noqa: PLC0415
+
+    if embedded:
+        command.run_embedded(config, environ, accept_offsets=accept_offsets)
+    else:
+        command.run(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
+
+
+@idstream.command()
+@click.pass_obj
+def demo(environ: Environ) -> None:
+    """Play the documented journeys through an embedded broker, step by step."""
+    from processor.commands.demo import demo as command  # noqa: PLC0415
+
+    command(environ)
+
+
+@idstream.command()
+@_config
+@click.option("--create", is_flag=True, help="Create missing topics with the right settings.")
+@click.option("--crash-points", is_flag=True, help="List the crash points of test builds.")
+@click.pass_obj
+def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -> None:
+    """Check the configuration and everything it points to."""
+    from processor.commands import check as command  # noqa: PLC0415
+
+    if crash_points:
+        command.list_crash_points()
+    elif create:
+        command.check_and_create(config, environ)
+    else:
+        command.check(config, environ)
+
+
+@idstream.command()
+@_config
+@click.option(
+    "--profiles",
+    type=click.Path(path_type=Path),
+    metavar="SNAPSHOT",
+    help="Start from these profiles, one JSON object a line.",
+)
+@click.option(
+    "--dump",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the final profiles here, at the end of the input.",
+)
+@click.pass_obj
+def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | None) -> None:
+    """Read records from standard input, write their outcomes to standard output."""
+    from processor.commands.resolve import resolve as command  # noqa: PLC0415
+    from processor.settings import load_offline  # noqa: PLC0415
+
+    settings = load_offline(config, environ)
+    command(settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump)
+
+
+@idstream.command()
+@_config
+@click.option(
+    "--environment",
+    type=click.Choice(["production", "development"]),
+    default="production",
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+@click.argument("workspace")
+@click.argument("key")
+@click.pass_obj
+def profile(
+    environ: Environ, config: Path, environment: str, workspace: str, key: str, *, as_json: bool
+) -> None:
+    """Show a profile of WORKSPACE by KEY: an MPID, or an identity as type=value."""
+    from processor.commands import profile as command  # noqa: PLC0415
+
+    wanted = command.Wanted(workspace, environment, key)
+    show = command.show_json if as_json else command.show
+    show(config, environ, wanted)
+
+
+@idstream.command()
+@_config
+def restore(config: Path) -> None:
+    """Rebuild the index from the profiles topic (not built yet)."""
+    raise click.ClickException(f"restore is not built yet; nothing was done with {config}")
+
+
+@idstream.command()
+@_config
+def replay(config: Path) -> None:
+    """Put dead letters back on their topics (not built yet)."""
+    raise click.ClickException(f"replay is not built yet; nothing was done with {config}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that *arguments* (or the process's own) name, and exit."""
+    environ = dict(os.environ)  # noqa: TID251 - read once, passed down
+    sys.exit(_status(arguments, environ))
+
+
+def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
+    try:
+        idstream.main(arguments, prog_name="idstream", standalone_mode=False, obj=environ)
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing can be told there, not even at exit.
+        sys.stdout = None
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the one place where errors end
+        click.echo(f"idstream: {_one_line(error)}", err=True)
+        return FAILED
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    """Return what went wrong. What nobody foresaw is told by its place: its text may hold data."""
+    from processor.commands.failure import is_expected  # noqa: PLC0415
+
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if is_expected(error):
+        return " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames)][:4]
+    return f"unexpected {type(error).__name__} at {' < '.join(places)}; please report it"

@@ -1,0 +1,153 @@
+"""``idstream profile``: one profile out of the index, by its MPID or by an identity."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from processor.commands.failure import Failure
+from processor.commands.tables import print_table
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile, WorkspaceData
+from processor.identity.types import canonical_type
+from processor.index.redis import RedisIndex
+from processor.profiles.document import to_json
+from processor.rules import WorkspaceRules
+from processor.settings import Settings, load
+
+_MPID: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+
+
+class Wanted(NamedTuple):
+    """What the command line asks for."""
+
+    workspace: str
+    environment: str
+    key: str
+
+
+def show(config: Path, environ: Mapping[str, str], wanted: Wanted) -> None:
+    """Print the profile, or every profile that holds the identity, as tables."""
+    settings = load(config, environ)
+    for profile in _find(settings, wanted):
+        _print(profile)
+
+
+def show_json(config: Path, environ: Mapping[str, str], wanted: Wanted) -> None:
+    """Print the same as the ``profiles`` topic has it, one object a line."""
+    settings = load(config, environ)
+    for profile in _find(settings, wanted):
+        sys.stdout.write(to_json(profile).decode() + "\n")
+
+
+def _find(settings: Settings, wanted: Wanted) -> list[Profile]:
+    workspace = settings.workspaces.get(wanted.workspace)
+    if workspace is None:
+        known = ", ".join(settings.workspaces)
+        raise Failure(f"there is no workspace {wanted.workspace}; the configuration has {known}")
+    redis = settings.redis
+    index = RedisIndex.connect(
+        redis.url.reveal(), redis.prefix, settings.key(), cluster=redis.cluster
+    )
+    environment = "development" if wanted.environment == "development" else "production"
+    space = Space(workspace.scope, environment)
+    try:
+        found = list(_profiles(index, space, workspace, wanted.key))
+    finally:
+        index.close()
+    if not found:
+        raise Failure(f"no profile of {space.name} has this key")
+    return found
+
+
+def _profiles(
+    index: RedisIndex, space: Space, workspace: WorkspaceRules, key: str
+) -> Iterator[Profile]:
+    mpids = (int(key),) if _MPID.fullmatch(key) else _holders(index, space, workspace, key)
+    for mpid in mpids:
+        profile = index.profile(space, mpid)
+        if profile is not None:
+            yield profile
+        while profile is not None and profile.merged_into is not None:
+            profile = index.profile(space, profile.merged_into)
+            if profile is not None:
+                yield profile
+
+
+def _holders(
+    index: RedisIndex, space: Space, workspace: WorkspaceRules, key: str
+) -> tuple[int, ...]:
+    name, equals, value = key.partition("=")
+    identity_type = canonical_type(name)
+    if not equals or not value:
+        raise Failure("name an MPID, or an identity as type=value, such as email=ada@example.com")
+    if identity_type is None:
+        raise Failure(f"{name} is no identity type")
+    if identity_type not in workspace.policy.priority:
+        raise Failure(f"{identity_type} is not in the priority of {workspace.name}: not a lookup")
+    identifier = workspace.normalizers.apply(Identifier(identity_type, value))
+    return index.holders(space, identifier)
+
+
+def _print(profile: Profile) -> None:
+    facts: list[tuple[str, str]] = [
+        ("mpid", str(profile.mpid)),
+        ("space", f"{profile.scope}/{profile.environment}"),
+        ("version", str(profile.version)),
+        ("created", _time(profile.created_ms)),
+        ("last seen", _time(profile.last_seen_ms)),
+    ]
+    if profile.source_mpid is not None:
+        facts.append(("source mpid", str(profile.source_mpid)))
+    if profile.merged_into is not None:
+        facts.append(("merged into", str(profile.merged_into)))
+    elif not profile.identities:
+        facts.append(("orphaned", "no identity leads here"))
+    print_table("Profile", ("", ""), facts)
+    identities = [
+        (i.identity_type, i.value, _time(i.added_ms), _time(i.updated_ms), i.input)
+        for i in profile.identities
+    ]
+    if identities:
+        print_table("Identities", ("type", "value", "added", "updated", "input"), identities)
+    for name, data in profile.workspaces.items():
+        _print_data(name, data)
+
+
+def _print_data(workspace: str, data: WorkspaceData) -> None:
+    attributes = [
+        (key, _text(a.value), a.source, a.input, _time(a.updated_ms))
+        for key, a in sorted(data.attributes.items())
+    ]
+    if attributes:
+        head = ("attribute", "value", "source", "input", "updated")
+        print_table(f"Attributes in {workspace}", head, attributes)
+    consent = [
+        (regulation, purpose, _text(state))
+        for regulation, purposes in data.consent_state.items()
+        for purpose, state in purposes.items()
+    ]
+    if consent:
+        print_table(f"Consent in {workspace}", ("regulation", "purpose", "state"), consent)
+    devices = [
+        (*next(iter(d.ids.items()), ("", "")), _time(d.first_seen_ms), _time(d.last_seen_ms))
+        for d in data.devices
+    ]
+    if devices:
+        print_table(f"Devices in {workspace}", ("id", "value", "first seen", "last seen"), devices)
+
+
+def _time(time_ms: int) -> str:
+    try:
+        moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return str(time_ms)
+    return moment.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,133 @@
+"""``idstream resolve``: records on standard input, outcomes on standard output, and no server.
+
+The pipeline is the one that ``run`` has; the index is in memory and the "topics" are called
+``batches`` and ``requests`` (interfaces §8). Each line is answered before the next is read.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from processor.commands.failure import Failure
+from processor.commands.snapshot import read_snapshot, write_snapshot
+from processor.index.memory import MemoryIndex
+from processor.outcome import Output, Record
+from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.publish import Settled
+from processor.settings import Settings
+from processor.space import Assigned
+
+TOPICS: Final = ("batches", "requests")
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of input: one record."""
+
+    topic: Literal["batches", "requests"]
+    timestamp_ms: int
+    value: Raw
+    input: str | None = None
+    key: str | None = None
+    headers: dict[str, str] = {}
+
+    def record(self, offset: int) -> Record:
+        """Return the record that this line stands for, at its place in the input."""
+        headers = [(k, v.encode()) for k, v in self.headers.items() if k != "input"]
+        name = self.headers.get("input") if self.input is None else self.input
+        if name is not None:
+            headers.append(("input", name.encode()))
+        return Record(
+            topic=self.topic,
+            partition=0,
+            offset=offset,
+            timestamp_ms=self.timestamp_ms,
+            key=None if self.key is None else self.key.encode(),
+            value=bytes(self.value),
+            headers=tuple(headers),
+        )
+
+
+_decoder = msgspec.json.Decoder(Line)
+_encoder = msgspec.json.Encoder()
+
+
+def resolve(
+    settings: Settings,
+    source: Iterable[bytes],
+    sink: BinaryIO,
+    *,
+    profiles: Path | None = None,
+    dump: Path | None = None,
+) -> None:
+    """Answer every line of *source* on *sink*; start from *profiles*, leave the end in *dump*."""
+    index = MemoryIndex(settings.key())
+    policies = {w.scope: w.policy for w in settings.workspaces.values()}
+    if profiles is not None:
+        snapshot = read_snapshot(profiles, policies)
+        lookups = {scope: policy.priority.__contains__ for scope, policy in policies.items()}
+        # Scopes that are not configured are kept, and looked up by nobody.
+        others = {p.scope: ().__contains__ for p in snapshot}
+        index.load(snapshot, {**others, **lookups})
+    pipeline = _pipeline(settings, index)
+    for record in _records(source):
+        (settled,) = pipeline.settle([record])
+        pipeline.committed()
+        sink.write(_encoder.encode(answer(settled)) + b"\n")
+        sink.flush()
+    if dump is not None:
+        write_snapshot(dump, index.profiles())
+
+
+def _pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
+    spaces = tuple(
+        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
+        for space in settings.spaces()
+    )
+    setting = Setting(
+        rules=settings.rules(), spaces=spaces, index=index, owner="resolve", key=settings.key()
+    )
+    pipeline = Pipeline(setting)
+    pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in TOPICS], [])
+    return pipeline
+
+
+def _records(source: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the record of each line; its offset is the number of lines before it."""
+    for offset, line in enumerate(source):
+        if line.strip():
+            yield _line(line, offset + 1).record(offset)
+
+
+def _line(text: bytes, number: int) -> Line:
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A value of the line may stand in the message of an enum only, which is the topic.
+        reason = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        raise Failure(f"line {number} of the input: {reason}") from None
+
+
+def answer(settled: Settled) -> dict[str, Any]:
+    """Return the output line of a record: what its topic would have received, and why."""
+    output, outcome = settled.output, settled.outcome
+    return {
+        "outcome": outcome.name,
+        "reason": outcome.reason,
+        "key": None if output is None else _text(output.key),
+        "headers": {} if output is None else _headers(output),
+        "value": None if output is None or output.value is None else Raw(output.value),
+        "mpid": None if outcome.mpid is None else str(outcome.mpid),
+        "resolution": settled.resolution,
+        "changes": [Raw(change.value) for change in settled.changes if change.value is not None],
+    }
+
+
+def _headers(output: Output) -> Mapping[str, str]:
+    return {name: _text(value) or "" for name, value in output.headers}
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")

@@ -1,0 +1,45 @@
+"""Tables for people: drawn by rich on a terminal that has it, plain columns everywhere else."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+Row = Sequence[str]
+
+
+def print_table(title: str, head: Row, rows: Sequence[Row], stream: TextIO | None = None) -> None:
+    """Print *rows* under *head*, to standard output unless *stream* is given."""
+    stream = stream or sys.stdout
+    if stream.isatty() and importlib.util.find_spec("rich") is not None:
+        _draw(title, head, rows, stream)
+    else:
+        stream.write(plain(title, head, rows))
+        stream.flush()
+
+
+def plain(title: str, head: Row, rows: Sequence[Row]) -> str:
+    """Return the table as aligned columns of text."""
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join([title, *lines, ""]) + "\n"
+
+
+def _draw(title: str, head: Row, rows: Sequence[Row], stream: TextIO) -> None:
+    from rich.console import Console  # noqa: PLC0415 - an extra
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left")
+    for name in head:
+        table.add_column(name)
+    for row in rows:
+        # Text, not markup: what stands in brackets may be a value.
+        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+    Console(file=stream).print(table)
+
+
+_COLOURS = {"ok": "green", "wrong": "red", "differs": "red", "warning": "yellow"}
