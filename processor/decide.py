@@ -7,9 +7,10 @@ that each record leaves behind follow from its decision and from what it did to 
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from processor.identity.decision import Decision, NotFound, Refused, Skip
-from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.resolve import resolve
 from processor.identity.view import Edit, Effects, ReadSet, View
@@ -19,9 +20,7 @@ from processor.outcome import OutcomeName
 from processor.profiles.update import apply_batch
 from processor.rules import Limits
 
-VIOLATIONS = frozenset(
-    {"blocked", "bound", "limit", "time_limit", "mapping_limit", "merge_limit"}
-)
+VIOLATIONS = frozenset({"blocked", "bound", "limit", "time_limit", "mapping_limit", "merge_limit"})
 """Reasons of skips that are violations too, each with a change event (interfaces §5)."""
 
 
@@ -45,15 +44,14 @@ class Folded(Struct):
 
 
 class Folder(Struct, frozen=True):
-    """Folds batches of one scope: its policy, its limits, and the token of an identifier."""
+    """Folds batches of one space: its policy, its limits, and the token of an identifier."""
 
+    space: Space
     policy: IdentityPolicy
     limits: Limits
     token: Callable[[Identifier], bytes]
 
-    def fold(
-        self, works: Sequence[Work], duplicates: Sequence[bool], read: ReadSet
-    ) -> Folded:
+    def fold(self, works: Sequence[Work], duplicates: Sequence[bool], read: ReadSet) -> Folded:
         """Decide *works* in order over *read*; raises Unread where more must be read first."""
         lookups = frozenset(self.policy.priority)
         view = View(read, lookups.__contains__, works[0].space)
@@ -108,8 +106,11 @@ class Folder(Struct, frozen=True):
             time_ms=work.time_ms,
             limits=self.limits,
         )
-        if applied.profile is not profile:
-            view.put(applied.profile)
+        after = applied.profile
+        if after is not profile:
+            if work.time_ms > after.last_seen_ms:
+                after = replace(after, last_seen_ms=work.time_ms)
+            view.put(after)
         return applied.notifications, applied.bounded
 
     def _changes(
@@ -207,14 +208,18 @@ def _changes_of(
             )
             continue
         changes.append(Change("identity_removed", mpid, version, kind, text))
-        if identifier in gained:  # a shared identifier had too many holders (semantics §12.2 item 10)
+        if (
+            identifier in gained
+        ):  # a shared identifier had too many holders (semantics §12.2 item 10)
             changes.append(Change("violation", mpid, version, kind, reason="max_holders"))
     for identifier in added:
         kind, text = identifier.identity_type, token(identifier).hex()
         source = lost.get(identifier)
         if kind in policy.unique_ids and source is not None:
             changes.append(
-                Change("identity_moved", mpid, version, kind, text, moved_from=source, moved_to=mpid)
+                Change(
+                    "identity_moved", mpid, version, kind, text, moved_from=source, moved_to=mpid
+                )
             )
         else:
             changes.append(Change("identity_added", mpid, version, kind, text))

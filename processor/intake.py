@@ -150,7 +150,9 @@ class Intake(Struct, frozen=True):
 
     def _seed(self, record: Record, space: Space) -> bytes:
         """Return what a new MPID is derived from; hashed only if one is needed."""
-        place = f"{space.name}|{record.topic}|{record.partition}|{record.offset}|{record.timestamp_ms}|"
+        place = (
+            f"{space.name}|{record.topic}|{record.partition}|{record.offset}|{record.timestamp_ms}|"
+        )
         return b"|".join((self.key, place.encode(), record.value or b""))
 
 
@@ -178,4 +180,3 @@ def _alias_error(strategy: str) -> tuple[int, str, str]:
     if strategy in NO_ALIASING:
         return 403, "FORBIDDEN", f"aliasing does not exist under {strategy}"
     return 501, "NOT_IMPLEMENTED", "alias requests are not processed yet"
-

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from processor.decide import Decided, Folder
 from processor.identity.model import IdentityPolicy, Space
-from processor.intake import Intake, Rejected, Taken, Unasked, Work
+from processor.intake import Intake, Taken, Work
 from processor.journal import Witness, read_witnesses, write_witnesses
 from processor.outcome import Output, Record
 from processor.publish import Publisher, Settled
@@ -73,7 +73,7 @@ class Pipeline:
         self._envs = {
             s.space: Env(
                 index=setting.index,
-                folder=Folder(s.policy, setting.rules.limits, setting.index.token),
+                folder=Folder(s.space, s.policy, setting.rules.limits, setting.index.token),
                 wait=setting.wait,
                 reach=setting.reach,
             )
@@ -195,14 +195,10 @@ class Pipeline:
         decided: dict[int, Decided] = {}
         for space, mine in places.items():
             works = [one for place in mine if isinstance(one := taken[place], Work)]
-            decided.update(
-                zip(mine, self._sessions[space].settle(works, self._tally), strict=True)
-            )
+            decided.update(zip(mine, self._sessions[space].settle(works, self._tally), strict=True))
         return decided
 
-    def _publish_profiles(
-        self, settled: Sequence[Settled], decided: Mapping[int, Decided]
-    ) -> None:
+    def _publish_profiles(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:
         """Hand each changed profile to the last record that changed it."""
         last: dict[tuple[Space, int], int] = {}
         for place, one in decided.items():
@@ -230,9 +226,9 @@ class Pipeline:
         tally = self._tally
         for one in settled:
             tally.note_record(one.record.topic, one.outcome.name, one.outcome.reason)
-        for one in decided.values():
-            strategy = one.work.rules.workspace.policy.strategy
-            tally.note_decision(strategy, one.entry.decision, one.entry.changes, one.bounded)
+        for its in decided.values():
+            strategy = its.work.rules.workspace.policy.strategy
+            tally.note_decision(strategy, its.entry.decision, its.entry.changes, its.bounded)
 
     def _check_row(
         self,

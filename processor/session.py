@@ -6,7 +6,7 @@ published, and which documents must be published again because another processor
 
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.decide import Decided, Folded, Folder
@@ -18,8 +18,8 @@ from processor.journal import Entry, Row, Witness, pack_entries
 from processor.space import (
     Ask,
     Committed,
+    Conflict,
     Index,
-    LostWrites,
     NoStart,
     Reading,
     RowAdvance,
@@ -172,9 +172,7 @@ class SpaceSession:
         self.seq = max(self.seq, reading.seq)
         return reading
 
-    def _settle_covered(
-        self, works: list[Work], reading: Reading, tally: Tally
-    ) -> list[Decided]:
+    def _settle_covered(self, works: list[Work], reading: Reading, tally: Tally) -> list[Decided]:
         """Fold and commit *works*, or a prefix of them where others keep changing what they read."""
         read, duplicates, seq = reading.read, reading.duplicates, reading.seq
         live = [self._replayed(work) is None for work in works]
@@ -228,7 +226,7 @@ class SpaceSession:
             documents=tuple(p for m, _ in entry.touched if (p := read.profiles[m]) is not None),
         )
 
-    def _commit(self, folded: Folded, live: list[bool]) -> Committed | object:
+    def _commit(self, folded: Folded, live: list[bool]) -> Committed | Conflict:
         assert folded.effects is not None
         advances = []
         for key, entries in self._entries(folded, live).items():

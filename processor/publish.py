@@ -1,0 +1,217 @@
+"""From decisions to records on the output topics (interfaces §1, §4 to §7). Pure."""
+
+from msgspec import Raw, Struct, field
+
+from processor.codecs import output as encode
+from processor.decide import Decided
+from processor.enrichment import enrich
+from processor.identity.decision import Decision
+from processor.identity.profile import Profile
+from processor.intake import Rejected, Taken, Unasked, Work
+from processor.journal import Change
+from processor.outcome import Outcome, Output, Record
+from processor.profiles.batch import IdentityCall
+from processor.profiles.document import profile_key, to_json
+from processor.rules import WorkspaceRules
+
+Headers = tuple[tuple[str, bytes], ...]
+
+RESERVED = frozenset(
+    {
+        "source-topic",
+        "source-partition",
+        "source-offset",
+        "source-timestamp",
+        "mpid",
+        "resolution",
+        "reason",
+        "detail",
+        "attempts",
+        "version",
+    }
+)
+"""Header names that only we write: stripped from what comes in."""
+NOT_COPIED = RESERVED | {"input", "content-type"}
+MOST_HEADERS = 32
+MOST_HEADER_BYTES = 8192
+"""The bound within which an input's other headers go along to its outputs."""
+
+
+class Settled(Struct):
+    """What became of one record, and everything that is to be published for it."""
+
+    record: Record
+    outcome: Outcome
+    output: Output | None
+    """What the enriched, responses or dead-letters topic gets."""
+    changes: list[Output] = field(default_factory=list)
+    profiles: list[Output] = field(default_factory=list)
+    resolution: Raw | None = None
+    outcome_record: Output | None = None
+
+    def outputs(self) -> list[Output]:
+        """Return all outputs of the record."""
+        first = [] if self.output is None else [self.output]
+        last = [] if self.outcome_record is None else [self.outcome_record]
+        return [*first, *self.changes, *self.profiles, *last]
+
+
+class Publisher(Struct, frozen=True):
+    """Writes the outputs of records; the ``outcomes`` topic only where it is named."""
+
+    with_outcomes: bool
+
+    def settle(self, taken: Taken, decided: Decided | None) -> Settled:
+        """Return what becomes of a record and what is published for it, but for profiles."""
+        if isinstance(taken, Rejected):
+            settled = _dead_letter(taken)
+        elif isinstance(taken, Unasked):
+            settled = _unasked(taken)
+        else:
+            assert decided is not None
+            settled = _decided(taken, decided)
+        if self.with_outcomes:
+            record = taken.record
+            settled.outcome_record = Output(
+                "outcomes",
+                record.key,
+                encode.outcome_record(settled.outcome),
+                encode.source_headers(record),
+            )
+        return settled
+
+    def profile(self, profile: Profile, record: Record | None) -> Output:
+        """Return a profile's record for the changelog; *record* caused its version, None if unknown."""
+        headers = () if record is None else encode.source_headers(record)
+        return Output(
+            "profiles",
+            profile_key(profile.scope, profile.environment, profile.mpid),
+            to_json(profile),
+            (*headers, ("mpid", b"%d" % profile.mpid)),
+        )
+
+
+def _dead_letter(rejected: Rejected) -> Settled:
+    record, letter = rejected.record, rejected.letter
+    kept = tuple(header for header in record.headers if header[0] not in RESERVED)
+    headers = (*kept, *encode.dead_letter_headers(letter, record))
+    return Settled(
+        record,
+        Outcome("dead_letter", letter.reason),
+        Output("dead_letters", record.key, record.value, headers),
+    )
+
+
+def _unasked(unasked: Unasked) -> Settled:
+    record = unasked.record
+    if unasked.call is None:
+        return Settled(record, Outcome("forwarded"), _as_received(record))
+    workspace = unasked.rules.workspace
+    assert unasked.error is not None
+    value = encode.error_response(
+        unasked.call, workspace.name, unasked.error, workspace.error_envelope
+    )
+    output = Output("responses", record.key, value, _headers(record))
+    return Settled(record, Outcome("answered", unasked.error[1]), output)
+
+
+def _decided(work: Work, decided: Decided) -> Settled:
+    entry, record, workspace = decided.entry, work.record, work.rules.workspace
+    decision = entry.decision
+    settled = Settled(
+        record,
+        Outcome(entry.outcome, entry.reason, entry.mpid, entry.seq, entry.position),  # type: ignore[arg-type]  # the journal holds the names as text
+        None,
+        [_change(change, work) for change in entry.changes],
+        resolution=None if decision is None else Raw(encode.resolution(decision)),
+    )
+    if work.call is not None and decision is not None:
+        settled.output = _response(work.call, decision, workspace, decided)
+    elif entry.outcome == "forwarded":
+        settled.output = _forwarded(work, decided, settled.resolution)
+        if decision is None:  # read_only: nothing of it was asked of the index
+            settled.outcome = Outcome("forwarded")
+    return settled
+
+
+def _response(
+    call: IdentityCall, decision: Decision, workspace: WorkspaceRules, decided: Decided
+) -> Output:
+    record = decided.work.record
+    headers = _headers(record)
+    if decided.entry.mpid is not None:
+        headers = (*headers, ("mpid", b"%d" % decided.entry.mpid))
+    value = encode.response(call, workspace.name, decision, workspace.error_envelope)
+    return Output("responses", record.key, value, headers)
+
+
+def _forwarded(work: Work, decided: Decided, resolution: Raw | None) -> Output:
+    record, profile = work.record, decided.profile
+    if profile is None:
+        return _as_received(record)
+    assert work.batch is not None
+    assert resolution is not None
+    headers = (
+        *_headers(record),
+        ("mpid", b"%d" % profile.mpid),
+        ("resolution", bytes(resolution)),
+    )
+    return Output(
+        "enriched",
+        profile_key(profile.scope, profile.environment, profile.mpid),
+        enrich(work.batch, profile, work.rules.workspace.name, decided.entry.notifications),
+        headers,
+    )
+
+
+def _as_received(record: Record) -> Output:
+    """Return a read_only batch: byte for byte, under its own key (semantics §8)."""
+    kept = tuple(h for h in record.headers if h[0] == "content-type")
+    return Output("enriched", record.key, record.value, (*_headers(record), *kept))
+
+
+def _headers(record: Record) -> Headers:
+    """Return the source headers and what is copied of the input's."""
+    if not record.headers:
+        return encode.source_headers(record)
+    copied: list[tuple[str, bytes]] = []
+    room = MOST_HEADER_BYTES
+    for name, value in record.headers:
+        size = len(name) + len(value)
+        if name in NOT_COPIED or size > room or len(copied) >= MOST_HEADERS:
+            continue
+        room -= size
+        copied.append((name, value))
+    return (*copied, *encode.source_headers(record))
+
+
+def _change(change: Change, work: Work) -> Output:
+    record, space = work.record, work.space
+    event = encode.ChangeEvent(
+        change=change.change,
+        mpid=change.mpid,
+        version=change.version,
+        workspace=work.rules.workspace.name,
+        environment=space.environment,
+        timestamp_ms=work.time_ms,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        request_id=None if work.call is None else work.call.request_id,
+        identity_type=change.identity_type,
+        token=change.token,
+        reason=change.reason,
+        moved_from=change.moved_from,
+        moved_to=change.moved_to,
+        source=change.source,
+        absorbed=change.absorbed,
+    )
+    headers = encode.source_headers(record)
+    if change.mpid is None:
+        return Output("changes", record.key, encode.identity_change(event), headers)
+    return Output(
+        "changes",
+        profile_key(space.scope, space.environment, change.mpid),
+        encode.identity_change(event),
+        (*headers, ("mpid", b"%d" % change.mpid)),
+    )
