@@ -137,9 +137,10 @@ def environment_of(fields: Fields) -> Environment | None:
     if raw is None:
         return None
     try:
-        return _decode_environment(raw)
+        environment: Environment | None = _decode_environment(raw)
     except msgspec.ValidationError:
         raise Fault("environment: must be production or development") from None
+    return environment
 
 
 def time_of(fields: Fields, field: str) -> int | None:
@@ -213,9 +214,11 @@ def _device_info(fields: Fields) -> dict[str, Any] | None:
     if raw is None:
         return None
     try:
-        return _decode_facts(raw)
+        facts: dict[str, Any] | None = _decode_facts(raw)
     except msgspec.ValidationError:
         pass
+    else:
+        return facts
     try:
         values = _decode_map(raw)
     except msgspec.ValidationError as error:
@@ -228,7 +231,7 @@ def _consent(fields: Fields) -> dict[str, Any] | None:
     if raw is None:
         return None
     try:
-        state = _decode_consent(raw)
+        state: dict[str, Any] | None = _decode_consent(raw)
     except msgspec.ValidationError as error:
         raise fault_of(error, "consent_state") from None
     for purposes in (state or {}).values():

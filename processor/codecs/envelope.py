@@ -1,4 +1,4 @@
-"""A record's value as a JSON object: well-formed, of a size and depth we accept, fields as received."""
+"""A record's value as a JSON object: well-formed, within bounds, its fields as received."""
 
 import re
 from itertools import accumulate
@@ -14,7 +14,8 @@ MAX_DEPTH: Final = 128
 
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)",
+    re.DOTALL,
 )
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(b for b in range(256) if b not in b"{}[]")
@@ -26,7 +27,7 @@ Fields = dict[str, Raw]
 
 
 def open_object(value: bytes | None, max_bytes: int) -> Fields:
-    """Return the top-level fields of *value*, the last one of each name; Fault if it is no JSON object."""
+    """Return the top-level fields of *value*, the last one of each name, or raise Fault."""
     if value is None:
         raise Fault("the value is null (a tombstone)", "malformed")
     if not value:

@@ -1,4 +1,4 @@
-"""What is wrong with a record, in our own words: paths and rules, never a value nor a library's message."""
+"""What is wrong with a record: paths and rules in our own words, never a value of it."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Identities as they stand in records: names to canonical types, values to text (semantics §1.3)."""
+"""Identities as records hold them: names to canonical types, values to text (semantics §1.3)."""
 
 import re
 from collections.abc import Mapping
@@ -110,7 +110,7 @@ def gather_any_form(into: Gathered, raw: Raw, names: Mapping[str, str], field: s
 
 
 def device_identifiers(info: Mapping[str, Any] | None, stamp: Raw | None) -> list[Identifier]:
-    """Return the identifiers of a batch's device: those of ``device_info``, then ``mp_deviceid``."""
+    """Return the ids of a batch's device: those of ``device_info``, then ``mp_deviceid``."""
     found = []
     if info:
         for key, identity_type in _DEVICE_KEYS:

@@ -1,4 +1,4 @@
-"""What goes out, in JSON: responses, resolutions, identity changes, outcomes; and dead letters' headers.
+"""What goes out: responses, resolutions, identity changes, outcomes, dead letters' headers.
 
 Shapes are those of interfaces §1, §4, §5 and §7. MPIDs are decimal text in all of them, because
 JSON numbers of 63 bits are rounded by JavaScript.
@@ -70,9 +70,7 @@ def response(
         case NotFound():
             if call.request_type == "search":
                 return _error(call, workspace, _NOT_FOUND, envelope, _resolution(decision))
-            return _encode(
-                {**_head(call, workspace, 200), "resolution": _resolution(decision)}
-            )
+            return _encode({**_head(call, workspace, 200), "resolution": _resolution(decision)})
         case _:
             error = (decision.status, decision.code, decision.message)
             return _error(call, workspace, error, envelope, _resolution(decision))
@@ -179,7 +177,7 @@ def _error(
     envelope: Envelope,
     why: dict[str, Any],
 ) -> bytes:
-    """Answer with the documented envelope, and with the one SDKs have seen where asked to (§4.4)."""
+    """Answer with the documented envelope, and if asked to with the one of SDKs too (§4.4)."""
     status, code, message = error
     errors = [{"code": code, "message": message}]
     body = {**_head(call, workspace, status), "errors": errors}

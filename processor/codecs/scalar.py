@@ -1,4 +1,7 @@
-"""JSON values that keep what they said: numbers beyond 64 bits become their text, never another number."""
+"""JSON values that keep what they said.
+
+A number that 64 bits cannot hold becomes its text, never another number.
+"""
 
 from typing import Annotated, Any, Final
 
@@ -16,9 +19,7 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Scalar = Int64 | float | str | bool | None
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 _EntryText = Annotated[str, Meta(max_length=MAX_ENTRY_TEXT)]
-_Entries = Annotated[
-    list[Int64 | float | _EntryText | bool | None], Meta(max_length=MAX_ENTRIES)
-]
+_Entries = Annotated[list[Int64 | float | _EntryText | bool | None], Meta(max_length=MAX_ENTRIES)]
 Value = Int64 | float | Text | bool | _Entries | None
 """A user attribute within the limits of semantics §9.7."""
 
@@ -54,13 +55,14 @@ def list_of(raw: Raw) -> list[Raw] | None:
 def scalar_of(raw: Raw) -> Scalar:
     """Return the value of *raw*, which is no list and no object."""
     try:
-        return _decode_scalar(raw)
+        value: Scalar = _decode_scalar(raw)
     except msgspec.ValidationError:
         return bytes(raw).decode()
+    return value
 
 
 def attribute_of(raw: Raw, field: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value of a user attribute; OverLimit if it is too long, Fault if it is an object."""
+    """Return the value of a user attribute; OverLimit if it is too long, Fault if an object."""
     try:
         return _decode_value(raw)
     except msgspec.ValidationError:

@@ -18,7 +18,7 @@ _EMPTY = WorkspaceData()
 _SCHEMA_VERSION = Raw(b"2")
 
 PROFILE_FIELDS = frozenset({"mpid", "user_attributes", "user_identities", "consent_state"})
-"""Fields that speak for the profile: what a batch said in them goes out only as far as it was stored."""
+"""Fields that speak for the profile: what a batch says in them goes out only as it was stored."""
 
 
 def enrich(

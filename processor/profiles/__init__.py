@@ -1,1 +1,1 @@
-"""What profiles know besides identities: pure rules of attributes, consent and devices, and documents."""
+"""What profiles know besides identities: rules of attributes, consent, devices; documents."""

@@ -14,7 +14,7 @@ TIERS: Final[Mapping[str, int]] = {
     "csv": 5,
     "partner_feed": 6,
 }
-"""Source types, highest first: a lower number overwrites a higher one and owns the attribute then."""
+"""Source types: one of a lower number overwrites one of a higher, and owns the attribute then."""
 
 
 def may_write(owner: Attribute, source: Source, input_name: str) -> bool:

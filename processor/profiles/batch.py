@@ -1,4 +1,4 @@
-"""The event batch as the project sees it: the few fields it needs decoded, everything else as received."""
+"""Decoded records: the few fields that the project needs, everything else as received."""
 
 from typing import Any
 
@@ -11,14 +11,17 @@ class EventBatch(Struct, frozen=True):
     """A decoded event batch (semantics §6)."""
 
     fields: dict[str, Raw]
-    """Every top-level field as received, last duplicate wins; outputs are assembled from these."""
+    """Every top-level field as received, the last of a name; outputs are assembled from these."""
     environment: Environment
     mpid: int | None
     identifiers: tuple[Identifier, ...]
-    """From user_identities, device_info and mp_deviceid, canonical types, in that order; no null or empty values."""
+    """From user_identities, device_info and mp_deviceid, in that order.
+
+    Canonical types, no null or empty values.
+    """
     has_events: bool
     time_ms: int | None
-    """Smallest events[].data.timestamp_unixtime_ms, else the batch's; None where it has neither (§12.2 item 13)."""
+    """Smallest events[].data.timestamp_unixtime_ms, else the batch's, else None (§12.2 item 13)."""
     source_request_id: str | None
     user_attributes: dict[str, Any]
     deleted_user_attributes: tuple[str, ...]
@@ -29,7 +32,7 @@ class EventBatch(Struct, frozen=True):
     bounded_attributes: int = 0
     """Attributes left out for a limit of semantics §9.7."""
     device_ids: tuple[Identifier, ...] = ()
-    """Identifiers of the batch's device, also where the strategy ignores them; values that are too long are not here."""
+    """Identifiers of the batch's device, also where the strategy ignores them."""
 
 
 class IdentityCall(Struct, frozen=True):

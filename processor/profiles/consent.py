@@ -1,4 +1,4 @@
-"""Consent: what a batch changes of the stored state, and what outputs are told of it (semantics §6.4, §7.3)."""
+"""Consent: what a batch changes of it, and what outputs are told (semantics §6.4, §7.3)."""
 
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
 
 
 def consent_notifications(old: ConsentState, new: ConsentState) -> list[dict[str, Any]]:
-    """Return a system notification for each purpose that was given, withdrawn or named for the first time.
+    """Return a system notification for each purpose given, withdrawn or named for the first time.
 
     A new timestamp or document under the same answer is stored, but nobody has changed their mind.
     """

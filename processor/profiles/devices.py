@@ -23,7 +23,7 @@ _STRENGTH: Final = (
     "microsoft_advertising_id",
     "push_token",
 )
-"""Device ids, steadiest first: the first one that a stored device shares with a batch tells that it is the same."""
+"""Device ids, steadiest first: a batch's device is the stored one that shares the first of them."""
 
 _RANK: Final = {identity_type: rank for rank, identity_type in enumerate(_STRENGTH)}
 

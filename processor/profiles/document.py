@@ -1,8 +1,9 @@
-"""The two written forms of a profile: bytes for the index, JSON for the ``profiles`` topic (interfaces §6).
+"""The written forms of a profile: bytes for the index, JSON for the topic (interfaces §6).
 
-The form in the index begins with a header of fixed width, so that a script can read version and merge
-pointer without understanding the rest: format (1 byte), version (8 bytes, big endian), merged flag
-(1 byte), merged_into (8 bytes, two's complement, big endian, zeros where not merged), then msgpack.
+The form in the index begins with a header of fixed width, so that a script can read version and
+merge pointer without understanding the rest: format (1 byte), version (8 bytes, big endian), merged
+flag (1 byte), merged_into (8 bytes, two's complement, big endian, zeros where not merged), then
+msgpack.
 """
 
 import re

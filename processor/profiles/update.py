@@ -1,4 +1,4 @@
-"""What a batch makes of the profile it was attributed to: attributes, consent, devices (semantics §7)."""
+"""What a batch makes of its profile: attributes, consent, devices (semantics §7)."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class Applied(Struct, frozen=True):
     """Writes that a limit of ours kept out (without ``EventBatch.bounded_attributes``)."""
 
 
-def apply_batch(  # noqa: PLR0913 - two times and the limits of the deployment, none of them derivable
+def apply_batch(
     profile: Profile,
     rules: InputRules,
     batch: EventBatch,
@@ -72,7 +72,10 @@ def _write_attributes(
     received_ms: int,
     limits: Limits,
 ) -> tuple[dict[str, Attribute], int]:
-    """Deletes, then sets (§7.5); return *stored* itself if both change nothing, and what found no place."""
+    """Delete, then set (§7.5); return also how many values found no place.
+
+    *stored* itself comes back if nothing changes.
+    """
     source, name = rules.source, rules.name
     left = stored
     if batch.deleted_user_attributes:
@@ -94,7 +97,7 @@ def _write_attributes(
 def _note_device(
     stored: Devices, rules: InputRules, batch: EventBatch, time_ms: int, limits: Limits
 ) -> Devices:
-    """A blocked id (such as an advertising id of zeros) would make one device of many, so it is left out."""
+    """Note the device by its ids but the blocked ones: an id of zeros would make one of many."""
     if not batch.device_ids:
         return stored
     blocks = rules.workspace.blocklist.blocks
