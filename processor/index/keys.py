@@ -29,7 +29,7 @@ _CACHED = 65_536
 
 
 def control(prefix: str, space: Space) -> str:
-    """Return the name of the control hash of *space*; no scope's name can break out of the braces."""
+    """Return the name of the control hash of *space*; no scope can break the braces."""
     return f"{prefix}:{FORMAT}:{{{quote(space.scope, safe='')}/{space.environment}}}"
 
 

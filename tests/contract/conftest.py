@@ -1,0 +1,69 @@
+"""The indexes under test: memory, Redis, Redis Cluster. ``open_index()`` is one more process's index."""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from processor.index.memory import MemoryIndex
+from processor.index.redis import RedisIndex
+from processor.index.wire import Bounds
+from processor.space import Index
+
+OpenIndex = Callable[[], Index]
+SMALL = Bounds(max_keys=12, max_bytes=100_000)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("cluster", marks=pytest.mark.redis),
+    ]
+)
+def open_index(request: pytest.FixtureRequest) -> Iterator[OpenIndex]:
+    if request.param == "memory":
+        memory = MemoryIndex(b"key")
+        yield lambda: memory
+        return
+    yield from _on_server(request, request.param)
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def small_index(request: pytest.FixtureRequest) -> Iterator[Index]:
+    """An index whose reads stop early."""
+    if request.param == "memory":
+        yield MemoryIndex(b"key", max_keys=SMALL.max_keys)
+        return
+    for open_index in _on_server(request, "redis", SMALL):
+        yield open_index()
+
+
+@pytest.fixture
+def open_redis(request: pytest.FixtureRequest) -> Iterator[Callable[[], RedisIndex]]:
+    yield from _on_server(request, "redis")
+
+
+@pytest.fixture
+def index(open_index: OpenIndex) -> Index:
+    return open_index()
+
+
+def _on_server(
+    request: pytest.FixtureRequest, kind: str, bounds: Bounds | None = None
+) -> Iterator[Callable[[], RedisIndex]]:
+    is_cluster = kind == "cluster"
+    url = request.getfixturevalue("redis_cluster" if is_cluster else "redis_url")
+    prefix = (
+        f"test-{uuid4().hex[:12]}" if is_cluster else request.getfixturevalue("redis_prefix")
+    )
+    opened: list[RedisIndex] = []
+
+    def open_one() -> RedisIndex:
+        index = RedisIndex.connect(url, prefix, b"key", cluster=is_cluster, bounds=bounds)
+        opened.append(index)
+        return index
+
+    yield open_one
+    for one in opened:
+        one.close()
