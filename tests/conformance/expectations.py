@@ -12,7 +12,7 @@ from tests.conformance.story import Story
 
 MERE_DATA = "not_in_priority"
 BROKEN_BATCH = frozenset({"invalid", "unknown_identity_type"})
-"""Reasons of the dead letters that batches breaking a rule become: what the cases call error 400."""
+"""Reasons of the dead letters that batches which break a rule become: error 400 in the cases."""
 
 
 class Answer(Struct):

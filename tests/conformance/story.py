@@ -91,9 +91,8 @@ class Story:
             changes = step["identity_changes"]
             return {"mpid": self.cast.mpid(step["mpid"]), "identity_changes": changes}
         if step["do"] == "alias":
-            ends = step["request"]
-            source, destination = self.cast.mpid(ends["source"]), self.cast.mpid(ends["destination"])
-            return {"data": {"source_mpid": source, "destination_mpid": destination}}
+            ends = ("source", "destination")
+            return {"data": {f"{e}_mpid": self.cast.mpid(step["request"][e]) for e in ends}}
         body: dict[str, Any] = {"known_identities": step["known_identities"]}
         if "previous" in step:
             body["previous_mpid"] = self.cast.mpid(step["previous"])

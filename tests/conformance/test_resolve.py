@@ -15,7 +15,7 @@ from tests.conformance.expectations import Answer, check_final, check_step
 from tests.conformance.story import Story
 
 SOME = ["PC-01", "PL-01", "PI-01", "BM-01", "DF-01", "IP-09", "EN-18", "AL-04"]
-"""A process a case is slow, and the decisions are the same as in memory: the journeys are enough."""
+"""A process a case is slow, and it decides as in memory: the journeys are enough."""
 
 
 def command(*arguments: str) -> list[str]:

@@ -96,5 +96,5 @@ def test_the_configuration_shown_is_accepted(block):
 
 def test_the_environment_variables_for_tests_are_those_that_the_tests_read():
     sources = "".join(p.read_text() for p in Path(ROOT / "tests" / "servers").glob("*.py"))
-    for name in set(re.findall(r"IDSTREAM_TEST_[A-Z]+", README)):
-        assert name in sources
+    for name in set(re.findall(r"IDSTREAM_TEST_[A-Z_]+", README)):
+        assert f'"{name}"' in sources
