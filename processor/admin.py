@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from socketserver import TCPServer
-from typing import Final
+from typing import ClassVar, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -93,7 +93,7 @@ class _Server(WSGIServer):
 class _Request(WSGIRequestHandler):
     """A request of a client that does not hold the thread for long, and is not logged."""
 
-    timeout: float | None = _SOCKET_SECONDS
+    timeout: ClassVar[float | None] = _SOCKET_SECONDS
 
     def log_message(self, format: str, *args: object) -> None:  # type: ignore[explicit-override]  # noqa: A002
         """Log nothing: probes come every few seconds."""

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -105,7 +105,14 @@ def _explain(message: str, path: str, kind: type) -> str:
     found = _AT.match(message)
     assert found is not None
     problem = found["problem"].replace("`", "")
-    return f"{_join(path, found['path'])}: {problem[:1].lower()}{problem[1:]}"
+    choices = _choices(dict(_tables_of(kind)).get(found["path"] or ""))
+    return f"{_join(path, found['path'])}: {problem[:1].lower()}{problem[1:]}{choices}"
+
+
+def _choices(kind: object) -> str:
+    if get_origin(kind) is Literal:
+        return f"; use one of {', '.join(get_args(kind))}"
+    return next((text for one in get_args(kind) if (text := _choices(one))), "")
 
 
 def _join(*parts: str | None) -> str:

@@ -47,8 +47,10 @@ def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> Identi
         search_any_identity=workspace.search_any_identity,
         best_match_login=workspace.best_match_login,
     )
-    _check_lists(policy, path)
+    if not policy.priority:
+        raise SettingsError(f"{path}.priority: list at least one identity type, strongest first")
     _check_against_strategy(policy, path)
+    _check_lists(policy, path)
     return policy
 
 
@@ -98,8 +100,6 @@ def _types(names: tuple[str, ...], path: str) -> tuple[str, ...]:
 
 
 def _check_lists(policy: IdentityPolicy, path: str) -> None:
-    if not policy.priority:
-        raise SettingsError(f"{path}.priority: list at least one identity type, strongest first")
     for key in ("login_ids", "unique_ids", "immutable_ids"):
         outside = sorted(getattr(policy, key) - set(policy.priority))
         if outside:

@@ -1,0 +1,422 @@
+"""What ``idstream.toml`` and the environment become, and what they may not say."""
+
+import pytest
+
+from processor.identity.model import Space
+from processor.identity.types import PRESETS
+from processor.settings import Settings, SettingsError, load_text
+
+RETAIL = """
+[workspaces.retail]
+strategy = "profile_isolation"
+priority = ["customerid", "email", "ios_idfv", "roku_aid"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+"""
+SHOP = RETAIL.replace("retail", "shop")
+
+
+def loaded(text: str = RETAIL, **environ: str) -> Settings:
+    return load_text(text, environ)
+
+
+def refusal(text: str = RETAIL, **environ: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_text(text, environ)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def workspace(**keys: str) -> str:
+    return "[workspaces.retail]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
+
+
+# ---- what is there where nothing is said ---------------------------------------------------------
+
+
+def test_a_workspace_is_enough():
+    settings = loaded()
+    assert settings.kafka.bootstrap_servers == "localhost:9092"
+    assert settings.kafka.topics.inputs == ("event-batches", "identity-requests")
+    assert settings.redis.url.reveal() == "redis://localhost:6379/0"
+    assert settings.limits.max_identities == 200
+    assert settings.observability.port == 9464
+    assert settings.schema_registry is None
+
+
+def test_one_workspace_without_a_word_of_inputs_has_the_input_default():
+    rules = loaded().inputs["default"]
+    assert (rules.workspace.name, rules.source, rules.protection) == (
+        "retail",
+        "sdk",
+        "create_and_update",
+    )
+    assert rules.dedup_window_ms == 600_000
+
+
+def test_no_input_is_made_up_beside_those_that_are_named():
+    settings = loaded(RETAIL + '[inputs.warehouse]\nworkspace = "retail"\n')
+    assert list(settings.inputs) == ["warehouse"]
+    assert ("inputs", "none is called default") in [
+        (a.path, a.text[:22]) for a in settings.advice()
+    ]
+
+
+def test_two_workspaces_need_inputs():
+    assert refusal(RETAIL + SHOP).startswith("inputs: say which")
+
+
+def test_a_configuration_without_workspaces_is_refused():
+    assert refusal("").startswith("workspaces: configure at least one")
+
+
+# ---- rules ---------------------------------------------------------------------------------------
+
+
+def test_rules_hold_what_a_record_can_meet():
+    rules = loaded(
+        RETAIL
+        + """
+[kafka]
+topics = { batches = ["a", "b"], requests = "r" }
+formats = { batches = "json" }
+[limits]
+max_devices = 3
+[inputs.feed]
+workspace = "retail"
+source = "partner_feed"
+protection = "update_only"
+topics = ["b"]
+dedup_window_s = 0
+"""
+    ).rules()
+    assert rules.batch_topics == {"a", "b"}
+    assert rules.request_topics == {"r"}
+    assert rules.limits.max_devices == 3
+    feed = rules.inputs["feed"]
+    assert (feed.source, feed.protection, feed.topics, feed.dedup_window_ms) == (
+        "partner_feed",
+        "update_only",
+        {"b"},
+        0,
+    )
+    assert rules.formats == {"a": "json", "b": "json", "r": "json"}
+
+
+def test_a_policy_takes_its_limits_and_switches_from_the_settings():
+    policy = loaded(
+        RETAIL
+        + 'tie_break = "newest"\nunique_conflict = "move"\nhigher_conflict = "new_profile"\n'
+        + 'immutable_protects = "search"\nsearch_any_identity = true\n'
+        + "[limits]\nmax_holders = 7\nmax_identities = 8\nactivity_resolution_s = 9\n"
+    ).policy("retail")
+    assert policy.strategy == "profile_isolation"
+    assert policy.priority == ("customerid", "email", "ios_idfv", "roku_aid")
+    assert (policy.max_holders, policy.max_identities, policy.activity_resolution_ms) == (
+        7,
+        8,
+        9000,
+    )
+    assert (policy.tie_break, policy.unique_conflict, policy.higher_conflict) == (
+        "newest",
+        "move",
+        "new_profile",
+    )
+    assert (policy.immutable_protects, policy.search_any_identity) == ("search", True)
+
+
+def test_other_spellings_of_identity_types_are_taken():
+    text = workspace(
+        strategy='"profile_conversion"', priority='["customer_id", "other_id_2", "android_id"]'
+    )
+    assert loaded(text).policy("retail").priority == ("customerid", "other2", "android_uuid")
+
+
+def test_blocked_values_patterns_and_normalizers_reach_the_workspace():
+    from processor.identity.model import Identifier
+
+    rules = loaded(
+        RETAIL
+        + 'blocked_values = ["abc123"]\nblocked_patterns = ["^test-"]\n'
+        + 'default_blocked_values = false\nnormalizers = { email = ["trim", "lower"] }\n'
+    ).workspaces["retail"]
+    blocked = [
+        v for v in ("abc123", "test-1", "null") if rules.blocklist.blocks(Identifier("email", v))
+    ]
+    assert blocked == ["abc123", "test-1"]
+    assert rules.normalizers.apply(Identifier("email", " A@B.c ")).value == "a@b.c"
+
+
+# ---- presets and strategies ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["default", "default_2023"])
+def test_a_preset_is_the_published_default_configuration(name):
+    policy = loaded(workspace(preset=f'"{name}"')).policy("retail")
+    preset = PRESETS[name]
+    assert policy.strategy == "default"
+    assert policy.priority == preset.priority
+    assert policy.login_ids == policy.unique_ids == {"customerid"}
+    assert policy.immutable_ids == preset.immutable_ids
+
+
+def test_what_the_strategy_default_does_not_say_comes_from_its_preset():
+    text = workspace(strategy='"default"', immutable_ids="[]")
+    policy = loaded(text).policy("retail")
+    assert policy.priority == PRESETS["default"].priority
+    assert policy.immutable_ids == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({}, "workspaces.retail: set strategy (one of"),
+        ({"strategy": '"flat_matching"'}, "workspaces.retail.strategy: flat_matching is not built"),
+        ({"strategy": '"profile_lnk"'}, "did you mean profile_link?"),
+        ({"strategy": "1"}, "workspaces.retail.strategy: expected str"),
+        ({"preset": '"default"', "priority": '["email"]'}, "retail.priority: is fixed by preset"),
+        ({"preset": '"default"', "strategy": '"best_match"'}, "retail.preset: fixes the strategy"),
+        ({"strategy": '"best_match"'}, "workspaces.retail.priority: list at least one"),
+        (
+            {"strategy": '"best_match"', "priority": '["email"]', "login_ids": '["email"]'},
+            "workspaces.retail.login_ids: best_match has none",
+        ),
+        (
+            {"strategy": '"best_match"', "priority": '["email"]', "unique_ids": '["email"]'},
+            "workspaces.retail.unique_ids: best_match has none",
+        ),
+        (
+            {"strategy": '"default"', "login_ids": '["email"]'},
+            "workspaces.retail.login_ids: the strategy default fixes it",
+        ),
+        (
+            {"strategy": '"profile_link"', "priority": '["email"]'},
+            "workspaces.retail.login_ids: profile_link needs at least one",
+        ),
+        (
+            {"strategy": '"profile_isolation"', "priority": '["email"]', "login_ids": "[]"},
+            "workspaces.retail.login_ids: profile_isolation needs at least one",
+        ),
+        (
+            {"strategy": '"profile_conversion"', "priority": '["e-mail"]'},
+            "workspaces.retail.priority: e-mail is no identity type",
+        ),
+        (
+            {"strategy": '"profile_conversion"', "priority": '["email", "email"]'},
+            "workspaces.retail.priority: email is listed twice",
+        ),
+        (
+            {"strategy": '"profile_conversion"', "priority": '["customerid", "customer_id"]'},
+            "workspaces.retail.priority: customer_id is listed twice",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["email"]',
+                "login_ids": '["customerid"]',
+            },
+            "workspaces.retail.login_ids: customerid must also be in priority",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["email"]',
+                "unique_ids": '["customerid"]',
+            },
+            "workspaces.retail.unique_ids: customerid must also be in priority",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["customerid", "email"]',
+                "login_ids": '["customerid"]',
+                "unique_ids": '["email"]',
+                "immutable_ids": '["customerid"]',
+            },
+            "workspaces.retail.immutable_ids: customerid must also be in login_ids and unique_ids",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["email"]',
+                "blocked_patterns": '["(?=x)"]',
+            },
+            "workspaces.retail.blocked_patterns: pattern 1 is not a regular expression",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["email"]',
+                "normalizers": '{ email = ["shout"] }',
+            },
+            "workspaces.retail.normalizers: shout is no normalizer",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["email"]',
+                "normalizers": '{ mail = ["trim"] }',
+            },
+            "workspaces.retail.normalizers.mail: is no identity type",
+        ),
+        (
+            {
+                "strategy": '"profile_conversion"',
+                "priority": '["email"]',
+                "identity_scope": '"a/b"',
+            },
+            "workspaces.retail.identity_scope: 'a/b' is no name",
+        ),
+    ],
+)
+def test_an_impossible_workspace_is_refused_by_path(keys, message):
+    assert message in refusal(workspace(**keys))
+
+
+# ---- scopes --------------------------------------------------------------------------------------
+
+SHARED = (
+    RETAIL
+    + 'identity_scope = "people"\n'
+    + SHOP
+    + 'identity_scope = "people"\n'
+    + '[inputs.default]\nworkspace = "retail"\n[inputs.shop]\nworkspace = "shop"\n'
+)
+
+
+def test_workspaces_of_one_scope_share_its_spaces():
+    settings = loaded(SHARED)
+    assert settings.spaces() == (Space("people", "production"), Space("people", "development"))
+    assert {w.scope for w in settings.workspaces.values()} == {"people"}
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("tie_break", 'tie_break = "oldest"\n'),
+        ("blocked_values", 'blocked_values = ["x"]\n'),
+        ("normalizers", 'normalizers = { email = ["trim"] }\n'),
+    ],
+)
+def test_workspaces_of_one_scope_must_agree_on_identity(key, change):
+    text = SHARED.replace("[inputs.default]", change + "[inputs.default]")
+    message = refusal(text)
+    assert message.startswith(f"workspaces.shop.{key}: differs from workspace retail")
+
+
+def test_workspaces_of_one_scope_may_differ_in_what_is_their_own():
+    change = 'forward_empty_batches = true\nerror_envelope = "both"\n'
+    settings = loaded(SHARED.replace("[inputs.default]", change + "[inputs.default]"))
+    assert settings.workspaces["shop"].forward_empty_batches
+    assert not settings.workspaces["retail"].forward_empty_batches
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("profile_isolation", "profile_link"),
+        ('"ios_idfv", "roku_aid"', '"roku_aid", "ios_idfv"'),
+        ('login_ids = ["customerid", "email"]', 'login_ids = ["email"]'),
+        ("[workspaces.retail]", '[workspaces.retail]\nblocked_values = ["x"]'),
+        ("[workspaces.retail]", "[workspaces.retail]\nsearch_any_identity = true"),
+        ("[workspaces.retail]", "[limits]\nmax_holders = 3\n[workspaces.retail]"),
+    ],
+)
+def test_a_fingerprint_changes_with_the_identity_settings(change):
+    assert loaded(RETAIL.replace(*change)).fingerprint("retail") != loaded().fingerprint("retail")
+
+
+def test_a_fingerprint_does_not_change_with_the_order_of_sets_or_with_other_settings():
+    other = RETAIL.replace(
+        'unique_ids = ["customerid", "email"]', 'unique_ids = ["email", "customerid"]'
+    )
+    other += "forward_empty_batches = true\n[limits]\nmax_devices = 3\n"
+    assert loaded(other).fingerprint("retail") == loaded().fingerprint("retail")
+
+
+def test_a_fingerprint_changes_with_the_key(tmp_path):
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    keyed = loaded(f'{RETAIL}[redis]\nkey_file = "{key}"\n')
+    assert keyed.fingerprint("retail") != loaded().fingerprint("retail")
+
+
+# ---- inputs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('workspace = "retial"', "inputs.x.workspace: there is no workspace retial"),
+        ('workspace = "retial"', "did you mean retail?"),
+        ('source = "sdk"', "inputs.x: object missing required field workspace"),
+        ('workspace = "retail"\nsource = "web"', "inputs.x.source: invalid enum value"),
+        ('workspace = "retail"\nprotection = "none"', "inputs.x.protection: invalid enum value"),
+        ('workspace = "retail"\ndedup_window_s = -1', "inputs.x.dedup_window_s: expected int"),
+        ('workspace = "retail"\ntopics = ["z"]', "inputs.x.topics: z is not consumed"),
+        ('workspace = "retail"\ntopic = "z"', "inputs.x.topic: unknown key"),
+    ],
+)
+def test_an_impossible_input_is_refused_by_path(text, message):
+    assert message in refusal(f"{RETAIL}[inputs.x]\n{text}\n")
+
+
+def test_one_topic_of_an_input_may_be_written_without_a_list():
+    settings = loaded(f'{RETAIL}[inputs.x]\nworkspace = "retail"\ntopics = "event-batches"\n')
+    assert settings.inputs["x"].topics == {"event-batches"}
+
+
+# ---- the other sections --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[kafkaa]",
+            "kafkaa: unknown section; remove it or correct its spelling (did you mean kafka?)",
+        ),
+        ("kafka = 1", "kafka: expected a table; write [kafka]"),
+        ("[kafka]\nmax_batch_record = 1", "kafka.max_batch_record: unknown key"),
+        ("[kafka]\nmax_batch_record = 1", "did you mean max_batch_records?"),
+        ('[kafka]\nmax_batch_records = "1"', "kafka.max_batch_records: expected int, got str"),
+        ("[kafka]\nmax_batch_records = 0", "kafka.max_batch_records: expected int >= 1"),
+        ('[kafka]\nguarantee = "twice"', "kafka.guarantee: invalid enum value"),
+        ('[kafka]\nguarantee = "twice"', "; use one of exactly_once, at_least_once"),
+        ('[kafka]\ngroup_id = ""', "kafka.group_id: must not be empty"),
+        ('[kafka.topics]\nbatchs = "a"', "kafka.topics.batchs: unknown key"),
+        ('[kafka.topics]\nbatchs = "a"', "did you mean batches?"),
+        ('[kafka.topics]\nprofiles = ""', "kafka.topics.profiles: '' cannot name a topic"),
+        ('[kafka.topics]\nprofiles = "a b"', "kafka.topics.profiles: 'a b' cannot name a topic"),
+        ("[kafka.topics]\nbatches = []\nrequests = []", "kafka.topics: name at least one topic"),
+        ('[kafka.topics]\nenriched = "event-batches"', "event-batches is the topic of batches too"),
+        ('[kafka.topics]\nbatches = ["a", "a"]', "a is the topic of batches too"),
+        ("[kafka.topics]\nbatches = [1]", "kafka.topics.batches[0]: expected str, got int"),
+        ('[kafka]\nformats = { batches = "avro" }', "kafka.formats.batches: avro is not built yet"),
+        ('[kafka]\nformats = { batch = "json" }', "kafka.formats.batch: neither a role"),
+        ("[kafka]\nclient_secrets = {}", "kafka.client_secrets: unknown key"),
+        ('[kafka.client]\n"a" = []', "kafka.client: expected"),
+        ('[redis]\nurl = "http://x"', "redis.url: must begin with redis://"),
+        ('[redis]\nurl = "redis://h:port"', "redis.url: is no URL"),
+        ("[redis]\nurl = 1", "redis.url: expected str"),
+        ('[redis]\nprefix = "{a}"', "redis.prefix: use 1 to 64"),
+        ('[redis]\ncluster = true\nurl = "redis://h/1"', "redis.url: a Redis Cluster has only"),
+        ('[redis]\nurl_file = "nowhere"', "redis.url_file: the file nowhere cannot be read"),
+        ('[redis]\nkey_file = "nowhere"', "redis.key_file: the file nowhere cannot be read"),
+        ("[limits]\nmax_devices = 0", "limits.max_devices: must be 1 or more"),
+        ("[limits]\nactivity_resolution_s = -1", "limits.activity_resolution_s: must be 0 or more"),
+        ("[limits]\nmax_device = 5", "limits.max_device: unknown key"),
+        ("[observability]\nport = 70000", "observability.port: expected int <= 65535"),
+        ('[observability]\nlog_level = "loud"', "observability.log_level: invalid enum value"),
+        ("[schema_registry]\nuri = ''", "schema_registry.uri: unknown key"),
+        ('[inputs."a b"]\nworkspace = "retail"', "inputs: 'a b' is no name"),
+        ("a = [", "is not valid TOML: "),
+    ],
+)
+def test_an_impossible_section_is_refused_by_path(text, message):
+    assert message in refusal(f"{text}\n{RETAIL}")
+
+
+def test_an_unknown_key_of_a_workspace_is_refused_by_path():
+    assert "workspaces.retail.login_id: unknown key" in refusal(RETAIL + "login_id = []\n")
