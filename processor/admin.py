@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 STALE_SECONDS: Final = 60.0
 _SOCKET_SECONDS: Final = 2.0
+_STOP_SECONDS: Final = 0.1
+"""How often it looks whether it is to stop."""
 
 
 class Health(Struct):
@@ -64,7 +66,10 @@ class Admin:
             raise AdminUnavailable(message) from None
         self._server.set_app(_application(health, registry))
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="idstream-admin", daemon=True
+            target=self._server.serve_forever,
+            args=(_STOP_SECONDS,),
+            name="idstream-admin",
+            daemon=True,
         )
         self._thread.start()
 

@@ -56,10 +56,13 @@ class Metrics:
             "transactions_total", "Kafka transactions, or flushes under at_least_once", "kind"
         )
         self._transaction_seconds = histogram(
-            "transaction_seconds", "Seconds from the first record to the commit", COMMIT_SECONDS
+            "transaction_seconds",
+            "Seconds from a transaction's first record to its end",
+            COMMIT_SECONDS,
+            "kind",
         )
         self._transaction_records = counter(
-            "transaction_records_total", "Records in committed transactions"
+            "transaction_records_total", "Records in transactions", "kind"
         )
         self._conflicts = counter(
             "commit_conflicts_total", "Index commits that found something changed since the read"
@@ -73,8 +76,14 @@ class Metrics:
             ("topic", "partition"),
             registry=registry,
         )
+        self._partitions = Gauge(
+            "idstream_partitions",
+            "Partitions of this process by state",
+            ("state",),
+            registry=registry,
+        )
         self._errors = counter(
-            "errors_total", "Errors of Redis and Kafka that the loop met", "source", "kind"
+            "errors_total", "Errors of Kafka and Redis that the loop met", "source", "kind"
         )
 
     def count(self, tally: Tally) -> None:
@@ -105,8 +114,8 @@ class Metrics:
     def transaction(self, seconds: float, records: int, kind: str) -> None:
         """Note a transaction that ended as *kind*."""
         self._transactions.labels(kind).inc()
-        self._transaction_seconds.observe(seconds)
-        self._transaction_records.inc(records)
+        self._transaction_seconds.labels(kind).observe(seconds)
+        self._transaction_records.labels(kind).inc(records)
 
     def lag(self, topic: str, partition: int, records: int) -> None:
         """Note how far behind the end of a partition its position is."""
@@ -116,6 +125,11 @@ class Metrics:
         """Drop the lag of a partition that was given up: somebody else measures it now."""
         self._lag.remove(topic, str(partition))
 
+    def partitions(self, started: int, waiting: int) -> None:
+        """Note how many own partitions are processed, and how many wait to be."""
+        self._partitions.labels("processed").set(started)
+        self._partitions.labels("waiting").set(waiting)
+
     def error(self, source: str, kind: str) -> None:
-        """Count an error of ``redis`` or ``kafka`` that the loop met."""
+        """Count an error that the loop met: of the consumer, the producer or the index."""
         self._errors.labels(source, kind).inc()
