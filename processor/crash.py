@@ -1,0 +1,69 @@
+"""Named crash points: where a test can make a process die or freeze (docs/operations.md).
+
+A random kill rarely hits the millisecond that matters. ``IDSTREAM_CRASH_AT=POINT[:N]`` kills the
+process at its N-th passage of a point, ``IDSTREAM_STOP_AT=POINT[:N]`` freezes it there. With
+neither set, passing a point is an empty function call a poll batch.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+
+POINTS = {
+    "after_consume": "A poll batch was taken from Kafka; nothing was done with it.",
+    "before_index_commit": "A batch is decided; the index does not know of it.",
+    "after_index_commit": "The index holds a batch's effects; Kafka does not know of it.",
+    "after_trim": "Journals of committed transactions were trimmed.",
+    "before_produce": "A batch is processed; none of its outputs were handed to the producer.",
+    "after_produce": "A batch's outputs are in the open transaction.",
+    "before_send_offsets": "A transaction holds all outputs and none of its offsets.",
+    "before_kafka_commit": "A transaction holds outputs and offsets; its commit was not asked for.",
+    "after_kafka_commit": "Kafka committed; nothing in this process has noted it.",
+    "before_claim": "Partitions are assigned; their rows are not claimed in the index.",
+    "after_claim": "Rows are claimed in the index; their partitions are not started.",
+    "before_start": "First offsets of new partitions are committed; they are not started.",
+    "before_revoke": "Partitions are to be given up; the open transaction is not committed.",
+    "after_revoke": "The last transaction of partitions committed; they are not given up yet.",
+    "in_rewind": "A transaction was aborted; positions are not read again.",
+}
+
+
+class CrashPoints:
+    """Kills or freezes this process where *environ* says so."""
+
+    reach: Callable[[str], None]
+    """Called with a point's name each time that it is passed."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._deadly: dict[str, tuple[int, int]] = {}
+        self._passages: dict[str, int] = {}
+        for variable, number in (
+            ("IDSTREAM_CRASH_AT", signal.SIGKILL),
+            ("IDSTREAM_STOP_AT", signal.SIGSTOP),
+        ):
+            if text := environ.get(variable):
+                point, nth = _parsed(variable, text)
+                self._deadly[point] = (nth, number)
+        self.reach = self._count if self._deadly else _pass
+
+    def _count(self, point: str) -> None:
+        assert point in POINTS, point
+        if point not in self._deadly:
+            return
+        self._passages[point] = self._passages.get(point, 0) + 1
+        nth, number = self._deadly[point]
+        if self._passages[point] == nth:
+            os.kill(os.getpid(), number)
+
+
+def _pass(_point: str) -> None:
+    """Nothing is to happen anywhere."""
+
+
+def _parsed(variable: str, text: str) -> tuple[str, int]:
+    point, _, nth = text.partition(":")
+    if point not in POINTS:
+        raise ValueError(f"{variable}: no crash point {point!r}; there are {', '.join(POINTS)}")
+    if nth and (not nth.isdecimal() or int(nth) == 0):
+        raise ValueError(f"{variable}: {nth!r} is not a count of passages")
+    return point, int(nth or 1)

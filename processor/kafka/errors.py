@@ -1,0 +1,86 @@
+"""librdkafka's error codes, sorted by what they mean for the loop."""
+# ruff: noqa: SLF001 - its own codes, as against the broker's, begin with an underscore.
+
+from typing import Final
+
+from confluent_kafka import KafkaError
+
+TIMED_OUT: Final = KafkaError._TIMED_OUT
+
+OUT_OF_RANGE: Final = frozenset(
+    {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
+)
+"""The position of a partition is not in its log."""
+
+_PASSING: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._MAX_POLL_EXCEEDED,  # on_lost follows
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # not created yet, or not known everywhere yet
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+    }
+)
+
+_PERMANENT: Final = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.INVALID_RECORD,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.OFFSET_METADATA_TOO_LARGE,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    }
+)
+
+_COMMIT_AGAIN: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+
+
+def passes(error: KafkaError) -> bool:
+    """Return whether *error* goes away by itself: librdkafka recovers when the cluster does."""
+    return error.retriable() or error.code() in _PASSING
+
+
+def ends_the_process(error: KafkaError) -> bool:
+    """Return whether trying again cannot help.
+
+    The producer is fenced or dead, or somebody has to change a topic, an ACL or a setting first.
+    """
+    return error.fatal() or error.code() in _PERMANENT
+
+
+def commits_again(error: KafkaError) -> bool:
+    """Return whether a commit of offsets that failed with *error* is to be sent again."""
+    return error.code() in _COMMIT_AGAIN

@@ -1,0 +1,255 @@
+"""The loop: poll batches in, Kafka transactions out, one way back.
+
+    consume ▸ step.process ▸ publish ▸ … ▸ commit, once an interval
+
+A transaction holds the poll batches of one commit interval; it ends sooner when the input runs dry
+or when it grows large. Whatever goes wrong and passes ends in the same *rewind*: abort, forget, ask
+Kafka where every own partition stands, start again. Everything else ends the process.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from threading import Event
+from time import monotonic
+from typing import Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from msgspec import Struct
+
+from processor.kafka.errors import passes
+from processor.kafka.interval import Interval, positions_after
+from processor.kafka.positions import Found, Positions
+from processor.kafka.publishing import Committer, Undone
+from processor.kafka.rebalance import Key, Partitions
+from processor.kafka.records import OutOfRange, check, record, split
+from processor.kafka.step import Observer, Step
+from processor.outcome import Record
+from processor.space import IndexUnavailable
+
+READY_S: Final = 1.0
+QUIET_S: Final = 1.0
+"""How often idle work is done and lag is told."""
+BACKOFF_S: Final = (0.1, 2.0)
+
+log = structlog.get_logger()
+
+
+class Parts(Struct, frozen=True):
+    """What the loop drives, and what it works with."""
+
+    consumer: Consumer
+    committer: Committer
+    interval: Interval
+    positions: Positions
+    step: Step
+    observer: Observer
+    reach: Callable[[str], None]
+    """Passes a named crash point."""
+
+
+class Loop:
+    """Drives a step from one consumer group. All of it happens in the thread that calls ``run``."""
+
+    def __init__(self, parts: Parts, inputs: Sequence[str], take: int, wait_s: float) -> None:
+        self._consumer = parts.consumer
+        self._committer = parts.committer
+        self._interval = parts.interval
+        self._positions = parts.positions
+        self._step = parts.step
+        self._observer = parts.observer
+        self._reach = parts.reach
+        self._partitions = Partitions(parts.consumer)
+        self._inputs = list(inputs)
+        self._take_records = take
+        self._wait_s = wait_s
+        self._backoff = BACKOFF_S[0]
+        self._start_at = 0.0
+        self._quiet_at = 0.0
+
+    def run(self, stop: Event) -> None:
+        """Process until *stop* is set, then commit what was taken and leave the group."""
+        self._consumer.subscribe(
+            self._inputs,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        try:
+            while not stop.is_set():
+                self._turn()
+            self._finish()
+        finally:
+            self._leave()
+
+    # ---- a poll batch -----------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._observer.turn()
+        try:
+            records = self._take()
+            self._start_waiting()
+            if records:
+                self._process(records)
+            elif self._interval.is_open:
+                self._commit()
+            else:
+                self._idle()
+        except Undone as undone:
+            self._rewind("producer", undone.kind)
+        except IndexUnavailable as away:
+            self._rewind("index", type(away).__name__)
+        except OutOfRange:
+            if not self._positions.accept_offsets:
+                raise
+            self._rewind("consumer", "out_of_range")
+
+    def _take(self) -> list[Record]:
+        """Consume a poll batch. Partitions may be given and taken meanwhile, in the callbacks."""
+        began = monotonic()
+        messages, errors = split(self._consumer.consume(self._take_records, self._wait_s))
+        for message, error in errors:
+            kind = check(error, message)
+            self._observer.error("consumer", kind)
+            log.warning("consumer_error", kind=kind, topic=message.topic())
+        if not messages:
+            return []
+        self._reach("after_consume")
+        records = self._partitions.expected([record(message) for message in messages])
+        self._observer.phase("consume", monotonic() - began)
+        return records
+
+    def _process(self, records: Sequence[Record]) -> None:
+        """Process a poll batch into the open transaction, and commit that when it is due."""
+        began = monotonic()
+        outputs = self._step.process(records)
+        processed = monotonic()
+        self._interval.add(records, outputs, began)
+        self._partitions.moved(positions_after(records))
+        self._observer.phase("process", processed - began)
+        self._observer.phase("produce", monotonic() - processed)
+        if self._interval.is_due():
+            self._commit()
+
+    def _commit(self) -> None:
+        self._interval.commit()
+        self._backoff = BACKOFF_S[0]
+        if monotonic() >= self._quiet_at:
+            self._tell_lag()
+
+    def _idle(self) -> None:
+        """Let the step do what waits for a quiet moment; its outputs are committed next turn."""
+        if monotonic() < self._quiet_at or self._partitions.waiting:
+            return
+        self._tell_lag()
+        outputs = self._step.idle()
+        if outputs:
+            self._interval.add((), outputs, monotonic())
+
+    # ---- starting, and the one way back -----------------------------------------------------
+
+    def _start_waiting(self) -> None:
+        """Start the partitions that wait, if Kafka and the index say from where."""
+        waiting = self._partitions.waiting
+        if not waiting or monotonic() < self._start_at:
+            return
+        found = self._find(waiting)
+        if found is None:
+            self._start_at = monotonic() + BACKOFF_S[0]
+            return
+        self._step.assign(found.own, found.others)
+        if found.starts:
+            self._interval.commit_starts(found.starts)
+        self._reach("before_start")
+        committed = {(p.topic, p.partition): p.committed for p in found.own}
+        self._partitions.start(
+            {key: found.starts[key] if at is None else at for key, at in committed.items()}
+        )
+        log.info("partitions_started", partitions=len(committed))
+        self._tell_partitions()
+
+    def _find(self, waiting: Collection[Key]) -> Found | None:
+        """Return where *waiting* start; None where Kafka does not say now."""
+        try:
+            if not self._committer.ready(READY_S):
+                return None
+            return self._positions.find(waiting, self._partitions.owned)
+        except KafkaException as failure:
+            error = failure.args[0]
+            if not passes(error):
+                raise
+            self._observer.error("consumer", error.name())
+            return None
+
+    def _rewind(self, source: str, kind: str) -> None:
+        """Undo the open transaction; every own partition starts again from what is committed."""
+        log.warning("rewound", source=source, kind=kind)
+        self._observer.error(source, kind)
+        self._undo()
+        self._start_at = monotonic() + self._backoff
+        self._backoff = min(2 * self._backoff, BACKOFF_S[1])
+        self._reach("in_rewind")
+
+    def _undo(self) -> None:
+        self._interval.abort()
+        self._step.forget()
+        self._partitions.stop()
+        self._tell_partitions()
+
+    # ---- the group --------------------------------------------------------------------------
+
+    def _on_assign(self, _: Consumer, given: list[TopicPartition]) -> None:
+        self._partitions.given(_keys(given))
+        log.info("partitions_assigned", partitions=len(given))
+        self._tell_partitions()
+
+    def _on_revoke(self, _: Consumer, taken: list[TopicPartition]) -> None:
+        """Commit what was processed, then give the partitions up."""
+        keys = _keys(taken)
+        try:
+            self._reach("before_revoke")
+            self._interval.commit()
+            self._reach("after_revoke")
+            self._step.revoke(keys)
+        except Undone as undone:
+            self._rewind("producer", undone.kind)
+        except IndexUnavailable as away:
+            self._rewind("index", type(away).__name__)
+        self._partitions.taken(keys)
+        log.info("partitions_revoked", partitions=len(taken))
+        self._tell_partitions()
+
+    def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
+        """They have another owner already: what is open must not count."""
+        self._rewind("consumer", "partitions_lost")
+        self._partitions.taken(_keys(lost))
+        self._tell_partitions()
+
+    def _finish(self) -> None:
+        """Commit what was processed; if that cannot be done now, the next owner does it again."""
+        try:
+            self._interval.commit()
+        except (Undone, IndexUnavailable):
+            self._undo()
+
+    def _leave(self) -> None:
+        """Leave the group with nothing open, after whatever happened."""
+        try:
+            self._interval.abort()
+        except KafkaException as failure:
+            log.warning("abort_failed", kind=failure.args[0].name())
+        self._consumer.close()
+
+    # ---- what others want to know -----------------------------------------------------------
+
+    def _tell_lag(self) -> None:
+        self._quiet_at = monotonic() + QUIET_S
+        started = self._partitions.started
+        for key, end in self._positions.ends(started).items():
+            self._observer.lag(*key, max(0, end - started[key]))
+
+    def _tell_partitions(self) -> None:
+        self._observer.partitions(len(self._partitions.started), len(self._partitions.waiting))
+
+
+def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
+    return [(one.topic, one.partition) for one in partitions]

@@ -1,0 +1,85 @@
+"""A loop from settings: which clients, which guarantee, which pace."""
+
+from collections.abc import Callable
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from msgspec import Struct
+
+from processor.kafka.clients import (
+    Config,
+    client_config,
+    consumer_config,
+    idempotent_config,
+    transactional_config,
+)
+from processor.kafka.deliveries import Deliveries
+from processor.kafka.interval import Interval, Pace
+from processor.kafka.loop import Loop, Parts
+from processor.kafka.positions import Positions, TopicIds, described_topic_ids, topic_names
+from processor.kafka.publishing import Committer
+from processor.kafka.step import Deaf, Observer, Step
+from processor.kafka.transactions import Transactions
+from processor.settings import KafkaSettings, SettingsError
+
+_NOTHING: Final = Deaf()
+
+
+class Options(Struct, frozen=True):
+    """How this process runs, beyond its settings."""
+
+    process: str
+    """Names this process in the transactional id, where no instance id is set: host, pid, start."""
+    embedded: bool = False
+    """The broker is librdkafka's mock: it knows no admin requests, and a topic's name is its id."""
+    accept_offsets: bool = False
+    reach: Callable[[str], None] = lambda _point: None
+
+
+def open_loop(
+    kafka: KafkaSettings, step: Step, options: Options, observer: Observer = _NOTHING
+) -> Loop:
+    """Return the loop that drives *step*; bad settings raise SettingsError."""
+
+    def heard(error: KafkaError) -> None:
+        observer.error("kafka", error.name())
+
+    try:
+        consumer = Consumer({**consumer_config(kafka), "error_cb": heard})
+        committer = _committer(kafka, options, consumer, {"error_cb": heard})
+    except KafkaException as failure:
+        raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
+    pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
+    parts = Parts(
+        consumer=consumer,
+        committer=committer,
+        interval=Interval(committer, step, observer, options.reach, pace),
+        positions=Positions(
+            consumer,
+            kafka.topics.inputs,
+            _topic_ids(kafka, options),
+            accept_offsets=options.accept_offsets,
+        ),
+        step=step,
+        observer=observer,
+        reach=options.reach,
+    )
+    return Loop(parts, kafka.topics.inputs, kafka.max_batch_records, kafka.max_batch_wait_ms / 1000)
+
+
+def _committer(
+    kafka: KafkaSettings, options: Options, consumer: Consumer, callbacks: Config
+) -> Committer:
+    topics = kafka.topics.outputs
+    if kafka.guarantee == "at_least_once":
+        config = {**idempotent_config(kafka), **callbacks}
+        return Deliveries(config, consumer, topics, options.reach)
+    config = {**transactional_config(kafka, options.process), **callbacks}
+    return Transactions(config, consumer, topics, options.reach)
+
+
+def _topic_ids(kafka: KafkaSettings, options: Options) -> TopicIds:
+    if options.embedded:
+        return topic_names
+    return described_topic_ids(AdminClient(client_config(kafka, "admin")))

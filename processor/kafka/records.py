@@ -1,0 +1,65 @@
+"""From what librdkafka hands out to records: nothing is lost between the two."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, Message
+
+from processor.kafka.errors import OUT_OF_RANGE, passes
+from processor.outcome import Record
+from processor.space import NoStart
+
+
+class OutOfRange(NoStart):
+    """The position of a partition is not in its log any more."""
+
+
+def check(error: KafkaError, message: Message) -> str:
+    """Return the name of an error that passes by itself; raise any other, OutOfRange among them."""
+    if error.code() in OUT_OF_RANGE:
+        raise OutOfRange(
+            f"the committed offset of {message.topic()}/{message.partition()} is not in the"
+            " partition any more: records between it and the first one there were never processed."
+            " Run `idstream restore` to begin from the profiles topic,"
+            " or `idstream run --accept-offsets` to go on without those records"
+        )
+    if not passes(error):
+        raise KafkaException(error)
+    return error.name()
+
+
+def record(message: Message) -> Record:
+    """Return *message* as a value: 0 where it has no timestamp, b'' where a header has no value."""
+    kind, timestamp = message.timestamp()
+    return Record(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
+        message.key(),
+        message.value(),
+        _headers(message),
+    )
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
+    headers = message.headers()
+    if not headers:
+        return ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return tuple((name, _bytes(value)) for name, value in pairs)
+
+
+def _bytes(value: str | bytes | None) -> bytes:
+    if value is None:
+        return b""
+    return value.encode() if isinstance(value, str) else value
+
+
+def split(
+    messages: Sequence[Message],
+) -> tuple[Sequence[Message], list[tuple[Message, KafkaError]]]:
+    """Return the messages that are records, and those that are errors."""
+    errors = [(m, error) for m in messages if (error := m.error()) is not None]
+    if not errors:
+        return messages, errors
+    return [m for m in messages if m.error() is None], errors

@@ -1,0 +1,101 @@
+"""What the loop asks of the processing it drives, and what it tells those who watch it."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal, Protocol
+
+from processor.outcome import Output, Record
+from processor.space import Assigned
+
+TransactionKind = Literal["committed", "aborted"]
+
+
+class Step(Protocol):
+    """Turns poll batches into outputs. ``processor.pipeline`` is the one that resolves identity.
+
+    Called from the loop's thread only. Any method may raise IndexUnavailable (the loop rewinds and
+    waits), LostWrites, Fenced or NoStart (the loop aborts and lets them through).
+    """
+
+    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
+        """Get ready to process *partitions*: those just assigned, or all own ones after ``forget``.
+
+        *others* are the group's other partitions, as far as they could be read within a second.
+        """
+        ...
+
+    def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Give partitions up, after the last commit that holds records of them."""
+        ...
+
+    def process(self, records: Sequence[Record]) -> Sequence[Output]:
+        """Process one poll batch, in order, and return what is to be published."""
+        ...
+
+    def idle(self) -> Sequence[Output]:
+        """Do what waits for a quiet moment; called at most once a second, when nothing came."""
+        ...
+
+    def metadata(self, topic: str, partition: int) -> str:
+        """Return what is stored with the next committed offset of a partition."""
+        ...
+
+    def committed(self) -> None:
+        """Take note: everything processed so far is committed in Kafka."""
+        ...
+
+    def forget(self) -> None:
+        """Take note: what was processed since the last commit is undone, all partitions are gone.
+
+        ``assign`` with all that are left follows.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """Hears how the loop fares: a few calls a poll batch or transaction, none a record."""
+
+    def turn(self) -> None:
+        """Hear that the loop is alive (also while it waits for something)."""
+        ...
+
+    def phase(self, name: str, seconds: float) -> None:
+        """Hear of time spent by a poll batch (consume, process, produce) or a transaction (commit)."""
+        ...
+
+    def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
+        """Hear that a transaction ended, *seconds* after its first record was taken."""
+        ...
+
+    def lag(self, topic: str, partition: int, n: int) -> None:
+        """Hear that *n* records of an own partition wait to be taken; told about once a second."""
+        ...
+
+    def error(self, source: str, kind: str) -> None:
+        """Hear that *source* (kafka, consumer, producer, index) failed, and the loop goes on."""
+        ...
+
+    def partitions(self, started: int, waiting: int) -> None:
+        """Hear how many own partitions are processed, and how many wait for Kafka or the index."""
+        ...
+
+
+class Deaf:
+    """An observer for those who need none."""
+
+    def turn(self) -> None:
+        """Say nothing."""
+
+    def phase(self, name: str, seconds: float) -> None:
+        """Say nothing."""
+
+    def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
+        """Say nothing."""
+
+    def lag(self, topic: str, partition: int, n: int) -> None:
+        """Say nothing."""
+
+    def error(self, source: str, kind: str) -> None:
+        """Say nothing."""
+
+    def partitions(self, started: int, waiting: int) -> None:
+        """Say nothing."""

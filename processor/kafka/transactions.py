@@ -1,0 +1,122 @@
+"""exactly_once: outputs and offsets in one Kafka transaction (docs/architecture.md)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from processor.kafka.clients import Config
+from processor.kafka.errors import TIMED_OUT
+from processor.kafka.publishing import Publishing
+from processor.outcome import Output
+
+# A call that timed out is resumed at once, so this only bounds how long librdkafka is away.
+_SLICE_S = 1.0
+
+
+class Transactions:
+    """The one transactional producer of the process, and the transaction that is open.
+
+    Errors fall into four classes. *Retriable*: the same call again. *Requires abort*: Undone.
+    *Fatal* (fenced, above all): raised, the process ends. Anything else, and a call that did not
+    end in time, leaves open what the broker did: the producer is replaced, and ``ready`` of the
+    new one settles the old one's transaction before positions are read again.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        consumer: Consumer,
+        topics: Mapping[str, str],
+        reach: Callable[[str], None],
+    ) -> None:
+        self._consumer = consumer
+        self._reach = reach
+        self._publishing = Publishing(topics)
+        self._config = {**config, "on_delivery": self._publishing.delivered}
+        self._producer = Producer(self._config)
+        self._initialised = False
+        self._indefinite = False
+        self._open = False
+
+    def ready(self, within: float) -> bool:
+        """Replace the producer if its state is unknown; settle what an earlier one left open."""
+        if self._indefinite:
+            self._producer = Producer(self._config)
+            self._initialised = self._indefinite = False
+        if not self._initialised:
+            try:
+                self._producer.init_transactions(within)
+            except KafkaException as failure:
+                if failure.args[0].retriable():
+                    return False
+                raise
+            self._initialised = True
+        return True
+
+    def publish(self, outputs: Sequence[Output]) -> None:
+        """Add *outputs* to the open transaction, or to a new one."""
+        if outputs:
+            self._begin()
+            self._publishing.produce(self._producer, outputs)
+
+    def commit(self, offsets: Sequence[TopicPartition], within: float) -> None:
+        """Commit the open transaction with *offsets*. Outputs are flushed first, see ``_flush``."""
+        deadline = monotonic() + within
+        self._begin()
+        self._flush(deadline)
+        self._reach("before_send_offsets")
+        if offsets:
+            positions = list(offsets)
+            group = self._consumer.consumer_group_metadata()
+            self._again(
+                lambda t: self._producer.send_offsets_to_transaction(positions, group, t), deadline
+            )
+        self._reach("before_kafka_commit")
+        self._again(self._producer.commit_transaction, deadline)
+        self._open = False
+
+    def abort(self, within: float) -> None:
+        """Abort the open transaction; if that cannot be confirmed, the producer is replaced."""
+        if self._open and not self._indefinite:
+            deadline = monotonic() + within
+            try:
+                while not self._tried(self._producer.abort_transaction, deadline):
+                    pass
+            except KafkaException as failure:
+                if failure.args[0].fatal():
+                    raise
+                self._indefinite = True
+        self._open = False
+        self._publishing.clear()
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._again(lambda _: self._producer.begin_transaction(), monotonic())
+            self._open = True
+
+    def _flush(self, deadline: float) -> None:
+        """Wait for the outputs: offsets sent before wait 100 ms for partitions still joining."""
+        while self._producer.flush(min(_SLICE_S, max(0.0, deadline - monotonic()))):
+            if monotonic() >= deadline:
+                self._publishing.refuse(KafkaError(TIMED_OUT))
+
+    def _again(self, call: Callable[[float], None], deadline: float) -> None:
+        """Call until it is done or *deadline* has passed; raise as the class says."""
+        try:
+            while not self._tried(call, deadline):
+                pass
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+            self._indefinite = not (error.fatal() or error.txn_requires_abort())
+            self._publishing.refuse(error)
+
+    def _tried(self, call: Callable[[float], None], deadline: float) -> bool:
+        """Return whether *call* is done; False if it is to be called again."""
+        try:
+            call(max(0.0, min(_SLICE_S, deadline - monotonic())))
+        except KafkaException as failure:
+            if failure.args[0].retriable() and monotonic() < deadline:
+                return False
+            raise
+        return True

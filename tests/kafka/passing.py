@@ -1,0 +1,228 @@
+"""A step that passes records through, and loops around it in threads or processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+from confluent_kafka import Message
+
+from processor.kafka.open import Options, open_loop
+from processor.kafka.step import Deaf, TransactionKind
+from processor.outcome import Output, Record
+from processor.settings import KafkaSettings, TopicSettings
+from processor.space import Assigned
+from tests.servers.kafka import Kafka
+from tests.servers.waiting import eventually
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class PassThrough:
+    """Every record becomes one enriched record that says where it came from."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.assigned: list[tuple[list[Assigned], list[Assigned]]] = []
+        self.revoked: list[tuple[str, int]] = []
+        self.processed = 0
+        self.commits = 0
+        self.forgotten = 0
+        self.idled = 0
+
+    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
+        self.assigned.append((list(partitions), list(others)))
+
+    def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
+        self.revoked += partitions
+
+    def process(self, records: Sequence[Record]) -> list[Output]:
+        self.processed += len(records)
+        return [Output("enriched", r.key, r.value, (*r.headers, *source(r))) for r in records]
+
+    def idle(self) -> Sequence[Output]:
+        self.idled += 1
+        return ()
+
+    def metadata(self, topic: str, partition: int) -> str:
+        return json.dumps({"by": self.name, "commits": self.commits})
+
+    def committed(self) -> None:
+        self.commits += 1
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+def source(record: Record) -> Iterator[tuple[str, bytes]]:
+    yield "source-topic", record.topic.encode()
+    yield "source-partition", str(record.partition).encode()
+    yield "source-offset", str(record.offset).encode()
+
+
+class Listener(Deaf):
+    """Remembers what a loop tells."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[str, str]] = []
+        self.kinds: Counter[TransactionKind] = Counter()
+        self.records: Counter[TransactionKind] = Counter()
+        self.lags: dict[tuple[str, int], int] = {}
+        self.started = self.waiting = self.turns = 0
+
+    def turn(self) -> None:
+        self.turns += 1
+
+    def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
+        self.kinds[kind] += 1
+        self.records[kind] += records
+
+    def lag(self, topic: str, partition: int, n: int) -> None:
+        self.lags[topic, partition] = n
+
+    def error(self, source: str, kind: str) -> None:
+        self.errors.append((source, kind))
+
+    def partitions(self, started: int, waiting: int) -> None:
+        self.started, self.waiting = started, waiting
+
+
+@dataclass
+class Flow:
+    """An input topic, an output topic and a group: what one test processes."""
+
+    kafka: Kafka
+    input: str
+    output: str
+    group: str
+    partitions: int
+    settings: KafkaSettings
+
+    def results(self, isolation: str = "read_committed") -> list[Message]:
+        return self.kafka.read(self.output, isolation=isolation)
+
+    def offsets_out(self) -> Counter[tuple[int, int]]:
+        """Return how often the record of each input partition and offset came out."""
+        return Counter(origin(message) for message in self.results())
+
+    def offsets_in(self) -> set[tuple[int, int]]:
+        return {(m.partition(), m.offset()) for m in self.kafka.read(self.input)}
+
+
+def origin(message: Message) -> tuple[int, int]:
+    headers = dict(message.headers())
+    return int(headers["source-partition"]), int(headers["source-offset"])
+
+
+def flow(kafka: Kafka, partitions: int = 4, **settings: object) -> Flow:
+    """Make topics and settings for one test; sessions end as soon as the broker lets them."""
+    source_topic = kafka.create_topic("in", partitions)
+    output = kafka.create_topic("out", partitions)
+    group = source_topic.replace("in-", "group-")
+    client = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 300}
+    client |= settings.pop("client", {})
+    topics = TopicSettings(batches=(source_topic,), requests=(), enriched=output)
+    return Flow(
+        kafka,
+        source_topic,
+        output,
+        group,
+        partitions,
+        KafkaSettings(
+            bootstrap_servers=kafka.bootstrap,
+            group_id=group,
+            topics=topics,
+            client=client,
+            **settings,
+        ),
+    )
+
+
+def fill(flow: Flow, records: int, start: int = 0) -> None:
+    """Append *records* records, spread over the input's partitions."""
+    for partition in range(flow.partitions):
+        numbers = range(start + partition, start + records, flow.partitions)
+        flow.kafka.produce(flow.input, (b"%d" % n for n in numbers), partition)
+
+
+@dataclass
+class Running:
+    """A loop in a thread."""
+
+    thread: Thread
+    stop: Event
+    listener: Listener
+    failures: list[BaseException] = field(default_factory=list)
+
+    def failure(self, within: float = 60) -> BaseException:
+        """Wait for the loop to fail, and return with what."""
+        self.thread.join(within)
+        assert not self.thread.is_alive(), "the loop goes on"
+        assert self.failures, "the loop ended without a failure"
+        return self.failures.pop()
+
+    def end(self, within: float = 30) -> None:
+        self.stop.set()
+        self.thread.join(within)
+        assert not self.thread.is_alive(), "the loop did not stop in time"
+        if self.failures:
+            raise self.failures.pop()
+
+
+@contextmanager
+def running(flow: Flow, step: PassThrough, **options: object) -> Iterator[Running]:
+    """Run a loop in a thread; at the end it must stop within 30 s, and without a failure."""
+    listener = Listener()
+    loop = open_loop(
+        flow.settings,
+        step,
+        Options(process=f"{flow.group}-{id(step)}", **options),
+        listener,
+    )
+    run = Running(Thread(target=lambda: _kept(run, loop)), Event(), listener)
+    run.thread.start()
+    try:
+        yield run
+    finally:
+        run.end()
+
+
+def _kept(run: Running, loop) -> None:
+    try:
+        loop.run(run.stop)
+    except BaseException as failure:  # noqa: BLE001 - shown by the test's thread
+        run.failures.append(failure)
+
+
+def spawn(flow: Flow, **environ: str) -> subprocess.Popen[bytes]:
+    """Run a pass-through loop in a process of its own until SIGTERM."""
+    settings = {
+        "bootstrap_servers": flow.settings.bootstrap_servers,
+        "group_id": flow.group,
+        "guarantee": flow.settings.guarantee,
+        "instance_id": flow.settings.instance_id,
+        "commit_interval_ms": flow.settings.commit_interval_ms,
+        "max_batch_records": flow.settings.max_batch_records,
+        "client": flow.settings.client,
+        "input": flow.input,
+        "output": flow.output,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.kafka.worker", json.dumps(settings)],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+    )
+
+
+def all_came_out_once(flow: Flow, within: float = 40) -> None:
+    """Wait until every input record came out, and check that none did twice."""
+    expected = flow.offsets_in()
+    eventually(lambda: expected <= flow.offsets_out().keys(), within, every=0.3)
+    twice = {where: n for where, n in flow.offsets_out().items() if n > 1}
+    assert not twice

@@ -1,0 +1,22 @@
+"""A process with a pass-through loop, to be killed: ``python -m tests.kafka.worker SETTINGS``."""
+
+import json
+import os
+import signal
+import sys
+from threading import Event
+
+from processor.crash import CrashPoints
+from processor.kafka.open import Options, open_loop
+from processor.settings import KafkaSettings, TopicSettings
+from tests.kafka.passing import PassThrough
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    topics = TopicSettings(
+        batches=(given.pop("input"),), requests=(), enriched=given.pop("output")
+    )
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    options = Options(process=f"worker-{os.getpid()}", reach=CrashPoints(os.environ).reach)
+    open_loop(KafkaSettings(topics=topics, **given), PassThrough("worker"), options).run(stop)

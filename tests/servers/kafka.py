@@ -1,0 +1,145 @@
+"""A real Kafka for tests: of ``IDSTREAM_TEST_KAFKA``, else started here, else skipped."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.servers.kafka_node import Node, Unavailable, start_node
+from tests.servers.waiting import eventually
+
+
+class Kafka:
+    """A Kafka cluster as tests see it; *node* only where the tests may kill the broker."""
+
+    def __init__(self, bootstrap: str, node: Node | None) -> None:
+        self.bootstrap = bootstrap
+        self._node = node
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "log_level": 0})
+
+    @property
+    def node(self) -> Node:
+        """The broker's process, for tests that kill it: they skip where it is not ours."""
+        if self._node is None:
+            pytest.skip("the broker of IDSTREAM_TEST_KAFKA is not ours to kill")
+        return self._node
+
+    def create_topic(self, stem: str, partitions: int = 1, **config: str) -> str:
+        """Create a topic named like *stem* that no other test has, and return its name."""
+        name = f"{stem}-{uuid.uuid4().hex[:8]}"
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
+        eventually(lambda: self._has_leaders(name, partitions))
+        return name
+
+    def _has_leaders(self, topic: str, partitions: int) -> bool:
+        known = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        return len(known) == partitions and all(p.leader >= 0 for p in known.values())
+
+    def produce(
+        self,
+        topic: str,
+        values: Iterable[bytes | None],
+        partition: int = 0,
+        key: bytes | None = None,
+    ) -> None:
+        """Append *values* to one partition, and return when all are there."""
+        errors: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error:
+                errors.append(error)
+
+        for value in values:
+            while True:
+                try:
+                    self._producer.produce(
+                        topic, value, key, partition=partition, on_delivery=delivered
+                    )
+                    break
+                except BufferError:
+                    self._producer.poll(0.1)
+        assert self._producer.flush(60) == 0
+        assert not errors, errors
+
+    def read(self, *topics: str, isolation: str = "read_committed") -> list[Message]:
+        """Return every record of *topics* up to their (last stable) end, partition by partition."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"reader-{uuid.uuid4().hex}",
+                "isolation.level": isolation,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+        try:
+            return list(_until_the_end(consumer, _partitions(consumer, topics)))
+        finally:
+            consumer.close()
+
+    def committed(self, group: str, topic: str) -> dict[int, TopicPartition]:
+        """Return the group's committed offsets of *topic* where it has any."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0}
+        )
+        try:
+            found = consumer.committed(list(_partitions(consumer, [topic])), timeout=30)
+            return {p.partition: p for p in found if p.offset >= 0}
+        finally:
+            consumer.close()
+
+
+def _partitions(consumer: Consumer, topics: Sequence[str]) -> Iterator[TopicPartition]:
+    for topic in topics:
+        for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
+            yield TopicPartition(topic, partition, OFFSET_BEGINNING)
+
+
+def _until_the_end(consumer: Consumer, parts: Iterator[TopicPartition]) -> Iterator[Message]:
+    assigned = list(parts)
+    consumer.assign(assigned)
+    unfinished = {(p.topic, p.partition) for p in assigned}
+    deadline = time.monotonic() + 60
+    while unfinished:
+        assert time.monotonic() < deadline, f"no end of {unfinished}"
+        for message in consumer.consume(1000, timeout=0.2):
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                unfinished.discard((message.topic(), message.partition()))
+            elif not error.retriable():
+                raise KafkaException(error)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """One real broker for the session."""
+    if address := os.environ.get("IDSTREAM_TEST_KAFKA"):
+        yield Kafka(address, None)
+        return
+    try:
+        node = start_node()
+    except Unavailable as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs a Kafka broker: {reason}")
+        pytest.skip(f"no Kafka broker: {reason}")
+    try:
+        yield Kafka(node.bootstrap, node)
+    finally:
+        node.close()

@@ -1,0 +1,276 @@
+"""One real Kafka broker in a process of its own: to be started, killed, stopped and restarted.
+
+The jars come from Maven and are kept in the user's cache, one folder a version. Where there is no
+Java, the same configuration runs in a container.
+"""
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+VERSION = "4.1.2"
+LOG4J_VERSION = "2.25.1"
+IMAGE = f"apache/kafka:{VERSION}"
+
+POM = f"""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>idstream.tests</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId>
+      <artifactId>log4j-slf4j-impl</artifactId>
+      <version>{LOG4J_VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId>
+      <artifactId>log4j-core</artifactId>
+      <version>{LOG4J_VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+LOG4J = """\
+rootLogger.level = WARN
+rootLogger.appenderRef.stdout.ref = STDOUT
+appender.stdout.type = Console
+appender.stdout.name = STDOUT
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d %p %c: %m%n
+"""
+
+
+class Unavailable(Exception):  # noqa: N818 - a reason to skip, not a failure
+    """A Kafka of this kind cannot be had on this machine."""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def server_properties(port: int, controller: int, logs: str, host: str) -> dict[str, str]:
+    """Return the configuration of one node that is broker and controller."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": logs,
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "5",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "5",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # Tests want sessions that end soon, and expired transactions noticed soon.
+        "group.min.session.timeout.ms": "1000",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+        "log.cleaner.backoff.ms": "500",
+        # A killed broker is refused its registration for the rest of its session.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
+    }
+
+
+def jars() -> Path:
+    """Return the folder of Kafka's jars, filled by Maven the first time."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    libs = cache / "idstream" / f"kafka-{VERSION}"
+    if libs.exists():
+        return libs
+    if shutil.which("java") is None or shutil.which("mvn") is None:
+        raise Unavailable("neither Java nor Maven, or only one of them, is installed")
+    libs.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=libs.parent) as folder:
+        (Path(folder) / "pom.xml").write_text(POM)
+        command = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Unavailable(f"Maven could not fetch Kafka's jars: {done.stdout[-500:]}")
+        try:
+            (Path(folder) / "libs").rename(libs)  # at once, so a run beside us sees all or nothing
+        except OSError:
+            assert libs.exists()
+    return libs
+
+
+class Node(Protocol):
+    """A broker whose life the tests control."""
+
+    bootstrap: str
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class JavaNode:
+    """Kafka in a JVM of this machine."""
+
+    def __init__(self, heap: str = "512m") -> None:
+        self._libs = jars()
+        self._heap = heap
+        self._home = Path(tempfile.mkdtemp(prefix="idstream-kafka-"))
+        port, controller = free_port(), free_port()
+        self.bootstrap = f"127.0.0.1:{port}"
+        properties = server_properties(port, controller, str(self._home / "data"), "127.0.0.1")
+        self._properties = self._home / "server.properties"
+        self._properties.write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
+        (self._home / "log4j2.properties").write_text(LOG4J)
+        self._process: subprocess.Popen[bytes] | None = None
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [
+            "java",
+            "-Xms256m",
+            f"-Xmx{self._heap}",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            f"-Dlog4j2.configurationFile={self._home / 'log4j2.properties'}",
+            "-cp",
+            f"{self._libs}/*",
+            *arguments,
+        ]
+
+    def _java(self, *arguments: str) -> None:
+        done = subprocess.run(
+            self._command(*arguments), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @property
+    def log(self) -> Path:
+        return self._home / "broker.log"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the broker, and return when it answers."""
+        assert self._process is None
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("kafka.Kafka", str(self._properties)),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until_it_answers(self.bootstrap, 60, self._still_runs)
+
+    def _still_runs(self) -> None:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()[-3000:]
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+class ContainerNode:
+    """Kafka in a container, its data inside it: it survives a kill, not a removal."""
+
+    def __init__(self) -> None:
+        try:
+            from testcontainers.core.container import DockerContainer
+
+            port = free_port()
+            properties = server_properties(port, 9093, "/tmp/kafka-data", "0.0.0.0")
+            container = DockerContainer(IMAGE).with_bind_ports(port, port)
+            for name, value in properties.items():
+                container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
+            container.start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no container
+            raise Unavailable(f"no Docker: {error}") from None
+        self._container = container
+        self.bootstrap = f"127.0.0.1:{port}"
+        wait_until_it_answers(self.bootstrap, 60, lambda: None)
+
+    def start(self) -> None:
+        self._container.get_wrapped_container().start()
+        wait_until_it_answers(self.bootstrap, 60, lambda: None)
+
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
+    def pause(self) -> None:
+        self._container.get_wrapped_container().pause()
+
+    def resume(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
+    def close(self) -> None:
+        self._container.stop()
+
+
+def start_node() -> Node:
+    """Start a broker of the first kind that this machine offers; raise Unavailable if none."""
+    try:
+        node = JavaNode()
+    except Unavailable as no_java:
+        try:
+            return ContainerNode()
+        except Unavailable as no_docker:
+            raise Unavailable(f"{no_java}; {no_docker}") from None
+    node.start()
+    return node
+
+
+def wait_until_it_answers(bootstrap: str, within: float, check) -> None:
+    """Return when the broker at *bootstrap* answers and knows itself as controller."""
+    deadline = time.monotonic() + within
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    while True:
+        check()
+        try:
+            if admin.list_topics(timeout=1).brokers:
+                return
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
