@@ -1,0 +1,101 @@
+"""Profiles, inputs and batches for the tests of this folder, and Hypothesis strategies for them."""
+
+from hypothesis import strategies as st
+
+from processor.identity.model import IdentityPolicy
+from processor.identity.normalize import Blocklist, Normalizers
+from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
+from processor.identity.types import STANDARD_KEYS
+from processor.profiles.batch import EventBatch
+from processor.rules import InputRules, WorkspaceRules
+
+HOUR = 3_600_000
+SOURCES = ("calculated", "account", "custom_feed", "sdk", "csv", "partner_feed")
+
+
+def rules(source="sdk", name="default", workspace="retail") -> InputRules:
+    return InputRules(
+        name=name,
+        workspace=WorkspaceRules(
+            name=workspace,
+            scope="retail",
+            policy=IdentityPolicy("default"),
+            keys=STANDARD_KEYS,
+            blocklist=Blocklist.build(),
+            normalizers=Normalizers(),
+        ),
+        source=source,
+    )
+
+
+def batch(**fields) -> EventBatch:
+    empty = {
+        "fields": {},
+        "environment": "production",
+        "mpid": None,
+        "identifiers": (),
+        "has_events": False,
+        "time_ms": None,
+        "source_request_id": None,
+        "user_attributes": {},
+        "deleted_user_attributes": (),
+        "consent_state": None,
+        "device_info": None,
+    }
+    return EventBatch(**{**empty, **fields})
+
+
+def profile(identities=(), **workspace) -> Profile:
+    return Profile(
+        scope="retail",
+        environment="production",
+        mpid=2345,
+        version=1,
+        created_ms=0,
+        last_seen_ms=0,
+        identities=tuple(identities),
+        workspaces={"retail": WorkspaceData(**workspace)} if workspace else {},
+    )
+
+
+def attribute(value, source="sdk", input_name="default", updated_ms=0) -> Attribute:
+    return Attribute(value, source, input_name, updated_ms)
+
+
+int64 = st.integers(-(2**63), 2**63 - 1)
+times = st.integers(0, 2**45)
+words = st.text(max_size=12)
+scalars = st.none() | st.booleans() | int64 | st.floats(allow_nan=False, allow_infinity=False) | words
+values = scalars | st.lists(scalars, max_size=4)
+attributes = st.builds(Attribute, values, st.sampled_from(SOURCES), words, times)
+identities = st.builds(
+    Identity, st.sampled_from(["email", "customerid"]), words.filter(bool), times, times, words
+)
+devices = st.builds(
+    Device, st.dictionaries(words, words, max_size=3), times, times, st.dictionaries(words, scalars)
+)
+consent = st.dictionaries(
+    st.sampled_from(["gdpr", "ccpa"]),
+    st.dictionaries(words, st.dictionaries(words, scalars, max_size=3), max_size=3),
+)
+workspaces = st.builds(
+    WorkspaceData,
+    st.dictionaries(words, attributes, max_size=5),
+    consent,
+    st.lists(devices, max_size=3).map(tuple),
+)
+profiles = st.builds(
+    Profile,
+    scope=words.filter(bool),
+    environment=st.sampled_from(["production", "development"]),
+    mpid=int64,
+    version=st.integers(1, 2**62),
+    created_ms=times,
+    last_seen_ms=times,
+    source_mpid=st.none() | int64,
+    merged_into=st.none(),
+    contested=st.booleans(),
+    merges=st.integers(0, 200),
+    identities=st.lists(identities, max_size=5).map(tuple),
+    workspaces=st.dictionaries(words, workspaces, max_size=3),
+)
