@@ -99,6 +99,8 @@ class Theatre:
         roles = {name: role for role, name in self.topics.items()}
         found: dict[Coordinates, list[Output]] = {}
         for message in self._kafka.read(*self.topics.values()):
+            if not message.headers() or "source-topic" not in dict(message.headers()):
+                continue  # a profile published again
             output = Output(
                 roles[message.topic()], message.key(), message.value(), tuple(message.headers())
             )

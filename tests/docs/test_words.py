@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from processor.decide import VIOLATIONS
 from processor.outcome import DeadLetterReason, OutcomeName
 from processor.settings.shape import OUTPUT_ROLES
 from tests.docs.pages import ROOT, rows, text
@@ -39,6 +40,14 @@ def test_every_reason_of_a_skip_is_documented():
     reasons = written(r"Skip\([^()]*,\s*\"([a-z_]+)\"\)", "identity")
     assert reasons, "no skip was found: has its spelling changed?"
     assert reasons <= first_cells("docs/strategies.md")
+
+
+def test_every_reason_of_a_violation_is_documented():
+    later = {"limit", "time_limit", "mapping_limit", "merge_limit"}  # of flat matching
+    named = written(r"\"violation\".*reason=\"([a-z_]+)\"", ".")
+    assert "max_holders" in named
+    for reason in (VIOLATIONS - later) | named:
+        assert f"`{reason}`" in text("docs/messages.md")
 
 
 def test_every_kind_of_change_is_documented():
