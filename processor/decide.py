@@ -54,7 +54,7 @@ class Folder(Struct, frozen=True):
     def fold(self, works: Sequence[Work], duplicates: Sequence[bool], read: ReadSet) -> Folded:
         """Decide *works* in order over *read*; raises Unread where more must be read first."""
         lookups = frozenset(self.policy.priority)
-        view = View(read, lookups.__contains__, works[0].space)
+        view = View(read, lookups.__contains__, self.space)
         decided = [
             self._decide(work, place, view, is_duplicate=duplicate)
             for place, (work, duplicate) in enumerate(zip(works, duplicates, strict=True))

@@ -1,0 +1,137 @@
+"""The composition root: settings in, running processor out. The only module that knows all others."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from threading import Event
+from typing import TextIO
+
+from msgspec import Struct
+
+from processor.admin import Admin, Health
+from processor.crash import CrashPoints
+from processor.index.redis import RedisIndex
+from processor.kafka.cluster import wait_for_cluster_id
+from processor.kafka.open import Options, open_loop
+from processor.kafka.step import TransactionKind
+from processor.logs import open_log
+from processor.metrics import Metrics
+from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.settings import Settings
+from processor.space import Index
+
+
+class How(Struct, frozen=True):
+    """How to run, beyond the settings."""
+
+    embedded: bool = False
+    accept_offsets: bool = False
+    admin_host: str | None = None
+    """Where the admin server listens; None: as the settings say."""
+
+
+class Watch:
+    """Hears how the loop fares, and tells the metrics and the health checks."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics = metrics
+        self._health = health
+
+    def turn(self) -> None:
+        """Note that the loop is alive."""
+        self._health.turn()
+
+    def phase(self, name: str, seconds: float) -> None:
+        """Note the seconds of one phase."""
+        self._metrics.phase(name, seconds)
+
+    def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
+        """Note a transaction's end."""
+        self._metrics.transaction(seconds, records, kind)
+
+    def lag(self, topic: str, partition: int, n: int) -> None:
+        """Note a partition's lag."""
+        self._metrics.lag(topic, partition, n)
+
+    def error(self, source: str, kind: str) -> None:
+        """Count an error that the loop goes on after."""
+        self._metrics.error(source, kind)
+        if source == "index":
+            self._health.is_index_reachable = False
+
+    def partitions(self, started: int, waiting: int) -> None:
+        """Note what this process has; started partitions have been claimed in the index."""
+        self._metrics.partitions(started, waiting)
+        self._health.is_assigned = started > 0
+        self._health.is_index_reachable = self._health.is_index_reachable or started > 0
+
+
+def serve(
+    settings: Settings, environ: Mapping[str, str], stop: Event, log_to: TextIO, how: How
+) -> None:
+    """Run the main job until *stop* is set; whatever ends it otherwise is raised."""
+    log = open_log(log_to, settings.observability.log_level)
+    points = CrashPoints(environ)
+    metrics, health = Metrics(), Health()
+    watch = Watch(metrics, health)
+    host = how.admin_host or settings.observability.host
+    admin = Admin(host, settings.observability.port, health, metrics.registry)
+    index = RedisIndex.connect(
+        settings.redis.url.reveal(),
+        settings.redis.prefix,
+        settings.key(),
+        cluster=settings.redis.cluster,
+    )
+    try:
+        log.info("starting", guarantee=settings.kafka.guarantee, group=settings.kafka.group_id)
+        cluster = "embedded" if how.embedded else wait_for_cluster_id(settings.kafka, stop, watch)
+        if cluster is None:
+            return
+        owner = f"{settings.kafka.group_id}@{cluster}"
+        step = build_pipeline(settings, index, owner, metrics, (points.reach, how))
+        options = Options(
+            process=process_name(),
+            embedded=how.embedded,
+            accept_offsets=how.accept_offsets,
+            reach=points.reach,
+        )
+        open_loop(settings.kafka, step, options, watch).run(stop)
+        log.info("stopped")
+    finally:
+        index.close()
+        admin.stop()
+
+
+def build_pipeline(
+    settings: Settings,
+    index: Index,
+    owner: str,
+    metrics: Metrics,
+    test_build: tuple[Callable[[str], None], How],
+) -> Pipeline:
+    """Return the pipeline of *settings* over *index*."""
+    reach, how = test_build
+    spaces = tuple(
+        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
+        for space in settings.spaces()
+    )
+    return Pipeline(
+        Setting(
+            rules=settings.rules(),
+            spaces=spaces,
+            index=index,
+            owner=owner,
+            key=settings.key(),
+            with_outcomes=bool(settings.kafka.topics.outcomes),
+            accept_offsets=how.accept_offsets,
+            wait=time.sleep,
+            reach=reach,
+            counted=metrics.count,
+        )
+    )
+
+
+def process_name() -> str:
+    """Name this process among those of its group: host, process and start time."""
+    return f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}"
