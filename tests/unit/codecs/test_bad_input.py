@@ -44,7 +44,10 @@ KINDS = {
     "a lone surrogate in a name": (b'{"\\ud800 more text": 1}', "malformed"),
     "a lone surrogate after an escaped backslash": (b'{"x": "\\\\\\ud800 text"}', "malformed"),
     "NaN": (b'{"x": NaN}', "malformed"),
-    "NaN in an event": (b'{"events": [{"event_type": "opt_out", "data": {"x": NaN}}]}', "malformed"),
+    "NaN in an event": (
+        b'{"events": [{"event_type": "opt_out", "data": {"x": NaN}}]}',
+        "malformed",
+    ),
     "Infinity": (b'{"x": -Infinity}', "malformed"),
     "a control character in text": (b'{"x": "a\x01b"}', "malformed"),
     "single quotes": (b"{'x': 1}", "malformed"),
@@ -137,7 +140,11 @@ BROKEN_BATCHES = {
     ),
     "device_info that is a list": ({"device_info": [SECRET]}, "invalid", "device_info"),
     "mp_deviceid that is an object": ({"mp_deviceid": {"x": SECRET}}, "invalid", "mp_deviceid"),
-    "user_attributes that are a list": ({"user_attributes": [SECRET]}, "invalid", "user_attributes"),
+    "user_attributes that are a list": (
+        {"user_attributes": [SECRET]},
+        "invalid",
+        "user_attributes",
+    ),
     "an attribute that is an object": (
         {"user_attributes": {"k": {"x": SECRET}}},
         "invalid",
@@ -267,12 +274,16 @@ JSON = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=20)
     | st.just("9" * 25).map(int),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.text(max_size=8)
-        | st.sampled_from(["email", "customer_id", "identity_type", "identity", "gdpr", "data"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=8)
+            | st.sampled_from(
+                ["email", "customer_id", "identity_type", "identity", "gdpr", "data"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )

@@ -234,14 +234,18 @@ def test_attributes_over_the_limits_are_not_set_and_counted():
         "entry": ["x" * 513],
         "digits": 0,
     }
-    text = json.dumps({"user_attributes": attributes}).replace('"digits": 0', f'"digits": {"9" * 5000}')
+    text = json.dumps({"user_attributes": attributes}).replace(
+        '"digits": 0', f'"digits": {"9" * 5000}'
+    )
     batch = decode(text.encode())
     assert sorted(batch.user_attributes) == ["list", "n" * 256, "text"]
     assert batch.bounded_attributes == 5
 
 
 def test_large_numbers_of_a_device_are_kept_as_text():
-    info = decode(b'{"device_info": {"a": 99999999999999999999, "b": {"c": [1e999, 1]}}}').device_info
+    info = decode(
+        b'{"device_info": {"a": 99999999999999999999, "b": {"c": [1e999, 1]}}}'
+    ).device_info
     assert info == {"a": "99999999999999999999", "b": {"c": ["1e999", 1]}}
 
 

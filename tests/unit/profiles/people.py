@@ -65,7 +65,9 @@ def attribute(value, source="sdk", input_name="default", updated_ms=0) -> Attrib
 int64 = st.integers(-(2**63), 2**63 - 1)
 times = st.integers(0, 2**45)
 words = st.text(max_size=12)
-scalars = st.none() | st.booleans() | int64 | st.floats(allow_nan=False, allow_infinity=False) | words
+scalars = (
+    st.none() | st.booleans() | int64 | st.floats(allow_nan=False, allow_infinity=False) | words
+)
 values = scalars | st.lists(scalars, max_size=4)
 attributes = st.builds(Attribute, values, st.sampled_from(SOURCES), words, times)
 identities = st.builds(
