@@ -17,6 +17,7 @@ from processor.identity.lookup import (
     is_known,
     refused_skips,
     rule_broken,
+    shows,
 )
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
 from processor.identity.modify import modify
@@ -101,7 +102,7 @@ def _match(question: Question, strategy: Strategy, found: Found) -> Decision:
     written = update(question, profile, found.matched_on, barred)
     _put(question, written, profile)
     after = written.profile
-    known = is_known(after, policy)
+    shown = shows(after, policy.login_ids, question)
     return Matched(
         after.mpid,
         matched_on=found.matched_on,
@@ -109,8 +110,8 @@ def _match(question: Question, strategy: Strategy, found: Found) -> Decision:
         matched=written.matched,
         skipped=written.skipped,
         source_mpid=after.source_mpid,
-        is_known=known,
-        is_logged_in=known and _is_logged_in(question, after),
+        is_known=shown is not None,
+        is_logged_in=shown is True,
     )
 
 
@@ -177,24 +178,11 @@ def _is_passed_over(question: Question, found: Found) -> bool:
     if policy.higher_conflict != "new_profile" or found.matched_on is None:
         return False
     stronger = policy.priority[: policy.priority.index(found.matched_on)]
-    held = {i.identity_type for i in found.profile.identities}
     return any(
-        kind in question.wanted and kind in held and kind in policy.unique_ids
+        kind in question.wanted
+        and kind in policy.unique_ids
+        and shows(found.profile, frozenset((kind,)), question) is False
         for kind in stronger
-        if not _has_one_of(found.profile, question.wanted.get(kind, ()))
-    )
-
-
-def _has_one_of(profile: Profile, identifiers: list[Identifier] | tuple[Identifier, ...]) -> bool:
-    return any((i.identity_type, i.value) in identifiers for i in profile.identities)
-
-
-def _is_logged_in(question: Question, profile: Profile) -> bool:
-    """Whether a login ID of the request is on *profile* (semantics §4.2)."""
-    login_ids = question.policy.login_ids
-    return any(
-        i.identity_type in login_ids and i in question.wanted.get(i.identity_type, ())
-        for i in (Identifier(i.identity_type, i.value) for i in profile.identities)
     )
 
 

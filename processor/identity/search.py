@@ -1,7 +1,7 @@
 """Search: identify that never writes (semantics §4.3, A-8)."""
 
 from processor.identity.decision import Decision, Matched, NotFound, Skip
-from processor.identity.lookup import Question, is_known, look_up_returnable, refused_skips
+from processor.identity.lookup import Question, look_up_returnable, refused_skips, shows
 
 
 def search(question: Question) -> Decision:
@@ -23,6 +23,7 @@ def search(question: Question) -> Decision:
     found = look_up_returnable(question, types)
     if found is None:
         return NotFound(skipped=skipped)
+    shown = shows(found.profile, policy.login_ids, question)
     held = {(i.identity_type, i.value) for i in found.profile.identities}
     matched = tuple(
         i for i in request.identifiers if i in held and i.identity_type in policy.priority
@@ -34,6 +35,6 @@ def search(question: Question) -> Decision:
         matched=matched,
         skipped=skipped,
         source_mpid=found.profile.source_mpid,
-        is_known=is_known(found.profile, policy),
-        is_logged_in=any(i.identity_type in policy.login_ids for i in matched),
+        is_known=shown is not None,
+        is_logged_in=shown is True,
     )

@@ -1,0 +1,145 @@
+"""Blocked values and normal forms (semantics §12.2 items 5 and 9)."""
+
+import time
+
+import pytest
+
+from processor.identity.model import Identifier, IdentityChange
+from processor.identity.normalize import (
+    NORMALIZERS,
+    Blocklist,
+    Normalizers,
+    admit,
+    admit_changes,
+    is_placeholder,
+)
+
+NONE = Normalizers()
+PLACEHOLDERS = [
+    "",
+    " ",
+    "\t\n",
+    "0",
+    "0000",
+    "-",
+    "00000000-0000-0000-0000-000000000000",
+    "-1",
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "nan",
+    "anonymous",
+    "guest",
+    "unknown",
+    "true",
+    "false",
+    "[object object]",
+    "not_set",
+]
+
+
+@pytest.mark.parametrize("value", PLACEHOLDERS)
+def test_a_placeholder_is_blocked_in_any_case_and_in_quotes(value):
+    for variant in (value, value.upper(), value.title(), f"'{value}'", f'"{value}"', f" {value} "):
+        assert is_placeholder(variant), variant
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1", "100", "-2", "nullable", "guest1", "'null", 'null"', "''null''", "0x0", "true north"],
+)
+def test_what_only_resembles_one_is_not(value):
+    assert not is_placeholder(value)
+
+
+def email(value):
+    return Identifier("email", value)
+
+
+def test_configured_values_are_compared_exactly_and_patterns_found_anywhere():
+    blocklist = Blocklist.build(values=["abc123"], patterns=["^test-", "(?i)@example\\.org$"])
+    blocked = ["abc123", "test-1", "a@EXAMPLE.org", "null"]
+    passed = ["ABC123", "abc1234", "a test-1", "a@example.com"]
+    assert [blocklist.blocks(email(v)) for v in blocked + passed] == [True] * 4 + [False] * 4
+
+
+def test_the_default_list_can_be_turned_off():
+    blocklist = Blocklist.build(default=False, values=["x"])
+    assert not blocklist.blocks(email("null"))
+    assert blocklist.blocks(email("x"))
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?=a)", "(a)\\1", "a{1000}{1000}"])
+def test_a_pattern_that_cannot_be_taken_is_refused_in_plain_words(pattern, capfd):
+    with pytest.raises(ValueError, match="pattern 2 is not a regular expression"):
+        Blocklist.build(patterns=["ok", pattern])
+    assert "re2" not in capfd.readouterr().err
+
+
+def test_no_pattern_can_stall_the_processor():
+    blocklist = Blocklist.build(patterns=["(a+)+$", "(a|aa)+$"])
+    start = time.monotonic()
+    blocklist.blocks(email("a" * 4000 + "!"))
+    assert time.monotonic() - start < 1
+
+
+def test_normal_forms_are_off_by_default_and_apply_in_order():
+    assert NONE.apply(email(" A@B ")) == email(" A@B ")
+    chosen = Normalizers.build({"email": ["trim", "lower"], "mobile_number": ["e164"]})
+    assert chosen.apply(email(" A@B ")) == email("a@b")
+    assert chosen.apply(Identifier("other", " A ")) == Identifier("other", " A ")
+
+
+def test_a_custom_normal_form_is_a_function_with_a_name():
+    chosen = Normalizers.build({"other": ["reverse"]}, custom={"reverse": lambda v: v[::-1]})
+    assert chosen.apply(Identifier("other", "abc")).value == "cba"
+    with pytest.raises(ValueError, match="shout is no normalizer"):
+        Normalizers.build({"other": ["shout"]})
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("+47 123 45 678", "+4712345678"),
+        ("0047 (123) 45-678", "+4712345678"),
+        ("+1.555.010.0123", "+15550100123"),
+        ("123 45 678", "123 45 678"),
+        ("+12", "+12"),
+        ("+0123456789", "+0123456789"),
+        ("+1234567890123456", "+1234567890123456"),
+        ("no number", "no number"),
+        ("+47123x5678", "+47123x5678"),
+        ("", ""),
+    ],
+)
+def test_phone_numbers_with_a_country_get_one_form_and_others_stay(written, normal):
+    assert NORMALIZERS["e164"](written) == normal
+
+
+def test_admission_splits_evidence_from_blocked_values_and_drops_repetitions():
+    given = (email("a"), email("null"), Identifier("other", "0000"), email("a"), email("b"))
+    kept, refused = admit(given, Blocklist.build(), NONE)
+    assert kept == (email("a"), email("b"))
+    assert refused == ((email("null"), "blocked"), (Identifier("other", "0000"), "blocked"))
+
+
+def test_normal_forms_come_before_the_block_list():
+    chosen = Normalizers.build({"email": ["trim", "lower"]})
+    kept, refused = admit(
+        (email(" X "), email("x"), email("   ")), Blocklist(default=False), chosen
+    )
+    assert kept == (email("x"),)
+    assert refused == ((email(""), "blocked"),)
+
+
+def test_a_change_to_a_blocked_value_is_left_out_and_a_removal_never_is():
+    chosen = Normalizers.build({"email": ["lower"]})
+    changes = (
+        IdentityChange("email", "Old", "New"),
+        IdentityChange("email", "a", "NULL"),
+        IdentityChange("email", "null", None),
+    )
+    kept, refused = admit_changes(changes, Blocklist.build(), chosen)
+    assert kept == (IdentityChange("email", "old", "new"), IdentityChange("email", "null", None))
+    assert refused == ((email("null"), "blocked"),)
