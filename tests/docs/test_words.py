@@ -1,11 +1,15 @@
 """Every reason, kind and outcome that readers of the topics meet is documented."""
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+import processor
+from processor.crash import POINTS
 from processor.decide import VIOLATIONS
 from processor.outcome import DeadLetterReason, OutcomeName
 from processor.settings.shape import OUTPUT_ROLES
@@ -54,3 +58,23 @@ def test_every_kind_of_change_is_documented():
     changes = written(r"Change\(\s*(?:change=)?\"([a-z_]+)\"", ".")
     assert len(changes) > 4
     assert changes <= first_cells("docs/messages.md")
+
+
+def test_every_crash_point_is_documented_in_its_own_words():
+    documented = {row[0].strip("`"): row[1] for row in rows("docs/operations.md") if len(row) == 2}
+    assert documented.items() >= POINTS.items()
+
+
+def errors() -> set[str]:
+    """Return the name of every class of the project that can be raised."""
+    found = set()
+    for module in pkgutil.walk_packages(processor.__path__, "processor."):
+        if module.name != "processor.__main__":
+            members = vars(importlib.import_module(module.name)).values()
+            found |= {m for m in members if isinstance(m, type) and issubclass(m, Exception)}
+    return {e.__name__ for e in found if e.__module__.startswith("processor.")}
+
+
+def test_every_error_of_ours_is_documented():
+    assert len(errors()) > 8
+    assert errors() <= first_cells("docs/architecture.md")
