@@ -144,3 +144,17 @@ def test_a_dry_run_changes_nothing():
     answer = world.modify(1, ("email", "a", "b"), read_only=True)
     assert answer.change_results == (ChangeResult("email", 1),)
     assert world.values(1) == {"customerid": "A", "email": "a"}
+
+
+def test_a_full_profile_may_still_replace_a_shared_value():
+    world = World(policy("default", max_identities=2))
+    world.given(1, customerid="A", email="one")
+    world.modify(1, ("email", "one", "two"))
+    assert world.values(1) == {"customerid": "A", "email": "two"}
+
+
+def test_a_unique_type_with_several_values_from_elsewhere_ends_with_one():
+    world = World(CONVERSION)
+    world.given(1, customerid="A", email=["one", "two", "three"])
+    world.modify(1, ("email", None, "two"))
+    assert world.values(1) == {"customerid": "A", "email": "two"}

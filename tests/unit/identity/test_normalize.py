@@ -143,3 +143,8 @@ def test_a_change_to_a_blocked_value_is_left_out_and_a_removal_never_is():
     kept, refused = admit_changes(changes, Blocklist.build(), chosen)
     assert kept == (IdentityChange("email", "old", "new"), IdentityChange("email", "null", None))
     assert refused == ((email("null"), "blocked"),)
+
+
+def test_patterns_that_are_too_large_together_are_refused_too():
+    with pytest.raises(ValueError, match="together are too large"):
+        Blocklist.build(patterns=[f"(?:[a-z{n}]{{900}}){{1}}x{n}" for n in range(2000)])

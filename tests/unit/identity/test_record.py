@@ -361,3 +361,20 @@ def test_a_taken_mpid_is_not_given_out_again():
     request = world.request("identify", identifiers(ios_idfv="D"), previous_mpid=taken)
     answer = world.ask(request).decision
     assert answer.mpid == derive_mpid(str(world.number).encode(), 1)
+
+
+def test_a_contested_profile_writes_its_activity_also_when_something_is_skipped():
+    world = World(CONVERSION)
+    world.given(1, email="e")
+    world.given(2, contested=True, ios_idfv="D")
+    rules = world.policy
+    world.policy = policy("profile_isolation")
+    assert reasons(world.batch(2, email="e")) == [("email", "login_on_anonymous")]
+    world.policy = rules
+    assert world.profiles[2].last_seen_ms == world.time_ms
+
+
+def test_a_batch_of_blocked_identities_alone_is_not_found():
+    world = World(CONVERSION)
+    answer = world.batch(refused=((Identifier("email", "null"), "blocked"),))
+    assert (answer.reason, reasons(answer)) == ("no_attachable_identity", [("email", "blocked")])

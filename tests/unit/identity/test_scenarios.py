@@ -218,8 +218,9 @@ def test_a_batch_or_an_identify_that_makes_a_known_profile_sets_the_source():
     assert world.identify(1, email="c").source_mpid == 1
 
 
-def test_conversion_falls_back_on_the_current_user_only_if_it_is_anonymous():
-    world = World(policy("profile_conversion"))
+@pytest.mark.parametrize("strategy", ["default", "profile_conversion"])
+def test_conversion_falls_back_on_the_current_user_only_if_it_is_anonymous(strategy):
+    world = World(policy(strategy))
     world.given(1, ios_idfv="D1")
     answer = world.login(1, customerid="NEW")
     assert (answer.mpid, answer.matched, answer.matched_on) == (1, (), None)
