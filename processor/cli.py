@@ -120,6 +120,7 @@ def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | 
     type=click.Choice(["production", "development"]),
     default="production",
     show_default=True,
+    help="Where the profile lives: the two never meet.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
 @click.argument("workspace")

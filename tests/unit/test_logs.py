@@ -2,9 +2,22 @@
 
 import io
 import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
 
 from processor.logs import open_log
 from processor.settings import Secret
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+    logging.getLogger("idstream.librdkafka").handlers = []
 
 
 def test_an_event_is_one_line_of_json_with_name_level_time_and_facts():
@@ -42,9 +55,24 @@ def test_a_secret_and_an_error_are_written_as_text():
     assert event["error"] == "'x'"
 
 
-def test_two_logs_have_their_own_stream_and_level():
-    quiet, loud = io.StringIO(), io.StringIO()
-    open_log(quiet, "error")
-    open_log(loud, "debug").debug("heard")
-    assert quiet.getvalue() == ""
-    assert "heard" in loud.getvalue()
+def test_modules_that_ask_structlog_for_a_log_write_to_the_same_one():
+    stream = io.StringIO()
+    asked_before = structlog.get_logger()
+    open_log(stream, "info")
+    asked_before.info("partitions_started", partitions=3)
+    assert json.loads(stream.getvalue())["partitions"] == 3
+
+
+def test_what_librdkafka_says_is_an_event_of_the_same_log():
+    stream = io.StringIO()
+    open_log(stream, "warning")
+    open_log(stream, "warning")
+    theirs = logging.getLogger("idstream.librdkafka")
+    theirs.info("quiet")
+    theirs.warning("FAIL [%s] broker %d down", "thrd", 1)
+    theirs.error("ERROR all brokers down")
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(e["level"], e["line"]) for e in events] == [
+        ("warning", "FAIL [thrd] broker 1 down"),
+        ("error", "ERROR all brokers down"),
+    ]

@@ -1,0 +1,164 @@
+"""The published journeys of profile isolation and profile link, as data (semantics §3.3, §3.4).
+
+Each step is a row of the tables with the corrections that semantics §3.3 makes: what is sent, which
+profile it reaches, and whether that profile is new.
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+ED: Final = "ed.hyde@example.com"
+HJ: Final = "h.jekyll.md@example.com"
+CUSTOMER: Final = "ABC123"
+PHONE: Final = "9876"
+ROKU: Final = "8765"
+
+
+class Step(Struct, frozen=True):
+    """A row of a table: an identity request, or a batch through a feed."""
+
+    scenario: str
+    action: str
+    """identify, login, logout, modify; or batch."""
+    says: str
+    """The request in the table's words."""
+    body: dict[str, Any]
+    reaches: str
+    is_new: bool = False
+    current: str | None = None
+    """The profile the client had before: its previous_mpid, or the target of a modify."""
+
+
+class Journey(Struct, frozen=True):
+    """A strategy's table: its steps, and how its profiles stand at the end."""
+
+    strategy: str
+    app: str
+    """The input of the app's requests."""
+    feed: str
+    """The input of the support desk's feed."""
+    steps: tuple[Step, ...]
+    final: dict[str, dict[str, str]]
+    """The identities of each profile after the last step."""
+    sources: dict[str, str]
+    """The profile that each linked profile arose from."""
+
+
+def _app(
+    scenario: str,
+    action: str,
+    known: dict[str, str],
+    reaches: str,
+    current: str | None = None,
+    *,
+    is_new: bool = False,
+) -> Step:
+    words = ", ".join(f"{_SHORT[t]} {_NAMES.get(v, v)}" for t, v in known.items())
+    body = {"known_identities": known}
+    return Step(scenario, action, f"{action} {words}", body, reaches, is_new, current)
+
+
+_SHORT: Final = {"customerid": "customer", "email": "email", "ios_idfv": "idfv", "roku_aid": "roku"}
+_NAMES: Final = {ED: "ed", HJ: "hj"}
+
+_IDFV: Final = {"ios_idfv": PHONE}
+_ED: Final = {"customerid": CUSTOMER, "email": ED, "ios_idfv": PHONE}
+_ON_ROKU: Final = {"customerid": CUSTOMER, "email": HJ, "roku_aid": ROKU}
+_CHANGES: Final = [{"identity_type": "email", "old_value": ED, "new_value": HJ}]
+
+
+def _support(reaches: str) -> Step:
+    body = {
+        "user_identities": {"email": HJ},
+        "events": [{"event_type": "custom_event", "data": {"event_name": "mail to support"}}],
+    }
+    return Step("4 other channel", "batch", "feed batch email hj", body, reaches, is_new=True)
+
+
+def _email(reaches: str) -> Step:
+    body = {"identity_changes": _CHANGES}
+    says = f"modify {reaches}: email ed -> hj"
+    return Step("6 updates email", "modify", says, body, reaches, current=reaches)
+
+
+ISOLATION: Final = Journey(
+    "profile_isolation",
+    "default",
+    "support",
+    (
+        _app("1 first app launch", "identify", _IDFV, "P1", is_new=True),
+        _app("2 signs up, logs in", "login", _ED, "P2", "P1", is_new=True),
+        _app("3 logs out", "logout", _IDFV, "P1", "P2"),
+        _support("P3"),
+        _app("5 returning user", "login", _ED, "P2", "P1"),
+        _email("P2"),
+        _app("7 new device launch", "identify", {"roku_aid": ROKU}, "P4", is_new=True),
+        _app("8 new device login", "login", _ON_ROKU, "P2", "P4"),
+    ),
+    final={
+        "P1": {"ios_idfv": PHONE},
+        "P2": {"customerid": CUSTOMER, "email": HJ, "ios_idfv": PHONE, "roku_aid": ROKU},
+        "P3": {},
+        "P4": {"roku_aid": ROKU},
+    },
+    sources={},
+)
+
+LINK: Final = Journey(
+    "profile_link",
+    "link",
+    "link-support",
+    (
+        _app("1 first app launch", "identify", _IDFV, "P1", is_new=True),
+        _app("2 signs up, logs in", "login", _ED, "P2", "P1", is_new=True),
+        _app("3 logs out", "logout", _IDFV, "P3", "P2", is_new=True),
+        _support("P4"),
+        _app("5 returning user", "login", _ED, "P2", "P3"),
+        _email("P2"),
+        _app("7 new device launch", "identify", {"roku_aid": ROKU}, "P5", is_new=True),
+        _app("8 new device login", "login", _ON_ROKU, "P2", "P5"),
+    ),
+    final={
+        "P1": {"ios_idfv": PHONE},
+        "P2": {"customerid": CUSTOMER, "email": HJ, "ios_idfv": PHONE, "roku_aid": ROKU},
+        "P3": {"ios_idfv": PHONE},
+        "P4": {},
+        "P5": {"roku_aid": ROKU},
+    },
+    sources={"P2": "P1"},
+)
+
+JOURNEYS: Final = (ISOLATION, LINK)
+
+
+class AttributeStep(Struct, frozen=True):
+    """A batch that sets attributes, and what the enriched batch shows of them (semantics §7.4)."""
+
+    scenario: str
+    input: str
+    sets: dict[str, str]
+    shows: dict[str, str]
+
+
+ATTRIBUTES: Final = (
+    AttributeStep(
+        "a support desk feed",
+        "support",
+        {"$FirstName": "Ed", "tier": "gold"},
+        {"$FirstName": "Ed", "tier": "gold"},
+    ),
+    AttributeStep(
+        "b app (below the feed)",
+        "default",
+        {"favorite_drink": "Coke", "tier": "silver"},
+        {"$FirstName": "Ed", "favorite_drink": "Coke", "tier": "gold"},
+    ),
+    AttributeStep(
+        "c partner (below both)",
+        "partner",
+        {"favorite_drink": "Beer", "city": "London"},
+        {"$FirstName": "Ed", "city": "London", "favorite_drink": "Coke", "tier": "gold"},
+    ),
+)
+"""Batches of the known user of profile isolation: source priority makes the difference."""

@@ -1,0 +1,93 @@
+"""A client that sends one record at a time and sees what comes of it, for ``idstream demo``."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from processor.kafka.clients import client_config, producer_config
+from processor.kafka.records import record, split
+from processor.outcome import Record
+from processor.settings import KafkaSettings
+
+SEND_SECONDS: Final = 10.0
+_TAKE: Final = 500
+_WAIT_SECONDS: Final = 0.05
+
+
+class Place(NamedTuple):
+    """Where a record came to lie; outputs name it in their source headers."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class NoAnswer(Exception):  # noqa: N818 - nothing failed here, somebody else is late
+    """What was waited for did not come in time."""
+
+
+class Conversation:
+    """Writes to the input topics and reads every output topic from its beginning."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._producer = Producer(producer_config(kafka))
+        self._consumer = Consumer(
+            {
+                **client_config(kafka, "consumer"),
+                "group.id": f"{kafka.group_id}-conversation",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+        self._consumer.assign(self._partitions(list(kafka.topics.outputs.values())))
+
+    def send(
+        self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
+    ) -> Place:
+        """Send a record and return where it lies."""
+        places: list[Place] = []
+
+        def delivered(error: object, message: Message) -> None:
+            if error is None:
+                partition, offset = message.partition(), message.offset()
+                assert partition is not None
+                assert offset is not None
+                places.append(Place(topic, partition, offset))
+
+        self._producer.produce(topic, value, key, headers=list(headers), on_delivery=delivered)
+        self._producer.flush(SEND_SECONDS)
+        if not places:
+            raise NoAnswer(f"a record could not be sent to {topic}")
+        return places[0]
+
+    def read(self, within: float) -> list[Record]:
+        """Return what has come on the output topics, after *within* seconds at the latest."""
+        deadline = monotonic() + within
+        while monotonic() < deadline:
+            messages, _ = split(self._consumer.consume(_TAKE, _WAIT_SECONDS))
+            if messages:
+                return [record(message) for message in messages]
+        return []
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+    def _partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        found = []
+        for topic in topics:
+            try:
+                metadata = self._consumer.list_topics(topic, SEND_SECONDS).topics[topic]
+            except KafkaException as failure:
+                raise NoAnswer(f"the broker does not know {topic}: {failure.args[0]}") from None
+            found += [TopicPartition(topic, n, OFFSET_BEGINNING) for n in metadata.partitions]
+        return found

@@ -1,0 +1,141 @@
+"""Arguments, exit codes, and one clear line for whoever has to read it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import processor
+from processor import cli
+from processor.crash import POINTS
+
+COMMANDS = ["check", "demo", "profile", "replay", "resolve", "restore", "run"]
+CONFIG = """
+[workspaces.retail]
+preset = "default"
+"""
+
+
+def idstream(*arguments: str, cwd: Path | None = None, **environ: str):
+    here = str(Path(processor.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "processor", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": here, **environ},
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def failure(done) -> str:
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("idstream: ")
+    return line
+
+
+def test_the_commands_are_those_of_the_interface():
+    assert sorted(cli.idstream.commands) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_says_what_it_is_for(name):
+    command = cli.idstream.commands[name]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+    shown = CliRunner().invoke(cli.idstream, [name, "--help"], obj={})
+    assert shown.exit_code == 0
+
+
+def test_help_and_version_end_well():
+    assert idstream("--help").returncode == 0
+    assert processor.__version__ in idstream("--version").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["run", "--no-such-option"],
+        ["profile", "-c", "x.toml", "retail"],
+        ["profile", "--environment", "staging", "retail", "1"],
+        ["resolve", "unexpected"],
+        ["run", "-c"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_so(arguments):
+    done = idstream(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Error: " in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "check", "resolve", "restore", "replay"])
+def test_a_missing_configuration_ends_with_1_and_one_line(name, tmp_path):
+    line = failure(idstream(name, cwd=tmp_path))
+    assert "idstream.toml" in line
+
+
+def test_a_bad_configuration_is_named_by_its_path(tmp_path):
+    (tmp_path / "idstream.toml").write_text(CONFIG + "[limits]\nmax_device = 1\n")
+    line = failure(idstream("run", cwd=tmp_path))
+    assert "idstream.toml: limits.max_device: unknown key" in line
+
+
+def test_the_environment_overrides_the_file(tmp_path):
+    (tmp_path / "idstream.toml").write_text(CONFIG)
+    done = idstream("resolve", cwd=tmp_path, IDSTREAM_LIMITS__MAX_DEVICES="none")
+    assert "IDSTREAM_LIMITS__MAX_DEVICES" in failure(done)
+
+
+@pytest.mark.parametrize("name", ["restore", "replay"])
+def test_what_is_not_built_yet_says_so(name, tmp_path):
+    (tmp_path / "idstream.toml").write_text(CONFIG)
+    assert f"{name} is not built yet" in failure(idstream(name, cwd=tmp_path))
+
+
+def test_crash_points_are_listed_without_a_configuration(tmp_path):
+    done = idstream("check", "--crash-points", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == list(POINTS)
+
+
+def test_what_nobody_foresaw_is_told_by_its_place_not_by_its_text(monkeypatch, capsys):
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise KeyError("ada@example.com")
+
+    monkeypatch.setattr(cli.idstream, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "unexpected KeyError at test_cli.py:" in line
+    assert "ada" not in line
+
+
+def test_a_reader_that_goes_away_ends_resolve_quietly(tmp_path):
+    (tmp_path / "idstream.toml").write_text(CONFIG)
+    record = '{"topic": "batches", "timestamp_ms": 1, "value": {}}\n'
+    process = subprocess.Popen(
+        [sys.executable, "-m", "processor", "resolve", "-c", str(tmp_path / "idstream.toml")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    process.stdin.write(record)
+    process.stdin.close()
+    assert process.wait(20) == 1
+    error = process.stderr.read()
+    process.stderr.close()
+    assert error == ""
