@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from processor.codecs.json import decode_batch, decode_request
 from processor.identity.model import IdentityRequest, Space
-from processor.identity.normalize import admit
+from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
 from processor.outcome import DeadLetter, Record
 from processor.profiles.batch import EventBatch, IdentityCall
@@ -126,13 +126,16 @@ class Intake(Struct, frozen=True):
         space = Space(workspace.scope, call.environment)
         time_ms = self._time_ms(record, call.time_ms)
         kept, blocked = admit(call.identifiers, workspace.blocklist, workspace.normalizers)
+        changes, kept_out = admit_changes(
+            call.changes, workspace.blocklist, workspace.normalizers
+        )
         request = IdentityRequest(
             action=call.request_type,  # type: ignore[arg-type]  # the codec lets known types through only
             identifiers=kept,
-            refused=(*call.over_limit, *blocked),
+            refused=(*call.over_limit, *blocked, *kept_out),
             previous_mpid=call.previous_mpid,
             mpid=call.mpid,
-            changes=call.changes,
+            changes=changes,
             time_ms=time_ms,
             input=rules.name,
             seed=self._seed(record, space),
