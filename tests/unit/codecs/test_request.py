@@ -1,4 +1,4 @@
-"""What is read of an identity request, and which answers are errors before anything is looked up."""
+"""What is read of an identity request, and what is an error before anything is looked up."""
 
 import json
 
@@ -114,6 +114,10 @@ BAD_REQUESTS = {
     | {"identity_changes": [{"identity_type": "email", "old_value": None, "new_value": None}]},
     "a change of nothing to nothing": MODIFY
     | {"identity_changes": [{"identity_type": "email", "old_value": "", "new_value": None}]},
+    "1001 changes": MODIFY
+    | {
+        "identity_changes": [{"identity_type": "email", "old_value": None, "new_value": "b"}] * 1001
+    },
     "a change of an unknown type": MODIFY
     | {"identity_changes": [{"identity_type": "nickname", "old_value": None, "new_value": "b"}]},
     "a change to an object": MODIFY
