@@ -55,12 +55,14 @@ def idstream() -> None:
 @click.pass_obj
 def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets: bool) -> None:
     """Run the main job until SIGTERM."""
-    from processor.commands import run as command  # noqa: PLC0415
-
     if embedded:
-        command.run_embedded(config, environ, accept_offsets=accept_offsets)
+        from processor.commands.run_embedded import run_embedded  # noqa: PLC0415
+
+        run_embedded(config, environ, accept_offsets=accept_offsets)
     else:
-        command.run(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
+        from processor.commands.run import run as command  # noqa: PLC0415
+
+        command(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
 
 
 @idstream.command()
@@ -177,12 +179,12 @@ def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
 
 def _one_line(error: Exception) -> str:
     """Return what went wrong. What nobody foresaw is told by its place: its text may hold data."""
-    from processor.commands.failure import is_expected  # noqa: PLC0415
+    from processor.commands.failure import explained  # noqa: PLC0415
 
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if is_expected(error):
-        return " ".join(str(error).split())
+    if (explanation := explained(error)) is not None:
+        return explanation
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames)][:4]
     return f"unexpected {type(error).__name__} at {' < '.join(places)}; please report it"

@@ -8,12 +8,12 @@ class Failure(Exception):  # noqa: N818 - the command failed, the program did no
     """A command cannot do what was asked; the message is one line for the person who asked."""
 
 
-def is_expected(error: Exception) -> bool:
-    """Whether *error* explains itself in one line that holds no data."""
+def explained(error: Exception) -> str | None:
+    """Return *error* in one line that holds no data; None for what nobody foresaw."""
     from processor.admin import AdminUnavailable  # noqa: PLC0415 - only a failure pays for it
     from processor.embedded.server import EmbeddedUnavailable  # noqa: PLC0415
 
-    return isinstance(
+    if isinstance(
         error,
         Failure
         | SettingsError
@@ -23,4 +23,20 @@ def is_expected(error: Exception) -> bool:
         | LostWrites
         | Fenced
         | NoStart,
-    )
+    ):
+        return " ".join(str(error).split())
+    return _of_library(error)
+
+
+def _of_library(error: Exception) -> str | None:
+    """Return what a client library says of its server: it names addresses, topics and users."""
+    name = type(error).__name__
+    if name == "KafkaException" and error.args:
+        return f"kafka: {error.args[0].str()}"
+    if type(error).__module__.startswith("redis.") and name in _REDIS_REFUSALS:
+        return f"redis: {error}"
+    return None
+
+
+# By name: this module knows neither library.
+_REDIS_REFUSALS = frozenset({"AuthenticationError", "AuthorizationError", "NoPermissionError"})

@@ -1,4 +1,4 @@
-"""``idstream run``: the main job until SIGTERM; with ``--embedded``, all it needs brought along."""
+"""``idstream run``: the main job until SIGTERM."""
 
 import signal
 import sys
@@ -7,13 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from processor import app
-from processor.commands.embedding import embedded_settings, embedding
 from processor.settings import load
-
-NOTICE = """\
-idstream runs embedded, at_least_once: outputs may repeat, and nothing outlives this process.
-Kafka at {servers}, topics {topics}.
-"""
 
 
 def run(config: Path, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
@@ -21,21 +15,6 @@ def run(config: Path, environ: Mapping[str, str], *, accept_offsets: bool) -> No
     settings = load(config, environ)
     how = app.How(accept_offsets=accept_offsets)
     app.serve(settings, environ, stopped_by_signals(), sys.stdout, how)
-
-
-def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
-    """Run the main job on a broker and an index of its own."""
-    stop = stopped_by_signals()
-    with embedding(embedded_settings(config, environ)) as settings:
-        topics = settings.kafka.topics
-        sys.stderr.write(
-            NOTICE.format(
-                servers=settings.kafka.bootstrap_servers,
-                topics=", ".join([*topics.inputs, *topics.outputs.values()]),
-            )
-        )
-        how = app.How(embedded=True, accept_offsets=accept_offsets)
-        app.serve(settings, environ, stop, sys.stdout, how)
 
 
 def stopped_by_signals() -> Event:

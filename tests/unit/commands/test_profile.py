@@ -1,0 +1,95 @@
+"""``profile`` shows what the index holds, by MPID and by identity."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from processor.commands.failure import Failure
+from processor.commands.profile import Wanted, show, show_json
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
+from processor.identity.view import Effects
+from processor.index.redis import RedisIndex
+
+pytestmark = pytest.mark.redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+prefix = "{prefix}"
+[workspaces.retail]
+strategy = "profile_isolation"
+priority = ["customerid", "email"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+normalizers = {{ email = ["lower"] }}
+"""
+SPACE = Space("retail", "production")
+EMAIL = Identifier("email", "ada@example.com")
+ADA = Profile(
+    scope="retail",
+    environment="production",
+    mpid=7,
+    version=3,
+    created_ms=0,
+    last_seen_ms=1_767_225_600_000,
+    source_mpid=5,
+    identities=(Identity("email", "ada@example.com", 1, 2, "default"),),
+    workspaces={
+        "retail": WorkspaceData(
+            attributes={"tier": Attribute("gold", "sdk", "default", 3)},
+            consent_state={"gdpr": {"ads": {"consented": True}}},
+            devices=(Device({"ios_idfv": "D-1"}, 1, 2),),
+        )
+    },
+)
+MERGED = Profile("retail", "production", 8, 1, 0, 0, merged_into=7)
+
+
+@pytest.fixture
+def config(redis_url: str, redis_prefix: str, tmp_path: Path) -> Path:
+    index = RedisIndex.connect(redis_url, redis_prefix)
+    effects = Effects({}, {}, {EMAIL: (7,)}, {7: ADA, 8: MERGED})
+    index.commit(SPACE, effects, [])
+    index.close()
+    path = tmp_path / "idstream.toml"
+    path.write_text(CONFIG.format(url=redis_url, prefix=redis_prefix))
+    return path
+
+
+@pytest.mark.parametrize("key", ["7", "email=ada@example.com", "email=ADA@example.com"])
+def test_a_profile_is_found_by_its_mpid_and_by_an_identity(config, capsys, key):
+    show(config, {}, Wanted("retail", "production", key))
+    shown = capsys.readouterr().out
+    for fact in ("2026-01-01 00:00:00", "ada@example.com", "gold", "gdpr", "D-1", "source mpid"):
+        assert fact in shown
+
+
+def test_as_json_it_is_the_published_profile(config, capsys):
+    show_json(config, {}, Wanted("retail", "production", "7"))
+    assert json.loads(capsys.readouterr().out)["mpid"] == "7"
+
+
+def test_a_merged_profile_is_shown_with_its_survivor(config, capsys):
+    show_json(config, {}, Wanted("retail", "production", "8"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["mpid"] for line in lines] == ["8", "7"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (("retail", "production", "9"), "no profile of retail/production has this key"),
+        (("retail", "development", "7"), "no profile of retail/development"),
+        (("retail", "production", "email=bob@example.com"), "no profile"),
+        (("shop", "production", "7"), "there is no workspace shop; the configuration has retail"),
+        (("retail", "production", "ada"), "name an MPID, or an identity as type=value"),
+        (("retail", "production", "mail=ada"), "mail is no identity type"),
+        (("retail", "production", "ios_idfv=1"), "ios_idfv is not in the priority"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_a_line(config, wanted, message):
+    with pytest.raises(Failure, match=message) as caught:
+        show(config, {}, Wanted(*wanted))
+    assert "bob@" not in str(caught.value)
