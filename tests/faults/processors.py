@@ -1,0 +1,119 @@
+"""Processors as processes that can be killed and frozen, and what they left in Redis."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.index import keys
+from processor.profiles.document import unpack
+
+
+class Processor:
+    """``idstream run`` on a configuration, under a name of its own."""
+
+    def __init__(self, name: str, config: Path) -> None:
+        self.name = name
+        self._config = config
+        self._log = config.with_name(f"{name}.log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environ: str) -> None:
+        """Start the process; *environ* may name a crash point."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "processor", "run", "-c", str(self._config)],
+                env={**os.environ, "IDSTREAM_KAFKA__INSTANCE_ID": self.name, **environ},
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives (a frozen one does)."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status; negative for the signal that ended it."""
+        return None if self._process is None else self._process.poll()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._signal(signal.SIGKILL)
+        self.wait()
+
+    def freeze(self) -> None:
+        """Stop it; it does not notice."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        self._signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask it to finish and leave."""
+        self._signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = 40) -> int:
+        """Wait for its end and return its status."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def log(self) -> str:
+        """Return all that it wrote."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def close(self) -> None:
+        """Make sure that it is gone."""
+        if self.is_running:
+            self.kill()
+
+    def _signal(self, number: int) -> None:
+        if self.is_running:
+            assert self._process is not None
+            self._process.send_signal(number)
+
+
+def live_profiles(client: redis.Redis, prefix: str, space: Space) -> dict[str, Profile]:
+    """Return every document of *space*, by profile key."""
+    found = {}
+    for _, value in _values(client, prefix, space, "p"):
+        profile = unpack(value)
+        found[f"{space.name}/{profile.mpid}"] = profile
+    return found
+
+
+def live_holders(client: redis.Redis, prefix: str, space: Space) -> dict[bytes, tuple[int, ...]]:
+    """Return every index entry of *space*, by token."""
+    return {
+        token: keys.unpack_holders(value) for token, value in _values(client, prefix, space, "i")
+    }
+
+
+def _values(
+    client: redis.Redis, prefix: str, space: Space, kind: str
+) -> Iterator[tuple[bytes, bytes]]:
+    control = keys.control(prefix, space)
+    base = f"{control}:{client.hget(control, 'gen').decode()}:{kind}:".encode()
+    for key in client.scan_iter(match=_literally(base) + b"*", count=1000):
+        yield key[len(base) :], client.get(key)
+
+
+def _literally(text: bytes) -> bytes:
+    return b"".join(b"\\" + bytes([c]) if c in b"[]*?\\{}" else bytes([c]) for c in text)
+
+
+def identifiers_by_token(profiles: dict[str, Profile], token) -> dict[bytes, Identifier]:
+    """Return the identifiers of *profiles* by what stands for them in keys."""
+    return {
+        token(found): found
+        for profile in profiles.values()
+        for found in (Identifier(i.identity_type, i.value) for i in profile.identities)
+    }
