@@ -86,7 +86,7 @@ class Connection:
                 return execute("EVALSHA", script.digest, 1, key, argument)
             except NoScriptError:
                 return execute("EVAL", script.text, 1, key, argument)
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
 
     def info(self) -> dict[str, Mapping[str, Any]]:
@@ -97,7 +97,7 @@ class Connection:
                 nodes = client.info(target_nodes=RedisCluster.PRIMARIES)
                 return cast("dict[str, Mapping[str, Any]]", nodes)
             return {"redis": cast("Mapping[str, Any]", client.info())}
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
 
     def setting(self, name: str) -> str | None:
@@ -106,7 +106,7 @@ class Connection:
             found = cast("dict[str, str]", self._connected().config_get(name))
         except ResponseError:
             return None
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
         return found.get(name)
 

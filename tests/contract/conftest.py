@@ -1,4 +1,4 @@
-"""The indexes under test: memory, Redis, Redis Cluster. ``open_index()`` is one more process's index."""
+"""The indexes under test: memory, Redis, Redis Cluster; ``open_index()`` is one more process's."""
 
 from collections.abc import Callable, Iterator
 from uuid import uuid4
@@ -54,9 +54,7 @@ def _on_server(
 ) -> Iterator[Callable[[], RedisIndex]]:
     is_cluster = kind == "cluster"
     url = request.getfixturevalue("redis_cluster" if is_cluster else "redis_url")
-    prefix = (
-        f"test-{uuid4().hex[:12]}" if is_cluster else request.getfixturevalue("redis_prefix")
-    )
+    prefix = f"test-{uuid4().hex[:12]}" if is_cluster else request.getfixturevalue("redis_prefix")
     opened: list[RedisIndex] = []
 
     def open_one() -> RedisIndex:

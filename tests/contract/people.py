@@ -35,7 +35,9 @@ def pair(count: int) -> dict[str, WorkspaceData]:
     return {"retail": WorkspaceData({"x": Attribute("y" * count, "sdk", "default", 1)})}
 
 
-def claim(index: Index, *rows: RowKey, space: Space = SPACE, config: str = "c") -> dict[RowKey, int]:
+def claim(
+    index: Index, *rows: RowKey, space: Space = SPACE, config: str = "c"
+) -> dict[RowKey, int]:
     """Take rows over; return their epochs."""
     claims = [RowClaim(row, "id-1") for row in rows or (ROW,)]
     return {s.row: s.epoch for s in index.claim(space, OWNER, config, claims).rows}
@@ -44,7 +46,9 @@ def claim(index: Index, *rows: RowKey, space: Space = SPACE, config: str = "c") 
 def view_of(index: Index, profiles: Sequence[Profile], space: Space = SPACE) -> View:
     """Read all that storing *profiles* touches, and store them in a view."""
     stored = index.read(space, {}, [Ask(mpids=tuple(p.mpid for p in profiles))]).read
-    identities = [i for p in (*profiles, *filter(None, stored.profiles.values())) for i in p.identities]
+    identities = [
+        i for p in (*profiles, *filter(None, stored.profiles.values())) for i in p.identities
+    ]
     identifiers = tuple(Identifier(i.identity_type, i.value) for i in identities)
     ask = Ask(identifiers, tuple(p.mpid for p in profiles))
     view = View(index.read(space, {}, [ask]).read, is_lookup, space)
@@ -64,6 +68,10 @@ def store(
 
 
 def advance(
-    epoch: int, expected: int | None, cursor: int, row: RowKey = ROW, chunk: bytes = b"\xc1\x00entry"
+    epoch: int,
+    expected: int | None,
+    cursor: int,
+    row: RowKey = ROW,
+    chunk: bytes = b"\xc1\x00entry",
 ) -> RowAdvance:
     return RowAdvance(row, epoch, expected, cursor, chunk)

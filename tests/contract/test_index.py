@@ -125,7 +125,11 @@ def test_versions_beyond_what_a_float_can_tell_apart_are_told_apart(index: Index
 
 
 def test_spaces_do_not_meet(index: Index):
-    others = [Space("retail", "development"), Space("retail2", "production"), Space("a}b{", "production")]
+    others = [
+        Space("retail", "development"),
+        Space("retail2", "production"),
+        Space("a}b{", "production"),
+    ]
     store(index, profile(7, EMAIL))
     for other in others:
         assert index.read(other, {}, [Ask((EMAIL,), (7,))]).read.holders == {EMAIL: ()}
@@ -262,7 +266,10 @@ def test_a_new_row_has_no_cursor_no_journal_and_no_config(index: Index):
 
 def test_rows_come_back_with_cursor_and_journal_in_order(index: Index):
     epochs = claim(index, ROW, OTHER_ROW)
-    first = [advance(epochs[ROW], None, 2**60, chunk=b"\x00one:\xff"), advance(epochs[OTHER_ROW], None, 4, OTHER_ROW)]
+    first = [
+        advance(epochs[ROW], None, 2**60, chunk=b"\x00one:\xff"),
+        advance(epochs[OTHER_ROW], None, 4, OTHER_ROW),
+    ]
     store(index, profile(7), advances=first)
     store(index, profile(8), advances=[advance(epochs[ROW], 2**60, 2**60 + 1, chunk=b"")])
 
@@ -292,11 +299,15 @@ def test_an_owner_that_was_replaced_can_neither_read_claim_trim_nor_commit(open_
     current = claim(owner)
 
     with pytest.raises(Fenced):
-        zombie.read(SPACE, epochs, [Ask(claim=Claim(b"t" * 16, 5, 10, "t/0/1"))], [Trim(ROW, 1, {7: 1})])
+        zombie.read(
+            SPACE, epochs, [Ask(claim=Claim(b"t" * 16, 5, 10, "t/0/1"))], [Trim(ROW, 1, {7: 1})]
+        )
     with pytest.raises(Fenced):
         store(zombie, profile(7, DEVICE), advances=[advance(epochs[ROW], 5, 6)])
 
-    found = owner.read(SPACE, current, [Ask((EMAIL, DEVICE), claim=Claim(b"t" * 16, 5, 10, "t/0/2"))])
+    found = owner.read(
+        SPACE, current, [Ask((EMAIL, DEVICE), claim=Claim(b"t" * 16, 5, 10, "t/0/2"))]
+    )
     assert found.read.holders == {EMAIL: (7,), DEVICE: ()}
     assert found.duplicates == (False,)
     [row] = owner.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
@@ -390,7 +401,9 @@ def test_a_space_belongs_to_the_group_that_claimed_it_first(open_index: OpenInde
     with pytest.raises(Fenced, match="another consumer group"):
         open_index().claim(SPACE, "someone else", "c", [RowClaim(ROW, "id-1")])
     assert open_index().read(SPACE, {ROW: 1}, []).seq == 1
-    assert isinstance(open_index().claim(Space("x", "production"), "someone else", "c", []), Claimed)
+    assert isinstance(
+        open_index().claim(Space("x", "production"), "someone else", "c", []), Claimed
+    )
 
 
 def test_rows_are_told_apart_by_topic_and_partition(index: Index):
@@ -447,7 +460,9 @@ def test_the_fingerprint_changes_when_the_journal_is_trimmed(index: Index):
 
 
 def journal(index: Index) -> list[int]:
-    return [seq for seq, _ in index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows[0].chunks]
+    return [
+        seq for seq, _ in index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows[0].chunks
+    ]
 
 
 def test_published_chunks_are_trimmed_oldest_first(index: Index):
@@ -592,7 +607,9 @@ def test_thousands_of_claims_fit_into_one_read(index: Index):
 
 
 def people_of(count: int) -> list[Ask]:
-    return [Ask((Identifier("email", f"{n}@x"), Identifier("customerid", f"{n}"))) for n in range(count)]
+    return [
+        Ask((Identifier("email", f"{n}@x"), Identifier("customerid", f"{n}"))) for n in range(count)
+    ]
 
 
 def test_a_bound_of_keys_cuts_what_is_covered(small_index: Index):
@@ -626,7 +643,9 @@ def test_what_is_not_covered_claims_nothing(small_index: Index):
 
     others = [Ask(claim=replace(ask.claim, coordinates="t/1/0")) for ask in asks if ask.claim]
 
-    assert small_index.read(SPACE, {}, others).duplicates == (True,) * covered + (False,) * (20 - covered)
+    assert small_index.read(SPACE, {}, others).duplicates == (True,) * covered + (False,) * (
+        20 - covered
+    )
 
 
 def test_the_rest_can_be_read_in_turn(small_index: Index):

