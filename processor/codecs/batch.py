@@ -52,8 +52,9 @@ EventType = Literal[
     "pre_attribution",
 ]
 
-CUSTOM_EVENT_TYPES: Final = frozenset(
+_CUSTOM_EVENT_TYPES: Final = frozenset(
     {
+        None,
         "navigation",
         "location",
         "search",
@@ -168,19 +169,14 @@ def _events(fields: Fields) -> tuple[int, int | None]:
     if not events:
         return 0, batch_time
     times = []
-    for place, event in enumerate(events):
+    for event in events:
         data = event.data
         if data is None:
             continue
         if data.timestamp_unixtime_ms is not None:
             times.append(data.timestamp_unixtime_ms)
-        kind = data.custom_event_type
-        if (
-            kind is not None
-            and kind not in CUSTOM_EVENT_TYPES
-            and event.event_type == "custom_event"
-        ):
-            raise Fault(f"events[{place}].data.custom_event_type: is not one of the values allowed")
+        if data.custom_event_type not in _CUSTOM_EVENT_TYPES and event.event_type == "custom_event":
+            raise Fault("events[...].data.custom_event_type: is not one of the values allowed")
     return len(events), max(int(min(times)), 0) if times else batch_time
 
 

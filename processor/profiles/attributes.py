@@ -60,11 +60,10 @@ def news(
 
 
 def is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether two JSON values are the same; unlike for Python, true is not 1 and 1.0 is not 1."""
+    """Whether two attribute values (scalars or lists of them) are the same.
+
+    Unlike for Python, true is not 1 and 1.0 is not 1.
+    """
     if type(one) is not type(other) or one != other:
         return False
-    if isinstance(one, list):
-        return all(map(is_same, one, other))
-    if isinstance(one, dict):
-        return all(is_same(value, other[key]) for key, value in one.items())
-    return True
+    return not isinstance(one, list) or [*map(type, one)] == [*map(type, other)]

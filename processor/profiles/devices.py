@@ -25,6 +25,8 @@ _STRENGTH: Final = (
 )
 """Device ids, steadiest first: a batch's device is the stored one that shares the first of them."""
 
+_ID_KEYS: Final = frozenset(DEVICE_INFO_KEYS)
+
 _RANK: Final = {identity_type: rank for rank, identity_type in enumerate(_STRENGTH)}
 
 
@@ -43,23 +45,29 @@ def note_device(
     if not ids:
         return stored
     place = _find(stored, ids)
-    facts = _facts(info)
     if place is None:
-        return (*stored, Device(_ordered(dict(ids)), time_ms, time_ms, facts))
+        return (*stored, Device(_ordered(dict(ids)), time_ms, time_ms, _facts(info)))
     device = stored[place]
-    known_ids, known_facts = device.ids, device.info
-    is_as_it_was = all(known_ids.get(t) == v for t, v in ids) and all(
-        name in known_facts and known_facts[name] == fact for name, fact in facts.items()
-    )
-    if is_as_it_was and time_ms - device.last_seen_ms <= resolution_ms:
+    is_fresh = time_ms - device.last_seen_ms <= resolution_ms
+    if is_fresh and _has(device, ids) and _knows(device.info, info):
         return stored
     seen = Device(
-        _ordered({**known_ids, **dict(ids)}),
+        _ordered({**device.ids, **dict(ids)}),
         min(device.first_seen_ms, time_ms),
         max(device.last_seen_ms, time_ms),
-        {**known_facts, **facts},
+        {**device.info, **_facts(info)},
     )
     return (*stored[:place], *stored[place + 1 :], seen)
+
+
+def is_known(
+    stored: Devices, ids: Sequence[Identifier], info: Mapping[str, Any] | None, since_ms: int
+) -> bool:
+    """Whether a device with all *ids* and *info* was seen since *since_ms*: nothing to note."""
+    for device in stored:
+        if _has(device, ids):
+            return device.last_seen_ms >= since_ms and _knows(device.info, info)
+    return False
 
 
 def keep_recent(devices: Devices, most: int) -> Devices:
@@ -70,6 +78,19 @@ def keep_recent(devices: Devices, most: int) -> Devices:
     places = sorted(range(len(devices)), key=lambda place: devices[place].last_seen_ms)
     gone = set(places[:excess])
     return tuple(device for place, device in enumerate(devices) if place not in gone)
+
+
+def _has(device: Device, ids: Sequence[Identifier]) -> bool:
+    known = device.ids
+    return all(known.get(identity_type) == value for identity_type, value in ids)
+
+
+def _knows(known: Mapping[str, Any], info: Mapping[str, Any] | None) -> bool:
+    if info:
+        for name, fact in info.items():
+            if fact is not None and known.get(name) != fact and name not in _ID_KEYS:
+                return False
+    return True
 
 
 def _find(stored: Devices, ids: Sequence[Identifier]) -> int | None:
@@ -91,8 +112,4 @@ def _ordered(ids: dict[str, str]) -> dict[str, str]:
 def _facts(info: Mapping[str, Any] | None) -> dict[str, Any]:
     if not info:
         return {}
-    return {
-        name: fact
-        for name, fact in info.items()
-        if fact is not None and name not in DEVICE_INFO_KEYS
-    }
+    return {name: fact for name, fact in info.items() if fact is not None and name not in _ID_KEYS}

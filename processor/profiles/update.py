@@ -10,7 +10,7 @@ from processor.identity.profile import Attribute, Profile, WorkspaceData
 from processor.profiles import attributes
 from processor.profiles.batch import EventBatch
 from processor.profiles.consent import consent_notifications, merge_consent
-from processor.profiles.devices import Devices, keep_recent, note_device
+from processor.profiles.devices import Devices, is_known, keep_recent, note_device
 from processor.profiles.room import fit, is_within
 from processor.rules import InputRules, Limits
 
@@ -100,9 +100,11 @@ def _note_device(
     """Note the device by its ids but the blocked ones: an id of zeros would make one of many."""
     if not batch.device_ids:
         return stored
+    resolution_ms = limits.activity_resolution_s * 1000
+    if is_known(stored, batch.device_ids, batch.device_info, time_ms - resolution_ms):
+        return stored
     blocks = rules.workspace.blocklist.blocks
     ids = [i for i in batch.device_ids if not blocks(i)]
-    resolution_ms = limits.activity_resolution_s * 1000
     devices = note_device(stored, ids, batch.device_info, time_ms, resolution_ms)
     return devices if devices is stored else keep_recent(devices, limits.max_devices)
 

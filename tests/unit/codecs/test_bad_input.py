@@ -80,7 +80,7 @@ BROKEN_BATCHES = {
     "an unknown custom_event_type": (
         {"events": [{"event_type": "custom_event", "data": {"custom_event_type": SECRET}}]},
         "invalid",
-        "events[0].data.custom_event_type",
+        "events[...].data.custom_event_type",
     ),
     "a timestamp that is text": (
         {"events": [{"event_type": "opt_out", "data": {"timestamp_unixtime_ms": SECRET}}]},
