@@ -48,7 +48,8 @@ class Theatre:
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0})
+        quiet = {"linger.ms": 0, "log_level": 0}
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, **quiet})
         self.topics = {role: kafka.create_topic(role, PARTITIONS) for role in OUTPUTS}
         self.inputs = {
             name: kafka.create_topic(name, PARTITIONS) for name in ("batches", "requests")
