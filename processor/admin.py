@@ -49,7 +49,7 @@ class Health(Struct):
         return tuple(text for text, holds in wanted.items() if not holds)
 
 
-class AdminUnavailable(Exception):  # noqa: N818 - as IndexUnavailable
+class AdminUnavailable(Exception):
     """The admin server cannot listen where it should."""
 
 

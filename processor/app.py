@@ -1,4 +1,4 @@
-"""The composition root: settings in, running processor out. The only module that knows all others."""
+"""The composition root: settings in, running processor out; it alone knows all other modules."""
 
 import os
 import socket

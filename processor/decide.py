@@ -25,7 +25,7 @@ VIOLATIONS = frozenset({"blocked", "bound", "limit", "time_limit", "mapping_limi
 
 
 class Decided(Struct):
-    """A record with its journal entry and the profile as it stands after the record's own effect."""
+    """A record with its journal entry, and its profile as it stands after its own effect."""
 
     work: Work
     entry: Entry
@@ -85,7 +85,7 @@ class Folder(Struct, frozen=True):
             reason=reason,
             mpid=mpid,
             decision=decision,
-            changes=self._changes(work, decision, edits, profile),
+            changes=self._changes(decision, edits, profile),
             touched=tuple((e.after.mpid, e.after.version) for e in edits),
             notifications=notifications,
             position=place,
@@ -114,7 +114,7 @@ class Folder(Struct, frozen=True):
         return applied.notifications, applied.bounded
 
     def _changes(
-        self, work: Work, decision: Decision, edits: tuple[Edit, ...], profile: Profile | None
+        self, decision: Decision, edits: tuple[Edit, ...], profile: Profile | None
     ) -> tuple[Change, ...]:
         if not edits and not decision.skipped:
             return ()

@@ -27,7 +27,7 @@ class Work(Struct):
     rules: InputRules
     space: Space
     request: IdentityRequest | None
-    """None where only the source_request_id is asked about (read_only and unattributable batches)."""
+    """None for a read_only batch: only its source_request_id is asked about."""
     batch: EventBatch | None
     call: IdentityCall | None
     ask: Ask
@@ -126,9 +126,7 @@ class Intake(Struct, frozen=True):
         space = Space(workspace.scope, call.environment)
         time_ms = self._time_ms(record, call.time_ms)
         kept, blocked = admit(call.identifiers, workspace.blocklist, workspace.normalizers)
-        changes, kept_out = admit_changes(
-            call.changes, workspace.blocklist, workspace.normalizers
-        )
+        changes, kept_out = admit_changes(call.changes, workspace.blocklist, workspace.normalizers)
         request = IdentityRequest(
             action=call.request_type,  # type: ignore[arg-type]  # the codec lets known types through only
             identifiers=kept,
@@ -169,7 +167,7 @@ def _is_json(content_type: bytes) -> bool:
 def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None:
     if batch.source_request_id is None or rules.dedup_window_ms <= 0:
         return None
-    token = "\x00".join((rules.workspace.name, rules.name, batch.source_request_id))
+    token = f"{rules.workspace.name}\x00{rules.name}\x00{batch.source_request_id}"
     return Claim(
         token=token.encode("utf-8", "surrogatepass"),
         time_ms=record.timestamp_ms,

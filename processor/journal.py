@@ -35,7 +35,7 @@ class Change(Struct, frozen=True, array_like=True):
 
 
 class Entry(Struct, frozen=True, array_like=True):
-    """What was decided for one record: all that its outputs need beside the record and its profiles."""
+    """What was decided for one record: what its outputs need beside it and its profiles."""
 
     offset: int
     outcome: str
@@ -49,7 +49,7 @@ class Entry(Struct, frozen=True, array_like=True):
     notifications: bytes | None
     position: int
     seq: int
-    """Of the read, for a record whose batch had no effect; 0: that of the commit that holds the entry."""
+    """That of the read where the batch had no effect; 0: of the commit that holds the entry."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -74,9 +74,9 @@ class Chunk(Struct):
     """One commit's part of a row's journal, until it is trimmed."""
 
     end: int
-    """The offset after its last entry: the chunk is settled once Kafka's committed offset reaches it."""
+    """The offset after its last entry: settled once Kafka's committed offset reaches it."""
     published: dict[int, int]
-    """For each profile its entries touched, the newest version that we published in a committed transaction."""
+    """The newest version of each touched profile that a committed transaction of ours holds."""
 
 
 class Row(Struct):
@@ -88,9 +88,9 @@ class Row(Struct):
     committed: int
     """Kafka's committed offset of the partition."""
     replay_end: int = 0
-    """Records below it take their journalled decision; it is where the cursor was when the row was claimed."""
+    """Records below it take their journalled decision: the cursor when the row was claimed."""
     replay: dict[int, Entry] = field(default_factory=dict)
-    """Journalled decisions of records that Kafka has not committed: taken instead of deciding again."""
+    """Journalled decisions of records that Kafka has not committed."""
     pending: list[Entry] = field(default_factory=list)
     """Decisions of the open transaction that no commit has journalled yet."""
     chunks: deque[Chunk] = field(default_factory=deque)
@@ -99,7 +99,7 @@ class Row(Struct):
 
     @classmethod
     def claimed(cls, state: RowState, committed: int, replay_end: int) -> "Row":
-        """Take over a row: what Kafka has not committed is to be replayed, the rest to be trimmed."""
+        """Take over a row: what Kafka has not committed is replayed, the rest trimmed."""
         row = cls(
             key=state.row,
             epoch=state.epoch,
@@ -137,7 +137,7 @@ class Row(Struct):
             self.chunks.popleft()
 
     def note_published(self, versions: dict[int, int]) -> None:
-        """A transaction committed: note which versions of the chunks' profiles it published."""
+        """Note which versions of the chunks' profiles a committed transaction published."""
         for chunk in self.chunks:
             for mpid in chunk.published.keys() & versions.keys():
                 chunk.published[mpid] = max(chunk.published[mpid], versions[mpid])

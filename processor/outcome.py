@@ -30,14 +30,17 @@ class Record(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that cannot be processed. ``detail`` is our own words with a field's path, never a value."""
+    """A record that cannot be processed.
+
+    ``detail`` is our own words with a field's path, never a value.
+    """
 
     reason: DeadLetterReason
     detail: str
 
 
 class Output(NamedTuple):
-    """A record to publish. ``role`` names the topic: enriched, responses, changes, profiles, dead_letters, outcomes."""
+    """A record to publish; ``role`` names the topic, as the keys of ``kafka.topics`` do."""
 
     role: str
     key: bytes | None

@@ -4,8 +4,8 @@
     intake    index  decide   index    publish
 
 Redis first, Kafka second: the outputs are handed back to the Kafka loop, which publishes them and
-commits the offsets with :meth:`Pipeline.metadata`. A crash in between replays the records, and their
-decisions come from the journal (docs/architecture.md).
+commits the offsets with :meth:`Pipeline.metadata`. A crash in between replays the records, and
+their decisions come from the journal (docs/architecture.md).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -87,7 +87,7 @@ class Pipeline:
     # ---- partitions -------------------------------------------------------------------------
 
     def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
-        """Claim the rows of *partitions* in every space; *others* are the group's, for their witnesses.
+        """Claim the rows of *partitions* in every space; *others* lend their witnesses.
 
         Raises LostWrites where the index is behind a witness, NoStart where there is no safe place
         to start from, Fenced and IndexUnavailable as the index does.
@@ -127,7 +127,7 @@ class Pipeline:
                 session.released(key)
 
     def forget(self) -> None:
-        """The open transaction was aborted: forget everything; all partitions are assigned again."""
+        """Forget everything: the open transaction was aborted, partitions are assigned again."""
         self._sessions = {space: SpaceSession(space, env) for space, env in self._envs.items()}
         self._positions = {}
         self._tally = Tally()
@@ -159,11 +159,11 @@ class Pipeline:
         tally.note_phase("resolve", done - decoded)
         tally.note_phase("encode", perf_counter() - done)
         tally.note_batch(len(records))
-        self._count(taken, settled, decided)
+        self._count(settled, decided)
         return settled
 
     def idle(self) -> list[Output]:
-        """Nothing was consumed: trim journals, notice lost writes; return documents to publish again."""
+        """Trim journals and notice lost writes; return documents to publish again."""
         for session in self._sessions.values():
             session.check()
         return self._republished()
@@ -178,7 +178,7 @@ class Pipeline:
         )
 
     def committed(self) -> None:
-        """The open transaction has committed: count its records, let journals be trimmed."""
+        """Count the records of the transaction that has committed; let journals be trimmed."""
         for session in self._sessions.values():
             session.committed(self._positions)
         tally, self._tally = self._tally, Tally()
@@ -187,7 +187,7 @@ class Pipeline:
     # ---- inside -----------------------------------------------------------------------------
 
     def _decide(self, taken: Sequence[Taken]) -> dict[int, Decided]:
-        """Decide what needs the index, space by space; return the decisions by place in the batch."""
+        """Decide what needs the index, space by space; return decisions by place."""
         places: dict[Space, list[int]] = {}
         for place, one in enumerate(taken):
             if isinstance(one, Work):
@@ -214,15 +214,13 @@ class Pipeline:
                     self._sessions[space].note_published(document)
 
     def _republished(self) -> list[Output]:
-        outputs = []
-        for session in self._sessions.values():
-            for profile in session.republished():
-                outputs.append(self._publisher.profile(profile, None))
-        return outputs
+        return [
+            self._publisher.profile(profile, None)
+            for session in self._sessions.values()
+            for profile in session.republished()
+        ]
 
-    def _count(
-        self, taken: Sequence[Taken], settled: Sequence[Settled], decided: Mapping[int, Decided]
-    ) -> None:
+    def _count(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:
         tally = self._tally
         for one in settled:
             tally.note_record(one.record.topic, one.outcome.name, one.outcome.reason)
@@ -240,25 +238,25 @@ class Pipeline:
         """Compare a row with its partition's committed offset (architecture, "Starting points")."""
         name = f"{partition.topic}/{partition.partition} in space {space.name}"
         witness = (witnesses or {}).get(space.name)
-        if witness is not None and witness.cursor is not None:
-            if state.cursor is None or state.cursor < witness.cursor:
-                message = f"the index has lost acknowledged writes: the cursor of {name} is behind. {RESTORE}"
-                raise LostWrites(message)
+        if witness is not None and (state.cursor or 0) < (witness.cursor or 0):
+            message = f"the index has lost acknowledged writes: {name} is behind. {RESTORE}"
+            raise LostWrites(message)
         if self._setting.accept_offsets:
             return
         if partition.committed is None and state.cursor is not None:
-            message = f"the index has decided records of {name}, but the group has no offset there. {RESTORE}, or {ACCEPT}"
-            raise NoStart(message)
+            message = f"the index knows records of {name}, but the group has no offset there."
+            raise NoStart(f"{message} {RESTORE}, or {ACCEPT}")
         if partition.committed is not None and witnesses is None:
-            message = f"the committed offset of {name} was not written by idstream. {RESTORE}, or {ACCEPT}"
-            raise NoStart(message)
+            message = f"the committed offset of {name} was not written by idstream."
+            raise NoStart(f"{message} {RESTORE}, or {ACCEPT}")
 
     def _check_config(self, rules: SpaceRules, state: RowState, committed: int) -> None:
         """Refuse to replay decisions that were taken under other identity settings."""
         is_behind = state.cursor is not None and state.cursor > committed
         if is_behind and state.config and state.config != rules.fingerprint:
             message = (
-                f"the identity settings of scope {rules.space.scope} changed while records were under way."
+                f"the identity settings of scope {rules.space.scope} changed"
+                " while records were under way."
                 " Start once with the settings as they were, stop, then change them;"
                 f" or {ACCEPT}"
             )

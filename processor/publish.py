@@ -81,7 +81,7 @@ class Publisher(Struct, frozen=True):
         return settled
 
     def profile(self, profile: Profile, record: Record | None) -> Output:
-        """Return a profile's record for the changelog; *record* caused its version, None if unknown."""
+        """Return a profile's record for the changelog; *record* caused its version."""
         headers = () if record is None else encode.source_headers(record)
         return Output(
             "profiles",

@@ -1,4 +1,4 @@
-"""What the settings mean for a record: frozen values that ``settings`` builds and everybody else reads."""
+"""What the settings mean for a record: values that ``settings`` builds and everybody reads."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_holders: int = 20
     activity_resolution_s: int = 3600
     max_future_ms: int = 86_400_000
-    """How far ahead of its record a client's time may lie before the record's time is taken (§12.2 item 2)."""
+    """A client's time further ahead of its record is replaced by the record's (§12.2 item 2)."""
 
 
 class WorkspaceRules(Struct, frozen=True):
@@ -41,7 +41,7 @@ class WorkspaceRules(Struct, frozen=True):
 
 
 class InputRules(Struct, frozen=True):
-    """One configured input: where its records belong, how much they are trusted, what they may change."""
+    """One configured input: where its records belong, and what they may change."""
 
     name: str
     workspace: WorkspaceRules

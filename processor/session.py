@@ -29,7 +29,10 @@ from processor.space import (
 from processor.tally import Tally
 
 READ_PLACE = 1_000_000
-"""Where the places of batches without effect begin: so (seq, position) alone puts a commit before the reads of its seq."""
+"""Where the places of batches without effect begin.
+
+So the order of (seq, position) alone puts a commit before the reads of its seq.
+"""
 ROUNDS = 3
 """How often a whole batch is folded again after a conflict before it is cut."""
 CUT_WAIT_SECONDS = 0.002
@@ -77,7 +80,7 @@ class SpaceSession:
     # ---- a poll batch -----------------------------------------------------------------------
 
     def settle(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
-        """Decide *works*, in order, and commit their effects. One read and one commit, as a rule."""
+        """Decide *works*, in order, and commit their effects: as a rule one read, one commit."""
         decided: list[Decided] = []
         rest = list(works)
         while rest:
@@ -90,7 +93,7 @@ class SpaceSession:
         return decided
 
     def republished(self) -> list[Profile]:
-        """Return the documents that the next transaction must hold besides its own, and forget them."""
+        """Return the documents that the next transaction must hold besides its own."""
         profiles = [
             p for p in self._republish.values() if self._published.get(p.mpid, 0) < p.version
         ]
@@ -116,7 +119,7 @@ class SpaceSession:
     # ---- the transaction --------------------------------------------------------------------
 
     def committed(self, offsets: dict[RowKey, int]) -> None:
-        """The Kafka transaction committed: *offsets* are the group's now."""
+        """Note that a Kafka transaction committed: *offsets* are the group's now."""
         for row in self.rows.values():
             row.committed = max(row.committed, offsets.get(row.key, 0))
             row.note_published(self._published)
@@ -139,10 +142,10 @@ class SpaceSession:
         entry = row.replay.get(work.record.offset)
         if entry is None:
             message = (
-                f"{row.key.topic}/{row.key.partition} offset {work.record.offset} is below the cursor"
-                f" {row.replay_end} of space {self.space.name}, but its journal has no decision for it."
-                " The configuration that decided it may have been another one. Run `idstream restore`,"
-                " or `idstream run --accept-offsets` to go on from the committed offsets."
+                f"{row.key.topic}/{row.key.partition} offset {work.record.offset} is below the"
+                f" cursor {row.replay_end} of space {self.space.name}, but the journal has no"
+                " decision for it; another configuration may have taken it."
+                " Run `idstream restore` to rebuild the index from the profiles topic"
             )
             raise NoStart(message)
         return entry
@@ -173,7 +176,7 @@ class SpaceSession:
         return reading
 
     def _settle_covered(self, works: list[Work], reading: Reading, tally: Tally) -> list[Decided]:
-        """Fold and commit *works*, or a prefix of them where others keep changing what they read."""
+        """Fold and commit *works*, or a prefix where others keep changing what they read."""
         read, duplicates, seq = reading.read, reading.duplicates, reading.seq
         live = [self._replayed(work) is None for work in works]
         conflicts = 0
@@ -253,7 +256,7 @@ class SpaceSession:
         return entries
 
     def _note_read(self, folded: Folded, seq: int, live: list[bool]) -> list[Decided]:
-        """A batch without effects: its decisions wait for the next commit of their rows."""
+        """Keep the decisions of a batch without effects for the next commit of their rows."""
         for place, (decided, is_live) in enumerate(zip(folded.decided, live, strict=True)):
             if is_live:
                 decided.entry = replace(decided.entry, seq=seq, position=READ_PLACE + place)

@@ -1,7 +1,7 @@
 """What the pipeline asks of the index of one space, and what it gets (architecture §2).
 
-``processor.index`` implements it twice, on Redis and in memory; one contract suite holds both to it.
-Rows, cursors, epochs, journals, witnesses, claims: see docs/glossary.md.
+``processor.index`` implements it twice, on Redis and in memory; one contract suite holds both to
+it. Rows, cursors, epochs, journals, witnesses, claims: see docs/glossary.md.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class Ask(Struct, frozen=True):
 
 
 class Trim(Struct, frozen=True):
-    """Journal chunks whose transaction committed, and the versions of their profiles published so far.
+    """Journal chunks whose transaction committed, with the versions published so far.
 
     The oldest *chunks* of the row's journal are dropped if the index holds no newer version of any
     of *published* (0: never published by us).
@@ -99,11 +99,11 @@ class Reading(Struct):
     trimmed: tuple[bool, ...] = ()
     """For each trim, whether it was made."""
     newer: dict[int, Profile] = {}
-    """Current documents that kept a trim from being made: to be published with the next transaction."""
+    """Documents that kept a trim from being made: they go out with the next transaction."""
 
 
 class RowAdvance(Struct, frozen=True):
-    """A commit's effect on one row: its cursor moves from *expected_cursor*, *chunk* joins its journal."""
+    """A commit's effect on one row: its cursor moves, *chunk* joins its journal."""
 
     row: RowKey
     epoch: int
@@ -120,7 +120,10 @@ class Committed(Struct, frozen=True):
 
 
 class Conflict(Struct, frozen=True):
-    """Something that was read has changed: nothing was written; *read* is the whole read set as it is now."""
+    """Something that was read has changed: nothing was written.
+
+    *read* is the whole read set as it is now.
+    """
 
     seq: int
     read: ReadSet
@@ -157,14 +160,15 @@ class Index(Protocol):
     """The identity index, profile store and journal of every space.
 
     Each method is one atomic instant of one space and raises IndexUnavailable, LostWrites or
-    Fenced. *epochs* are the caller's rows with the epochs its claims returned: a higher one in the
-    store raises Fenced, a lower or missing one LostWrites; so does a seq below one this process saw.
+    Fenced. *epochs* are the caller's rows with the epochs its claims returned: a higher one in
+    the store raises Fenced, a lower or missing one LostWrites; so does a seq below one that this
+    process saw.
     """
 
     def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals.
 
-        *owner* names the consumer group and Kafka cluster: a space is bound to the first that claims it.
+        *owner* names the consumer group and Kafka cluster: the first binds the space.
         The stored fingerprint of a row is returned as it was, then replaced by *config* once its
         journal is empty or unchanged; see RowState.config.
         """
@@ -179,15 +183,15 @@ class Index(Protocol):
     ) -> Reading:
         """Return what *asks* name, claim their request ids, and trim journals, in one instant.
 
-        Stops after a bound of keys and bytes (``covered``). With no asks and no trims it only checks
-        epochs and seq: the idle check.
+        Stops after a bound of keys and bytes (``covered``). With no asks and no trims it only
+        checks epochs and seq: the idle check.
         """
         ...
 
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
     ) -> Committed | Conflict:
-        """Check all that *effects* says was read, then write all of it, advance rows, append journals."""
+        """Check all that was read, then write all effects, advance rows, append journals."""
         ...
 
     def token(self, identifier: Identifier) -> bytes:

@@ -225,9 +225,9 @@ def decisions_are_those_of_one_processor(published: Published, pipeline: Pipelin
         if expected != got:
             wrong.append(f"{got}, the resolver says {expected}: {source}")
         why = told.get((OUTPUT_OF.get(outcome["outcome"], ""), source))
-        if why is not None and settled.resolution is not None:
-            if why != json.loads(bytes(settled.resolution)):
-                wrong.append(f"resolution {why}: {source}")
+        expected_why = json.loads(bytes(settled.resolution)) if settled.resolution else None
+        if None not in (why, expected_why) and why != expected_why:
+            wrong.append(f"resolution {why}: {source}")
     for source, outcome in outcomes.items():
         if outcome["outcome"] == "duplicate":
             (settled,) = pipeline.settle([published.inputs[source]])

@@ -126,7 +126,7 @@ class Storm(threading.Thread):
             self.failure = error
 
     def _strike(self, processor: Processor) -> None:
-        """Crash one at a named point, kill it, or freeze it past its session; then bring it back."""
+        """Crash it at a named point, kill it, or freeze it past its session; bring it back."""
         kind = self._chance.choices(["point", "kill", "freeze", "terminate"], [6, 3, 1, 1])[0]
         if kind == "point":
             processor.close()

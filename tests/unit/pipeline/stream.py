@@ -42,7 +42,9 @@ class Stream:
 
     def assigned(self) -> list[Assigned]:
         return [
-            Assigned(topic, partition, "topic-id", *self.offsets.get((topic, partition), (None, "")))
+            Assigned(
+                topic, partition, "topic-id", *self.offsets.get((topic, partition), (None, ""))
+            )
             for topic, partition in self.records
         ]
 

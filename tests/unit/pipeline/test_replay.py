@@ -132,7 +132,10 @@ cuts = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 
 
 @given(
-    st.sampled_from(sorted(STRATEGIES)), histories, cuts, st.integers(1, 3),
+    st.sampled_from(sorted(STRATEGIES)),
+    histories,
+    cuts,
+    st.integers(1, 3),
     st.lists(st.integers(1, 25), max_size=4),
 )
 def test_a_history_with_crashes_has_the_outputs_and_the_graph_of_one_without(
@@ -172,9 +175,7 @@ def test_where_poll_batches_are_cut_does_not_change_what_is_decided(
     assert runs[0] == runs[1]
 
 
-@given(
-    st.sampled_from(sorted(STRATEGIES)), histories, cuts, st.integers(1, 25)
-)
+@given(st.sampled_from(sorted(STRATEGIES)), histories, cuts, st.integers(1, 25))
 def test_every_input_offset_has_one_outcome_and_the_changelog_rebuilds_the_store(
     folder, strategy, history, cuts, crash
 ):
