@@ -12,11 +12,6 @@ from processor.codecs.fault import Fault
 MAX_DEPTH: Final = 128
 """Levels of nesting; fixed, so that a record is judged alike wherever it is decoded."""
 
-_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)",
-    re.DOTALL,
-)
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(b for b in range(256) if b not in b"{}[]")
 _STEP: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
@@ -35,14 +30,15 @@ def open_object(value: bytes | None, max_bytes: int) -> Fields:
     if len(value) > max_bytes:
         raise Fault("the value is larger than limits.max_record_bytes", "oversize")
     _check_text(value)
-    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise Fault(f"the value is nested more than {MAX_DEPTH} levels deep", "malformed")
     try:
-        return _decode_fields(value)
+        fields = _decode_fields(value)  # refuses lone surrogates and NaN wherever they are
     except msgspec.ValidationError:
         raise Fault("the value is JSON, but not an object", "malformed") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise Fault("the value is not valid JSON", "malformed") from None
+        raise Fault("the value is not valid JSON, or nested too deeply", "malformed") from None
+    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise Fault(f"the value is nested more than {MAX_DEPTH} levels deep", "malformed")
+    return fields
 
 
 def _check_text(value: bytes) -> None:
@@ -53,13 +49,9 @@ def _check_text(value: bytes) -> None:
             value.decode()
         except UnicodeDecodeError:
             raise Fault("the value is not valid UTF-8", "malformed") from None
-    if b"\\" not in value or not _ESCAPED_SURROGATE.search(value):
-        return
-    if any(found.group(1) for found in _ESCAPE.finditer(value)):
-        raise Fault("the value holds a lone surrogate", "malformed")
 
 
 def _depth(value: bytes) -> int:
-    """Return how deep *value* is nested, strings left out."""
+    """Return how deep *value*, which is valid JSON, is nested; its strings are left out."""
     brackets = _STRING.sub(b"", value).translate(None, _NOT_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)

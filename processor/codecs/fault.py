@@ -12,7 +12,7 @@ _MISSING: Final = re.compile(r"Object missing required field `(\w+)`", re.ASCII)
 _PATH: Final = re.compile(r" - at `\$([\w.\[\]]*)`$|$", re.ASCII)
 
 
-class Fault(Exception):  # noqa: N818 - a finding on its way to a dead letter or an answer
+class Fault(Exception):
     """A record breaks a rule; caught where the codec ends, never seen outside of it."""
 
     def __init__(

@@ -32,7 +32,7 @@ _decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
 _QUOTE, _LIST, _MAP = b'"', b"[", b"{"
 
 
-class OverLimit(Exception):  # noqa: N818 - a finding on its way to a count
+class OverLimit(Exception):
     """A value is over a limit of semantics §9.7: it is not set, the rest of the record goes on."""
 
 

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -237,6 +238,14 @@ def test_10000_attributes_decode():
     value = json.dumps({"user_attributes": {f"k{n}": n for n in range(10_000)}}).encode()
     batch = decode_batch(value, STANDARD_KEYS, LIMITS)
     assert len(batch.user_attributes) == 10_000
+
+
+def test_no_bad_input_takes_quadratic_time():
+    starts = (b'{"x": "' + b'\\"[' * 80_000, b'{"x": ' + b'"[' * 100_000, b"{" * 200_000)
+    for value in starts:
+        before = perf_counter()
+        assert decode_batch(value, STANDARD_KEYS, LIMITS).reason == "malformed"
+        assert perf_counter() - before < 1
 
 
 def test_memory_stays_flat_however_often_bad_input_comes():

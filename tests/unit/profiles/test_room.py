@@ -37,7 +37,7 @@ def test_no_batch_makes_a_profile_pass_the_limit(document, attributes, state, mo
     limits = Limits(max_profile_bytes=most)
     applied = apply_batch(document, rules(), one, 1, 1, limits)
     after = len(to_json(applied.profile))
-    assert after <= max(most, before)
+    assert after <= max(most - RESERVE, before)
     if applied.profile is document:
         assert applied.notifications is None
 
@@ -53,7 +53,17 @@ def test_what_would_pass_the_limit_is_left_out_and_the_rest_is_stored():
     assert {*applied.profile.workspaces["retail"].attributes} == {"old", "small"}
     assert applied.profile.workspaces["retail"].attributes["old"].value == "x" * 50
     assert applied.bounded == 1
-    assert len(to_json(applied.profile)) <= room
+    assert len(to_json(applied.profile)) <= room - RESERVE
+
+
+def test_room_is_used_to_the_last_byte():
+    document = profile(attributes={"k": attribute("")})
+    full = len(to_json(profile(attributes={"k": attribute("x" * 40)})))
+    one = batch(user_attributes={"k": "x" * 40})
+    for most, fits in ((full, True), (full - 1, False)):
+        limits = Limits(max_profile_bytes=most + RESERVE)
+        applied = apply_batch(document, rules(), one, 0, 0, limits)
+        assert (applied.bounded == 0, applied.profile is not document) == (fits, fits)
 
 
 def test_consent_that_finds_no_room_is_not_announced():
