@@ -1,5 +1,6 @@
 """The composition root: settings in, running processor out; it alone knows all other modules."""
 
+import gc
 import os
 import socket
 import time
@@ -31,12 +32,35 @@ class How(Struct, frozen=True):
     """Where the admin server listens; None: as the settings say."""
 
 
+class Garbage:
+    """Collects garbage between transactions instead of in the middle of poll batches.
+
+    A poll batch makes many small objects that die with it; the collector, left to itself, walks
+    them all again and again (a fifth of the time of a batch, see benchmarks/).
+    """
+
+    FULL_EVERY = 1000
+    """Transactions between collections of everything."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._transactions = 0
+
+    def collect(self) -> None:
+        """Collect what the last transaction left."""
+        self._transactions += 1
+        gc.collect(2 if self._transactions % self.FULL_EVERY == 0 else 1)
+
+
 class Watch:
     """Hears how the loop fares, and tells the metrics and the health checks."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
+    def __init__(self, metrics: Metrics, health: Health, garbage: Garbage) -> None:
         self._metrics = metrics
         self._health = health
+        self._garbage = garbage
 
     def turn(self) -> None:
         """Note that the loop is alive."""
@@ -47,8 +71,9 @@ class Watch:
         self._metrics.phase(name, seconds)
 
     def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
-        """Note a transaction's end."""
+        """Note a transaction's end; what it made is garbage now."""
         self._metrics.transaction(seconds, records, kind)
+        self._garbage.collect()
 
     def lag(self, topic: str, partition: int, n: int) -> None:
         """Note a partition's lag."""
@@ -74,7 +99,7 @@ def serve(
     log = open_log(log_to, settings.observability.log_level)
     points = CrashPoints(environ)
     metrics, health = Metrics(), Health()
-    watch = Watch(metrics, health)
+    watch = Watch(metrics, health, Garbage())
     host = how.admin_host or settings.observability.host
     admin = Admin(host, settings.observability.port, health, metrics.registry)
     index = RedisIndex.connect(
