@@ -5,6 +5,8 @@ the window, so that three of them hold every claim that can matter. Only a recor
 duplicate leaves a claim: otherwise a replay of the first one would find the second's.
 """
 
+from functools import lru_cache
+
 from processor.space import Claim
 
 HOUR_MS = 3_600_000
@@ -12,26 +14,29 @@ _MOST_MS = 2**52
 """Times beyond it (year 144,683) are hostile; it keeps them exact as floating-point numbers."""
 
 
-def width_ms(claim: Claim) -> int:
+@lru_cache(maxsize=64)
+def width_ms(window_ms: int) -> int:
     """Return the width of the buckets: an hour, doubled until the window fits.
 
     So a change of the window within an hour forgets nothing.
     """
     width = HOUR_MS
-    while width < claim.window_ms:
+    while width < window_ms:
         width *= 2
     return width
 
 
 def time_ms(claim: Claim) -> int:
     """Return the claim's time, kept within what can be told apart."""
-    return max(-_MOST_MS, min(claim.time_ms, _MOST_MS))
+    time = claim.time_ms
+    return time if -_MOST_MS < time < _MOST_MS else max(-_MOST_MS, min(time, _MOST_MS))
 
 
-def buckets(claim: Claim) -> tuple[int, ...]:
+def buckets(time_ms: int, window_ms: int) -> tuple[int, ...]:
     """Return the numbers of the buckets that may hold a claim that matters, its own first."""
-    width, time = width_ms(claim), time_ms(claim)
-    own = time // width
-    reach = max(claim.window_ms, 1) - 1
-    around = range((time - reach) // width, (time + reach) // width + 1)
-    return (own, *(number for number in around if number != own))
+    width = width_ms(window_ms)
+    own = time_ms // width
+    first, last = (time_ms - window_ms + 1) // width, (time_ms + window_ms - 1) // width
+    if first == last:
+        return (own,)
+    return (own, *(number for number in range(first, last + 1) if number != own))

@@ -38,6 +38,7 @@ def row(key: RowKey) -> str:
     return f"{key.topic}:{key.partition}"
 
 
+@lru_cache(maxsize=1024)
 def bucket(width_ms: int, number: int) -> str:
     """Return the part of a claim bucket's key that names it."""
     return f"{width_ms // HOUR_MS}:{number}"

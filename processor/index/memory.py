@@ -13,7 +13,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet
 from processor.index import claims, verdicts
 from processor.index.rebuild import IsLookup, canonical, rebuild
-from processor.index.tokens import cached_tokens
+from processor.index.tokens import tokens
 from processor.space import (
     Ask,
     Claim,
@@ -58,7 +58,7 @@ class MemoryIndex:
     """``processor.space.Index`` in the memory of one process; one thread uses it."""
 
     def __init__(self, token_key: bytes = b"", max_keys: int = MAX_KEYS) -> None:
-        self._tokens = cached_tokens(token_key)
+        self._tokens = tokens(token_key)
         self._max_keys = max_keys
         self._spaces: dict[Space, _Space] = {}
 
@@ -228,7 +228,7 @@ def _is_duplicate(held: _Space, claim: Claim | None) -> bool:
     if claim is None or claim.window_ms <= 0:
         return False
     time = claims.time_ms(claim)
-    uses = held.claims.setdefault((claims.width_ms(claim), claim.token), [])
+    uses = held.claims.setdefault((claims.width_ms(claim.window_ms), claim.token), [])
     near = [use for use in uses if abs(use.time_ms - time) < claim.window_ms]
     if any(use.coordinates == claim.coordinates for use in near):
         return False

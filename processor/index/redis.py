@@ -5,10 +5,7 @@ the head of each ``.lua`` file; keys are in ``keys``.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
-
-from msgspec import Raw
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -17,7 +14,7 @@ from processor.index import keys, verdicts, wire
 from processor.index.connection import Connection, Timeouts, load_script
 from processor.index.documents import Documents
 from processor.index.report import ServerReport, report
-from processor.index.tokens import token
+from processor.index.tokens import tokens
 from processor.index.wire import Bounds
 from processor.profiles.document import pack
 from processor.space import (
@@ -50,8 +47,8 @@ class RedisIndex:
         self._connection = connection
         self._prefix = prefix
         self._bounds = bounds or Bounds()
-        self._token_key = token_key
-        self._packed_token = lru_cache(maxsize=65_536)(self._pack_token)
+        self._token = tokens(token_key)
+        self._packed_token = wire.packed(self._token)
         self._documents = Documents()
         self._seen: dict[Space, int] = {}
 
@@ -80,7 +77,7 @@ class RedisIndex:
 
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier*."""
-        return token(self._token_key, identifier)
+        return self._token(identifier)
 
     def profile(self, space: Space, mpid: int) -> Profile | None:
         """Return the document of *mpid* itself: one read, for a person who looks."""
@@ -146,9 +143,6 @@ class RedisIndex:
             read = self._read_set(list(effects.expected_holders), reply[2], reply[3])
             return Conflict(self._saw(space, reply), read)
         raise _verdict(space, reply, [advance.row for advance in advances])
-
-    def _pack_token(self, identifier: Identifier) -> Raw:
-        return wire.binary(token(self._token_key, identifier))
 
     def _control(self, space: Space) -> str:
         return keys.control(self._prefix, space)

@@ -7,6 +7,13 @@ from msgspec import Struct
 
 from processor.index.connection import Connection
 
+COMMANDS = (
+    *("evalsha", "eval", "info", "config|get", "cluster|slots", "select", "ping"),
+    *("get", "mget", "mset", "del", "getrange", "exists", "pexpire"),
+    *("hget", "hmget", "hset", "hsetnx", "hdel", "hincrby", "lrange", "ltrim", "rpush"),
+)
+"""All that the index sends or its scripts call: what its ACL user must be allowed."""
+
 _OLDEST = (7, 0, 0)
 _SOUND_LUA: Mapping[str, Mapping[tuple[int, int], int]] = {
     "redis": {(7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2},

