@@ -4,6 +4,7 @@ import pytest
 
 from processor.index.redis import RedisIndex
 from processor.index.report import describe
+from processor.space import IndexUnavailable
 
 SOUND = {"redis_version": "8.2.2", "aof_enabled": 1, "maxmemory_policy": "noeviction"}
 
@@ -69,4 +70,29 @@ def test_a_real_server_is_described(start_redis):
     assert found.appendonly
     assert found.appendfsync == "everysec"
     assert found.version.count(".") == 2
+    index.close()
+
+
+@pytest.mark.redis
+def test_a_server_that_hides_its_settings_is_described_without(start_redis):
+    node = start_redis()
+    node.client.execute_command("ACL SETUSER shy on >secret +info")
+    index = RedisIndex.connect(node.url.replace("//", "//shy:secret@"), "x")
+
+    [found] = index.server_report()
+
+    assert found.appendfsync is None
+    index.close()
+
+
+@pytest.mark.redis
+def test_a_server_that_is_gone_is_not_described(start_redis):
+    node = start_redis()
+    index = RedisIndex.connect(node.url, "x")
+    index.server_report()
+    node.kill()
+
+    for _ in range(2):
+        with pytest.raises(IndexUnavailable):
+            index.server_report()
     index.close()
