@@ -4,7 +4,7 @@ from processor.settings import SettingsError
 from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
 
 
-class Failure(Exception):  # noqa: N818 - the command failed, the program did not
+class Failure(Exception):
     """A command cannot do what was asked; the message is one line for the person who asked."""
 
 

@@ -17,7 +17,7 @@ _PAUSE_SECONDS: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
 
 
-class EmbeddedUnavailable(Exception):  # noqa: N818 - as IndexUnavailable
+class EmbeddedUnavailable(Exception):
     """The embedded mode cannot be had here; the message says what to install."""
 
 

@@ -31,7 +31,7 @@ class Place(NamedTuple):
     offset: int
 
 
-class NoAnswer(Exception):  # noqa: N818 - nothing failed here, somebody else is late
+class NoAnswer(Exception):
     """What was waited for did not come in time."""
 
 

@@ -1,0 +1,107 @@
+"""``idstream check``: the configuration and everything it points to, as a list of findings."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import click
+
+from processor.commands.failure import Failure
+from processor.commands.tables import print_table
+from processor.crash import POINTS
+from processor.index.redis import RedisIndex
+from processor.journal import Witness, write_witnesses
+from processor.kafka import topics
+from processor.settings import Settings, load
+from processor.space import IndexUnavailable
+
+MOST_METADATA: Final = 4095
+"""Characters of an offset's metadata that brokers take by default (offset.metadata.max.bytes)."""
+_LARGEST: Final = Witness(cursor=2**63 - 1, seq=2**63 - 1)
+
+
+class Finding(NamedTuple):
+    """What was looked at, how it stands, and what is to be said of it."""
+
+    what: str
+    verdict: Literal["ok", "warning", "wrong"]
+    says: str
+
+
+def list_crash_points() -> None:
+    """Print the names of the crash points of test builds, one a line."""
+    for point in POINTS:
+        click.echo(point)
+
+
+def check(config: Path, environ: Mapping[str, str]) -> None:
+    """Print what is right and wrong; raise Failure if anything is wrong."""
+    _report(load(config, environ))
+
+
+def check_and_create(config: Path, environ: Mapping[str, str]) -> None:
+    """Create missing topics with the right settings, then check."""
+    settings = load(config, environ)
+    for name in topics.create_missing(settings.kafka, settings.limits):
+        click.echo(f"created topic {name}")
+    _report(settings)
+
+
+def _report(settings: Settings) -> None:
+    findings = [*configuration(settings), *redis(settings), *kafka(settings)]
+    print_table("idstream check", ("what", "", "says"), findings)
+    wrong = [f for f in findings if f.verdict == "wrong"]
+    if wrong:
+        listed = "; ".join(f"{f.what}: {f.says}" for f in wrong)
+        raise Failure(f"{len(wrong)} wrong: {listed}")
+
+
+def configuration(settings: Settings) -> Iterator[Finding]:
+    """Say what the configuration is, what it warns of, and whether its spaces fit an offset."""
+    names = [space.name for space in settings.spaces()]
+    workspaces, inputs = len(settings.workspaces), len(settings.inputs)
+    yield Finding("configuration", "ok", f"{workspaces} workspaces, {inputs} inputs")
+    for path, text in settings.advice():
+        yield Finding(path, "warning", text)
+    length = len(write_witnesses(dict.fromkeys(names, _LARGEST)))
+    if length > MOST_METADATA:
+        says = (
+            f"{len(names)} spaces need up to {length} characters of an offset's metadata,"
+            f" {MOST_METADATA} fit: use fewer scopes or shorter names, or another process group"
+        )
+        yield Finding("spaces", "wrong", says)
+    else:
+        yield Finding("spaces", "ok", ", ".join(names))
+
+
+def redis(settings: Settings) -> Iterator[Finding]:
+    """Say whether the server can be trusted with the index."""
+    address = settings.redis
+    index = RedisIndex.connect(
+        address.url.reveal(), address.prefix, settings.key(), cluster=address.cluster
+    )
+    try:
+        for report in index.server_report():
+            what = f"redis {report.node}" if report.is_cluster else "redis"
+            yield Finding(what, "ok", f"{report.server} {report.version}")
+            yield from (Finding(what, "wrong", text) for text in report.problems)
+            yield from (Finding(what, "warning", text) for text in report.warnings)
+    except IndexUnavailable as error:
+        yield Finding("redis", "wrong", str(error))
+    finally:
+        index.close()
+
+
+def kafka(settings: Settings) -> Iterator[Finding]:
+    """Say whether the topics are there, and such that nothing is lost or refused."""
+    try:
+        reports = topics.inspect(settings.kafka, settings.limits)
+    except topics.Unreachable as error:
+        yield Finding("kafka", "wrong", str(error))
+        return
+    for report in reports:
+        what = f"topic {report.name}"
+        if not report.problems:
+            yield Finding(what, "ok", report.role)
+        yield from (Finding(what, "wrong", text) for text in report.problems)
+        yield from (Finding(what, "warning", text) for text in report.warnings)
