@@ -94,8 +94,10 @@ class Row(Struct):
     pending: list[Entry] = field(default_factory=list)
     """Decisions of the open transaction that no commit has journalled yet."""
     chunks: deque[Chunk] = field(default_factory=deque)
+    owed: dict[int, int] = field(default_factory=dict)
+    """Profiles that the row owes the changelog, with the newest version of each we published."""
     is_waiting: bool = False
-    """A trim found newer documents, which go out with the next transaction: ask again after it."""
+    """What is owed goes out with the next transaction: ask again after it."""
 
     @classmethod
     def claimed(cls, state: RowState, committed: int, replay_end: int) -> "Row":
@@ -111,6 +113,7 @@ class Row(Struct):
             entries = unpack_entries(seq, chunk)
             row.replay.update((e.offset, e) for e in entries if e.offset >= committed)
             row.note_chunk(entries)
+        row.owed = dict.fromkeys(state.owed, 0)
         return row
 
     def note_chunk(self, entries: tuple[Entry, ...]) -> None:
@@ -119,28 +122,32 @@ class Row(Struct):
         self.chunks.append(Chunk(end=entries[-1].offset + 1 if entries else 0, published=touched))
 
     def trim(self) -> Trim | None:
-        """Return the trim to ask for: the oldest chunks whose records Kafka has committed."""
-        if self.is_waiting or not self.chunks or self.chunks[0].end > self.committed:
-            return None
-        published: dict[int, int] = {}
-        count = 0
+        """Return the trim to ask for: chunks whose records Kafka has committed, and debts."""
+        settled = 0
+        published = {} if self.is_waiting else dict(self.owed)
         for chunk in self.chunks:
             if chunk.end > self.committed:
                 break
-            count += 1
+            settled += 1
             published.update(chunk.published)
-        return Trim(row=self.key, chunks=count, published=published)
+        if not settled and not published:
+            return None
+        return Trim(row=self.key, chunks=settled, published=published)
 
-    def trimmed(self, trim: Trim) -> None:
-        """Forget the chunks that the index dropped."""
+    def trimmed(self, trim: Trim, owed: tuple[int, ...]) -> None:
+        """Forget the chunks that the index dropped; it says what the row still owes."""
         for _ in range(trim.chunks):
             self.chunks.popleft()
+        for mpid in trim.published:
+            self.owed.pop(mpid, None)
+        self.owed.update((mpid, trim.published[mpid]) for mpid in owed)
+        self.is_waiting = bool(self.owed)
 
     def note_published(self, versions: dict[int, int]) -> None:
         """Note which versions of the chunks' profiles a committed transaction published."""
-        for chunk in self.chunks:
-            for mpid in chunk.published.keys() & versions.keys():
-                chunk.published[mpid] = max(chunk.published[mpid], versions[mpid])
+        for held in (self.owed, *(chunk.published for chunk in self.chunks)):
+            for mpid in held.keys() & versions.keys():
+                held[mpid] = max(held[mpid], versions[mpid])
 
 
 _WITNESS = re.compile(r"^([A-Za-z0-9_.\-]+/[a-z]+)=(\d*),(\d+)$")

@@ -35,6 +35,8 @@ So the order of (seq, position) alone puts a commit before the reads of its seq.
 """
 ROUNDS = 3
 """How often a whole batch is folded again after a conflict before it is cut."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Bytes of records that are decided and committed together: they bound what one script writes."""
 CUT_WAIT_SECONDS = 0.002
 """The unit of the wait between rounds of a batch that keeps losing its race."""
 
@@ -84,9 +86,10 @@ class SpaceSession:
         decided: list[Decided] = []
         rest = list(works)
         while rest:
-            asks = [self._ask(work) for work in rest]
-            reading = self._read(asks, [self._row(work).key for work in rest])
-            covered = rest[: reading.covered]
+            lot = _within_bytes(rest)
+            asks = [self._ask(work) for work in lot]
+            reading = self._read(asks, [self._row(work).key for work in lot])
+            covered = lot[: reading.covered]
             done = self._settle_covered(covered, reading, tally)
             decided += done
             rest = rest[len(done) :]
@@ -165,12 +168,8 @@ class SpaceSession:
         )
         if trims:
             self._env.reach("after_trim")
-        for trim, is_done in zip(trims, reading.trimmed, strict=True):
-            row = self.rows[trim.row]
-            if is_done:
-                row.trimmed(trim)
-            else:
-                row.is_waiting = True
+        for trim, owed in zip(trims, reading.owed, strict=True):
+            self.rows[trim.row].trimmed(trim, owed)
         self._republish.update(reading.newer)
         self.seq = max(self.seq, reading.seq)
         return reading
@@ -274,6 +273,16 @@ class SpaceSession:
             if is_live:
                 decided.entry = replace(decided.entry, seq=seq)
         return folded.decided
+
+
+def _within_bytes(works: list[Work]) -> list[Work]:
+    """Return the longest prefix within the bound, one record at least."""
+    size = 0
+    for place, work in enumerate(works):
+        size += len(work.record.value or b"")
+        if size > MOST_BYTES and place:
+            return works[:place]
+    return works
 
 
 def _everything(read: ReadSet, more: Unread) -> Ask:

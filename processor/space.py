@@ -76,10 +76,12 @@ class Ask(Struct, frozen=True):
 
 
 class Trim(Struct, frozen=True):
-    """Journal chunks whose transaction committed, with the versions published so far.
+    """Journal chunks whose transaction committed, and what the changelog has of their profiles.
 
-    The oldest *chunks* of the row's journal are dropped if the index holds no newer version of any
-    of *published* (0: never published by us).
+    The oldest *chunks* of the row's journal are dropped. Of the profiles in *published* the row
+    *owes* those of which the index holds a newer version than the one named (0: never published by
+    us): another processor overtook us, and compaction may keep what we appended. The row remembers
+    them until a later trim names a version that is not overtaken.
     """
 
     row: RowKey
@@ -96,10 +98,10 @@ class Reading(Struct):
     read: ReadSet
     duplicates: tuple[bool, ...]
     """For each covered ask: whether another record had claimed its ``source_request_id`` before."""
-    trimmed: tuple[bool, ...] = ()
-    """For each trim, whether it was made."""
+    owed: tuple[tuple[int, ...], ...] = ()
+    """For each trim, the profiles that its row owes the changelog now."""
     newer: dict[int, Profile] = {}
-    """Documents that kept a trim from being made: they go out with the next transaction."""
+    """Documents of owed profiles (within a bound): they go out with the next transaction."""
 
 
 class RowAdvance(Struct, frozen=True):
@@ -147,6 +149,8 @@ class RowState(Struct, frozen=True):
     """Fingerprint of the identity settings the row was last claimed or moved under; '' if new."""
     chunks: tuple[tuple[int, bytes], ...]
     """The journal, oldest first: (seq of the commit, encoded entries)."""
+    owed: tuple[int, ...] = ()
+    """Profiles that the row owes the changelog, see Trim."""
 
 
 class Claimed(Struct, frozen=True):

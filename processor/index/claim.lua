@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}}
--- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}}...}}, one a row;
+-- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
+--          {digits...}}...}}, one a row;
 --          or {'lost_space'}, or {'other_group'}
 --
 -- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
@@ -19,7 +20,7 @@ for at, claim in ipairs(rows) do
   local row, journal = base .. 'r:' .. claim[1], base .. 'j:' .. claim[1]
   if redis.call('HGET', row, 'topic_id') ~= claim[2] then
     -- A new row, or a topic made anew under an old name: its offsets begin again.
-    redis.call('DEL', journal)
+    redis.call('DEL', journal, base .. 'o:' .. claim[1])
     redis.call('HDEL', row, 'cursor', 'config')
     redis.call('HSET', row, 'topic_id', claim[2])
   end
@@ -28,6 +29,6 @@ for at, claim in ipairs(rows) do
   local chunks = redis.call('LRANGE', journal, 0, -1)
   redis.call('HSET', row, 'next', config)
   if #chunks == 0 then redis.call('HSET', row, 'config', config) end
-  states[at] = {now[1], now[2], now[3] or '', chunks}
+  states[at] = {now[1], now[2], now[3] or '', chunks, redis.call('SMEMBERS', base .. 'o:' .. claim[1])}
 end
 return {'ok', redis.call('HGET', control, 'seq'), states}

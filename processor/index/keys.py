@@ -8,6 +8,7 @@ keys of the space begin with it and the generation that it names, and the script
 ``p:<mpid>``           a document (``processor.profiles.document``)
 ``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next
 ``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
+``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
 ``d:<hours>:<number>`` claims in one bucket of record time: token to msgpack (time, coordinates)…
 ====================== =============================================================================
 

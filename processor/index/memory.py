@@ -38,6 +38,7 @@ class _Row(Struct):
     config: str = ""
     next_config: str = ""
     chunks: list[tuple[int, bytes]] = field(default_factory=list)
+    owed: set[int] = field(default_factory=set)
 
 
 class _Use(Struct, frozen=True):
@@ -102,7 +103,7 @@ class MemoryIndex:
         _check_epochs(space, held, epochs)
         _check_trims(epochs, trims)
         read, newer = ReadSet({}, {}), dict[int, Profile]()
-        trimmed = tuple(_trim(held, trim, newer) for trim in trims)
+        owed = tuple(_trim(held, trim, newer) for trim in trims)
         covered = 0
         for ask in asks:
             if len(read.holders) + len(read.profiles) >= self._max_keys and covered:
@@ -110,7 +111,7 @@ class MemoryIndex:
             _collect(held, ask.identifiers, ask.mpids, read)
             covered += 1
         duplicates = tuple(_is_duplicate(held, ask.claim) for ask in asks[:covered])
-        return Reading(covered, held.seq, read, duplicates, trimmed, newer)
+        return Reading(covered, held.seq, read, duplicates, owed, newer)
 
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
@@ -147,7 +148,9 @@ def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
         row = _Row(epoch=row.epoch if row else 0, topic_id=claim.topic_id)
         held.rows[claim.row] = row
     row.epoch += 1
-    state = RowState(claim.row, row.epoch, row.cursor, row.config, tuple(row.chunks))
+    state = RowState(
+        claim.row, row.epoch, row.cursor, row.config, tuple(row.chunks), tuple(sorted(row.owed))
+    )
     row.next_config = config
     if not row.chunks:
         row.config = config
@@ -178,20 +181,20 @@ def _check_trims(epochs: Mapping[RowKey, int], trims: Sequence[Trim]) -> None:
         raise ValueError("only the owner of a row may trim its journal")
 
 
-def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> bool:
+def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> tuple[int, ...]:
     found = {
         mpid: profile
         for mpid, published in trim.published.items()
         if (profile := held.profiles.get(mpid)) is not None and profile.version > published
     }
     newer.update(found)
-    if found:
-        return False
     row = held.rows[trim.row]
     del row.chunks[: trim.chunks]
     if not row.chunks:
         row.config = row.next_config
-    return True
+    row.owed -= trim.published.keys()
+    row.owed |= found.keys()
+    return tuple(found)
 
 
 def _collect(

@@ -5,7 +5,8 @@
 --          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
 --          claims {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
 --          trims {{row, chunks, {digits, version, ...}}...}}
--- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 a claim}, trimmed {0|1}, newer}
+-- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 a claim}, owed {{digits...} a
+--          trim}, newer {digits, document, ...}}
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --
 -- Twice is harmless: a claim finds itself by its coordinates. A trim does not, but nobody sends one
@@ -29,16 +30,16 @@ for at = 1, #token_ends do
   covered = at
 end
 
--- Trims: a document newer than what was published keeps the journal as it is.
-local trimmed, newer, newer_bytes = {}, {}, 0
+-- Trims: the row owes a document that is newer than what was published.
+local owed, newer, newer_bytes = {}, {}, 0
 for at, trim in ipairs(trims) do
   local published = trim[3]
-  trimmed[at] = 1
+  owed[at] = {}
   for pair = 1, #published, 2 do
     local key = base .. 'p:' .. published[pair]
     local version = redis.call('GETRANGE', key, 1, 8)
     if #version == 8 and version ~= published[pair + 1] and bytes_below(published[pair + 1], version) then
-      trimmed[at] = 0
+      table.insert(owed[at], published[pair])
       if newer_bytes < bounds[2] then
         local document = redis.call('GET', key)
         newer_bytes = newer_bytes + #document
@@ -94,12 +95,17 @@ end
 
 -- From here on everything is written.
 for at, trim in ipairs(trims) do
-  if trimmed[at] == 1 then
-    local journal, row = base .. 'j:' .. trim[1], base .. 'r:' .. trim[1]
-    redis.call('LTRIM', journal, trim[2], -1)
-    if redis.call('EXISTS', journal) == 0 then
-      redis.call('HSET', row, 'config', redis.call('HGET', row, 'next') or '')
-    end
+  local journal, row, debt = base .. 'j:' .. trim[1], base .. 'r:' .. trim[1], base .. 'o:' .. trim[1]
+  redis.call('LTRIM', journal, trim[2], -1)
+  if redis.call('EXISTS', journal) == 0 then
+    redis.call('HSET', row, 'config', redis.call('HGET', row, 'next') or '')
+  end
+  if redis.call('EXISTS', debt) == 1 then
+    local published = trim[3]
+    for pair = 1, #published, 2 do redis.call('SREM', debt, published[pair]) end
+  end
+  for first = 1, #owed[at], CHUNK do
+    redis.call('SADD', debt, unpack(owed[at], first, math.min(first + CHUNK - 1, #owed[at])))
   end
 end
 for _, bucket in ipairs(buckets) do
@@ -115,4 +121,4 @@ for _, bucket in ipairs(buckets) do
     redis.call('PEXPIRE', key, lifetimes[bucket])
   end
 end
-return {'ok', seq, covered, found.holders, found.documents, duplicates, trimmed, newer}
+return {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer}

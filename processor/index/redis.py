@@ -112,7 +112,7 @@ class RedisIndex:
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _verdict(space, reply, list(epochs))
-        _, _, covered, holders, documents, claimed, trimmed, newer = reply
+        _, _, covered, holders, documents, claimed, owed, newer = reply
         duplicates = [False] * covered
         for number, is_duplicate in zip(request.claims, claimed, strict=False):
             duplicates[number] = is_duplicate == 1
@@ -121,7 +121,7 @@ class RedisIndex:
             seq=self._saw(space, reply),
             read=self._read_set(request.identifiers, holders, documents),
             duplicates=tuple(duplicates),
-            trimmed=tuple(is_trimmed == 1 for is_trimmed in trimmed),
+            owed=tuple(tuple(map(keys.mpid_of, digits)) for digits in owed),
             newer={m: p for m, p in self._profiles(newer).items() if p is not None},
         )
 

@@ -11,6 +11,7 @@ COMMANDS = (
     *("evalsha", "eval", "info", "config|get", "cluster|slots", "select", "ping"),
     *("get", "mget", "mset", "del", "getrange", "exists", "pexpire"),
     *("hget", "hmget", "hset", "hsetnx", "hdel", "hincrby", "lrange", "ltrim", "rpush"),
+    *("sadd", "srem", "smembers"),
 )
 """All that the index sends or its scripts call: what its ACL user must be allowed."""
 

@@ -124,16 +124,18 @@ def pack_commit(
 
 def row_state(row: RowKey, state: Sequence[object]) -> RowState:
     """Return a row from the reply of claim.lua."""
-    epoch, cursor, config, chunks = state
+    epoch, cursor, config, chunks, owed = state
     assert isinstance(epoch, bytes)
     assert isinstance(config, bytes)
     assert isinstance(chunks, list)
+    assert isinstance(owed, list)
     return RowState(
         row=row,
         epoch=int(epoch),
         cursor=int(cursor) if isinstance(cursor, bytes) else None,
         config=config.decode(),
         chunks=tuple(_chunk(chunk) for chunk in chunks),
+        owed=tuple(sorted(map(keys.mpid_of, owed))),
     )
 
 

@@ -16,6 +16,7 @@ from processor.space import (
     LostWrites,
     RowClaim,
     RowKey,
+    RowState,
     Trim,
 )
 from tests.contract.conftest import SMALL, OpenIndex
@@ -451,7 +452,7 @@ def test_the_fingerprint_changes_when_the_journal_is_trimmed(index: Index):
     epochs = claim(index, config="old")
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
     epochs = claim(index, config="new")
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 1})]).trimmed == (True,)
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 1})]).owed == ((),)
 
     assert config_of(index, "newest") == "new"
 
@@ -459,10 +460,12 @@ def test_the_fingerprint_changes_when_the_journal_is_trimmed(index: Index):
 # ---- trims ------------------------------------------------------------------------------------
 
 
+def row_of(index: Index) -> RowState:
+    return index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows[0]
+
+
 def journal(index: Index) -> list[int]:
-    return [
-        seq for seq, _ in index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows[0].chunks
-    ]
+    return [seq for seq, _ in row_of(index).chunks]
 
 
 def test_published_chunks_are_trimmed_oldest_first(index: Index):
@@ -473,12 +476,12 @@ def test_published_chunks_are_trimmed_oldest_first(index: Index):
 
     found = index.read(SPACE, epochs, [], [Trim(ROW, 2, {0: 1, 1: 1})])
 
-    assert found.trimmed == (True,)
+    assert found.owed == ((),)
     assert found.newer == {}
     assert journal(index) == [4, 5]
 
 
-def test_a_newer_document_keeps_its_chunks_and_comes_along(open_index: OpenIndex):
+def test_an_overtaken_profile_comes_along_and_is_owed_until_it_is_published(open_index: OpenIndex):
     index, other = open_index(), open_index()
     epochs = claim(index)
     store(index, profile(7), profile(8), advances=[advance(epochs[ROW], None, 5)])
@@ -486,30 +489,40 @@ def test_a_newer_document_keeps_its_chunks_and_comes_along(open_index: OpenIndex
 
     found = index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 1, 8: 1})])
 
-    assert found.trimmed == (False,)
+    assert found.owed == ((7,),)
     assert found.newer == {7: profile(7, EMAIL, version=2)}
-    again = index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 2, 8: 1})])
-    assert again.trimmed == (True,)
-    assert journal(index) == []
+    state = row_of(index)
+    assert (state.chunks, state.owed) == ((), (7,))
+    epochs = {ROW: state.epoch}
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 1})]).owed == ((7,),)
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
+    assert row_of(index).owed == ()
 
 
-def test_what_was_never_published_keeps_its_chunks(index: Index):
+def test_what_was_never_published_is_owed(index: Index):
     epochs = claim(index)
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
 
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 0})]).trimmed == (False,)
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {99: 0})]).trimmed == (True,)
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 0, 99: 0})]).owed == ((7,),)
 
 
-def test_each_row_is_trimmed_for_itself(index: Index):
+def test_each_row_is_trimmed_and_owes_for_itself(index: Index):
     epochs = claim(index, ROW, OTHER_ROW)
     moves = [advance(epochs[ROW], None, 5), advance(epochs[OTHER_ROW], None, 5, OTHER_ROW)]
     store(index, profile(7), profile(8), advances=moves)
 
     trims = [Trim(ROW, 1, {7: 0}), Trim(OTHER_ROW, 1, {8: 1})]
 
-    assert index.read(SPACE, epochs, [Ask((EMAIL,))], trims).trimmed == (False, True)
-    assert journal(index) == [2]
+    assert index.read(SPACE, epochs, [Ask((EMAIL,))], trims).owed == ((7,), ())
+    assert row_of(index).owed == (7,)
+
+
+def test_a_recreated_topic_owes_nothing(index: Index):
+    epochs = claim(index)
+    store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
+    index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 0})])
+
+    assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")]).rows[0].owed == ()
 
 
 def test_versions_are_compared_as_numbers(index: Index):
@@ -517,8 +530,8 @@ def test_versions_are_compared_as_numbers(index: Index):
     big = Effects({}, {7: 0}, {}, {7: profile(7, version=256)})
     index.commit(SPACE, big, [advance(epochs[ROW], None, 5)])
 
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 255})]).trimmed == (False,)
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 2**40})]).trimmed == (True,)
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 255})]).owed == ((7,),)
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2**40})]).owed == ((),)
 
 
 def test_a_row_that_is_not_ours_is_not_trimmed(index: Index):

@@ -320,7 +320,7 @@ def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connec
     found = index.read(SPACE, epochs, [Ask((DEVICE,), claim=request_id)], [Trim(ROW, 1, {7: 1})])
 
     assert found.newer == {7: profile(7, DEVICE, version=2)}
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 2})]).trimmed == (True,)
+    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
     assert index.server_report()[0].appendfsync == "everysec"
     with pytest.raises(redis.exceptions.NoPermissionError):
         RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [])
