@@ -1,0 +1,97 @@
+"""What topics must be like, judged without a cluster."""
+
+import pytest
+
+from processor.kafka.topics import COMPACTION_LAG_MS, ROOM, Topic, judge, needed_bytes, settings_for
+from processor.rules import Limits
+from processor.settings import KafkaSettings
+
+KAFKA = KafkaSettings()
+LIMITS = Limits()
+NAMES = {**KAFKA.topics.outputs, "batches": "event-batches", "requests": "identity-requests"}
+DEFAULTS = {"max.message.bytes": "1048588", "cleanup.policy": "delete", "retention.ms": "604800000"}
+
+
+def cluster(**settings: dict[str, str]) -> dict[str, Topic]:
+    """Return all topics as they must be, but for the given settings of some roles."""
+    found: dict[str, Topic] = {}
+    inputs = {n: Topic(n, 4, DEFAULTS) for n in KAFKA.topics.inputs}
+    needed = needed_bytes(KAFKA, LIMITS, inputs)
+    for role, name in NAMES.items():
+        right = {**DEFAULTS, **settings_for(role, needed), **settings.get(role, {})}
+        found[name] = Topic(name, 4, right)
+    return found
+
+
+def judged(found: dict[str, Topic]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    return {r.role: (r.problems, r.warnings) for r in judge(KAFKA, LIMITS, found)}
+
+
+def test_topics_as_they_are_created_are_right():
+    assert set(judged(cluster()).values()) == {((), ())}
+    assert set(judged(cluster())) == set(NAMES)
+
+
+@pytest.mark.parametrize("role", sorted(NAMES))
+def test_a_missing_topic_is_wrong(role):
+    found = cluster()
+    del found[NAMES[role]]
+    assert "does not exist" in judged(found)[role][0][0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"cleanup.policy": "delete"}, "cleanup.policy is delete"),
+        ({"cleanup.policy": "compact,delete"}, "cleanup.policy is compact,delete"),
+        ({"min.compaction.lag.ms": "0"}, "min.compaction.lag.ms is 0"),
+        ({"min.compaction.lag.ms": str(COMPACTION_LAG_MS - 1)}, "min.compaction.lag.ms is"),
+        ({"message.timestamp.type": "CreateTime"}, "message.timestamp.type must be LogAppendTime"),
+        ({"max.message.bytes": str(LIMITS.max_profile_bytes)}, "max.message.bytes is"),
+    ],
+)
+def test_profiles_must_keep_every_newest_version(settings, says):
+    problems, _ = judged(cluster(profiles=settings))["profiles"]
+    assert [p for p in problems if p.startswith(says)]
+
+
+@pytest.mark.parametrize("role", sorted(set(NAMES) - {"profiles"}))
+def test_no_other_topic_may_be_compacted(role):
+    problems, _ = judged(cluster(**{role: {"cleanup.policy": "compact"}}))[role]
+    assert "records would vanish" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("role", "most"),
+    [
+        ("enriched", LIMITS.max_record_bytes + LIMITS.max_profile_bytes + ROOM),
+        ("responses", LIMITS.max_record_bytes + ROOM),
+        ("profiles", LIMITS.max_profile_bytes + ROOM),
+        ("dead_letters", 1_048_588 + ROOM),
+    ],
+)
+def test_an_output_must_take_the_largest_record_that_can_come(role, most):
+    assert not judged(cluster(**{role: {"max.message.bytes": str(most)}}))[role][0]
+    problems, _ = judged(cluster(**{role: {"max.message.bytes": str(most - 1)}}))[role]
+    assert problems == (f"max.message.bytes is {most - 1}; a record may have {most}",)
+
+
+def test_dead_letters_take_what_the_largest_input_takes():
+    problems, _ = judged(cluster(requests={"max.message.bytes": "5000000"}))["dead_letters"]
+    assert problems == (
+        f"max.message.bytes is {1_048_588 + ROOM}; a record may have {5000000 + ROOM}",
+    )
+
+
+def test_topics_that_are_joined_should_have_as_many_partitions():
+    found = cluster()
+    found["identity-changes"] = Topic("identity-changes", 8, found["identity-changes"].settings)
+    reports = judged(found)
+    for role in ("enriched", "changes", "profiles"):
+        assert "cannot be joined" in reports[role][1][0]
+    assert reports["responses"] == ((), ())
+
+
+def test_changes_that_expire_are_pointed_out():
+    _, warnings = judged(cluster(changes={"retention.ms": "1000"}))["changes"]
+    assert "no longer leads to the graph" in warnings[0]
