@@ -42,7 +42,11 @@ def check(config: Path, environ: Mapping[str, str]) -> None:
 def check_and_create(config: Path, environ: Mapping[str, str]) -> None:
     """Create missing topics with the right settings, then check."""
     settings = load(config, environ)
-    for name in topics.create_missing(settings.kafka, settings.limits):
+    try:
+        created = topics.create_missing(settings.kafka, settings.limits)
+    except topics.Unreachable as error:
+        raise Failure(str(error)) from None
+    for name in created:
         click.echo(f"created topic {name}")
     _report(settings)
 

@@ -27,7 +27,7 @@ from processor.commands.journeys import (
     Step,
 )
 from processor.commands.tables import print_table
-from processor.kafka.conversation import Conversation, Place
+from processor.kafka.conversation import Conversation, NoAnswer, Place
 from processor.outcome import Record
 from processor.settings import Settings
 
@@ -51,6 +51,8 @@ def demo(environ: Mapping[str, str]) -> None:
         client = Conversation(running.kafka)
         try:
             differs = _play(Stage(client, processor, running))
+        except NoAnswer as late:
+            raise Failure(str(late)) from None
         finally:
             client.close()
     if differs:
@@ -112,7 +114,7 @@ class Stage:
             if self._processor.error is not None:
                 raise self._processor.error
             if monotonic() > deadline:
-                raise Failure("the processor did not answer a step in time")
+                raise NoAnswer("the processor did not answer a step in time")
             self._collect(self._client.read(within=0.5))
         return self._answers[place]
 
