@@ -121,12 +121,12 @@ class Metrics:
         """Note how far behind the end of a partition its position is."""
         self._lag.labels(topic, str(partition)).set(records)
 
-    def forget_lag(self, topic: str, partition: int) -> None:
-        """Drop the lag of a partition that was given up: somebody else measures it now."""
-        self._lag.remove(topic, str(partition))
-
     def partitions(self, started: int, waiting: int) -> None:
-        """Note how many own partitions are processed, and how many wait to be."""
+        """Note how many own partitions are processed, and how many wait to be.
+
+        Lags begin anew: those of partitions that were given up are somebody else's to tell.
+        """
+        self._lag.clear()
         self._partitions.labels("processed").set(started)
         self._partitions.labels("waiting").set(waiting)
 

@@ -73,9 +73,9 @@ def test_transactions_lag_and_errors_are_counted_as_they_happen():
     metrics = Metrics()
     metrics.transaction(0.1, 50, "committed")
     metrics.transaction(0.2, 0, "aborted")
+    metrics.partitions(2, 1)
     metrics.lag("event-batches", 3, 17)
     metrics.error("index", "unavailable")
-    metrics.partitions(2, 1)
     found = metrics.registry
     assert value(found, "transactions_total", kind="committed") == 1
     assert value(found, "transaction_seconds_count", kind="aborted") == 1
@@ -84,6 +84,18 @@ def test_transactions_lag_and_errors_are_counted_as_they_happen():
     assert value(found, "errors_total", source="index", kind="unavailable") == 1
     assert value(found, "partitions", state="processed") == 2
     assert value(found, "partitions", state="waiting") == 1
+
+
+def test_the_lag_of_a_partition_that_was_given_up_is_not_told_any_more():
+    metrics = Metrics()
+    metrics.lag("event-batches", 3, 17)
+    metrics.partitions(1, 0)
+    metrics.lag("event-batches", 4, 5)
+    labels = {"topic": "event-batches", "partition": "3"}
+    assert metrics.registry.get_sample_value("idstream_consumer_lag_records", labels) is None
+    assert (
+        value(metrics.registry, "consumer_lag_records", topic="event-batches", partition="4") == 5
+    )
 
 
 def test_two_processes_worth_of_metrics_do_not_meet():
