@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from processor.kafka.clients import Config
 from processor.kafka.errors import TIMED_OUT, commits_again
-from processor.kafka.publishing import Publishing
+from processor.kafka.publishing import Publishing, serve
 from processor.outcome import Output
 
 
@@ -37,7 +37,7 @@ class Deliveries:
     def commit(self, offsets: Sequence[TopicPartition], within: float) -> None:
         """Wait until every output is delivered, then commit *offsets*."""
         deadline = monotonic() + within
-        while self._producer.flush(max(0.0, deadline - monotonic())):
+        while serve(self._producer.flush, max(0.0, deadline - monotonic())):
             if monotonic() >= deadline:
                 self._publishing.refuse(KafkaError(TIMED_OUT))
         self._publishing.check()
@@ -56,5 +56,5 @@ class Deliveries:
 
     def abort(self, within: float) -> None:
         """Forget failures: what is still under way may arrive, and will be published again."""
-        self._producer.poll(min(within, 0))
+        serve(self._producer.poll, min(within, 0))
         self._publishing.clear()

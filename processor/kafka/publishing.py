@@ -1,6 +1,6 @@
 """What both guarantees share: handing outputs to a producer, and telling its errors apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -9,7 +9,7 @@ from processor.kafka.errors import ends_the_process
 from processor.outcome import Output
 
 
-class Undone(Exception):  # noqa: N818 - it asks for a rewind
+class Undone(Exception):
     """What was published since the last commit does not count: abort it, and rewind."""
 
     def __init__(self, error: KafkaError) -> None:
@@ -40,6 +40,19 @@ class Committer(Protocol):
         ...
 
 
+def serve(call: Callable[[float], int], seconds: float) -> int:
+    """Call ``poll`` or ``flush``, which run callbacks, and raise what they mean to raise.
+
+    The client raises a fatal error from its callback, and trips over it in the next callback.
+    """
+    try:
+        return call(seconds)
+    except SystemError as tripped:
+        if isinstance(tripped.__cause__, KafkaException):
+            raise tripped.__cause__ from None
+        raise
+
+
 class Publishing:
     """Hands outputs to *producer*, and keeps the first error of a delivery."""
 
@@ -65,10 +78,10 @@ class Publishing:
                     break
                 except BufferError:
                     # Deliveries time out after seconds, so there will be room.
-                    producer.poll(0.1)
+                    serve(producer.poll, 0.1)
                 except KafkaException as failure:
                     self.refuse(failure.args[0])
-        producer.poll(0)
+        serve(producer.poll, 0)
 
     def check(self) -> None:
         """Raise if a delivery failed since the last ``clear``."""

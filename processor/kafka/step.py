@@ -59,7 +59,7 @@ class Observer(Protocol):
         ...
 
     def phase(self, name: str, seconds: float) -> None:
-        """Hear of time spent by a poll batch (consume, process, produce) or a transaction (commit)."""
+        """Hear of time spent in consume, process, produce (a poll batch) or commit."""
         ...
 
     def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:

@@ -1,17 +1,22 @@
 """exactly_once: outputs and offsets in one Kafka transaction (docs/architecture.md)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from threading import Thread
 from time import monotonic
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from processor.kafka.clients import Config
 from processor.kafka.errors import TIMED_OUT
-from processor.kafka.publishing import Publishing
+from processor.kafka.publishing import Publishing, serve
 from processor.outcome import Output
 
-# A call that timed out is resumed at once, so this only bounds how long librdkafka is away.
-_SLICE_S = 1.0
+_SLICE_S: Final = 1.0
+"""How long librdkafka is away at most: a call that timed out is resumed at once."""
+_OFFSETS_S: Final = 5.0
+"""What sending offsets may take: milliseconds, or seconds while the group's coordinator moves."""
 
 
 class Transactions:
@@ -67,11 +72,13 @@ class Transactions:
         self._flush(deadline)
         self._reach("before_send_offsets")
         if offsets:
-            positions = list(offsets)
-            group = self._consumer.consumer_group_metadata()
-            self._again(
-                lambda t: self._producer.send_offsets_to_transaction(positions, group, t), deadline
+            send = partial(
+                self._producer.send_offsets_to_transaction,
+                list(offsets),
+                self._consumer.consumer_group_metadata(),
             )
+            until = min(deadline, monotonic() + _OFFSETS_S)
+            self._again(lambda _: _apart(send, until), until)
         self._reach("before_kafka_commit")
         self._again(self._producer.commit_transaction, deadline)
         self._open = False
@@ -97,7 +104,7 @@ class Transactions:
 
     def _flush(self, deadline: float) -> None:
         """Wait for the outputs: offsets sent before wait 100 ms for partitions still joining."""
-        while self._producer.flush(min(_SLICE_S, max(0.0, deadline - monotonic()))):
+        while serve(self._producer.flush, min(_SLICE_S, max(0.0, deadline - monotonic()))):
             if monotonic() >= deadline:
                 self._publishing.refuse(KafkaError(TIMED_OUT))
 
@@ -120,3 +127,26 @@ class Transactions:
                 return False
             raise
         return True
+
+
+def _apart(call: Callable[[float], None], deadline: float) -> None:
+    """Make *call* in a thread of its own, and leave it behind if it is not done by *deadline*.
+
+    librdkafka forgets the timeout of send_offsets_to_transaction when the group's coordinator goes
+    away, and may never return (its issues 5456 and 5511). Whoever waits here gives the producer up.
+    """
+    failures: list[KafkaException] = []
+
+    def run() -> None:
+        try:
+            call(max(0.0, deadline - monotonic()))
+        except KafkaException as failure:
+            failures.append(failure)
+
+    thread = Thread(target=run, name="send-offsets", daemon=True)
+    thread.start()
+    thread.join(max(0.0, deadline - monotonic()))
+    if thread.is_alive():
+        raise KafkaException(KafkaError(TIMED_OUT))
+    if failures:
+        raise failures[0]

@@ -60,7 +60,7 @@ appender.stdout.layout.pattern = %d %p %c: %m%n
 """
 
 
-class Unavailable(Exception):  # noqa: N818 - a reason to skip, not a failure
+class Unavailable(Exception):
     """A Kafka of this kind cannot be had on this machine."""
 
 

@@ -1,0 +1,209 @@
+import itertools
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from processor.outcome import Output
+from processor.space import Fenced, IndexUnavailable, LostWrites
+from tests.kafka.passing import PassThrough, all_came_out_once, fill, flow, running
+from tests.servers.waiting import eventually
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+GUARANTEES = ["exactly_once", "at_least_once"]
+
+
+def code(failure: BaseException) -> int:
+    assert isinstance(failure, KafkaException), failure
+    return failure.args[0].code()
+
+
+def test_a_producer_fenced_by_another_process_ends_the_loop(kafka):
+    line = flow(kafka, instance_id="one")
+    step = PassThrough()
+    with running(line, step) as one:
+        fill(line, 400)
+        eventually(lambda: step.commits)
+        usurper = Producer(
+            {"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{line.group}-one"}
+        )
+        usurper.init_transactions(30)
+        fill(line, 400, start=400)
+        assert code(one.failure()) == KafkaError._FENCED
+    with running(line, PassThrough()):
+        all_came_out_once(line)
+
+
+def test_a_transaction_that_outlived_its_timeout_ends_the_loop_and_leaves_nothing(kafka):
+    line = flow(kafka, client={"transaction.timeout.ms": 2000}, commit_interval_ms=60_000)
+    fill(line, 4000)
+
+    class Slow(PassThrough):
+        def process(self, records):
+            if self.processed:
+                time.sleep(4)  # the broker's clock is what is tested
+            return super().process(records)
+
+    with running(line, Slow()) as one:
+        assert code(one.failure()) == KafkaError._FENCED
+    with running(line, PassThrough()):
+        all_came_out_once(line)
+
+
+def test_a_broker_killed_under_at_least_once_costs_no_record(kafka):
+    line = flow(kafka, guarantee="at_least_once", max_batch_records=50, commit_interval_ms=20)
+    fill(line, 10_000)
+
+    def restart():
+        kafka.node.kill()
+        kafka.node.start()
+
+    with running(line, PassThrough(), reach=at_nth("before_kafka_commit", 3, restart)):
+        eventually(lambda: line.offsets_in() <= line.offsets_out().keys(), within=60, every=1)
+
+
+def test_a_broker_that_is_not_there_at_the_start_is_waited_for(kafka):
+    line = flow(kafka)
+    fill(line, 100)
+    kafka.node.kill()
+    with running(line, PassThrough()) as one:
+        eventually(lambda: one.listener.errors)
+        kafka.node.start()
+        all_came_out_once(line)
+
+
+def at_nth(point: str, n: int, act) -> Callable[[str], None]:
+    """Return what does *act* at the *n*-th passage of a named point."""
+    passages = itertools.count(1)
+
+    def reach(name: str) -> None:
+        if name == point and next(passages) == n:
+            act()
+
+    return reach
+
+
+@pytest.mark.parametrize("point", ["after_produce", "before_send_offsets", "before_kafka_commit"])
+def test_a_broker_killed_inside_a_transaction_costs_no_record(kafka, point):
+    line = flow(kafka, max_batch_records=50, commit_interval_ms=20)
+    fill(line, 10_000)
+    step = PassThrough()
+
+    def restart():
+        assert step.processed
+        kafka.node.kill()
+        kafka.node.start()
+
+    with running(line, step, reach=at_nth(point, 2, restart)):
+        all_came_out_once(line, within=60)
+
+
+def test_a_commit_without_an_answer_is_settled_by_a_new_producer(kafka):
+    """The broker freezes for longer than a commit may take: nobody knows what became of it."""
+    line = flow(kafka, max_batch_records=50, commit_interval_ms=20)
+    fill(line, 10_000)
+    freeze = at_nth("before_kafka_commit", 3, kafka.node.pause)
+    with running(line, PassThrough(), reach=freeze) as one:
+        try:
+            eventually(lambda: one.listener.kinds["aborted"], within=60)
+        finally:
+            kafka.node.resume()
+        all_came_out_once(line, within=60)
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_the_index_away_means_waiting_and_starting_again_from_what_is_committed(kafka, guarantee):
+    line = flow(kafka, guarantee=guarantee)
+    fill(line, 2000)
+
+    class Away(PassThrough):
+        times = 0
+
+        def process(self, records):
+            if self.processed >= 1000 and self.times < 4:
+                self.times += 1
+                raise IndexUnavailable
+            return super().process(records)
+
+        def assign(self, partitions, others):
+            super().assign(partitions, others)
+            if 0 < self.times < 4:
+                self.times += 1
+                raise IndexUnavailable
+
+    step = Away()
+    with running(line, step) as one:
+        eventually(lambda: line.offsets_in() <= line.offsets_out().keys())
+        assert one.listener.errors.count(("index", "IndexUnavailable")) == step.forgotten == 4
+        assert len(step.assigned) == 5
+        assert all(len(partitions) == 4 for partitions, _ in step.assigned)
+    if guarantee == "exactly_once":
+        all_came_out_once(line)
+
+
+@pytest.mark.parametrize("failure", [LostWrites("behind"), Fenced("newer owner")])
+def test_what_cannot_be_lived_with_ends_the_loop_and_aborts_what_is_open(kafka, failure):
+    line = flow(kafka, commit_interval_ms=60_000)
+    fill(line, 2000)
+
+    class Failing(PassThrough):
+        def process(self, records):
+            if self.processed:
+                raise failure
+            return super().process(records)
+
+    step = Failing()
+    with running(line, step) as one:
+        assert one.failure() is failure
+    assert step.processed
+    assert line.results() == []
+    with running(line, PassThrough()):
+        all_came_out_once(line, within=8)  # an open transaction would hold its offsets for 10 s
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_an_output_too_large_for_its_topic_ends_the_loop(kafka, guarantee):
+    line = flow(kafka, guarantee=guarantee)
+
+    class Large(PassThrough):
+        def process(self, records):
+            return [Output("enriched", b"k", os.urandom(2_000_000), ())]
+
+    fill(line, 1)
+    with running(line, Large()) as one:
+        assert code(one.failure()) == KafkaError.MSG_SIZE_TOO_LARGE
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_an_output_topic_that_does_not_exist_ends_the_loop(kafka, guarantee):
+    line = flow(kafka, guarantee=guarantee, client={"topic.metadata.propagation.max.ms": 1000})
+    kafka.admin.delete_topics([line.output])[line.output].result(30)
+    fill(line, 1)
+    with running(line, PassThrough()) as one:
+        assert code(one.failure()) == KafkaError._UNKNOWN_TOPIC
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_metadata_that_kafka_refuses_ends_the_loop(kafka, guarantee):
+    line = flow(kafka, guarantee=guarantee)
+    fill(line, 1)
+
+    class Wordy(PassThrough):
+        def metadata(self, topic, partition):
+            return "x" * 4097
+
+    with running(line, Wordy()) as one:
+        assert code(one.failure()) == KafkaError.OFFSET_METADATA_TOO_LARGE
+
+
+def test_a_second_process_with_the_same_instance_id_ends_the_first(kafka):
+    line = flow(kafka, instance_id="one")
+    fill(line, 1000)
+    with running(line, PassThrough()) as one:
+        eventually(lambda: one.listener.started == 4)
+        with running(line, PassThrough()):
+            fill(line, 1000, start=1000)
+            assert code(one.failure()) in (KafkaError._FENCED, KafkaError._FATAL)
+            all_came_out_once(line)

@@ -1,0 +1,129 @@
+from collections import Counter
+
+import pytest
+
+from processor.space import IndexUnavailable, LostWrites
+from tests.kafka.passing import PassThrough, Running, all_came_out_once, fill, flow, running
+from tests.servers.waiting import eventually
+
+pytestmark = pytest.mark.kafka
+
+
+def test_a_second_member_takes_its_share_and_no_record_is_lost_or_doubled(kafka):
+    line = flow(kafka, partitions=4)
+    fill(line, 4000)
+    first, second = PassThrough("first"), PassThrough("second")
+    with running(line, first) as one:
+        eventually(lambda: first.processed)
+        with running(line, second) as two:
+            fill(line, 4000, start=4000)
+            eventually(lambda: one.listener.started == 2 and two.listener.started == 2)
+            fill(line, 4000, start=8000)
+            all_came_out_once(line)
+        eventually(lambda: one.listener.started == 4)
+        fill(line, 400, start=12000)
+        all_came_out_once(line)
+    assert second.processed
+    assert len(first.revoked) >= 2
+
+
+def test_partitions_that_stay_are_not_assigned_again(kafka):
+    line = flow(kafka, partitions=4)
+    first = PassThrough("first")
+    with running(line, first) as one:
+        eventually(lambda: one.listener.started == 4)
+        with running(line, PassThrough("second")) as two:
+            eventually(lambda: two.listener.started == 2)
+        eventually(lambda: one.listener.started == 4)
+    times = Counter(p.partition for partitions, _ in first.assigned for p in partitions)
+    assert sorted(times.values()) == [1, 1, 2, 2]
+
+
+def test_the_offsets_of_the_groups_other_partitions_are_shown_at_an_assignment(kafka):
+    line = flow(kafka, partitions=4)
+    fill(line, 40)
+    second = PassThrough("second")
+    with running(line, PassThrough("first")) as one:
+        all_came_out_once(line)
+        with running(line, second) as two:
+            eventually(lambda: one.listener.started == 2 and two.listener.started == 2)
+    (mine, others) = second.assigned[0]
+    assert {p.partition for p in mine}.isdisjoint(p.partition for p in others)
+    assert {p.partition for p in (*mine, *others)} == {0, 1, 2, 3}
+    assert all('"first"' in p.metadata for p in others)
+
+
+def test_partitions_taken_before_they_were_started_are_given_up(kafka):
+    line = flow(kafka, partitions=4)
+    fill(line, 400)
+
+    class Unready(PassThrough):
+        def assign(self, partitions, others):
+            raise IndexUnavailable
+
+    with running(line, Unready()) as one:
+        eventually(lambda: one.listener.waiting == 4)
+        with running(line, PassThrough("second")) as two:
+            eventually(lambda: one.listener.waiting == 2 and two.listener.started == 2)
+            one.end()
+            eventually(lambda: two.listener.started == 4)
+            all_came_out_once(line)
+
+
+def test_a_member_that_was_silent_for_too_long_loses_its_partitions_and_carries_on(kafka):
+    """The other member owns them meanwhile; what was open is aborted, nothing is doubled."""
+    line = flow(kafka, 4, client={"max.poll.interval.ms": 6000}, commit_interval_ms=20_000)
+    fill(line, 400)
+
+    class Sleepy(PassThrough):
+        second: Running | None = None
+
+        def process(self, records):
+            outputs = super().process(records)
+            if self.second is not None and not self.forgotten:
+                eventually(lambda: self.second.listener.started == 4, within=30)
+            return outputs
+
+    sleepy, second = Sleepy(), PassThrough("second")
+    with running(line, sleepy) as one:
+        eventually(lambda: sleepy.processed)
+        with running(line, second) as two:
+            sleepy.second = two
+            fill(line, 400, start=400)
+            eventually(lambda: sleepy.forgotten, within=40)
+            assert ("consumer", "partitions_lost") in one.listener.errors
+            eventually(lambda: one.listener.started == 2)
+            all_came_out_once(line)
+
+
+def test_the_index_away_while_partitions_are_taken_rewinds_the_rest(kafka):
+    line = flow(kafka, partitions=4)
+    fill(line, 400)
+
+    class Forgetful(PassThrough):
+        def revoke(self, partitions):
+            super().revoke(partitions)
+            raise IndexUnavailable
+
+    first = Forgetful()
+    with running(line, first) as one:
+        eventually(lambda: one.listener.started == 4)
+        with running(line, PassThrough("second")) as two:
+            eventually(lambda: one.listener.started == 2 and two.listener.started == 2)
+            assert first.forgotten == 1
+            fill(line, 400, start=400)
+            all_came_out_once(line)
+
+
+def test_lost_writes_noticed_while_partitions_are_taken_end_the_loop(kafka):
+    line = flow(kafka, partitions=4)
+
+    class Loser(PassThrough):
+        def revoke(self, partitions):
+            raise LostWrites("behind")
+
+    with running(line, Loser()) as one:
+        eventually(lambda: one.listener.started == 4)
+        with running(line, PassThrough("second")) as two:
+            assert isinstance(one.failure(), LostWrites)
+            eventually(lambda: two.listener.started == 4)
