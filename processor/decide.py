@@ -111,7 +111,7 @@ class Folder(Struct, frozen=True):
             if work.time_ms > after.last_seen_ms:
                 after = replace(after, last_seen_ms=work.time_ms)
             view.put(after)
-        return applied.notifications, applied.bounded
+        return applied.notifications, applied.bounded + work.batch.bounded_attributes
 
     def _changes(
         self, decision: Decision, edits: tuple[Edit, ...], profile: Profile | None

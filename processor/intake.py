@@ -7,7 +7,7 @@ request that breaks a rule is answered with its error (interfaces §1, §4).
 from msgspec import Struct
 
 from processor.codecs.json import decode_batch, decode_request
-from processor.identity.model import IdentityRequest, Space
+from processor.identity.model import IdentityRequest, Seed, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
 from processor.outcome import DeadLetter, Record
@@ -149,12 +149,10 @@ class Intake(Struct, frozen=True):
             return record.timestamp_ms
         return claimed_ms
 
-    def _seed(self, record: Record, space: Space) -> bytes:
-        """Return what a new MPID is derived from; hashed only if one is needed."""
-        place = (
-            f"{space.name}|{record.topic}|{record.partition}|{record.offset}|{record.timestamp_ms}|"
-        )
-        return b"|".join((self.key, place.encode(), record.value or b""))
+    def _seed(self, record: Record, space: Space) -> Seed:
+        """Return what a new MPID is derived from: the record's place, time and bytes, keyed."""
+        topic, partition, offset, time_ms, _, value, _ = record
+        return self.key, space.name, topic, partition, offset, time_ms, value or b""
 
 
 def _is_json(content_type: bytes) -> bool:

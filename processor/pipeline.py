@@ -14,6 +14,7 @@ from time import perf_counter
 from msgspec import Struct
 
 from processor.decide import Decided, Folder
+from processor.enrichment import FieldCache
 from processor.identity.model import IdentityPolicy, Space
 from processor.intake import Intake, Taken, Work
 from processor.journal import Witness, read_witnesses, write_witnesses
@@ -69,7 +70,7 @@ class Pipeline:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._intake = Intake(setting.rules, setting.key)
-        self._publisher = Publisher(with_outcomes=setting.with_outcomes)
+        self._publisher = Publisher(setting.with_outcomes, FieldCache())
         self._envs = {
             s.space: Env(
                 index=setting.index,
@@ -136,8 +137,9 @@ class Pipeline:
 
     def process(self, records: Sequence[Record]) -> list[Output]:
         """Process a poll batch and return what is to be published for it, in order."""
-        settled = self.settle(records)
-        outputs = [output for one in settled for output in one.outputs()]
+        outputs: list[Output] = []
+        for settled in self.settle(records):
+            settled.add_outputs(outputs)
         outputs += self._republished()
         return outputs
 

@@ -4,7 +4,7 @@ from msgspec import Raw, Struct, field
 
 from processor.codecs import output as encode
 from processor.decide import Decided
-from processor.enrichment import enrich
+from processor.enrichment import FieldCache, splice
 from processor.identity.decision import Decision
 from processor.identity.profile import Profile
 from processor.intake import Rejected, Taken, Unasked, Work
@@ -49,17 +49,23 @@ class Settled(Struct):
     resolution: Raw | None = None
     outcome_record: Output | None = None
 
-    def outputs(self) -> list[Output]:
-        """Return all outputs of the record."""
-        first = [] if self.output is None else [self.output]
-        last = [] if self.outcome_record is None else [self.outcome_record]
-        return [*first, *self.changes, *self.profiles, *last]
+    def add_outputs(self, outputs: list[Output]) -> None:
+        """Append all outputs of the record."""
+        if self.output is not None:
+            outputs.append(self.output)
+        if self.changes:
+            outputs += self.changes
+        if self.profiles:
+            outputs += self.profiles
+        if self.outcome_record is not None:
+            outputs.append(self.outcome_record)
 
 
 class Publisher(Struct, frozen=True):
     """Writes the outputs of records; the ``outcomes`` topic only where it is named."""
 
     with_outcomes: bool
+    cache: FieldCache
 
     def settle(self, taken: Taken, decided: Decided | None) -> Settled:
         """Return what becomes of a record and what is published for it, but for profiles."""
@@ -69,7 +75,7 @@ class Publisher(Struct, frozen=True):
             settled = _unasked(taken)
         else:
             assert decided is not None
-            settled = _decided(taken, decided)
+            settled = _decided(taken, decided, self.cache)
         if self.with_outcomes:
             record = taken.record
             settled.outcome_record = Output(
@@ -115,7 +121,7 @@ def _unasked(unasked: Unasked) -> Settled:
     return Settled(record, Outcome("answered", unasked.error[1]), output)
 
 
-def _decided(work: Work, decided: Decided) -> Settled:
+def _decided(work: Work, decided: Decided, cache: FieldCache) -> Settled:
     entry, record, workspace = decided.entry, work.record, work.rules.workspace
     decision = entry.decision
     settled = Settled(
@@ -128,7 +134,7 @@ def _decided(work: Work, decided: Decided) -> Settled:
     if work.call is not None and decision is not None:
         settled.output = _response(work.call, decision, workspace, decided)
     elif entry.outcome == "forwarded":
-        settled.output = _forwarded(work, decided, settled.resolution)
+        settled.output = _forwarded(work, decided, settled.resolution, cache)
         if decision is None:  # read_only: nothing of it was asked of the index
             settled.outcome = Outcome("forwarded")
     return settled
@@ -145,7 +151,7 @@ def _response(
     return Output("responses", record.key, value, headers)
 
 
-def _forwarded(work: Work, decided: Decided, resolution: Raw | None) -> Output:
+def _forwarded(work: Work, decided: Decided, resolution: Raw | None, cache: FieldCache) -> Output:
     record, profile = work.record, decided.profile
     if profile is None:
         return _as_received(record)
@@ -159,7 +165,11 @@ def _forwarded(work: Work, decided: Decided, resolution: Raw | None) -> Output:
     return Output(
         "enriched",
         profile_key(profile.scope, profile.environment, profile.mpid),
-        enrich(work.batch, profile, work.rules.workspace.name, decided.entry.notifications),
+        splice(
+            work.batch,
+            cache.fields(profile, work.rules.workspace.name),
+            decided.entry.notifications,
+        ),
         headers,
     )
 

@@ -2,11 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct, field
 
-from processor.identity.decision import Created, Decision
+from processor.identity.decision import (
+    Created,
+    Decision,
+    Matched,
+    Merged,
+    NotFound,
+    Refused,
+)
 from processor.journal import Change
+
+KINDS: Final = {
+    Matched: "matched",
+    Created: "created",
+    Merged: "merged",
+    NotFound: "not_found",
+    Refused: "refused",
+}
 
 
 class Tally(Struct):
@@ -43,8 +59,10 @@ class Tally(Struct):
         self.bounded += bounded
         if decision is None:
             return
-        self.decisions[strategy, str(decision.__struct_config__.tag)] += 1
-        self.profiles_created += isinstance(decision, Created)
+        kind = type(decision)
+        self.decisions[strategy, KINDS[kind]] += 1
+        if kind is Created:
+            self.profiles_created += 1
         for skip in decision.skipped:
             self.skipped[skip.identity_type, skip.reason] += 1
         for change in changes:

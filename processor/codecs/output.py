@@ -4,6 +4,7 @@ Shapes are those of interfaces §1, §4, §5 and §7. MPIDs are decimal text in 
 JSON numbers of 63 bits are rounded by JavaScript.
 """
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -53,7 +54,25 @@ class ChangeEvent(Struct, frozen=True, kw_only=True):
 
 def resolution(decision: Decision) -> bytes:
     """Return the ``resolution`` header of an attributed batch: why it was attributed as it was."""
+    if isinstance(decision, Matched):  # most of all, and few of them differ
+        return _matched_resolution(
+            decision.matched_on, decision.candidates, decision.source_mpid, decision.skipped
+        )
     return _encode(_resolution(decision))
+
+
+@lru_cache(maxsize=4096)
+def _matched_resolution(
+    matched_on: str | None, candidates: int, source_mpid: int | None, skipped: tuple[Skip, ...]
+) -> bytes:
+    why = Matched(
+        0,
+        matched_on=matched_on,
+        candidates=candidates,
+        source_mpid=source_mpid,
+        skipped=skipped,
+    )
+    return _encode(_resolution(why))
 
 
 def response(
@@ -134,11 +153,16 @@ def outcome_record(outcome: Outcome) -> bytes:
 
 def source_headers(record: Record) -> Headers:
     """Return the headers that name the record an output comes from."""
-    return (
-        ("source-topic", record.topic.encode()),
-        ("source-partition", b"%d" % record.partition),
-        ("source-offset", b"%d" % record.offset),
-    )
+    return (*_partition_headers(record.topic, record.partition), _offset_header(record.offset))
+
+
+def _offset_header(offset: int) -> tuple[str, bytes]:
+    return "source-offset", b"%d" % offset
+
+
+@lru_cache(maxsize=4096)
+def _partition_headers(topic: str, partition: int) -> Headers:
+    return ("source-topic", topic.encode()), ("source-partition", b"%d" % partition)
 
 
 def dead_letter_headers(letter: DeadLetter, record: Record, attempts: int = 1) -> Headers:

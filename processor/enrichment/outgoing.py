@@ -28,6 +28,29 @@ def enrich(
     return splice(batch, profile_fields(profile, workspace), notifications)
 
 
+class FieldCache:
+    """The encoded fields of profiles met lately: a known user's stay the same for many batches.
+
+    A profile is known by identity, which the index keeps while its document is unchanged.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._known: dict[tuple[int, str], tuple[Profile, dict[str, Raw]]] = {}
+
+    def fields(self, profile: Profile, workspace: str) -> dict[str, Raw]:
+        """Return what :func:`profile_fields` does."""
+        key = id(profile), workspace
+        known = self._known.get(key)
+        if known is not None and known[0] is profile:
+            return known[1]
+        fields = profile_fields(profile, workspace)
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[key] = profile, fields
+        return fields
+
+
 def profile_fields(profile: Profile, workspace: str) -> dict[str, Raw]:
     """Return the fields that depend on the profile alone, encoded."""
     data = profile.workspaces.get(workspace, _EMPTY)

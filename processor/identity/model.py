@@ -26,6 +26,10 @@ class Identifier(NamedTuple):
     value: str
 
 
+Seed = tuple[bytes | str | int, ...]
+"""What a new MPID is derived from, in parts: hashed only where one is needed."""
+
+
 class Space(NamedTuple):
     """What one hash tag of the index holds: an identity scope in one environment."""
 
@@ -81,7 +85,7 @@ class IdentityRequest(Struct, frozen=True):
     time_ms: int = 0
     """The time of the request (semantics §12.2 item 13): created, added, last seen."""
     input: str = "default"
-    seed: bytes = b""
+    seed: Seed = ()
     """What a new MPID is derived from: the record's place, time and digest, keyed."""
     may_create: bool = True
     """False for update_only inputs: a decision that would create is NotFound."""

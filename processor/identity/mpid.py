@@ -2,15 +2,20 @@
 
 from hashlib import blake2b
 
+from processor.identity.model import Seed
+
 _POSITIVE = (1 << 63) - 1
 
 
-def derive_mpid(seed: bytes, attempt: int) -> int:
+def derive_mpid(seed: Seed, attempt: int) -> int:
     """Return the positive 63-bit MPID of *seed* at *attempt*; a collision asks for the next.
 
     A replay of the same record gives the same id, and without the key in the seed nobody can
     tell which record made it.
     """
     place = attempt.to_bytes(8, "big")
-    digest = blake2b(seed, digest_size=8, salt=place, person=b"idstream mpid").digest()
-    return (int.from_bytes(digest, "big") & _POSITIVE) or 1
+    state = blake2b(digest_size=8, salt=place, person=b"idstream mpid")
+    for part in seed:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        state.update(len(data).to_bytes(8, "big") + data)
+    return (int.from_bytes(state.digest(), "big") & _POSITIVE) or 1

@@ -69,7 +69,7 @@ def requests(draw, most=12):
     """Return requests that may name the MPIDs which the requests before them would have made."""
     made, found, time_ms = [], [], START_MS
     for number in range(draw(st.integers(1, most))):
-        seed = str(number).encode()
+        seed = (number,)
         mpids = st.none() | st.sampled_from([*found, 77]) if found else st.none()
         action = draw(
             st.sampled_from(("identify", "login", "logout", "batch", "batch", "modify", "search"))

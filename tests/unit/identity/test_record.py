@@ -356,11 +356,11 @@ def test_a_taken_mpid_is_not_given_out_again():
     from processor.identity.mpid import derive_mpid
 
     world = World(CONVERSION)
-    taken = derive_mpid(str(world.number + 1).encode(), 0)
+    taken = derive_mpid((world.number + 1,), 0)
     world.given(taken, customerid="A")
     request = world.request("identify", identifiers(ios_idfv="D"), previous_mpid=taken)
     answer = world.ask(request).decision
-    assert answer.mpid == derive_mpid(str(world.number).encode(), 1)
+    assert answer.mpid == derive_mpid((world.number,), 1)
 
 
 def test_a_contested_profile_writes_its_activity_also_when_something_is_skipped():

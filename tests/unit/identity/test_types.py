@@ -76,9 +76,11 @@ def test_presets_are_valid_configurations():
 
 def test_an_mpid_follows_from_seed_and_attempt():
     drawn = {
-        derive_mpid(seed, attempt) for seed in (b"", b"a", b"b" * 5000) for attempt in range(50)
+        derive_mpid(seed, attempt)
+        for seed in ((), (b"a",), (b"a", b""), (b"b" * 5000,))
+        for attempt in range(50)
     }
-    assert len(drawn) == 150
+    assert len(drawn) == 200
     assert all(0 < mpid < 1 << 63 for mpid in drawn)
-    assert derive_mpid(b"record", 0) == derive_mpid(b"record", 0)
-    assert derive_mpid(b"record", 0) == 1451394198672397569
+    assert derive_mpid((b"record", 7), 0) == derive_mpid((b"record", 7), 0)
+    assert derive_mpid((b"record", 7), 0) == 5917036540117932883

@@ -72,7 +72,7 @@ class World:
             action=action,
             identifiers=tuple(known),
             time_ms=at_ms,
-            seed=str(self.number).encode(),
+            seed=(self.number,),
             **rest,
         )
 
