@@ -210,16 +210,16 @@ class Pipeline:
             space = one.work.space
             for document in one.documents:
                 if last[space, document.mpid] == place:
-                    settled[place].profiles.append(
-                        self._publisher.profile(document, settled[place].record)
-                    )
+                    record = settled[place].record
+                    source = record.topic, record.partition, record.offset
+                    settled[place].profiles.append(self._publisher.profile(document, source))
                     self._sessions[space].note_published(document)
 
     def _republished(self) -> list[Output]:
         return [
-            self._publisher.profile(profile, None)
+            self._publisher.profile(owed.profile, (owed.row.topic, owed.row.partition, owed.offset))
             for session in self._sessions.values()
-            for profile in session.republished()
+            for owed in session.owed()
         ]
 
     def _count(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:

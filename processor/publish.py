@@ -86,14 +86,17 @@ class Publisher(Struct, frozen=True):
             )
         return settled
 
-    def profile(self, profile: Profile, record: Record | None) -> Output:
-        """Return a profile's record for the changelog; *record* caused its version."""
-        headers = () if record is None else encode.source_headers(record)
+    def profile(self, profile: Profile, source: tuple[str, int, int]) -> Output:
+        """Return a profile's record for the changelog.
+
+        *source* is the topic, partition and offset of the record that caused its version; of a
+        document published again, the last settled record of the row that owed it.
+        """
         return Output(
             "profiles",
             profile_key(profile.scope, profile.environment, profile.mpid),
             to_json(profile),
-            (*headers, ("mpid", b"%d" % profile.mpid)),
+            (*encode.place_headers(*source), ("mpid", b"%d" % profile.mpid)),
         )
 
 

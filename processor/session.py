@@ -52,6 +52,15 @@ class Env(Struct, frozen=True):
     """Passes a named crash point."""
 
 
+class Owed(Struct, frozen=True):
+    """A document to publish again: another processor overtook the version that we published."""
+
+    profile: Profile
+    row: RowKey
+    """Whose debt it is, and the last record of it that Kafka has committed."""
+    offset: int
+
+
 class SpaceSession:
     """The state and steps of one space. One thread uses it."""
 
@@ -60,7 +69,7 @@ class SpaceSession:
         self._env = env
         self.rows: dict[RowKey, Row] = {}
         self.seq = 0
-        self._republish: dict[int, Profile] = {}
+        self._owed: dict[int, Owed] = {}
         self._published: dict[int, int] = {}
 
     # ---- rows -------------------------------------------------------------------------------
@@ -95,15 +104,17 @@ class SpaceSession:
             rest = rest[len(done) :]
         return decided
 
-    def republished(self) -> list[Profile]:
-        """Return the documents that the next transaction must hold besides its own."""
-        profiles = [
-            p for p in self._republish.values() if self._published.get(p.mpid, 0) < p.version
+    def owed(self) -> list[Owed]:
+        """Return, once, the documents that the next transaction must hold besides its own."""
+        owed = [
+            one
+            for mpid, one in self._owed.items()
+            if self._published.get(mpid, 0) < one.profile.version
         ]
-        self._republish = {}
-        for profile in profiles:
-            self.note_published(profile)
-        return profiles
+        self._owed = {}
+        for one in owed:
+            self.note_published(one.profile)
+        return owed
 
     def note_published(self, profile: Profile) -> None:
         """Note that the open transaction holds this version of *profile*."""
@@ -113,11 +124,6 @@ class SpaceSession:
     def check(self) -> None:
         """Trim what can be trimmed, and notice lost writes and newer owners, without any record."""
         self._read([], list(self.rows))
-
-    @property
-    def is_trimmed(self) -> bool:
-        """Whether no row waits for a trim that could be asked for now."""
-        return all(row.trim() is None for row in self.rows.values())
 
     # ---- the transaction --------------------------------------------------------------------
 
@@ -169,8 +175,11 @@ class SpaceSession:
         if trims:
             self._env.reach("after_trim")
         for trim, owed in zip(trims, reading.owed, strict=True):
-            self.rows[trim.row].trimmed(trim, owed)
-        self._republish.update(reading.newer)
+            row = self.rows[trim.row]
+            row.trimmed(trim, owed)
+            for mpid in owed:
+                if mpid in reading.newer:
+                    self._owed[mpid] = Owed(reading.newer[mpid], row.key, row.committed - 1)
         self.seq = max(self.seq, reading.seq)
         return reading
 

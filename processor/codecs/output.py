@@ -153,11 +153,12 @@ def outcome_record(outcome: Outcome) -> bytes:
 
 def source_headers(record: Record) -> Headers:
     """Return the headers that name the record an output comes from."""
-    return (*_partition_headers(record.topic, record.partition), _offset_header(record.offset))
+    return place_headers(record.topic, record.partition, record.offset)
 
 
-def _offset_header(offset: int) -> tuple[str, bytes]:
-    return "source-offset", b"%d" % offset
+def place_headers(topic: str, partition: int, offset: int) -> Headers:
+    """Return the headers that name a place in an input topic."""
+    return (*_partition_headers(topic, partition), ("source-offset", b"%d" % offset))
 
 
 @lru_cache(maxsize=4096)
