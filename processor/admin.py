@@ -27,7 +27,7 @@ class Health(Struct):
     clock: Callable[[], float] = time.monotonic
     stale_seconds: float = STALE_SECONDS
     turned_at: float | None = field(default=None)
-    is_assigned: bool = False
+    has_started: bool = False
     is_index_reachable: bool = False
 
     def turn(self) -> None:
@@ -43,7 +43,7 @@ class Health(Struct):
         """Return what keeps the process from being ready, in words."""
         wanted = {
             "the loop has not turned lately": self.is_alive and self.turned_at is not None,
-            "no partitions are assigned": self.is_assigned,
+            "partitions wait to be started": self.has_started,
             "the index does not answer": self.is_index_reachable,
         }
         return tuple(text for text, holds in wanted.items() if not holds)

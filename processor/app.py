@@ -13,13 +13,14 @@ from msgspec import Struct
 from processor.admin import Admin, Health
 from processor.crash import CrashPoints
 from processor.index.redis import RedisIndex
+from processor.kafka import topics
 from processor.kafka.cluster import wait_for_cluster_id
 from processor.kafka.open import Options, open_loop
 from processor.kafka.step import TransactionKind
-from processor.logs import open_log
+from processor.logs import Log, open_log
 from processor.metrics import Metrics
 from processor.pipeline import Pipeline, Setting, SpaceRules
-from processor.settings import Settings
+from processor.settings import Settings, SettingsError
 from processor.space import Index
 
 
@@ -86,10 +87,13 @@ class Watch:
             self._health.is_index_reachable = False
 
     def partitions(self, started: int, waiting: int) -> None:
-        """Note what this process has; started partitions have been claimed in the index."""
+        """Note what this process has; what is started has been claimed in the index.
+
+        A standby, which the group gave nothing, is as ready as it can be.
+        """
         self._metrics.partitions(started, waiting)
-        self._health.is_assigned = started > 0
-        self._health.is_index_reachable = self._health.is_index_reachable or started > 0
+        self._health.has_started = waiting == 0
+        self._health.is_index_reachable = self._health.is_index_reachable or waiting == 0
 
 
 def serve(
@@ -109,10 +113,13 @@ def serve(
         cluster=settings.redis.cluster,
     )
     try:
-        log.info("starting", guarantee=settings.kafka.guarantee, group=settings.kafka.group_id)
+        kafka = settings.kafka
+        log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
         cluster = "embedded" if how.embedded else wait_for_cluster_id(settings.kafka, stop, watch)
         if cluster is None:
             return
+        if not how.embedded:
+            compare_topics(settings, log)
         owner = f"{settings.kafka.group_id}@{cluster}"
         step = build_pipeline(settings, index, owner, metrics, (points.reach, how))
         options = Options(
@@ -126,6 +133,25 @@ def serve(
     finally:
         index.close()
         admin.stop()
+
+
+def compare_topics(settings: Settings, log: Log) -> None:
+    """Log what is wrong with the topics; refuse to start where ours would not fit into them.
+
+    A profile or an enriched batch that its topic refuses would stop the processor for good.
+    """
+    try:
+        reports = topics.inspect(settings.kafka, settings.limits)
+    except topics.Unreachable:
+        return  # it is waited for; `idstream check` says it at once
+    for report in reports:
+        for problem in report.problems:
+            log.warning("topic_problem", topic=report.name, role=report.role, problem=problem)
+        if report.is_too_small and report.role in ("profiles", "enriched"):
+            raise SettingsError(
+                f"topic {report.name} takes smaller records than [limits] allows:"
+                f" {report.problems[0]}; raise it, or lower limits.max_profile_bytes"
+            )
 
 
 def build_pipeline(

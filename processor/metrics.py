@@ -5,7 +5,13 @@ Counts are added once a transaction has committed, never per record (docs/operat
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 
 from processor.tally import Tally
 
@@ -18,6 +24,7 @@ class Metrics:
     """The metrics of one process. One thread counts; scrapes may come from another."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series of creation times beside each counter: nobody asks
         self.registry = registry = CollectorRegistry(auto_describe=True)
 
         def counter(name: str, text: str, *labels: str) -> Counter:

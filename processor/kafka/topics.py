@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.clients import client_config
+from processor.kafka.clients import client_config, producer_config
 from processor.rules import Limits
 from processor.settings import KafkaSettings
 
@@ -53,6 +53,8 @@ class TopicReport(Struct, frozen=True):
     name: str
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_too_small: bool = False
+    """It would refuse a record that the limits allow."""
 
 
 def inspect(kafka: KafkaSettings, limits: Limits) -> list[TopicReport]:
@@ -111,13 +113,16 @@ def needed_bytes(
 ) -> dict[str, int]:
     """Return by role how large a record its topic must take."""
     largest = max((found[n].most_bytes for n in kafka.topics.inputs if n in found), default=0)
-    return {
-        "profiles": limits.max_profile_bytes + ROOM,
-        "enriched": limits.max_record_bytes + limits.max_profile_bytes + ROOM,
-        "responses": limits.max_record_bytes + ROOM,
+    needed = {
+        "profiles": limits.max_profile_bytes,
+        "enriched": limits.max_record_bytes + limits.max_profile_bytes,
+        "responses": limits.max_record_bytes,
         # A dead letter is the record as it came, however large.
-        "dead_letters": (largest or _DEFAULT_BYTES) + ROOM,
+        "dead_letters": largest or _DEFAULT_BYTES,
     }
+    # Records travel in batches, and one that is refused fails the transaction.
+    batch = int(producer_config(kafka)["batch.size"])
+    return {role: max(needed.get(role, 0), batch) + ROOM for role in kafka.topics.outputs}
 
 
 def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> list[TopicReport]:
@@ -136,8 +141,10 @@ def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> l
         if role in JOINED and len(counts) > 1:
             text = f"has {topic.partitions} partitions; {', '.join(JOINED)} differ in theirs"
             warnings += (f"{text} and cannot be joined",)
-        problems = tuple(_problems(role, topic, needed.get(role, 0)))
-        reports.append(TopicReport(role, name, problems, warnings))
+        least = needed.get(role, 0)
+        problems = tuple(_problems(role, topic, least))
+        too_small = topic.most_bytes < least
+        reports.append(TopicReport(role, name, problems, warnings, too_small))
     return reports
 
 

@@ -70,16 +70,16 @@ def test_it_is_alive_until_the_loop_stands_still_for_too_long(admin, health, clo
 def test_it_is_ready_with_partitions_and_an_index(admin, health, clock):
     assert ask(admin, "/readyz") == (
         503,
-        "the loop has not turned lately\nno partitions are assigned\nthe index does not answer\n",
+        "the loop has not turned lately\npartitions wait to be started\nthe index does not answer\n",
     )
     health.turn()
-    health.is_assigned = True
+    health.has_started = True
     assert ask(admin, "/readyz") == (503, "the index does not answer\n")
     health.is_index_reachable = True
     assert ask(admin, "/readyz") == (200, "ready\n")
-    health.is_assigned = False
-    assert ask(admin, "/readyz") == (503, "no partitions are assigned\n")
-    health.is_assigned = True
+    health.has_started = False
+    assert ask(admin, "/readyz") == (503, "partitions wait to be started\n")
+    health.has_started = True
     clock.now += 10
     assert ask(admin, "/readyz")[0] == 503
 
