@@ -1,7 +1,7 @@
 """The admin server: ``/metrics``, ``/livez`` and ``/readyz``, and nothing else.
 
-One visible thread. Alive means that the last turn of the loop is not too old; ready means that all it was given
-is started and the index answers.
+One visible thread. Alive means that the loop's last turn is not too old; ready means that all that
+the process was given is started and the index answers.
 """
 
 import threading
