@@ -136,7 +136,10 @@ def producer_config(kafka: KafkaSettings) -> Config:
     return {
         "compression.type": "lz4",
         "queue.buffering.max.kbytes": 128 * 1024,
-        "message.max.bytes": 16 * 1024 * 1024,  # the topics have the say, see `check`
+        # A dead letter is as large as the record was, and brokers take no request beyond this.
+        "message.max.bytes": 100 * 1024 * 1024,
+        # No topic may refuse a batch of records that it would take one by one, see `check`.
+        "batch.size": 500_000,
         **client_config(kafka, "producer"),
         "enable.idempotence": True,
         "partitioner": "murmur2_random",

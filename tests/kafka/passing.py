@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -200,8 +201,21 @@ def _kept(run: Running, loop) -> None:
         run.failures.append(failure)
 
 
+@contextmanager
+def spawned(flow: Flow, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a pass-through loop in a process of its own; one still alive at the end must obey SIGTERM."""
+    process = spawn(flow, **environ)
+    try:
+        yield process
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def spawn(flow: Flow, **environ: str) -> subprocess.Popen[bytes]:
-    """Run a pass-through loop in a process of its own until SIGTERM."""
     settings = {
         "bootstrap_servers": flow.settings.bootstrap_servers,
         "group_id": flow.group,

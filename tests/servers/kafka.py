@@ -40,10 +40,15 @@ class Kafka:
     def create_topic(self, stem: str, partitions: int = 1, **config: str) -> str:
         """Create a topic named like *stem* that no other test has, and return its name."""
         name = f"{stem}-{uuid.uuid4().hex[:8]}"
+        self.restore_topic(name, partitions, **config)
+        return name
+
+    def restore_topic(self, name: str, partitions: int, **config: str) -> None:
+        """Create the topic of this very *name*, when the cluster has forgotten an earlier one."""
+        eventually(lambda: name not in self.admin.list_topics(timeout=10).topics)
         settings = {key.replace("_", "."): value for key, value in config.items()}
         self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
         eventually(lambda: self._has_leaders(name, partitions))
-        return name
 
     def _has_leaders(self, topic: str, partitions: int) -> bool:
         known = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
