@@ -37,9 +37,13 @@ class Kafka:
             pytest.skip("the broker of IDSTREAM_TEST_KAFKA is not ours to kill")
         return self._node
 
+    def unique(self, stem: str) -> str:
+        """Return a name like *stem* that no other test has."""
+        return f"{stem}-{uuid.uuid4().hex[:8]}"
+
     def create_topic(self, stem: str, partitions: int = 1, **config: str) -> str:
         """Create a topic named like *stem* that no other test has, and return its name."""
-        name = f"{stem}-{uuid.uuid4().hex[:8]}"
+        name = self.unique(stem)
         self.restore_topic(name, partitions, **config)
         return name
 

@@ -1,0 +1,121 @@
+import pytest
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE, KafkaError, Message
+
+from processor.kafka.clients import (
+    check_client,
+    client_config,
+    consumer_config,
+    idempotent_config,
+    transactional_config,
+)
+from processor.kafka.records import OutOfRange, check, record
+from processor.settings import KafkaSettings, SettingsError
+
+
+def settings(**client: object) -> KafkaSettings:
+    return KafkaSettings(client={k.replace("_", "."): v for k, v in client.items()})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("plugin.library.paths", "x.so", "code"),
+        ("ssl.engine.location", "x.so", "code"),
+        ("ssl.providers", "x", "code"),
+        ("sasl.kerberos.kinit.cmd", "rm", "code"),
+        ("enable.ssl.certificate.verification", "false", "weakens TLS"),
+        ("enable.ssl.certificate.verification", 0, "weakens TLS"),
+        ("ssl.endpoint.identification.algorithm", "none", "weakens TLS"),
+        ("enable.sasl.oauthbearer.unsecure.jwt", "true", "weakens TLS"),
+        ("isolation.level", "read_uncommitted", "guarantees"),
+        ("enable.auto.commit", "true", "guarantees"),
+        ("auto.offset.reset", "latest", "guarantees"),
+        ("partition.assignment.strategy", "range", "guarantees"),
+        ("transactional.id", "mine", "guarantees"),
+        ("enable.idempotence", "false", "guarantees"),
+        ("acks", "1", "guarantees"),
+        ("partitioner", "random", "guarantees"),
+        ("group.id", "mine", "kafka.group_id"),
+        ("group.instance.id", "mine", "kafka.instance_id"),
+        ("bootstrap.servers", "elsewhere", "kafka.bootstrap_servers"),
+        ("test.mock.num.brokers", 1, "no setting"),
+        ("sesion.timeout.ms", 1, "no setting"),
+    ],
+)
+def test_what_would_break_or_weaken_us_is_refused_by_name(key, value, why):
+    with pytest.raises(SettingsError, match=why) as refused:
+        check_client(KafkaSettings(client={key: value}))
+    assert str(refused.value).startswith(f"kafka.client.{key}: ")
+
+
+def test_tls_settings_that_do_not_weaken_it_are_taken():
+    check_client(
+        settings(
+            enable_ssl_certificate_verification="True",
+            ssl_endpoint_identification_algorithm="https",
+            ssl_ca_location="ca.pem",
+            security_protocol="SASL_SSL",
+        )
+    )
+
+
+def test_each_role_is_given_the_settings_that_it_knows():
+    kafka = settings(session_timeout_ms=7000, linger_ms=1, security_protocol="SSL")
+    consumer, producer = consumer_config(kafka), transactional_config(kafka, "p")
+    admin = client_config(kafka, "admin")
+    assert consumer["session.timeout.ms"] == 7000
+    assert "linger.ms" not in consumer
+    assert producer["linger.ms"] == 1
+    assert "session.timeout.ms" not in producer
+    assert admin.keys().isdisjoint({"session.timeout.ms", "linger.ms"})
+    assert {c["security.protocol"] for c in (consumer, producer, admin)} == {"SSL"}
+
+
+def test_the_guarantees_rest_on_these_settings():
+    kafka = KafkaSettings(group_id="g")
+    consumer, producer = consumer_config(kafka), transactional_config(kafka, "host-1-2")
+    assert consumer["isolation.level"] == "read_committed"
+    assert consumer["auto.offset.reset"] == "error"
+    assert consumer["enable.auto.commit"] is False
+    assert consumer["partition.assignment.strategy"] == "cooperative-sticky"
+    assert producer["transactional.id"] == "g-host-1-2"
+    assert producer["partitioner"] == "murmur2_random"
+    assert 10_000 <= producer["transaction.timeout.ms"] <= 15_000
+    assert "transactional.id" not in idempotent_config(kafka)
+    assert idempotent_config(kafka)["enable.idempotence"] is True
+
+
+def test_an_instance_id_makes_the_member_static_and_the_transactional_id_stable():
+    kafka = KafkaSettings(group_id="g", instance_id="g-0")
+    assert consumer_config(kafka)["group.instance.id"] == "g-0"
+    assert transactional_config(kafka, "host-1-2")["transactional.id"] == "g-g-0"
+    assert "group.instance.id" not in consumer_config(KafkaSettings())
+
+
+def test_a_message_becomes_a_record():
+    message = Message(
+        "t", 3, 17, b"k", b"v", [("a", b"1"), ("a", None), ("b", b"")], None,
+        (TIMESTAMP_CREATE_TIME, 1782900000000),
+    )  # fmt: skip
+    assert record(message) == (
+        "t", 3, 17, 1782900000000, b"k", b"v", (("a", b"1"), ("a", b""), ("b", b"")),
+    )  # fmt: skip
+
+
+def test_a_message_without_timestamp_key_value_or_headers_becomes_a_record_too():
+    message = Message("t", 0, 0, None, None, None, None, (TIMESTAMP_NOT_AVAILABLE, -1))
+    assert record(message) == ("t", 0, 0, 0, None, None, ())
+
+
+def test_headers_given_as_a_mapping_are_headers():
+    message = Message("t", 0, 0, None, b"v", {"a": b"1", "b": "text"}, None, (1, 5))
+    assert record(message).headers == (("a", b"1"), ("b", b"text"))
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE]
+)
+def test_an_offset_outside_the_log_names_the_partition_and_the_ways_out(code):
+    message = Message("t", 3, 17, None, None, None, KafkaError(code))
+    with pytest.raises(OutOfRange, match=r"t/3.*idstream restore.*--accept-offsets"):
+        check(message.error(), message)
