@@ -1,12 +1,16 @@
 """From what librdkafka hands out to records: nothing is lost between the two."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, Message
 
 from processor.kafka.errors import OUT_OF_RANGE, passes
 from processor.outcome import Record
 from processor.space import NoStart
+
+UNREADABLE: Final = (("input", b"\xff"),)
+"""Headers of a record whose own cannot be read: no input is called so, so it is a dead letter."""
 
 
 class OutOfRange(NoStart):
@@ -42,7 +46,10 @@ def record(message: Message) -> Record:
 
 
 def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
-    headers = message.headers()
+    try:
+        headers = message.headers()
+    except SystemError:  # the client's answer to a name that is not UTF-8; do not ask it again
+        return UNREADABLE
     if not headers:
         return ()
     pairs = headers.items() if isinstance(headers, dict) else headers

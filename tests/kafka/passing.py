@@ -203,7 +203,7 @@ def _kept(run: Running, loop) -> None:
 
 @contextmanager
 def spawned(flow: Flow, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a pass-through loop in a process of its own; one still alive at the end must obey SIGTERM."""
+    """Run a pass-through loop in a process of its own; at the end it must obey SIGTERM."""
     process = spawn(flow, **environ)
     try:
         yield process

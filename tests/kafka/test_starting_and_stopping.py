@@ -216,9 +216,7 @@ def test_outputs_of_a_role_without_a_topic_are_not_published(kafka):
 
 
 def test_the_cluster_has_an_id(kafka):
-    found = wait_for_cluster_id(
-        KafkaSettings(bootstrap_servers=kafka.bootstrap), Event(), Deaf()
-    )
+    found = wait_for_cluster_id(KafkaSettings(bootstrap_servers=kafka.bootstrap), Event(), Deaf())
     assert found
 
 

@@ -13,9 +13,7 @@ from tests.kafka.passing import PassThrough
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    topics = TopicSettings(
-        batches=(given.pop("input"),), requests=(), enriched=given.pop("output")
-    )
+    topics = TopicSettings(batches=(given.pop("input"),), requests=(), enriched=given.pop("output"))
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     options = Options(process=f"worker-{os.getpid()}", reach=CrashPoints(os.environ).reach)
