@@ -6,11 +6,13 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from threading import Event
-from typing import TextIO
+from typing import Final, TextIO
 
 from msgspec import Struct
 
 from processor.admin import Admin, Health
+from processor.codecs.formats import Codecs
+from processor.codecs.registry import RegistryUnavailable, open_codecs
 from processor.crash import CrashPoints
 from processor.index.redis import RedisIndex
 from processor.kafka import topics
@@ -22,6 +24,9 @@ from processor.metrics import Metrics
 from processor.pipeline import Pipeline, Setting, SpaceRules
 from processor.settings import Settings, SettingsError
 from processor.space import Index
+
+REGISTRY_AGAIN_S: Final = 0.5
+"""How long a registry that is away is left alone."""
 
 
 class How(Struct, frozen=True):
@@ -116,12 +121,13 @@ def serve(
         kafka = settings.kafka
         log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
         cluster = "embedded" if how.embedded else wait_for_cluster_id(settings.kafka, stop, watch)
-        if cluster is None:
+        codecs = None if cluster is None else open_formats(settings, stop, watch)
+        if codecs is None:
             return
         if not how.embedded:
             compare_topics(settings, log)
         owner = f"{settings.kafka.group_id}@{cluster}"
-        step = build_pipeline(settings, index, owner, metrics, (points.reach, how))
+        step = build_pipeline(settings, (index, codecs), owner, metrics, (points.reach, how))
         options = Options(
             process=process_name(),
             embedded=how.embedded,
@@ -154,15 +160,27 @@ def compare_topics(settings: Settings, log: Log) -> None:
             )
 
 
+def open_formats(settings: Settings, stop: Event, watch: Watch) -> Codecs | None:
+    """Return what reads and writes the topics' formats, waiting for an unreachable registry."""
+
+    def waits(away: RegistryUnavailable) -> bool:
+        watch.turn()
+        watch.error("registry", str(away))
+        return not stop.wait(REGISTRY_AGAIN_S)
+
+    return open_codecs(settings.registry_url(), settings.avro_topics(), waits)
+
+
 def build_pipeline(
     settings: Settings,
-    index: Index,
+    edge: tuple[Index, Codecs],
     owner: str,
     metrics: Metrics,
     test_build: tuple[Callable[[str], None], How],
 ) -> Pipeline:
-    """Return the pipeline of *settings* over *index*."""
+    """Return the pipeline of *settings* between the index and the formats of *edge*."""
     reach, how = test_build
+    index, codecs = edge
     spaces = tuple(
         SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
         for space in settings.spaces()
@@ -174,6 +192,7 @@ def build_pipeline(
             index=index,
             owner=owner,
             key=settings.key(),
+            codecs=codecs,
             with_outcomes=bool(settings.kafka.topics.outcomes),
             accept_offsets=how.accept_offsets,
             wait=time.sleep,

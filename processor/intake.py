@@ -4,15 +4,17 @@ Nothing here raises on bad input: a record that cannot be processed is a dead le
 request that breaks a rule is answered with its error (interfaces §1, §4).
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from processor.codecs.avro import CONTENT_TYPE as AVRO_TYPE
+from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
 from processor.identity.model import IdentityRequest, Seed, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
 from processor.outcome import DeadLetter, Record
 from processor.profiles.batch import EventBatch, IdentityCall
-from processor.rules import InputRules, Rules
+from processor.rules import Format, InputRules, Rules
 from processor.space import Ask, Claim
 
 JSON_TYPES = frozenset({"application/json", "text/json"})
@@ -60,17 +62,22 @@ class Intake(Struct, frozen=True):
 
     rules: Rules
     key: bytes = b""
+    codecs: Codecs = field(default_factory=Codecs)
 
     def take(self, record: Record) -> Taken:
-        """Decode *record* and say what it asks of the index."""
-        rules = self._input_of(record)
-        if isinstance(rules, DeadLetter):
-            return Rejected(record, rules)
-        if record.topic in self.rules.batch_topics:
-            return self._take_batch(record, rules)
-        return self._take_request(record, rules)
+        """Decode *record* and say what it asks of the index.
 
-    def _input_of(self, record: Record) -> InputRules | DeadLetter:
+        Raises RegistryUnavailable where its schema has to be asked for, and cannot be.
+        """
+        found = self._input_of(record)
+        if isinstance(found, DeadLetter):
+            return Rejected(record, found)
+        rules, form = found
+        if record.topic in self.rules.batch_topics:
+            return self._take_batch(record, rules, form)
+        return self._take_request(record, rules, form)
+
+    def _input_of(self, record: Record) -> tuple[InputRules, Format] | DeadLetter:
         name, content_type = "default", None
         for header, value in record.headers:
             if header == "input":
@@ -80,15 +87,20 @@ class Intake(Struct, frozen=True):
         rules = self.rules.inputs.get(name)
         if rules is None or (rules.topics and record.topic not in rules.topics):
             return DeadLetter("unknown_input", "header input names no input of this topic")
-        if content_type is not None and not _is_json(content_type):
+        if content_type is None:
+            return rules, self.rules.formats.get(record.topic, "json")
+        form = _format(content_type)
+        if form is None:
             return DeadLetter(
-                "unsupported_content_type", "header content-type: only application/json is read"
+                "unsupported_content_type",
+                f"header content-type: only application/json and {AVRO_TYPE} are read",
             )
-        return rules
+        return rules, form
 
-    def _take_batch(self, record: Record, rules: InputRules) -> Taken:
+    def _take_batch(self, record: Record, rules: InputRules, form: Format) -> Taken:
         workspace = rules.workspace
-        batch = decode_batch(record.value, workspace.keys, self.rules.limits)
+        opener = self.codecs.batches[form]
+        batch = decode_batch(record.value, workspace.keys, self.rules.limits, opener)
         if isinstance(batch, DeadLetter):
             return Rejected(record, batch)
         space = Space(workspace.scope, batch.environment)
@@ -113,9 +125,10 @@ class Intake(Struct, frozen=True):
         ask = Ask(identifiers, mpids, claim)
         return Work(record, rules, space, request, batch, None, ask, time_ms)
 
-    def _take_request(self, record: Record, rules: InputRules) -> Taken:
+    def _take_request(self, record: Record, rules: InputRules, form: Format) -> Taken:
         workspace = rules.workspace
-        call = decode_request(record.value, workspace.keys, self.rules.limits)
+        opener = self.codecs.requests[form]
+        call = decode_request(record.value, workspace.keys, self.rules.limits, opener)
         if isinstance(call, DeadLetter):
             return Rejected(record, call)
         error = call.error
@@ -155,11 +168,14 @@ class Intake(Struct, frozen=True):
         return self.key, space.name, topic, partition, offset, time_ms, value or b""
 
 
-def _is_json(content_type: bytes) -> bool:
+def _format(content_type: bytes) -> Format | None:
+    """Return the format that a content type names, None if it is not read."""
     if content_type == b"application/json":
-        return True
-    kind = content_type.decode("utf-8", "replace").partition(";")[0]
-    return kind.strip().lower() in JSON_TYPES
+        return "json"
+    kind = content_type.decode("utf-8", "replace").partition(";")[0].strip().lower()
+    if kind == AVRO_TYPE:
+        return "avro"
+    return "json" if kind in JSON_TYPES else None
 
 
 def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None:

@@ -11,8 +11,9 @@ their decisions come from the journal (docs/architecture.md).
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from processor.codecs.formats import Codecs
 from processor.decide import Decided, Folder
 from processor.enrichment import FieldCache
 from processor.identity.model import IdentityPolicy, Space
@@ -31,6 +32,7 @@ from processor.space import (
     RowClaim,
     RowKey,
     RowState,
+    shape,
 )
 from processor.tally import Tally
 
@@ -56,6 +58,7 @@ class Setting(Struct, frozen=True):
     """Consumer group and Kafka cluster: what the spaces are bound to."""
     key: bytes = b""
     """Keys the MPIDs; the index has its own copy for the tokens."""
+    codecs: Codecs = field(default_factory=Codecs)
     with_outcomes: bool = False
     accept_offsets: bool = False
     wait: Callable[[float], None] = lambda _seconds: None
@@ -69,7 +72,7 @@ class Pipeline:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._intake = Intake(setting.rules, setting.key)
+        self._intake = Intake(setting.rules, setting.key, setting.codecs)
         self._publisher = Publisher(setting.with_outcomes, FieldCache())
         self._envs = {
             s.space: Env(
@@ -100,8 +103,13 @@ class Pipeline:
         for space_rules in self._setting.spaces:
             space = space_rules.space
             claimed = self._setting.index.claim(
-                space, self._setting.owner, space_rules.fingerprint, claims
+                space,
+                self._setting.owner,
+                space_rules.fingerprint,
+                claims,
+                shape(space_rules.policy),
             )
+            _check_shape(space_rules, claimed.shape)
             _check_seq(space, claimed, [*witnesses.values(), *foreign])
             states = {state.row: state for state in claimed.rows}
             for partition in partitions:
@@ -141,7 +149,7 @@ class Pipeline:
         for settled in self.settle(records):
             settled.add_outputs(outputs)
         outputs += self._republished()
-        return outputs
+        return self._setting.codecs.written(outputs, self._setting.rules.formats)
 
     def settle(self, records: Sequence[Record]) -> list[Settled]:
         """Process a poll batch and return what became of each record, in order."""
@@ -168,7 +176,7 @@ class Pipeline:
         """Trim journals and notice lost writes; return documents to publish again."""
         for session in self._sessions.values():
             session.check()
-        return self._republished()
+        return self._setting.codecs.written(self._republished(), self._setting.rules.formats)
 
     # ---- the transaction --------------------------------------------------------------------
 
@@ -263,6 +271,18 @@ class Pipeline:
                 f" or {ACCEPT}"
             )
             raise NoStart(message)
+
+
+def _check_shape(rules: SpaceRules, held: str) -> None:
+    """Refuse index entries that were derived by other settings than these."""
+    wanted = shape(rules.policy)
+    if held != wanted:
+        message = (
+            f"the index of space {rules.space.name} was built under other identity settings"
+            f" ({held}) than these ({wanted}). Stop every process of this group and run"
+            " `idstream restore --reindex`, or change the settings back"
+        )
+        raise NoStart(message)
 
 
 def _check_seq(

@@ -1,4 +1,4 @@
-"""From decisions to records on the output topics (interfaces §1, §4 to §7). Pure."""
+"""From decisions to records on the output topics (interfaces §1, §4 to §7), in JSON. Pure."""
 
 from msgspec import Raw, Struct, field
 
@@ -180,7 +180,8 @@ def _forwarded(work: Work, decided: Decided, resolution: Raw | None, cache: Fiel
 def _as_received(record: Record) -> Output:
     """Return a read_only batch: byte for byte, under its own key (semantics §8)."""
     kept = tuple(h for h in record.headers if h[0] == "content-type")
-    return Output("enriched", record.key, record.value, (*_headers(record), *kept))
+    headers = (*_headers(record), *kept)
+    return Output("enriched", record.key, record.value, headers, as_received=True)
 
 
 def _headers(record: Record) -> Headers:

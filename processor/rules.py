@@ -11,6 +11,7 @@ from processor.identity.types import IdentityKeys
 
 Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_feed"]
 Protection = Literal["create_and_update", "update_only", "read_only"]
+Format = Literal["json", "avro"]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,5 +60,5 @@ class Rules(Struct, frozen=True):
     batch_topics: frozenset[str]
     request_topics: frozenset[str]
     limits: Limits
-    formats: Mapping[str, Literal["json", "avro"]] = {}
+    formats: Mapping[str, Format] = {}
     """The configured format of a topic, by topic name; json where none is named."""

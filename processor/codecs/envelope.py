@@ -17,6 +17,7 @@ _NOT_BRACKETS: Final = bytes(b for b in range(256) if b not in b"{}[]")
 _STEP: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_any = msgspec.json.Decoder(Raw).decode
 
 Fields = dict[str, Raw]
 
@@ -36,9 +37,23 @@ def open_object(value: bytes | None, max_bytes: int) -> Fields:
         raise Fault("the value is JSON, but not an object", "malformed") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise Fault("the value is not valid JSON, or nested too deeply", "malformed") from None
+    _check_depth(value)
+    return fields
+
+
+def check_json(value: bytes) -> None:
+    """Raise Fault unless *value* is one JSON value, within the bounds that a record has."""
+    _check_text(value)
+    try:
+        _decode_any(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise Fault("the value is not valid JSON, or nested too deeply", "malformed") from None
+    _check_depth(value)
+
+
+def _check_depth(value: bytes) -> None:
     if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise Fault(f"the value is nested more than {MAX_DEPTH} levels deep", "malformed")
-    return fields
 
 
 def _check_text(value: bytes) -> None:

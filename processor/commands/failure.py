@@ -1,5 +1,6 @@
 """How a command says that it failed, and which failures are foreseen."""
 
+from processor.codecs.registry import RegistryRefused
 from processor.settings import SettingsError
 from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
 
@@ -20,6 +21,7 @@ def explained(error: Exception) -> str | None:
         | AdminUnavailable
         | EmbeddedUnavailable
         | IndexUnavailable
+        | RegistryRefused
         | LostWrites
         | Fenced
         | NoStart,

@@ -16,6 +16,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
+from processor.codecs.registry import RegistryUnavailable
 from processor.kafka.errors import passes
 from processor.kafka.interval import Interval, positions_after
 from processor.kafka.positions import Found, Positions
@@ -98,6 +99,8 @@ class Loop:
             self._rewind("producer", undone.kind)
         except IndexUnavailable as away:
             self._rewind("index", type(away).__name__)
+        except RegistryUnavailable:
+            self._rewind("registry", "unavailable")
         except OutOfRange:
             if not self._positions.accept_offsets:
                 raise

@@ -43,6 +43,15 @@ class Settings(Struct, frozen=True):
             },
         )
 
+    def avro_topics(self) -> dict[str, str]:
+        """Return the output topics that are written in Avro, by role."""
+        outputs, formats = self.kafka.topics.outputs, self.kafka.formats
+        return {role: name for role, name in outputs.items() if formats.get(role) == "avro"}
+
+    def registry_url(self) -> str:
+        """Return the address of the schema registry, '' where there is none. Never log it."""
+        return "" if self.schema_registry is None else self.schema_registry.url.reveal()
+
     def key(self) -> bytes:
         """Return the key of tokens and MPIDs, empty where there is none."""
         return bytes.fromhex(self.token_key.reveal())

@@ -80,7 +80,7 @@ def test_rules_hold_what_a_record_can_meet():
         + """
 [kafka]
 topics = { batches = ["a", "b"], requests = "r" }
-formats = { batches = "json" }
+formats = { batches = "avro", b = "json", enriched = "avro" }
 [limits]
 max_devices = 3
 [inputs.feed]
@@ -101,7 +101,7 @@ dedup_window_s = 0
         {"b"},
         0,
     )
-    assert rules.formats == {"a": "json", "b": "json", "r": "json"}
+    assert rules.formats == {"a": "avro", "b": "json", "r": "json"}
 
 
 def test_a_policy_takes_its_limits_and_switches_from_the_settings():
@@ -172,7 +172,7 @@ def test_what_the_strategy_default_does_not_say_comes_from_its_preset():
     ("keys", "message"),
     [
         ({}, "workspaces.retail: set strategy (one of"),
-        ({"strategy": '"flat_matching"'}, "workspaces.retail.strategy: flat_matching is not built"),
+        ({"strategy": '"flat_matching"'}, "workspaces.retail.priority: flat_matching has none"),
         ({"strategy": '"profile_lnk"'}, "did you mean profile_link?"),
         ({"strategy": "1"}, "workspaces.retail.strategy: expected str"),
         ({"preset": '"default"', "priority": '["email"]'}, "retail.priority: is fixed by preset"),
@@ -393,7 +393,10 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
         ('[kafka.topics]\nenriched = "event-batches"', "event-batches is the topic of batches too"),
         ('[kafka.topics]\nbatches = ["a", "a"]', "a is the topic of batches too"),
         ("[kafka.topics]\nbatches = [1]", "kafka.topics.batches[0]: expected str, got int"),
-        ('[kafka]\nformats = { batches = "avro" }', "kafka.formats.batches: avro is not built yet"),
+        (
+            '[kafka]\nformats = { dead_letters = "avro" }',
+            "kafka.formats.dead_letters: they go out as they came",
+        ),
         ('[kafka]\nformats = { batch = "json" }', "kafka.formats.batch: neither a role"),
         ("[kafka]\nclient_secrets = {}", "kafka.client_secrets: unknown key"),
         ('[kafka.client]\n"a" = []', "kafka.client: expected"),

@@ -1,0 +1,123 @@
+"""The schema registry: schemas of others by id, our own registered, all of it remembered.
+
+The one home of confluent-kafka's registry client, which needs the extra ``registry``.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Final
+
+from processor.codecs.formats import Codecs
+from processor.codecs.schemas import MESSAGES, latest
+
+TIMEOUT_S: Final = 3.0
+MOST_UNKNOWN: Final = 10_000
+UNKNOWN_FOR_S: Final = 60.0
+"""How long an id that the registry did not know is not asked for again."""
+
+_SCHEMA_NOT_FOUND: Final = frozenset({40401, 40402, 40403})
+_NOT_FOUND: Final = 404
+_SERVER_ERROR: Final = 500
+_PASSING: Final = frozenset({408, 429})
+
+
+class RegistryUnavailable(Exception):
+    """The schema registry cannot be asked now: wait, then rewind."""
+
+
+class RegistryRefused(Exception):
+    """The schema registry will not have a schema of ours, or us: somebody has to look."""
+
+
+class Registry:
+    """One schema registry. Answers are kept; an id it does not know is asked for once a minute."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            from confluent_kafka.schema_registry import (  # noqa: PLC0415 - an extra
+                Schema,
+                SchemaRegistryClient,
+                SchemaRegistryError,
+            )
+        except ImportError:
+            message = "schema_registry.url: pip install 'idstream[registry]' to use one"
+            raise RegistryRefused(message) from None
+        self._schema = Schema
+        self._error = SchemaRegistryError
+        # Waiting and asking again is the loop's business.
+        self._client = SchemaRegistryClient({"url": url, "max.retries": 0, "timeout": TIMEOUT_S})
+        self._texts: dict[int, str] = {}
+        self._unknown: OrderedDict[int, float] = OrderedDict()
+
+    def writer(self, schema_id: int) -> str | None:
+        """Return the Avro schema with this id, None where there is none."""
+        text = self._texts.get(schema_id)
+        if text is not None:
+            return text
+        asked_at = self._unknown.get(schema_id)
+        if asked_at is not None and monotonic() - asked_at < UNKNOWN_FOR_S:
+            return None
+        try:
+            schema = self._client.get_schema(schema_id)
+        except self._error as error:
+            if error.http_status_code != _NOT_FOUND:
+                raise _unavailable(error.http_status_code) from None
+            self._note_unknown(schema_id)
+            return None
+        except Exception as error:  # noqa: BLE001 - whichever way its HTTP client has of failing
+            raise RegistryUnavailable(type(error).__name__) from None
+        is_avro = schema.schema_type in (None, "AVRO") and not schema.references
+        if not is_avro or schema.schema_str is None:
+            self._note_unknown(schema_id)
+            return None
+        self._texts[schema_id] = schema.schema_str
+        return schema.schema_str
+
+    def register(self, role: str, topic: str) -> int:
+        """Register the schema of *role* for the values of *topic*, and return its id."""
+        schema = self._schema(latest(MESSAGES[role]).text(), "AVRO")
+        try:
+            return int(self._client.register_schema(f"{topic}-value", schema))
+        except self._error as error:
+            if _passes(error.http_status_code):
+                raise _unavailable(error.http_status_code) from None
+            message = f"the schema registry refuses our schema for {topic} ({error.error_code})"
+            raise RegistryRefused(message) from None
+        except Exception as error:  # noqa: BLE001 - as above
+            raise RegistryUnavailable(type(error).__name__) from None
+
+    def _note_unknown(self, schema_id: int) -> None:
+        self._unknown[schema_id] = monotonic()
+        self._unknown.move_to_end(schema_id)
+        if len(self._unknown) > MOST_UNKNOWN:
+            self._unknown.popitem(last=False)
+
+
+def open_codecs(
+    url: str, topics: Mapping[str, str], waits: Callable[[RegistryUnavailable], bool]
+) -> Codecs | None:
+    """Return codecs that write *topics*, by role, in Avro; '' as *url* means without a registry.
+
+    Schemas of ours are registered first. A registry that is away is asked again as long as *waits*
+    says so; None once it does not.
+    """
+    if not url:
+        return Codecs.build(topics)
+    registry = Registry(url)
+    while True:
+        try:
+            ids = {role: registry.register(role, topic) for role, topic in topics.items()}
+        except RegistryUnavailable as away:
+            if not waits(away):
+                return None
+        else:
+            return Codecs.build(topics, registry, ids.__getitem__)
+
+
+def _passes(status: int) -> bool:
+    return status >= _SERVER_ERROR or status in _PASSING
+
+
+def _unavailable(status: int) -> RegistryUnavailable:
+    return RegistryUnavailable(f"HTTP {status}")

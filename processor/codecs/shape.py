@@ -1,0 +1,73 @@
+"""What JSON a field of a schema takes: decoders that give values as fastavro writes them."""
+
+from collections.abc import Callable
+from typing import Any, Final, NotRequired, TypedDict, Union
+
+import msgspec
+
+from processor.codecs.scalar import Int64
+from processor.codecs.schemas import OTHER_FIELDS, Schema
+
+_PRIMITIVES: Final[dict[str, Any]] = {
+    "null": None,
+    "string": str,
+    "int": int,
+    "long": Int64,
+    "double": float,
+    "boolean": bool,
+}
+
+
+def decoders(schema: Schema) -> dict[str, Callable[[Any], Any]]:
+    """Return what reads the JSON of each field of the record *schema*.
+
+    A ValidationError of one means that the typed field cannot hold the value.
+    """
+    names: dict[str, Any] = {}
+    return {
+        field["name"]: _decoder(field["type"], names)
+        for field in schema["fields"]
+        if field["name"] != OTHER_FIELDS
+    }
+
+
+def is_json(kind: Any) -> bool:  # noqa: ANN401 - a schema
+    """Return whether a field of this type holds JSON as it is."""
+    return bool(kind == ["null", "bytes"])
+
+
+def required_nulls(schema: Schema) -> list[str]:
+    """Return the fields that are always there, as null where they have nothing to say."""
+    return [
+        field["name"]
+        for field in schema["fields"]
+        if "default" not in field and isinstance(field["type"], list) and "null" in field["type"]
+    ]
+
+
+def _decoder(kind: Any, names: dict[str, Any]) -> Callable[[Any], Any]:  # noqa: ANN401 - a schema
+    if is_json(kind):
+        return bytes
+    return msgspec.json.Decoder(_type(kind, names)).decode
+
+
+def _type(kind: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a schema, and a type
+    if isinstance(kind, list):
+        return Union[tuple(_type(branch, names) for branch in kind)]  # noqa: UP007 - built at run time
+    if isinstance(kind, str):
+        return names[kind] if kind in names else _PRIMITIVES[kind]
+    if kind["type"] == "array":
+        return list[_type(kind["items"], names)]  # type: ignore[misc]
+    if kind["type"] == "map":
+        return dict[str, _type(kind["values"], names)]  # type: ignore[misc]
+    return _record(kind, names)
+
+
+def _record(kind: Schema, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a type
+    fields = {}
+    for field in kind["fields"]:
+        its = _type(field["type"], names)
+        fields[field["name"]] = NotRequired[its] if "default" in field else its
+    found = TypedDict(kind["name"], fields)  # type: ignore[misc]
+    names[kind["name"]] = found
+    return found
