@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Message
 
 from processor.app import How, build_pipeline
+from processor.codecs.formats import Codecs
 from processor.crash import POINTS
 from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
@@ -207,7 +208,7 @@ def test_no_fault_of_a_processor_loses_or_doubles_a_record(
     live = live_profiles(client, redis_prefix, SPACE)
     by_token = identifiers_by_token(live, index.token)
     holders = {by_token[t]: m for t, m in live_holders(client, redis_prefix, SPACE).items()}
-    pipeline = build_pipeline(settings, index, "oracle", Metrics(), (lambda _: None, How()))
+    pipeline = build_pipeline(settings, (index, Codecs()), "oracle", Metrics(), (lambda _: None, How()))
     pipeline.assign(
         [Assigned(topics[r], p, "", None, "") for r in ("batches", "requests") for p in range(4)],
         [],
