@@ -5,23 +5,30 @@ that each record leaves behind follow from its decision and from what it did to 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.decision import Decision, NotFound, Refused, Skip
+from processor.identity.flat.merge import DocumentRules
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.resolve import resolve
-from processor.identity.view import Edit, Effects, ReadSet, View
+from processor.identity.view import Edit, Effects, ReadSet, View, difference
 from processor.intake import Work
 from processor.journal import Change, Entry
 from processor.outcome import OutcomeName
+from processor.profiles.merging import combine
+from processor.profiles.room import is_within
 from processor.profiles.update import apply_batch
 from processor.rules import Limits
 
-VIOLATIONS = frozenset({"blocked", "bound", "limit", "time_limit", "mapping_limit", "merge_limit"})
-"""Reasons of skips that are violations too, each with a change event (interfaces §5)."""
+VIOLATIONS = frozenset({"blocked", "bound", "mapping_limit"})
+"""Reasons of skips that are violations too, each with a change event (interfaces §5).
+
+What flat matching demotes or leaves unmerged says its violation itself.
+"""
 
 
 class Decided(Struct):
@@ -54,15 +61,22 @@ class Folder(Struct, frozen=True):
     def fold(self, works: Sequence[Work], duplicates: Sequence[bool], read: ReadSet) -> Folded:
         """Decide *works* in order over *read*; raises Unread where more must be read first."""
         lookups = frozenset(self.policy.priority)
-        view = View(read, lookups.__contains__, self.space)
+        is_flat = self.policy.strategy == "flat_matching"
+        view = View(read, lookups.__contains__, self.space, one_owner=is_flat)
+        rules = DocumentRules(
+            combine=partial(combine, limits=self.limits),
+            fits=partial(is_within, most=self.limits.max_profile_bytes),
+        )
         decided = [
-            self._decide(work, place, view, is_duplicate=duplicate)
+            self._decide(work, place, (view, rules), is_duplicate=duplicate)
             for place, (work, duplicate) in enumerate(zip(works, duplicates, strict=True))
         ]
         return Folded(decided, view.effects())
 
-    def _decide(self, work: Work, place: int, view: View, *, is_duplicate: bool) -> Decided:
-        request = work.request
+    def _decide(
+        self, work: Work, place: int, over: tuple[View, DocumentRules], *, is_duplicate: bool
+    ) -> Decided:
+        request, (view, rules) = work.request, over
         if is_duplicate:
             return _plain(work, place, "duplicate")
         if request is None:
@@ -71,7 +85,7 @@ class Folder(Struct, frozen=True):
             skipped = tuple(Skip(i.identity_type, reason) for i, reason in request.refused)
             decision: Decision = NotFound("no_identity", skipped=skipped)
         else:
-            decision = resolve(request, view, self.policy)
+            decision = resolve(request, view, self.policy, rules)
         mpid = None if isinstance(decision, NotFound | Refused) else decision.mpid
         notifications, bounded = None, 0
         if work.batch is not None and mpid is not None:
@@ -126,10 +140,10 @@ class Folder(Struct, frozen=True):
                     mpid=profile.mpid if profile else None,
                     version=profile.version if profile else None,
                     identity_type=skip.identity_type,
-                    reason=skip.reason,
+                    reason=skip.violation or skip.reason,
                 )
                 for skip in decision.skipped
-                if skip.reason in VIOLATIONS
+                if skip.violation is not None or skip.reason in VIOLATIONS
             ),
         )
 
@@ -172,66 +186,86 @@ def identity_changes(
     gained: dict[Identifier, int] = {}
     differences = []
     for edit in edits:
-        had, has = _identities(edit.before), _identities(edit.after)
-        removed = [i for i in had if i not in has]
-        added = [i for i in has if i not in had]
+        removed, added = difference(edit.before, edit.after)
         lost.update((i, edit.after.mpid) for i in removed)
         gained.update((i, edit.after.mpid) for i in added)
         differences.append((edit, removed, added))
-    changes: list[Change] = []
-    for edit, removed, added in differences:
-        changes += _changes_of(edit, removed, added, (lost, gained, policy, token))
+    moves = _Moves(lost, gained, policy, token)
+    return [
+        change
+        for edit, removed, added in differences
+        for change in (
+            *_beginnings(edit),
+            *(change for identifier in removed for change in moves.removal(edit.after, identifier)),
+            *(moves.addition(edit.after, identifier) for identifier in added),
+            *_endings(edit),
+        )
+    ]
+
+
+class _Moves(Struct, frozen=True):
+    """Which identifiers one record took from profiles and gave to others."""
+
+    lost: dict[Identifier, int]
+    gained: dict[Identifier, int]
+    policy: IdentityPolicy
+    token: Callable[[Identifier], bytes]
+
+    def removal(self, after: Profile, identifier: Identifier) -> list[Change]:
+        """Return what it is that a profile lost an identifier."""
+        kind, text = identifier.identity_type, self.token(identifier).hex()
+        mpid, version, to = after.mpid, after.version, self.gained.get(identifier)
+        if to is not None and self._has_owner(kind):
+            moved = Change(
+                "identity_moved", mpid, version, kind, text, moved_from=mpid, moved_to=to
+            )
+            return [moved]
+        removed = Change("identity_removed", mpid, version, kind, text)
+        if to is None:
+            return [removed]
+        # A shared identifier had too many holders (semantics §12.2 item 10).
+        return [removed, Change("violation", mpid, version, kind, reason="max_holders")]
+
+    def addition(self, after: Profile, identifier: Identifier) -> Change:
+        """Return what it is that a profile gained an identifier."""
+        kind, text = identifier.identity_type, self.token(identifier).hex()
+        mpid, version, source = after.mpid, after.version, self.lost.get(identifier)
+        if source is not None and self._has_owner(kind):
+            return Change(
+                "identity_moved", mpid, version, kind, text, moved_from=source, moved_to=mpid
+            )
+        return Change("identity_added", mpid, version, kind, text)
+
+    def _has_owner(self, kind: str) -> bool:
+        """Whether an identity of this type has one owner, so that it moves and is not shared.
+
+        Under flat matching also one of a type that is not configured any more: merges take it
+        along.
+        """
+        return kind in self.policy.unique_ids or self.policy.strategy == "flat_matching"
+
+
+def _beginnings(edit: Edit) -> list[Change]:
+    """Return what stands before the identities of a profile: that it is new, or has merged."""
+    before, after = edit.before, edit.after
+    changes = []
+    if before is None:
+        changes.append(Change("profile_created", after.mpid, after.version))
+    absorbed = after.absorbed[0 if before is None else len(before.absorbed) :]
+    if absorbed:
+        changes.append(Change("profile_merged", after.mpid, after.version, absorbed=absorbed))
     return changes
 
 
-def _changes_of(
-    edit: Edit,
-    removed: list[Identifier],
-    added: list[Identifier],
-    context: tuple[
-        dict[Identifier, int],
-        dict[Identifier, int],
-        IdentityPolicy,
-        Callable[[Identifier], bytes],
-    ],
-) -> list[Change]:
-    lost, gained, policy, token = context
-    after, before = edit.after, edit.before
-    mpid, version = after.mpid, after.version
-    changes = [] if before is not None else [Change("profile_created", mpid, version)]
-    for identifier in removed:
-        kind, text = identifier.identity_type, token(identifier).hex()
-        if kind in policy.unique_ids and identifier in gained:
-            to = gained[identifier]
-            changes.append(
-                Change("identity_moved", mpid, version, kind, text, moved_from=mpid, moved_to=to)
-            )
-            continue
-        changes.append(Change("identity_removed", mpid, version, kind, text))
-        if (
-            identifier in gained
-        ):  # a shared identifier had too many holders (semantics §12.2 item 10)
-            changes.append(Change("violation", mpid, version, kind, reason="max_holders"))
-    for identifier in added:
-        kind, text = identifier.identity_type, token(identifier).hex()
-        source = lost.get(identifier)
-        if kind in policy.unique_ids and source is not None:
-            changes.append(
-                Change(
-                    "identity_moved", mpid, version, kind, text, moved_from=source, moved_to=mpid
-                )
-            )
-        else:
-            changes.append(Change("identity_added", mpid, version, kind, text))
+def _endings(edit: Edit) -> list[Change]:
+    """Return what stands after the identities of a profile: its source, that none is left."""
+    before, after = edit.before, edit.after
+    changes = []
     if after.source_mpid is not None and (before is None or before.source_mpid is None):
-        changes.append(Change("profile_linked", mpid, version, source=after.source_mpid))
-    if before is not None and before.identities and not after.identities:
-        changes.append(Change("profile_orphaned", mpid, version))
+        changes.append(
+            Change("profile_linked", after.mpid, after.version, source=after.source_mpid)
+        )
+    had_any = before is not None and bool(before.identities)
+    if had_any and not after.identities and after.merged_into is None:
+        changes.append(Change("profile_orphaned", after.mpid, after.version))
     return changes
-
-
-def _identities(profile: Profile | None) -> dict[Identifier, None]:
-    """Return a profile's identifiers in their order, for quick and repeatable differences."""
-    if profile is None:
-        return {}
-    return {Identifier(i.identity_type, i.value): None for i in profile.identities}

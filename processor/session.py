@@ -233,7 +233,7 @@ class SpaceSession:
         return Decided(
             work,
             entry,
-            None if entry.mpid is None else read.profiles[entry.mpid],
+            None if entry.mpid is None else _today(read, entry.mpid),
             documents=tuple(p for m, _ in entry.touched if (p := read.profiles[m]) is not None),
         )
 
@@ -282,6 +282,19 @@ class SpaceSession:
             if is_live:
                 decided.entry = replace(decided.entry, seq=seq)
         return folded.decided
+
+
+def _today(read: ReadSet, mpid: int) -> Profile | None:
+    """Return what a replayed decision's profile holds now, under the MPID that was decided.
+
+    It may have been merged since: then that is what its survivor holds.
+    """
+    profile = read.profiles[mpid]
+    while profile is not None and profile.merged_into is not None:
+        profile = read.profiles[profile.merged_into]
+    if profile is None or profile.mpid == mpid:
+        return profile
+    return replace(profile, mpid=mpid)
 
 
 def _within_bytes(works: list[Work]) -> list[Work]:

@@ -57,16 +57,18 @@ def _profiles(path: Path) -> Iterator[Profile]:
 
 def _completed(profiles: dict[int, Profile], policy: IdentityPolicy | None) -> Iterator[Profile]:
     contested = contested_among(profiles.values(), policy) if policy else frozenset()
-    absorbed: dict[int, int] = {}
+    absorbed: dict[int, list[int]] = {}
     for profile in profiles.values():
         survivor = _survivor(profiles, profile)
         if survivor != profile.mpid:
-            absorbed[survivor] = absorbed.get(survivor, 0) + 1
+            absorbed.setdefault(survivor, []).append(profile.mpid)
     for mpid, profile in profiles.items():
+        ancestry = tuple(dict.fromkeys((*profile.absorbed, *absorbed.get(mpid, ()))))
         yield replace(
             profile,
             contested=profile.contested or mpid in contested,
-            merges=max(profile.merges, absorbed.get(mpid, 0)),
+            merges=max(profile.merges, len(ancestry)),
+            absorbed=ancestry,
         )
 
 

@@ -10,6 +10,8 @@ class Skip(Struct, frozen=True, array_like=True):
 
     identity_type: str
     reason: str
+    violation: str | None = None
+    """The reason of its violation, where the skip alone does not say it (flat matching)."""
 
 
 class ChangeResult(Struct, frozen=True, array_like=True):

@@ -42,8 +42,20 @@ class Space(NamedTuple):
         return f"{self.scope}/{self.environment}"
 
 
+class IdentifierLimit(Struct, frozen=True):
+    """How many values of a type a profile may gain within a window (semantics §12.1)."""
+
+    count: int = 5
+    window_ms: int | None = None
+    """A value counts while less than this has passed since it was added; None: for ever."""
+
+
 class IdentityPolicy(Struct, frozen=True):
-    """A scope's identity rules (semantics §2.2) and the switches of semantics §11."""
+    """A scope's identity rules (semantics §2.2) and the switches of semantics §11.
+
+    Under flat_matching every configured type is unique, as an identifier has one owner there, and
+    ``user_id`` is the login ID, by which a profile is called known (semantics §12).
+    """
 
     strategy: StrategyName
     priority: tuple[str, ...] = ()
@@ -60,6 +72,11 @@ class IdentityPolicy(Struct, frozen=True):
     immutable_protects: Literal["every_request", "search"] = "every_request"
     search_any_identity: bool = False
     best_match_login: Literal["refuse", "as_identify"] = "refuse"
+    limits: dict[str, IdentifierLimit] = {}
+    """Only for flat_matching, as is all below: one for each type of ``priority``."""
+    demotion: Literal["lowest_relevant", "lowest"] = "lowest_relevant"
+    max_merges: int = 100
+    max_mappings: int = 1000
 
 
 class IdentityChange(NamedTuple):

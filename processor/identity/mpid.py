@@ -3,6 +3,7 @@
 from hashlib import blake2b
 
 from processor.identity.model import Seed
+from processor.identity.view import View
 
 _POSITIVE = (1 << 63) - 1
 
@@ -19,3 +20,11 @@ def derive_mpid(seed: Seed, attempt: int) -> int:
         data = part if isinstance(part, bytes) else str(part).encode()
         state.update(len(data).to_bytes(8, "big") + data)
     return (int.from_bytes(state.digest(), "big") & _POSITIVE) or 1
+
+
+def free_mpid(view: View, seed: Seed) -> int:
+    """Return the first MPID of *seed* that nobody has."""
+    attempt = 0
+    while not view.is_free(mpid := derive_mpid(seed, attempt)):
+        attempt += 1
+    return mpid

@@ -53,6 +53,8 @@ class Blocklist(Struct, frozen=True):
     values: frozenset[str] = frozenset()
     pattern: Any = None
     """All configured patterns as one compiled RE2 expression: matched in linear time."""
+    by_type: Mapping[str, "Blocklist"] = {}
+    """What is blocked of single identifiers besides (flat matching)."""
 
     @classmethod
     def build(
@@ -60,9 +62,10 @@ class Blocklist(Struct, frozen=True):
         default: bool = True,  # noqa: FBT001, FBT002 - a setting's value, not a switch of this code
         values: Iterable[str] = (),
         patterns: Iterable[str] = (),
+        by_type: Mapping[str, "Blocklist"] = MappingProxyType({}),
     ) -> "Blocklist":
         """Return the list of a workspace; a pattern that RE2 cannot take raises ValueError."""
-        return cls(default, frozenset(values), _compile(tuple(patterns)))
+        return cls(default, frozenset(values), _compile(tuple(patterns)), by_type)
 
     def blocks(self, identifier: Identifier) -> bool:
         """Whether *identifier* must not become evidence of who somebody is."""
@@ -71,7 +74,10 @@ class Blocklist(Struct, frozen=True):
             return True
         if value in self.values:
             return True
-        return self.pattern is not None and self.pattern.search(value) is not None
+        if self.pattern is not None and self.pattern.search(value) is not None:
+            return True
+        mine = self.by_type.get(identifier.identity_type) if self.by_type else None
+        return mine is not None and mine.blocks(identifier)
 
 
 def _compile(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401 - re2 ships no types

@@ -66,3 +66,5 @@ class Profile(Struct, frozen=True, array_like=True, gc=False):
     """How many profiles this survivor absorbed, with their own (flat matching)."""
     identities: tuple[Identity, ...] = ()
     workspaces: dict[str, WorkspaceData] = {}
+    absorbed: tuple[int, ...] = ()
+    """The profiles that were merged into this survivor, with their own, in that order."""

@@ -8,6 +8,9 @@ from msgspec.structs import replace
 
 from processor.identity.decision import Created, Decision, Matched, NotFound, Refused, Skip
 from processor.identity.draft import Written
+from processor.identity.flat import modify as flat_modify
+from processor.identity.flat import search as flat_search
+from processor.identity.flat.merge import DocumentRules
 from processor.identity.lookup import (
     Found,
     Question,
@@ -21,11 +24,12 @@ from processor.identity.lookup import (
 )
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
 from processor.identity.modify import modify
-from processor.identity.mpid import derive_mpid
+from processor.identity.mpid import free_mpid
 from processor.identity.profile import Profile
 from processor.identity.record import NOBODY, create, update
 from processor.identity.search import search
 from processor.identity.strategies import STRATEGIES
+from processor.identity.strategies.flat_matching import flat_matching
 from processor.identity.strategy import Strategy
 from processor.identity.view import View
 
@@ -52,19 +56,40 @@ def reads(
     return identifiers, mpids
 
 
-def resolve(request: IdentityRequest, view: View, policy: IdentityPolicy) -> Decision:
+def resolve(
+    request: IdentityRequest,
+    view: View,
+    policy: IdentityPolicy,
+    rules: DocumentRules = DocumentRules(),  # noqa: B008 - a frozen value
+) -> Decision:
     """Decide *request* and apply the decision to *view*, unless the request only asks."""
     question = ask(request, view, policy)
+    if policy.strategy == "flat_matching":
+        return _resolve_flat(question, rules)
     if request.action == "modify":
         return _modify(question)
-    strategy = STRATEGIES[policy.strategy]
-    if request.action == "batch" and request.mpid is not None:
-        return _resolve_supplied(question, strategy, request.mpid)
-    if not request.identifiers:
+    if not request.identifiers and not _is_supplied(request):
         return _nothing_to_go_by(question)
     if request.action == "search":
         return search(question)
-    return _resolve_by_strategy(question, strategy)
+    return _resolve_by_strategy(question, STRATEGIES[policy.strategy])
+
+
+def _resolve_flat(question: Question, rules: DocumentRules) -> Decision:
+    """Answer a whole request by flat matching, which merges where others choose (§12.1)."""
+    request = question.request
+    if request.action == "modify":
+        return flat_modify.modify(question, rules)
+    if not request.identifiers and not _is_supplied(request):
+        return _nothing_to_go_by(question)
+    if request.action == "search":
+        return flat_search.search(question)
+    return flat_matching(question, rules)
+
+
+def _is_supplied(request: IdentityRequest) -> bool:
+    """Whether a batch names its profile."""
+    return request.action == "batch" and request.mpid is not None
 
 
 def _modify(question: Question) -> Decision:
@@ -75,6 +100,8 @@ def _modify(question: Question) -> Decision:
 
 
 def _resolve_by_strategy(question: Question, strategy: Strategy) -> Decision:
+    if question.request.action == "batch" and question.request.mpid is not None:
+        return _resolve_supplied(question, strategy, question.request.mpid)
     found = strategy.find(question)
     if isinstance(found, Refused):
         return found
@@ -120,7 +147,7 @@ def _create(question: Question, strategy: Strategy, candidates: int) -> Decision
     request, policy = question.request, question.policy
     if request.read_only or not request.may_create:
         return NotFound(candidates=candidates, skipped=_never_lookups(question))
-    written = create(question, _free_mpid(question))
+    written = create(question, free_mpid(question.view, question.request.seed))
     if any(i.identity_type in policy.priority for i in written.profile.identities):
         return _created(question, strategy, written, candidates)
     if request.action == "batch":
@@ -160,13 +187,6 @@ def _put(question: Question, written: Written, before: Profile | None = None) ->
         question.view.put(written.profile)
     for other in written.others:
         question.view.put(other)
-
-
-def _free_mpid(question: Question) -> int:
-    attempt = 0
-    while not question.view.is_free(mpid := derive_mpid(question.request.seed, attempt)):
-        attempt += 1
-    return mpid
 
 
 def _is_passed_over(question: Question, found: Found) -> bool:

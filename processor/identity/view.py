@@ -12,12 +12,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Profile
+from processor.identity.profile import Identity, Profile
 
 Holders = tuple[int, ...]
 
 
-class Unread(Exception):  # noqa: N818 - it asks for more, it reports no error
+class Unread(Exception):
     """A decision needs what was not read yet: read it too, then decide the batch again."""
 
     def __init__(
@@ -55,10 +55,18 @@ class Edit(Struct, frozen=True):
 class View:
     """A read set with the decisions of this batch laid over it. Lives for one fold."""
 
-    def __init__(self, read: ReadSet, is_lookup: Callable[[str], bool], space: Space) -> None:
+    def __init__(
+        self,
+        read: ReadSet,
+        is_lookup: Callable[[str], bool],
+        space: Space,
+        *,
+        one_owner: bool = False,
+    ) -> None:
         self.space = space
         self._read = read
         self._is_lookup = is_lookup
+        self._one_owner = one_owner
         self._holders: dict[Identifier, Holders] = {}
         self._profiles: dict[int, Profile] = {}
         self._asked_identifiers: set[Identifier] = set()
@@ -109,12 +117,14 @@ class View:
         if mpid not in self._before:
             self._before[mpid] = before
         self._asked_mpids.add(mpid)
-        had = self._lookups(before)
-        has = self._lookups(profile)
-        for identifier in had - has:
-            self._holders[identifier] = tuple(m for m in self.holders(identifier) if m != mpid)
-        for identifier in has - had:
-            self._holders[identifier] = (*self.holders(identifier), mpid)
+        removed, added = difference(before, profile)
+        for identifier in removed:
+            if self._is_lookup(identifier.identity_type):
+                held = self._holders_of(identifier, mpid)
+                self._holders[identifier] = tuple(m for m in held if m != mpid)
+        for identifier in added:
+            if self._is_lookup(identifier.identity_type):
+                self._holders[identifier] = (*self.holders(identifier), mpid)
         self._profiles[mpid] = profile
 
     def settle(self) -> tuple[Edit, ...]:
@@ -145,10 +155,40 @@ class View:
             profiles=profiles,
         )
 
-    def _lookups(self, profile: Profile | None) -> set[Identifier]:
-        if profile is None or profile.merged_into is not None:
-            return set()
-        identities: Iterable[Identifier] = (
-            Identifier(i.identity_type, i.value) for i in profile.identities
-        )
-        return {i for i in identities if self._is_lookup(i.identity_type)}
+    def _holders_of(self, identifier: Identifier, mpid: int) -> Holders:
+        """Return the holders of an identity of *mpid*.
+
+        Where identifiers have one owner, its document says who that is: merges need not read what
+        the absorbed profiles hold. The commit checks it like anything that was read.
+        """
+        if self._one_owner and identifier not in self._holders:
+            self._read.holders.setdefault(identifier, (mpid,))
+        return self.holders(identifier)
+
+
+def difference(before: Profile | None, after: Profile) -> tuple[list[Identifier], list[Identifier]]:
+    """Return the identifiers that a profile lost and gained; a merged one has none.
+
+    A profile with many identities mostly gains one: what is the same object at both ends is not
+    looked at.
+    """
+    had = () if before is None or before.merged_into is not None else before.identities
+    has = () if after.merged_into is not None else after.identities
+    start, least = 0, min(len(had), len(has))
+    while start < least and had[start] is has[start]:
+        start += 1
+    end = 0
+    while end < least - start and had[-1 - end] is has[-1 - end]:
+        end += 1
+    old = _identifiers(had[start : len(had) - end])
+    new = _identifiers(has[start : len(has) - end])
+    removed = [i for i in old if i not in new]
+    if removed:  # a document from elsewhere may list an identity twice
+        left = _identifiers(has)
+        removed = [i for i in removed if i not in left]
+    return removed, [i for i in new if i not in old]
+
+
+def _identifiers(identities: Iterable[Identity]) -> dict[Identifier, None]:
+    """Return identifiers in their order, each once, for quick and repeatable differences."""
+    return {Identifier(i.identity_type, i.value): None for i in identities}

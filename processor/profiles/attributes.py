@@ -67,3 +67,40 @@ def is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
     if type(one) is not type(other) or one != other:
         return False
     return not isinstance(one, list) or [*map(type, one)] == [*map(type, other)]
+
+
+def wins(owner: Attribute, writer: Attribute) -> bool:
+    """Whether *writer* replaces *owner* by event time (semantics §12.2 item 13).
+
+    Source priority decides between tiers, recency within one; of two writes of one time the later
+    one to arrive wins.
+    """
+    if not may_write(owner, writer.source, writer.input):  # type: ignore[arg-type]  # stored sources are known ones
+        return False
+    return TIERS[writer.source] < TIERS[owner.source] or writer.updated_ms >= owner.updated_ms
+
+
+def newest(
+    stored: Mapping[str, Attribute],
+    values: Mapping[str, Any],
+    deleted: Iterable[str],
+    writer: Attribute,
+) -> dict[str, Attribute]:
+    """Return *stored* after a batch under flat matching: newest per key wins, null deletes.
+
+    *writer* is who writes, and when; its value is not looked at. A value that is there already is
+    renewed, so that an older one which arrives late does not pass for news.
+    """
+    left = dict(stored)
+    gone = (*deleted, *(name for name, value in values.items() if value is None))
+    for name in gone:
+        owner = left.get(name)
+        if owner is not None and wins(owner, writer):
+            del left[name]
+    for name, value in values.items():
+        owner = left.get(name)
+        if value is None:
+            continue
+        if owner is None or wins(owner, writer):
+            left[name] = Attribute(value, writer.source, writer.input, writer.updated_ms)
+    return left

@@ -28,6 +28,25 @@ def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
     return merged
 
 
+def join_consent(state: ConsentState, other: ConsentState) -> ConsentState:
+    """Return the consent of two profiles: of a purpose that both know, the newer answer.
+
+    Where the times are the same, or none is known, *state* stays.
+    """
+    joined = {regulation: dict(purposes or {}) for regulation, purposes in state.items()}
+    for regulation, purposes in other.items():
+        known = joined.setdefault(regulation, {})
+        for purpose, entry in (purposes or {}).items():
+            if purpose not in known or _time(entry) > _time(known[purpose]):
+                known[purpose] = entry
+    return joined
+
+
+def _time(entry: dict[str, Any]) -> float:
+    time_ms = entry.get("timestamp_unixtime_ms")
+    return time_ms if isinstance(time_ms, int | float) else 0
+
+
 def consent_notifications(old: ConsentState, new: ConsentState) -> list[dict[str, Any]]:
     """Return a system notification for each purpose given, withdrawn or named for the first time.
 

@@ -80,6 +80,26 @@ def keep_recent(devices: Devices, most: int) -> Devices:
     return tuple(device for place, device in enumerate(devices) if place not in gone)
 
 
+def join_devices(devices: Devices, others: Devices) -> Devices:
+    """Return the devices of two profiles: those that share an id are one, last seen last."""
+    joined = devices
+    for other in others:
+        place = _find(joined, [Identifier(*known) for known in other.ids.items()])
+        if place is None:
+            joined = (*joined, other)
+            continue
+        device = joined[place]
+        older, newer = sorted((device, other), key=lambda one: one.last_seen_ms)
+        both = Device(
+            _ordered({**older.ids, **newer.ids}),
+            min(device.first_seen_ms, other.first_seen_ms),
+            newer.last_seen_ms,
+            {**older.info, **newer.info},
+        )
+        joined = (*joined[:place], *joined[place + 1 :], both)
+    return tuple(sorted(joined, key=lambda one: one.last_seen_ms))
+
+
 def _has(device: Device, ids: Sequence[Identifier]) -> bool:
     known = device.ids
     return all(known.get(identity_type) == value for identity_type, value in ids)

@@ -74,6 +74,7 @@ class _Document(Struct):
     is_orphaned: bool = False
     contested: bool | UnsetType = UNSET
     merges: int | UnsetType = UNSET
+    absorbed: list[str | int] | UnsetType = UNSET
     identities: list[_Identity] | UnsetType = UNSET
     workspaces: dict[str, _Workspace] | UnsetType = UNSET
 
@@ -125,6 +126,8 @@ def to_json(profile: Profile) -> bytes:
         document["contested"] = True
     if profile.merges:
         document["merges"] = profile.merges
+    if profile.absorbed:
+        document["absorbed"] = [str(mpid) for mpid in profile.absorbed]
     if merged is None:
         document["identities"] = [
             _Identity(i.identity_type, i.value, i.added_ms, i.updated_ms, i.input)
@@ -222,6 +225,7 @@ def _profile(document: _Document) -> Profile:
         merges=document.merges or 0,
         identities=tuple(_identity(i, created) for i in identities),
         workspaces={name: _workspace(w, created) for name, w in workspaces.items()},
+        absorbed=tuple(_mpid("absorbed", m) for m in document.absorbed or ()),
     )
 
 

@@ -40,11 +40,15 @@ def apply_batch(
     """Write what *batch* says of its user to the workspace of the input it came through.
 
     Attributes and consent go by order of receipt and carry *received_ms*; devices carry *time_ms*,
-    the time of the request. The version is the caller's business.
+    the time of the request. Under flat matching attributes go by *time_ms* too (§12.2 item 13). The
+    version is the caller's business.
     """
     workspace = rules.workspace.name
     before = profile.workspaces.get(workspace, _EMPTY)
-    written, refused = _write_attributes(before.attributes, rules, batch, received_ms, limits)
+    if rules.workspace.policy.strategy == "flat_matching":
+        written, refused = _write_newest(before.attributes, rules, batch, time_ms, limits)
+    else:
+        written, refused = _write_attributes(before.attributes, rules, batch, received_ms, limits)
     consent = before.consent_state
     if batch.consent_state and rules.source != "partner_feed":
         consent = merge_consent(consent, batch.consent_state)
@@ -92,6 +96,27 @@ def _write_attributes(
             continue
         written[key] = Attribute(value, source, name, received_ms)
     return (left if refused == len(changed) else written), refused
+
+
+def _write_newest(
+    stored: dict[str, Attribute],
+    rules: InputRules,
+    batch: EventBatch,
+    time_ms: int,
+    limits: Limits,
+) -> tuple[dict[str, Attribute], int]:
+    """Do the same by event time: the newest write of a key wins, null deletes."""
+    if not batch.user_attributes and not batch.deleted_user_attributes:
+        return stored, 0
+    writer = Attribute(None, rules.source, rules.name, time_ms)
+    written = attributes.newest(
+        stored, batch.user_attributes, batch.deleted_user_attributes, writer
+    )
+    refused = [name for name in written if name not in stored]
+    refused = refused[max(limits.max_attributes - (len(written) - len(refused)), 0) :]
+    for name in refused:
+        del written[name]
+    return (stored if written == stored else written), len(refused)
 
 
 def _note_device(

@@ -32,6 +32,8 @@ def advice(
 
 
 def _of_policy(policy: IdentityPolicy, path: str) -> Iterator[Advice]:
+    if policy.strategy == "flat_matching":  # every type is unique, and none is a login
+        return
     outranked = _outranked(policy)
     for strong, weak in outranked.items():
         text = f"{strong}, a login or unique ID, ranks below {', '.join(weak)}, which decides first"

@@ -6,30 +6,29 @@ from processor.identity.model import IdentityPolicy, StrategyName
 from processor.identity.types import PRESETS, canonical_type
 from processor.rules import Limits
 from processor.settings.document import SettingsError, hint
+from processor.settings.flat import check_not_flat, flat_policy
 from processor.settings.shape import WorkspaceSettings
 
 STRATEGIES: Final[tuple[StrategyName, ...]] = get_args(StrategyName)
-BUILT: Final = tuple(s for s in STRATEGIES if s != "flat_matching")
 _NEEDS_LOGIN: Final = ("profile_link", "profile_isolation")
 _LISTS: Final = ("priority", "login_ids", "unique_ids", "immutable_ids")
 
 
 def check_strategy(table: object, path: str) -> None:
-    """Refuse a strategy that does not exist or is not built yet, before its keys are looked at."""
+    """Refuse a strategy that does not exist, before its keys are looked at."""
     strategy = table.get("strategy") if isinstance(table, dict) else None
-    if strategy == "flat_matching":
+    if isinstance(strategy, str) and strategy not in STRATEGIES:
         raise SettingsError(
-            f"{path}.strategy: flat_matching is not built yet; use one of {', '.join(BUILT)}"
-        )
-    if isinstance(strategy, str) and strategy not in BUILT:
-        raise SettingsError(
-            f"{path}.strategy: unknown strategy; use one of {', '.join(BUILT)}"
-            f"{hint(strategy, BUILT)}"
+            f"{path}.strategy: unknown strategy; use one of {', '.join(STRATEGIES)}"
+            f"{hint(strategy, STRATEGIES)}"
         )
 
 
 def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> IdentityPolicy:
     """Return the identity policy that *workspace* asks for; *path* is where it stands."""
+    if workspace.strategy == "flat_matching" or workspace.preset == "segment":
+        return flat_policy(workspace, limits, path)
+    check_not_flat(workspace, path)
     strategy, lists = _with_preset(workspace, path)
     policy = IdentityPolicy(
         strategy=strategy,
@@ -61,7 +60,7 @@ def _with_preset(
     written = {key: getattr(workspace, key) for key in _LISTS}
     if workspace.preset is not None:
         _check_preset_alone(workspace, written, path)
-    strategy = next((s for s in BUILT if s == workspace.strategy), None)
+    strategy = next((s for s in STRATEGIES if s == workspace.strategy), None)
     if workspace.preset is not None or strategy == "default":
         preset = PRESETS[workspace.preset or "default"]
         base = {key: tuple(getattr(preset, key)) for key in _LISTS}
@@ -69,7 +68,7 @@ def _with_preset(
     else:
         base = dict.fromkeys(_LISTS, ())
     if strategy is None:
-        raise SettingsError(f"{path}: set strategy (one of {', '.join(BUILT)}) or preset")
+        raise SettingsError(f"{path}: set strategy (one of {', '.join(STRATEGIES)}) or preset")
     lists = {
         key: base[key] if written[key] is None else _types(written[key], f"{path}.{key}")
         for key in _LISTS

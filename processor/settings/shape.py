@@ -99,11 +99,27 @@ class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
     topics: tuple[str, ...] = ()
 
 
+class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``limit`` of an identifier in full; a number alone is its ``count``."""
+
+    count: NotNegative | None = None
+    window: Literal["ever", "daily", "weekly", "monthly", "annually"] = "ever"
+
+
+class IdentifierSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[workspaces.NAME.identifiers]``: one identifier of flat matching."""
+
+    priority: Positive | None = None
+    limit: NotNegative | LimitSettings | None = None
+    blocked: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = ()
+
+
 class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[workspaces.NAME]`` as written: None where the key is absent."""
 
     strategy: str | None = None
-    preset: Literal["default", "default_2023"] | None = None
+    preset: Literal["default", "default_2023", "segment"] | None = None
     identity_scope: str | None = None
     priority: tuple[str, ...] | None = None
     login_ids: tuple[str, ...] | None = None
@@ -122,3 +138,8 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     default_blocked_values: bool = True
     normalizers: dict[str, tuple[str, ...]] = {}
     """Per identity type the steps that bring its values into one form, none by default."""
+    identifiers: dict[str, IdentifierSettings] = {}
+    """Only for flat_matching, as are the keys below."""
+    demotion: Literal["lowest_relevant", "lowest"] | None = None
+    max_merges: NotNegative | None = None
+    max_mappings: Positive | None = None

@@ -12,12 +12,19 @@ from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import STANDARD_KEYS, canonical_type
 from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.document import SettingsError, convert, hint
+from processor.settings.flat import blocklists, flat_keys
 from processor.settings.policy import check_strategy, policy_of
 from processor.settings.shape import InputSettings, WorkspaceSettings
 
 # Names become parts of Redis keys, hash tags, record keys and offset metadata.
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BLOCKS: Final = ("blocked_values", "blocked_patterns", "default_blocked_values", "normalizers")
+_BLOCKS: Final = (
+    "blocked_values",
+    "blocked_patterns",
+    "default_blocked_values",
+    "normalizers",
+    "identifiers",
+)
 
 
 def workspaces(
@@ -94,31 +101,44 @@ def _workspace(name: str, table: object) -> WorkspaceSettings:
 
 def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> WorkspaceRules:
     path = f"workspaces.{name}"
+    policy = policy_of(workspace, limits, path)
+    is_flat = policy.strategy == "flat_matching"
+    literal = frozenset(policy.priority) if is_flat else None
     return WorkspaceRules(
         name=name,
         scope=workspace.identity_scope or name,
-        policy=policy_of(workspace, limits, path),
-        keys=STANDARD_KEYS,
+        policy=policy,
+        keys=flat_keys(policy) if is_flat else STANDARD_KEYS,
         blocklist=_blocklist(workspace, path),
-        normalizers=_normalizers(workspace, path),
+        normalizers=_normalizers(workspace, path, literal),
         forward_empty_batches=workspace.forward_empty_batches,
         error_envelope=workspace.error_envelope,
     )
 
 
 def _blocklist(workspace: WorkspaceSettings, path: str) -> Blocklist:
+    by_type = blocklists(workspace, path)
     try:
         return Blocklist.build(
-            workspace.default_blocked_values, workspace.blocked_values, workspace.blocked_patterns
+            workspace.default_blocked_values,
+            workspace.blocked_values,
+            workspace.blocked_patterns,
+            by_type,
         )
     except ValueError as error:
         raise SettingsError(f"{path}.blocked_patterns: {error}") from None
 
 
-def _normalizers(workspace: WorkspaceSettings, path: str) -> Normalizers:
+def _normalizers(
+    workspace: WorkspaceSettings, path: str, literal: frozenset[str] | None
+) -> Normalizers:
+    """Return the normal forms; *literal* are the names of flat matching, the only spellings."""
     steps: dict[str, tuple[str, ...]] = {}
     for name, wanted in workspace.normalizers.items():
-        identity_type = canonical_type(name)
+        if literal is None:
+            identity_type = canonical_type(name)
+        else:
+            identity_type = name if name in literal else None
         if identity_type is None:
             raise SettingsError(f"{path}.normalizers.{name}: is no identity type")
         steps[identity_type] = wanted

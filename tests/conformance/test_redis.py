@@ -6,7 +6,8 @@ import pytest
 
 from processor.index.redis import RedisIndex
 from tests.conformance.cases import Case, played
-from tests.conformance.players import play
+from tests.conformance.flat_story import FlatCase, FlatStory, flat_cases
+from tests.conformance.players import play, play_flat
 from tests.conformance.story import Story
 
 pytestmark = pytest.mark.redis
@@ -17,5 +18,16 @@ def test_a_case_holds(case: Case, redis_url: str, redis_prefix: str, tmp_path: P
     index = RedisIndex.connect(redis_url, redis_prefix)
     try:
         play(Story(case), index, tmp_path)
+    finally:
+        index.close()
+
+
+@pytest.mark.parametrize("case", flat_cases(), ids=str)
+def test_a_case_of_flat_matching_holds(
+    case: FlatCase, redis_url: str, redis_prefix: str, tmp_path: Path
+):
+    index = RedisIndex.connect(redis_url, redis_prefix)
+    try:
+        play_flat(FlatStory(case), index, tmp_path)
     finally:
         index.close()

@@ -172,7 +172,7 @@ def test_what_the_strategy_default_does_not_say_comes_from_its_preset():
     ("keys", "message"),
     [
         ({}, "workspaces.retail: set strategy (one of"),
-        ({"strategy": '"flat_matching"'}, "workspaces.retail.priority: flat_matching has none"),
+        ({"strategy": '"flat_matching"'}, "workspaces.retail.identifiers: flat_matching needs"),
         ({"strategy": '"profile_lnk"'}, "did you mean profile_link?"),
         ({"strategy": "1"}, "workspaces.retail.strategy: expected str"),
         ({"preset": '"default"', "priority": '["email"]'}, "retail.priority: is fixed by preset"),

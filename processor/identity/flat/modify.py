@@ -1,0 +1,129 @@
+"""Modify under flat matching: an identifier moves to the profile, within its limits (§12.2).
+
+A type may hold several values, so only the ``old_value`` of a change is taken away; a ``new_value``
+comes from whoever owned it. What a limit forbids is left out and told, like any other excess.
+"""
+
+from msgspec.structs import replace
+
+from processor.identity.decision import ChangeResult, Decision, Matched, Refused, Skip
+from processor.identity.flat.evidence import shorten
+from processor.identity.flat.merge import DocumentRules
+from processor.identity.flat.record import identity_of, refreshed, seen
+from processor.identity.flat.union import Union
+from processor.identity.lookup import Question, refused_skips
+from processor.identity.model import Identifier, IdentityChange
+from processor.identity.profile import Profile
+
+
+def modify(question: Question, rules: DocumentRules) -> Decision:
+    """Apply the changes of a request, in order; 400 where there is no such profile."""
+    request, view = question.request, question.view
+    before = None if request.mpid is None else view.profile(request.mpid)
+    if before is None:
+        message = "modify needs the MPID of an existing profile"
+        return Refused(400, "BAD_REQUEST", message, refused_skips(question))
+    changing = _Changing(question, rules, before)
+    skipped = list(refused_skips(question))
+    for change in request.changes:
+        skip = changing.apply(change)
+        if skip is not None:
+            skipped.append(skip)
+    after = seen(question, before, changing.profile)
+    results = _results(request.changes, [(before, after), *changing.losers()])
+    if not request.read_only:
+        for _, loser in changing.losers():
+            view.put(loser)
+        if after is not before:
+            view.put(after)
+        if request.mpid is not None:
+            shorten(view, request.mpid)
+    login_ids = question.policy.login_ids
+    asserted = {(c.identity_type, c.new_value) for c in request.changes}
+    logins = [i for i in after.identities if i.identity_type in login_ids]
+    return Matched(
+        after.mpid,
+        skipped=tuple(skipped),
+        source_mpid=after.source_mpid,
+        is_known=bool(logins),
+        is_logged_in=any((i.identity_type, i.value) in asserted for i in logins),
+        change_results=results,
+    )
+
+
+class _Changing:
+    """The profile as the changes so far leave it, and those that lost an identifier to it."""
+
+    def __init__(self, question: Question, rules: DocumentRules, profile: Profile) -> None:
+        self._question = question
+        self._rules = rules
+        self.profile = profile
+        self._others: dict[int, tuple[Profile, Profile]] = {}
+
+    def losers(self) -> list[tuple[Profile, Profile]]:
+        """Return the other profiles, each as it was and as it is, by MPID."""
+        return [self._others[mpid] for mpid in sorted(self._others)]
+
+    def apply(self, change: IdentityChange) -> Skip | None:
+        """Apply one change, or say why its new value is not added: then nothing of it is done."""
+        kind, old, new = change
+        left = self.profile
+        if old is not None and old != new:
+            left = _without(left, Identifier(kind, old))
+        if new is None:
+            self.profile = left
+            return None
+        identifier = Identifier(kind, new)
+        if identifier in _identifiers(left):
+            asserted = [i for i in left.identities if (i.identity_type, i.value) == identifier]
+            identities = refreshed(self._question, left, asserted)
+            same = identities is left.identities
+            self.profile = left if same else replace(left, identities=identities)
+            return None
+        return self._own(left, identifier)
+
+    def _own(self, left: Profile, identifier: Identifier) -> Skip | None:
+        question, kind = self._question, identifier.identity_type
+        policy = question.policy
+        # What is taken away makes room: the profile is compared with itself before the change.
+        union = Union([left], [identifier], policy, question.request.time_ms)
+        if kind in union.excess:
+            return Skip(kind, "demoted", union.reason)
+        if len(left.identities) >= policy.max_mappings:
+            return Skip(kind, "mapping_limit")
+        identity = identity_of(question, identifier)
+        longer = replace(left, identities=(*left.identities, identity))
+        if not self._rules.fits(longer):
+            return Skip(kind, "bound")
+        self.profile = longer
+        for mpid in question.view.holders(identifier):
+            owner = question.view.profile(mpid)
+            if owner is not None and owner.mpid != longer.mpid:
+                first, latest = self._others.get(owner.mpid, (owner, owner))
+                self._others[owner.mpid] = first, _without(latest, identifier)
+        return None
+
+
+def _without(profile: Profile, identifier: Identifier) -> Profile:
+    left = tuple(i for i in profile.identities if (i.identity_type, i.value) != identifier)
+    return profile if len(left) == len(profile.identities) else replace(profile, identities=left)
+
+
+def _identifiers(profile: Profile) -> set[tuple[str, str]]:
+    return {(i.identity_type, i.value) for i in profile.identities}
+
+
+def _results(
+    changes: tuple[IdentityChange, ...], pairs: list[tuple[Profile, Profile]]
+) -> tuple[ChangeResult, ...]:
+    """Name every profile whose identities of a changed type are others now, the target first."""
+    return tuple(
+        ChangeResult(kind, after.mpid)
+        for kind in dict.fromkeys(change.identity_type for change in changes)
+        for before, after in pairs
+        if _values(before, kind) != _values(after, kind)
+    )
+
+
+def _values(profile: Profile, kind: str) -> set[str]:
+    return {i.value for i in profile.identities if i.identity_type == kind}

@@ -1,0 +1,93 @@
+"""What a profile learns of a request under flat matching: new identifiers, newer assertions."""
+
+from collections.abc import Collection, Iterable
+
+from msgspec.structs import replace
+
+from processor.identity.decision import Skip
+from processor.identity.flat.merge import DocumentRules
+from processor.identity.lookup import Question
+from processor.identity.model import Identifier
+from processor.identity.profile import Identity, Profile
+
+
+def learn(
+    question: Question,
+    profile: Profile,
+    identifiers: Collection[Identifier],
+    rules: DocumentRules,
+) -> tuple[Profile, tuple[Skip, ...]]:
+    """Return *profile* with *identifiers*, strongest first, and those it has no room for.
+
+    The very same object comes back if nothing changes. Last activity is renewed with any other
+    change, and else only when it is older than ``activity_resolution``.
+    """
+    held = {(i.identity_type, i.value): i for i in profile.identities}
+    new = [identifier for identifier in identifiers if identifier not in held]
+    room = max(question.policy.max_mappings - len(held), 0)
+    identities = refreshed(question, profile, [held[i] for i in identifiers if i in held])
+    skips = tuple(Skip(i.identity_type, "mapping_limit") for i in new[room:])
+    after = profile
+    if identities is not profile.identities:
+        after = replace(profile, identities=identities)
+    if new[:room]:
+        after, unfit = _extended(question, after, new[:room], rules)
+        skips = (*(Skip(i.identity_type, "bound") for i in unfit), *skips)
+    return seen(question, profile, after), skips
+
+
+def seen(question: Question, before: Profile, after: Profile) -> Profile:
+    """Return *after* with its last activity renewed, where that is due."""
+    since = question.request.time_ms - after.last_seen_ms
+    is_due = after is not before or since > question.policy.activity_resolution_ms
+    if is_due and since > 0:
+        return replace(after, last_seen_ms=question.request.time_ms)
+    return after
+
+
+def identity_of(question: Question, identifier: Identifier) -> Identity:
+    """Return a new identity, as of the time of the request."""
+    time_ms = question.request.time_ms
+    return Identity(*identifier, time_ms, time_ms, question.request.input)
+
+
+def _extended(
+    question: Question, profile: Profile, new: list[Identifier], rules: DocumentRules
+) -> tuple[Profile, list[Identifier]]:
+    """Add the *new* identifiers that the document has room for, strongest first."""
+    added = [identity_of(question, identifier) for identifier in new]
+    whole = replace(profile, identities=(*profile.identities, *added))
+    if rules.fits(whole):
+        return whole, []
+    unfit = []
+    for identifier, identity in zip(new, added, strict=True):
+        longer = replace(profile, identities=(*profile.identities, identity))
+        if rules.fits(longer):
+            profile = longer
+        else:
+            unfit.append(identifier)
+    return profile, unfit
+
+
+def refreshed(
+    question: Question, profile: Profile, asserted: Iterable[Identity]
+) -> tuple[Identity, ...]:
+    """Make the *asserted* identities the current ones of their types, unless newer ones are.
+
+    The current one itself is renewed only when it is older than ``activity_resolution``.
+    """
+    time_ms, resolution_ms = question.request.time_ms, question.policy.activity_resolution_ms
+    current: dict[str, Identity] = {}
+    for identity in profile.identities:
+        known = current.get(identity.identity_type)
+        if known is None or identity.updated_ms >= known.updated_ms:
+            current[identity.identity_type] = identity
+    renewed = {}
+    for identity in asserted:
+        newest = current[identity.identity_type]
+        least = resolution_ms if newest is identity else 0
+        if time_ms - newest.updated_ms > least:
+            renewed[id(identity)] = replace(identity, updated_ms=time_ms)
+    if not renewed:
+        return profile.identities
+    return tuple(renewed.get(id(i), i) for i in profile.identities)

@@ -1,0 +1,53 @@
+"""What becomes of the data of profiles that are merged (semantics §12.2 item 8)."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from processor.identity.profile import Attribute, Profile, WorkspaceData
+from processor.profiles.attributes import wins
+from processor.profiles.consent import join_consent
+from processor.profiles.devices import join_devices, keep_recent
+from processor.profiles.room import is_within
+from processor.rules import Limits
+
+_EMPTY = WorkspaceData()
+
+
+def combine(survivor: Profile, absorbed: Sequence[Profile], limits: Limits) -> Profile | None:
+    """Return *survivor* with the data of *absorbed*, oldest first; None where that is too large.
+
+    Attributes go by source priority, then recency; so does consent, by its own times. Devices that
+    share an id are one; of too many the most recently seen stay. Attributes are never dropped for
+    want of room: a merge that would pass a bound is not made.
+    """
+    workspaces = dict(survivor.workspaces)
+    for profile in absorbed:
+        for name, data in profile.workspaces.items():
+            workspaces[name] = _join(workspaces.get(name, _EMPTY), data, limits)
+    if any(len(data.attributes) > limits.max_attributes for data in workspaces.values()):
+        return None
+    whole = replace(survivor, workspaces=workspaces)
+    return whole if is_within(whole, limits.max_profile_bytes) else None
+
+
+def _join(data: WorkspaceData, other: WorkspaceData, limits: Limits) -> WorkspaceData:
+    return WorkspaceData(
+        _attributes(data.attributes, other.attributes),
+        join_consent(data.consent_state, other.consent_state),
+        keep_recent(join_devices(data.devices, other.devices), limits.max_devices),
+    )
+
+
+def _attributes(stored: dict[str, Attribute], others: dict[str, Attribute]) -> dict[str, Attribute]:
+    joined = dict(stored)
+    for name, other in others.items():
+        owner = joined.get(name)
+        if owner is None or (wins(owner, other) and not _is_as_new(owner, other)):
+            joined[name] = other
+    return joined
+
+
+def _is_as_new(owner: Attribute, other: Attribute) -> bool:
+    """Whether two writes of one source type are of one time: then the survivor's stays."""
+    return owner.source == other.source and owner.updated_ms == other.updated_ms
