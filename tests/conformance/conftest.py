@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.expectations", "tests.conformance.story")
+pytest.register_assert_rewrite(
+    "tests.conformance.expectations", "tests.conformance.story", "tests.conformance.flat_story"
+)

@@ -23,9 +23,19 @@ from processor.index.redis import RedisIndex
 from processor.outcome import Output
 from tests.conformance.cases import Case, played
 from tests.conformance.expectations import Answer, check_final, check_step
-from tests.conformance.players import Published, answer_of, given_profiles, settings_of, store
+from tests.conformance.flat_story import FlatCase, FlatStory, flat_cases
+from tests.conformance.players import (
+    AnyStory,
+    Published,
+    answer_of,
+    given_profiles,
+    settings_of,
+    store,
+)
+from tests.conformance.speech import Avro, Json
 from tests.conformance.story import Story
 from tests.servers.kafka import Kafka
+from tests.servers.registry import Registry
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(240)]
@@ -46,8 +56,9 @@ def groups() -> list[list[Case]]:
 class Theatre:
     """The topics of one run and everything that was written to them."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: Kafka, speech: Json | Avro = Json()) -> None:  # noqa: B008
         self._kafka = kafka
+        self._speech = speech
         quiet = {"linger.ms": 0, "log_level": 0}
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap, **quiet})
         self.topics = {role: kafka.create_topic(role, PARTITIONS) for role in OUTPUTS}
@@ -56,7 +67,7 @@ class Theatre:
         }
 
     def configuration(
-        self, stories: Sequence[Story], redis_url: str, prefix: str, port: int
+        self, stories: Sequence[AnyStory], redis_url: str, prefix: str, port: int
     ) -> str:
         topics = {**self.inputs, **self.topics}
         return "\n".join(
@@ -66,6 +77,7 @@ class Theatre:
                 f'group_id = "{prefix}"',
                 "[kafka.topics]",
                 *(f"{role} = {json.dumps(name)}" for role, name in topics.items()),
+                *self._speech.settings(),
                 "[redis]",
                 f'url = "{redis_url}"',
                 f'prefix = "{prefix}"',
@@ -79,12 +91,13 @@ class Theatre:
     def send(self, seat: int, record: dict[str, Any]) -> Coordinates:
         """Append a record and return where it is."""
         delivered: list[Message] = []
+        value, headers = self._speech.said(record["topic"], record["value"])
         self._producer.produce(
             self.inputs[record["topic"]],
-            json.dumps(record["value"]).encode(),
+            value,
             partition=seat % PARTITIONS,
             timestamp=record["timestamp_ms"],
-            headers={"input": record["input"]},
+            headers={"input": record["input"], **headers},
             on_delivery=lambda error, message: delivered.append(message),
         )
         assert self._producer.flush(30) == 0
@@ -102,9 +115,9 @@ class Theatre:
         for message in self._kafka.read(*self.topics.values()):
             if not message.headers() or "source-topic" not in dict(message.headers()):
                 continue  # a profile published again
-            output = Output(
-                roles[message.topic()], message.key(), message.value(), tuple(message.headers())
-            )
+            role, headers = roles[message.topic()], tuple(message.headers())
+            value = self._speech.heard(role, message.value(), dict(headers))
+            output = Output(role, message.key(), value, headers)
             found.setdefault(_cause(message), []).append(output)
         return found
 
@@ -172,19 +185,42 @@ def perform(stories: Sequence[Story], theatre: Theatre) -> Iterator[tuple[Story,
             yield story, number, answer_of(topic, parts)
 
 
-def published(theatre: Theatre, kafka: Kafka, stories: Sequence[Story]) -> Published:
+def published(theatre: Theatre, kafka: Kafka, stories: Sequence[AnyStory]) -> Published:
     profiles = Published(profile for story in stories for profile in story.given())
     for message in kafka.read(theatre.topics["profiles"]):
         profiles.note(json.loads(message.value() or b""))
     return profiles
 
 
+Store = tuple[str, str]
+
+
+@pytest.fixture
+def store_at(redis_url: str, redis_prefix: str) -> Store:
+    return redis_url, redis_prefix
+
+
 @pytest.mark.parametrize("cases", groups(), ids=lambda cases: f"{cases[0]}-to-{cases[-1]}")
 def test_cases_hold_through_the_topics(
-    cases: list[Case], kafka: Kafka, redis_url: str, redis_prefix: str, tmp_path: Path
+    cases: list[Case], kafka: Kafka, store_at: Store, tmp_path: Path
 ):
+    hold(cases, Theatre(kafka), kafka, store_at, tmp_path)
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("cases", groups(), ids=lambda cases: f"{cases[0]}-to-{cases[-1]}")
+def test_cases_hold_in_avro_as_in_json(
+    cases: list[Case], kafka: Kafka, registry: Registry, store_at: Store, tmp_path: Path
+):
+    hold(cases, Theatre(kafka, Avro(registry)), kafka, store_at, tmp_path)
+
+
+def hold(
+    cases: list[Case], theatre: Theatre, kafka: Kafka, store_at: Store, tmp_path: Path
+) -> None:
+    """Play *cases* in one processor, and say everything that does not hold."""
+    redis_url, redis_prefix = store_at
     stories = [Story(case, case.id.lower(), seat) for seat, case in enumerate(cases)]
-    theatre = Theatre(kafka)
     port = free_port()
     configuration = theatre.configuration(stories, redis_url, redis_prefix, port)
     (tmp_path / "idstream.toml").write_text(configuration)
@@ -205,4 +241,54 @@ def test_cases_hold_through_the_topics(
             check_final(story, profiles.of(story.workspace))
         except AssertionError as failure:
             failures.setdefault(f"{story.case.id}, at its end", failure)
+    assert not failures, "\n".join(f"{where}: {why}" for where, why in failures.items())
+
+
+def flat_groups() -> list[tuple[FlatCase, ...]]:
+    cases = flat_cases()
+    return [cases[at : at + AT_ONCE] for at in range(0, len(cases), AT_ONCE)]
+
+
+def perform_act(stories: Sequence[FlatStory], theatre: Theatre) -> Iterator[tuple[FlatStory, str]]:
+    """Play the act that is on of all stories side by side; yield where an answer is wrong."""
+    waiting = list(enumerate(stories))
+    while waiting:
+        sent = {}
+        for seat, story in list(waiting):
+            record = story.next_record()
+            if record is None:
+                waiting.remove((seat, story))
+            else:
+                sent[theatre.send(seat, record)] = story, record["topic"]
+        outputs = theatre.outputs(set(sent)) if sent else {}
+        for coordinates, (story, topic) in sent.items():
+            parts = [o for o in outputs[coordinates] if o.role != "profiles"]
+            try:
+                story.check(answer_of(topic, parts))
+            except AssertionError as failure:
+                yield story, str(failure)
+
+
+@pytest.mark.parametrize("cases", flat_groups(), ids=lambda cases: f"{cases[0]}-to-{cases[-1]}")
+def test_cases_of_flat_matching_hold_through_the_topics(
+    cases: Sequence[FlatCase], kafka: Kafka, redis_url: str, redis_prefix: str, tmp_path: Path
+):
+    stories = [FlatStory(case, str(case).lower()) for case in cases]
+    theatre = Theatre(kafka)
+    port = free_port()
+    failures: dict[str, str] = {}
+    acting = stories
+    while acting:
+        configuration = theatre.configuration(stories, redis_url, redis_prefix, port)
+        (tmp_path / "idstream.toml").write_text(configuration)
+        with processing(tmp_path, port):
+            for story, failure in perform_act(acting, theatre):
+                failures.setdefault(str(story.case), failure)
+        acting = [story for story in acting if story.begin_next_act()]
+    documents = published(theatre, kafka, stories)
+    for story in stories:
+        try:
+            story.check_end(documents.documents(story.workspace))
+        except AssertionError as failure:
+            failures.setdefault(f"{story.case}, at its end", str(failure))
     assert not failures, "\n".join(f"{where}: {why}" for where, why in failures.items())

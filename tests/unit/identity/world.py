@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from processor.identity.decision import Decision
 from processor.identity.model import (
+    IdentifierLimit,
     Identifier,
     IdentityChange,
     IdentityPolicy,
@@ -91,7 +92,9 @@ class World:
             wanted |= set(asked)
             mpids |= set(named)
         while True:
-            view = View(self.read(wanted, mpids), self.policy.priority.__contains__, SPACE)
+            is_flat = self.policy.strategy == "flat_matching"
+            read, is_lookup = self.read(wanted, mpids), self.policy.priority.__contains__
+            view = View(read, is_lookup, SPACE, one_owner=is_flat)
             try:
                 steps = [Step(resolve(r, view, self.policy), view.settle()) for r in requests]
             except Unread as unread:
@@ -195,6 +198,17 @@ _POLICIES = {
     "profile_conversion": IdentityPolicy(strategy="profile_conversion", **_SPLIT),
     "profile_link": IdentityPolicy(strategy="profile_link", **_SPLIT),
     "profile_isolation": IdentityPolicy(strategy="profile_isolation", **_SPLIT),
+    "flat_matching": IdentityPolicy(
+        strategy="flat_matching",
+        priority=("user_id", "email", "anonymous_id"),
+        login_ids=frozenset({"user_id"}),
+        unique_ids=frozenset({"user_id", "email", "anonymous_id"}),
+        limits={
+            "user_id": IdentifierLimit(1),
+            "email": IdentifierLimit(5),
+            "anonymous_id": IdentifierLimit(5),
+        },
+    ),
     "best_match": IdentityPolicy(
         strategy="best_match", priority=("email", "ios_idfv", "android_uuid")
     ),
