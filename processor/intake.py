@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from processor.codecs.avro import CONTENT_TYPE as AVRO_TYPE
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
+from processor.codecs.past import first_place
 from processor.identity.model import IdentityRequest, Seed, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
@@ -87,9 +88,12 @@ class Intake(Struct, frozen=True):
         rules = self.rules.inputs.get(name)
         if rules is None or (rules.topics and record.topic not in rules.topics):
             return DeadLetter("unknown_input", "header input names no input of this topic")
+        usual = rules.format or self.rules.formats.get(record.topic, "json")
         if content_type is None:
-            return rules, self.rules.formats.get(record.topic, "json")
+            return rules, usual
         form = _format(content_type)
+        if form == "json" and usual == "segment":  # a shape of JSON, not an encoding of its own
+            form = usual
         if form is None:
             return DeadLetter(
                 "unsupported_content_type",
@@ -127,7 +131,7 @@ class Intake(Struct, frozen=True):
 
     def _take_request(self, record: Record, rules: InputRules, form: Format) -> Taken:
         workspace = rules.workspace
-        opener = self.codecs.requests[form]
+        opener = self.codecs.requests["json" if form == "segment" else form]
         call = decode_request(record.value, workspace.keys, self.rules.limits, opener)
         if isinstance(call, DeadLetter):
             return Rejected(record, call)
@@ -186,7 +190,7 @@ def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None
         token=token.encode("utf-8", "surrogatepass"),
         time_ms=record.timestamp_ms,
         window_ms=rules.dedup_window_ms,
-        coordinates=f"{record.topic}/{record.partition}/{record.offset}",
+        coordinates=first_place(record),
     )
 
 

@@ -11,7 +11,7 @@ from processor.identity.types import IdentityKeys
 
 Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_feed"]
 Protection = Literal["create_and_update", "update_only", "read_only"]
-Format = Literal["json", "avro"]
+Format = Literal["json", "avro", "segment"]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +51,8 @@ class InputRules(Struct, frozen=True):
     dedup_window_ms: int = 600_000
     topics: frozenset[str] = frozenset()
     """Topics it may come from; empty: every input topic."""
+    format: Format | None = None
+    """Of its batches; None: as their topic says."""
 
 
 class Rules(Struct, frozen=True):

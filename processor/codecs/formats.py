@@ -9,17 +9,23 @@ from processor.codecs.avro import CONTENT_TYPE, AvroReader, AvroWriter, Writers
 from processor.codecs.envelope import open_object
 from processor.codecs.json import Opener
 from processor.codecs.schemas import MESSAGES
+from processor.codecs.segment import open_segment
 from processor.outcome import Output
 from processor.rules import Format
 
 CONTENT_TYPES: Final[Mapping[Format, bytes]] = {
     "json": b"application/json",
     "avro": CONTENT_TYPE.encode(),
+    "segment": b"application/json",
 }
 
 
 def _openers(role: str, writers: Writers | None = None) -> dict[Format, Opener]:
-    return {"json": open_object, "avro": AvroReader(MESSAGES[role], writers).open_object}
+    return {
+        "json": open_object,
+        "avro": AvroReader(MESSAGES[role], writers).open_object,
+        "segment": open_segment,
+    }
 
 
 class Codecs(Struct, frozen=True):

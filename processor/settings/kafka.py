@@ -78,5 +78,7 @@ def _check_formats(kafka: KafkaSettings) -> None:
             raise SettingsError(
                 f"kafka.formats.{key}: neither a role ({', '.join(roles)}) nor an input topic"
             )
+        if name == "segment" and key not in ("batches", *kafka.topics.batches):
+            raise SettingsError(f"kafka.formats.{key}: only batches can be segment's messages")
         if name == "avro" and key == "dead_letters":
             raise SettingsError("kafka.formats.dead_letters: they go out as they came; remove it")

@@ -10,7 +10,7 @@ from processor.settings.secret import Secret
 Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Format = Literal["json", "avro"]
+Format = Literal["json", "avro", "segment"]
 ClientValue = str | int | float | bool
 
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
@@ -97,6 +97,7 @@ class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
     protection: Protection = "create_and_update"
     dedup_window_s: NotNegative = 600
     topics: tuple[str, ...] = ()
+    format: Format | None = None
 
 
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -159,6 +159,11 @@ def _input(name: str, table: object, rules: Mapping[str, WorkspaceRules]) -> Inp
             f"{path}.workspace: there is no workspace {written.workspace}; add"
             f" [workspaces.{written.workspace}]{hint(written.workspace, rules)}"
         )
+    if written.format == "segment" and workspace.policy.strategy != "flat_matching":
+        raise SettingsError(
+            f"{path}.format: segment's identifiers belong to flat_matching; give workspace"
+            f" {written.workspace} that strategy"
+        )
     return InputRules(
         name=name,
         workspace=workspace,
@@ -166,4 +171,5 @@ def _input(name: str, table: object, rules: Mapping[str, WorkspaceRules]) -> Inp
         protection=written.protection,
         dedup_window_ms=written.dedup_window_s * 1000,
         topics=frozenset(written.topics),
+        format=written.format,
     )

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from processor.identity.decision import Decision
 from processor.identity.model import (
-    IdentifierLimit,
     Identifier,
+    IdentifierLimit,
     IdentityChange,
     IdentityPolicy,
     IdentityRequest,

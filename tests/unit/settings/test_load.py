@@ -2,7 +2,7 @@
 
 import pytest
 
-from processor.identity.model import Space
+from processor.identity.model import Identifier, Space
 from processor.identity.types import PRESETS
 from processor.settings import Settings, SettingsError, load_text
 
@@ -423,3 +423,107 @@ def test_an_impossible_section_is_refused_by_path(text, message):
 
 def test_an_unknown_key_of_a_workspace_is_refused_by_path():
     assert "workspaces.retail.login_id: unknown key" in refusal(RETAIL + "login_id = []\n")
+
+
+FLAT = """
+[workspaces.shop]
+strategy = "flat_matching"
+[workspaces.shop.identifiers]
+email = {}
+phone = { priority = 1, limit = { count = 2, window = "monthly" } }
+user_id = {}
+anonymous_id = { limit = { window = "weekly" }, blocked = ["void"], blocked_patterns = ["^x-"] }
+ga_client_id = { limit = 7 }
+"""
+
+
+def test_identifiers_of_flat_matching_are_ordered_and_limited():
+    policy = load_text(FLAT, {}).workspaces["shop"].policy
+    assert policy.priority == ("phone", "user_id", "email", "anonymous_id", "ga_client_id")
+    day = 24 * 3_600_000
+    limits = {name: (limit.count, limit.window_ms) for name, limit in policy.limits.items()}
+    assert limits == {
+        "phone": (2, 30 * day),
+        "user_id": (1, None),
+        "email": (5, None),
+        "anonymous_id": (5, 7 * day),
+        "ga_client_id": (7, None),
+    }
+    assert (policy.demotion, policy.max_merges, policy.max_mappings) == (
+        "lowest_relevant",
+        100,
+        1000,
+    )
+
+
+def test_identifiers_of_flat_matching_have_block_lists_of_their_own():
+    blocks = load_text(FLAT, {}).workspaces["shop"].blocklist.blocks
+    assert blocks(Identifier("anonymous_id", "void"))
+    assert blocks(Identifier("anonymous_id", "x-1"))
+    assert blocks(Identifier("anonymous_id", "undefined"))
+    assert not blocks(Identifier("user_id", "void"))
+    assert not blocks(Identifier("user_id", "x-1"))
+
+
+def test_the_preset_segment_is_flat_matching_with_the_default_identifiers():
+    text = '[workspaces.shop]\npreset = "segment"\nidentifiers = { user_id = { limit = 2 } }\n'
+    policy = load_text(text, {}).workspaces["shop"].policy
+    assert policy.strategy == "flat_matching"
+    assert len(policy.priority) == 11
+    assert policy.priority[:3] == ("user_id", "email", "android.id")
+    assert policy.limits["user_id"].count == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('priority = ["email"]', "workspaces.shop.priority: flat_matching has none"),
+        ('tie_break = "newest"', "workspaces.shop.tie_break: has no meaning"),
+        ('demotion = "highest"', "workspaces.shop.demotion: invalid enum value"),
+        ("max_merges = -1", "workspaces.shop.max_merges: expected int >= 0"),
+        ("identifiers = { email = { limit = -1 } }", "workspaces.shop.identifiers"),
+        ("identifiers = { email = { window = 1 } }", "workspaces.shop.identifiers.window: unknown"),
+        (
+            "identifiers = { a = { priority = 1 }, b = { priority = 1 } }",
+            "workspaces.shop.identifiers.b.priority: a has the same",
+        ),
+        (
+            'identifiers = { a = { blocked_patterns = ["("] } }',
+            "workspaces.shop.identifiers.a.blocked_patterns: pattern 1",
+        ),
+        ("identifiers = { 'a\tb' = {} }", "workspaces.shop.identifiers: "),
+    ],
+)
+def test_what_cannot_work_under_flat_matching_is_refused_by_path(lines, message):
+    head = '[workspaces.shop]\nstrategy = "flat_matching"\n'
+    if "identifiers" not in lines:
+        lines += "\nidentifiers = { email = {} }"
+    assert message in refusal(f"{head}{lines}\n")
+
+
+def test_keys_of_flat_matching_are_refused_elsewhere():
+    for key in ("demotion = 'lowest'", "max_merges = 3", "identifiers = { email = {} }"):
+        name = key.partition(" ")[0]
+        text = f'[workspaces.shop]\npreset = "default"\n{key}\n'
+        assert f"workspaces.shop.{name}: belongs to the strategy flat_matching" in refusal(text)
+
+
+def test_limits_and_block_lists_of_identifiers_are_part_of_the_fingerprint():
+    def fingerprint(change):
+        return load_text(FLAT.replace('blocked = ["void"]', change), {}).fingerprint("shop")
+
+    first = fingerprint('blocked = ["void"]')
+    assert first != fingerprint('blocked = ["voids"]')
+    assert first == fingerprint('blocked = ["void"]')
+
+
+def test_a_segment_input_needs_flat_matching():
+    text = '[workspaces.retail]\npreset = "default"\n[inputs.default]\nworkspace = "retail"\n'
+    assert "inputs.default.format: segment" in refusal(f'{text}format = "segment"\n')
+    assert load_text(f'{FLAT}[inputs.s]\nworkspace = "shop"\nformat = "segment"\n', {}).inputs
+
+
+def test_identifiers_can_be_overridden_from_the_environment():
+    name = "IDSTREAM_WORKSPACES__SHOP__IDENTIFIERS__GA_CLIENT_ID__LIMIT"
+    policy = load_text(FLAT, {name: "9"}).workspaces["shop"].policy
+    assert policy.limits["ga_client_id"].count == 9
