@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from processor.admin import Admin, Health
 from processor.codecs.formats import Codecs
-from processor.codecs.registry import RegistryUnavailable, open_codecs
+from processor.codecs.registry import Registry, RegistryUnavailable, open_codecs
 from processor.crash import CrashPoints
 from processor.index.redis import RedisIndex
 from processor.kafka import topics
@@ -168,7 +168,8 @@ def open_formats(settings: Settings, stop: Event, watch: Watch) -> Codecs | None
         watch.error("registry", str(away))
         return not stop.wait(REGISTRY_AGAIN_S)
 
-    return open_codecs(settings.registry_url(), settings.avro_topics(), waits)
+    url = settings.registry_url()
+    return open_codecs(Registry(url) if url else None, settings.avro_topics(), waits)
 
 
 def build_pipeline(

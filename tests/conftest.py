@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     name
-    for name in ("tests.servers.redis", "tests.servers.kafka")
+    for name in ("tests.servers.redis", "tests.servers.kafka", "tests.servers.registry")
     if importlib.util.find_spec(name) is not None
 ]
 

@@ -87,6 +87,10 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - as above
             raise RegistryUnavailable(type(error).__name__) from None
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def _note_unknown(self, schema_id: int) -> None:
         self._unknown[schema_id] = monotonic()
         self._unknown.move_to_end(schema_id)
@@ -95,16 +99,17 @@ class Registry:
 
 
 def open_codecs(
-    url: str, topics: Mapping[str, str], waits: Callable[[RegistryUnavailable], bool]
+    registry: Registry | None,
+    topics: Mapping[str, str],
+    waits: Callable[[RegistryUnavailable], bool],
 ) -> Codecs | None:
-    """Return codecs that write *topics*, by role, in Avro; '' as *url* means without a registry.
+    """Return codecs that write *topics*, by role, in Avro.
 
     Schemas of ours are registered first. A registry that is away is asked again as long as *waits*
     says so; None once it does not.
     """
-    if not url:
+    if registry is None:
         return Codecs.build(topics)
-    registry = Registry(url)
     while True:
         try:
             ids = {role: registry.register(role, topic) for role, topic in topics.items()}

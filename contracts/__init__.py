@@ -1,0 +1,1 @@
+"""The messages as contracts: may a schema evolve so, and what follows from the schemas."""

@@ -1,0 +1,42 @@
+"""``python -m contracts``: check that schemas evolve as they may, write what follows from them."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from contracts.asyncapi import asyncapi
+from contracts.evolution import broken
+from contracts.jsonschemas import json_schema
+from contracts.page import page
+from processor.codecs.schemas import MESSAGES, versions
+from processor.settings import load
+
+ROOT = Path(__file__).parents[1]
+ALL = (*MESSAGES.values(), "dead-letter")
+
+
+def derived() -> Iterator[tuple[Path, str]]:
+    """Yield every file that follows from the schemas and the complete configuration."""
+    for message in ALL:
+        for own in versions(message):
+            path = ROOT / "schemas" / message / f"v{own.version}.schema.json"
+            yield path, json.dumps(json_schema(own), indent=2) + "\n"
+    document = asyncapi(load(ROOT / "deploy/idstream.toml", {}))
+    yield ROOT / "docs/asyncapi.json", json.dumps(document, indent=2) + "\n"
+    yield ROOT / "docs/topics.md", page(document)
+
+
+def main() -> int:
+    """Write all derived files, unless a version breaks its contract."""
+    problems = [problem for message in ALL for problem in broken(versions(message))]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        for path, text in derived():
+            path.write_text(text)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

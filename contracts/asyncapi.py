@@ -1,0 +1,143 @@
+"""The AsyncAPI document of the topics: their names from the settings, the rest from schemas."""
+
+from typing import Any
+
+from contracts.jsonschemas import json_schema
+from processor.codecs.formats import CONTENT_TYPES
+from processor.codecs.schemas import MESSAGES, OwnSchema, latest
+from processor.settings import Settings
+
+Document = dict[str, Any]
+
+TEXT = {"type": "string"}
+DECIMAL = {"type": "string", "pattern": "^-?[0-9]+$"}
+SOURCE = {f"source-{part}": DECIMAL for part in ("partition", "offset")} | {"source-topic": TEXT}
+HEADERS: dict[str, Document] = {
+    "batches": {"input": TEXT, "content-type": TEXT},
+    "requests": {"input": TEXT, "content-type": TEXT},
+    "enriched": {**SOURCE, "mpid": DECIMAL, "resolution": TEXT, "content-type": TEXT},
+    "responses": {**SOURCE, "mpid": DECIMAL, "content-type": TEXT},
+    "changes": {**SOURCE, "mpid": DECIMAL, "content-type": TEXT},
+    "profiles": {**SOURCE, "mpid": DECIMAL, "version": DECIMAL, "content-type": TEXT},
+    "outcomes": {**SOURCE, "content-type": TEXT},
+}
+KEYS = {
+    "batches": "any stable user or device key",
+    "requests": "any stable user or device key",
+    "enriched": "profile key <scope>/<environment>/<mpid>; the input's where no profile is meant",
+    "responses": "the request's key",
+    "changes": "profile key; the input's where a violation concerns no profile",
+    "profiles": "profile key",
+    "dead_letters": "the input's key",
+    "outcomes": "the input's key",
+}
+INPUTS = ("batches", "requests")
+
+
+def asyncapi(settings: Settings) -> Document:
+    """Return the document of the topics that *settings* names."""
+    topics = _topics(settings)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "idstream",
+            "version": "1",
+            "description": "Identity resolution and enrichment of event batches on Kafka.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {
+                "host": settings.kafka.bootstrap_servers.partition(",")[0],
+                "protocol": "kafka",
+            }
+        },
+        "channels": {
+            name: _channel(name, role, _format(settings, name, role))
+            for name, role in topics.items()
+        },
+        "operations": {
+            f"{'take' if role in INPUTS else 'write'}-{name}": {
+                "action": "receive" if role in INPUTS else "send",
+                "channel": {"$ref": f"#/channels/{name}"},
+                "bindings": {"kafka": _group(settings, role)},
+            }
+            for name, role in topics.items()
+        },
+        "components": {
+            "messages": {
+                _name(role, form): _message(role, form)
+                for role, form in (
+                    (role, _format(settings, name, role)) for name, role in topics.items()
+                )
+            },
+        },
+    }
+
+
+def _topics(settings: Settings) -> dict[str, str]:
+    topics = settings.kafka.topics
+    inputs = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
+    return {**inputs, **{name: role for role, name in topics.outputs.items()}}
+
+
+def _format(settings: Settings, name: str, role: str) -> str:
+    return settings.kafka.formats.get(name, settings.kafka.formats.get(role, "json"))
+
+
+def _name(role: str, form: str) -> str:
+    return role if form == "json" else f"{role}-{form}"
+
+
+def _channel(name: str, role: str, form: str) -> Document:
+    kafka: Document = {"topic": name}
+    if role == "profiles":
+        kafka["topicConfiguration"] = {"cleanup.policy": ["compact"]}
+    return {
+        "address": name,
+        "messages": {role: {"$ref": f"#/components/messages/{_name(role, form)}"}},
+        "bindings": {"kafka": kafka},
+    }
+
+
+def _group(settings: Settings, role: str) -> Document:
+    if role not in INPUTS:
+        return {}
+    return {"groupId": {"type": "string", "enum": [settings.kafka.group_id]}}
+
+
+def _message(role: str, form: str) -> Document:
+    if role == "dead_letters":
+        own = latest("dead-letter")
+        headers = json_schema(own)
+        return {
+            **_said(role, own),
+            "contentType": "application/octet-stream",
+            "headers": {k: v for k, v in headers.items() if k not in ("$schema", "$id")},
+            "payload": {"description": "The input's value, byte for byte."},
+        }
+    own = latest(MESSAGES[role])
+    return {
+        **_said(role, own),
+        "contentType": CONTENT_TYPES["avro" if form == "avro" else "json"].decode(),
+        "headers": {"type": "object", "properties": HEADERS[role]},
+        "payload": _payload(own, form),
+    }
+
+
+def _said(role: str, own: OwnSchema) -> Document:
+    return {
+        "name": own.schema["name"],
+        "summary": own.schema["doc"],
+        "bindings": {"kafka": {"key": {"type": "string", "description": KEYS[role]}}},
+    }
+
+
+def _payload(own: OwnSchema, form: str) -> Document:
+    if form == "avro":
+        return {
+            "schemaFormat": "application/vnd.apache.avro+json;version=1.9.0",
+            "schema": own.schema,
+        }
+    found = json_schema(own)
+    return {k: v for k, v in found.items() if k not in ("$schema", "$id")}

@@ -1,0 +1,131 @@
+"""Whether data written with one Avro schema can be read with another (Avro's schema resolution)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from processor.codecs.schemas import OwnSchema
+
+INPUTS = ("event-batch", "identity-request")
+
+PROMOTIONS = {
+    "int": {"long", "float", "double"},
+    "long": {"float", "double"},
+    "float": {"double"},
+    "string": {"bytes"},
+    "bytes": {"string"},
+}
+NAMED = ("record", "enum", "fixed")
+
+Schema = Any
+
+
+def broken(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
+    """Say what breaks between the versions of one message.
+
+    Inputs are backward compatible with every older version: whatever producers still write can be
+    read. Outputs are forward compatible: whoever still reads with an older one can go on.
+    """
+    for place, newer in enumerate(versions):
+        for older in versions[:place]:
+            is_input = newer.message in INPUTS
+            reader, writer = (newer, older) if is_input else (older, newer)
+            for problem in incompatible(reader.schema, writer.schema):
+                yield f"{newer.message}: v{reader.version} cannot read v{writer.version}: {problem}"
+
+
+def incompatible(reader: Schema, writer: Schema) -> list[str]:
+    """Say, by path, why data of *writer* cannot always be read with *reader*; empty if it can."""
+    return list(_Pair(_names(reader, ""), _names(writer, "")).problems(reader, writer, "$"))
+
+
+class _Pair:
+    """Two schemas with the named types of each."""
+
+    def __init__(self, readers: dict[str, Schema], writers: dict[str, Schema]) -> None:
+        self._readers = readers
+        self._writers = writers
+        self._met: set[tuple[int, int]] = set()
+
+    def problems(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
+        reader, writer = _of(reader, self._readers), _of(writer, self._writers)
+        if isinstance(writer, list):
+            for branch in writer:
+                yield from self.problems(reader, branch, at)
+        elif isinstance(reader, list):
+            if all(any(self.problems(branch, writer, at)) for branch in reader):
+                yield f"{at}: no branch takes {_kind(writer)}"
+        elif _kind(reader) != _kind(writer):
+            if _kind(reader) not in PROMOTIONS.get(_kind(writer), ()):
+                yield f"{at}: {_kind(writer)} is not read as {_kind(reader)}"
+        elif _kind(reader) in NAMED:
+            yield from self._named(reader, writer, at)
+        elif _kind(reader) == "array":
+            yield from self.problems(reader["items"], writer["items"], f"{at}[]")
+        elif _kind(reader) == "map":
+            yield from self.problems(reader["values"], writer["values"], f"{at}{{}}")
+
+    def _named(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
+        if (id(reader), id(writer)) in self._met:
+            return
+        self._met.add((id(reader), id(writer)))
+        if not _names_of(reader) & {_last(writer["name"])}:
+            yield f"{at}: {writer['name']} is not read as {reader['name']}"
+        elif reader["type"] == "fixed":
+            if reader["size"] != writer["size"]:
+                yield f"{at}: the size differs"
+        elif reader["type"] == "enum":
+            lost = set(writer["symbols"]) - set(reader["symbols"])
+            if lost and "default" not in reader:
+                yield f"{at}: knows no symbol {', '.join(sorted(lost))}"
+        else:
+            yield from self._record(reader, writer, at)
+
+    def _record(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
+        written = {field["name"]: field for field in writer["fields"]}
+        for field in reader["fields"]:
+            names = [field["name"], *field.get("aliases", ())]
+            its = next((written[name] for name in names if name in written), None)
+            if its is not None:
+                yield from self.problems(field["type"], its["type"], f"{at}.{field['name']}")
+            elif "default" not in field:
+                yield f"{at}.{field['name']}: is new and has no default"
+
+
+def _names(schema: Schema, namespace: str) -> dict[str, Schema]:
+    if isinstance(schema, list):
+        return {n: s for branch in schema for n, s in _names(branch, namespace).items()}
+    if isinstance(schema, str):
+        return {}
+    found = {}
+    if schema["type"] in NAMED:
+        found[_last(schema["name"])] = schema
+    for part in (schema.get("items"), schema.get("values"), *_field_types(schema)):
+        if part is not None:
+            found |= _names(part, namespace)
+    if isinstance(schema["type"], dict | list):
+        found |= _names(schema["type"], namespace)
+    return found
+
+
+def _field_types(schema: Schema) -> list[Schema]:
+    return [field["type"] for field in schema.get("fields", ())]
+
+
+def _of(schema: Schema, names: dict[str, Schema]) -> Schema:
+    if isinstance(schema, str):
+        return names.get(_last(schema), schema)
+    if isinstance(schema, dict) and isinstance(schema["type"], dict | list):
+        return schema["type"]
+    return schema
+
+
+def _kind(schema: Schema) -> str:
+    return schema if isinstance(schema, str) else schema["type"]
+
+
+def _names_of(schema: Schema) -> set[str]:
+    return {_last(name) for name in (schema["name"], *schema.get("aliases", ()))}
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -1,0 +1,172 @@
+"""The schemas are contracts: documented, honest about the messages, and evolve only as they may."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from contracts.__main__ import ALL, ROOT, derived
+from contracts.asyncapi import asyncapi
+from contracts.evolution import broken, incompatible
+from contracts.jsonschemas import json_schema
+from processor.codecs.schemas import OwnSchema, latest, versions
+from processor.settings import load_text
+
+SCHEMAS = ROOT / "schemas"
+EXAMPLES = sorted((m, p) for m in ALL for p in (SCHEMAS / m / "examples").glob("*.json"))
+
+
+def test_every_folder_is_a_message():
+    assert {p.parent.name for p in SCHEMAS.glob("*/v1.avsc")} == set(ALL)
+
+
+@pytest.mark.parametrize("message", ALL)
+def test_no_version_breaks_those_before_it(message):
+    assert list(broken(versions(message))) == []
+
+
+DERIVED = dict(derived())
+
+
+@pytest.mark.parametrize("path", DERIVED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_follows_from_the_schemas_is_up_to_date(path: Path):
+    assert path.read_text() == DERIVED[path], "run ./dev contracts"
+
+
+@pytest.mark.parametrize(("message", "path"), EXAMPLES, ids=lambda v: getattr(v, "stem", v))
+def test_an_example_is_what_the_json_schema_says(message, path):
+    schema = json_schema(latest(message))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(path.read_text()), schema)
+
+
+def documented(schema: Any) -> bool:
+    if isinstance(schema, list):
+        return all(map(documented, schema))
+    if not isinstance(schema, dict):
+        return True
+    named = schema.get("type") != "record" or bool(schema.get("doc"))
+    fields = all(f.get("doc") and documented(f["type"]) for f in schema.get("fields", ()))
+    return named and fields and documented([schema.get("items"), schema.get("values")])
+
+
+@pytest.mark.parametrize("message", ALL)
+def test_every_field_is_documented(message):
+    assert all(documented(own.schema) for own in versions(message))
+
+
+def record(*fields: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "record", "name": "R", "fields": list(fields), **more}
+
+
+A = {"name": "a", "type": "string"}
+B = {"name": "b", "type": ["null", "long"], "default": None}
+
+MAY = [
+    (record(A, B), record(A)),
+    (record(A), record(A, B)),
+    (record({"name": "a", "type": "long"}), record({"name": "a", "type": "int"})),
+    (record({"name": "a", "type": ["null", "string"]}), record(A)),
+    (record({**A, "name": "c", "aliases": ["a"]}), record(A)),
+    (record(A, name="S", aliases=["R"]), record(A)),
+]
+MAY_NOT = [
+    (record(A, {"name": "b", "type": "long"}), record(A)),
+    (record({"name": "a", "type": "int"}), record({"name": "a", "type": "long"})),
+    (record(A), record({"name": "a", "type": ["null", "string"]})),
+    (record({**A, "name": "c"}), record(A)),
+    (record(A, name="S"), record(A)),
+    (
+        record({"name": "a", "type": {"type": "enum", "name": "E", "symbols": ["X"]}}),
+        record({"name": "a", "type": {"type": "enum", "name": "E", "symbols": ["X", "Y"]}}),
+    ),
+    (
+        record({"name": "a", "type": {"type": "map", "values": "long"}}),
+        record({"name": "a", "type": {"type": "map", "values": "string"}}),
+    ),
+    (
+        record({"name": "a", "type": {"type": "array", "items": record(A, B, name="I")}}),
+        record({"name": "a", "type": {"type": "array", "items": record(B, name="I")}}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("reader", "writer"), MAY)
+def test_a_change_that_readers_can_follow_is_found_compatible(reader, writer):
+    assert incompatible(reader, writer) == []
+
+
+@pytest.mark.parametrize(("reader", "writer"), MAY_NOT)
+def test_a_change_that_readers_cannot_follow_is_found(reader, writer):
+    assert incompatible(reader, writer)
+
+
+def version(message: str, number: int, schema: dict[str, Any]) -> OwnSchema:
+    return OwnSchema(message, number, schema, {}, b"")
+
+
+def test_inputs_must_read_what_older_producers_write_and_outputs_serve_older_readers():
+    grown = record(A, {"name": "b", "type": "long"})
+    fields = [record(A), grown]
+    inputs = tuple(version("event-batch", n, s) for n, s in enumerate(fields, 1))
+    outputs = tuple(version("profile", n, s) for n, s in enumerate(fields, 1))
+    assert list(broken(inputs)) == [
+        "event-batch: v2 cannot read v1: $.b: is new and has no default"
+    ]
+    assert list(broken(outputs)) == []
+    assert (
+        len(list(broken(tuple(version("profile", n, s) for n, s in ((1, grown), (2, fields[0]))))))
+        == 1
+    )
+
+
+def test_every_version_is_held_to_all_before_it():
+    """v2 adds a default that v3 takes away: v3 reads v2, but no longer v1."""
+    with_default = record(A, {"name": "b", "type": "long", "default": 0})
+    without = record(A, {"name": "b", "type": "long"})
+    three = tuple(
+        version("event-batch", n, s) for n, s in enumerate((record(A), with_default, without), 1)
+    )
+    assert [problem[:32] for problem in broken(three)] == ["event-batch: v3 cannot read v1: "]
+
+
+CONFIGURATION = """
+[workspaces.retail]
+preset = "default"
+[kafka]
+topics = { batches = ["web", "app"], outcomes = "outcomes" }
+formats = { app = "avro", enriched = "avro" }
+"""
+
+
+def test_the_document_names_the_topics_of_the_settings_in_their_formats():
+    document = asyncapi(load_text(CONFIGURATION, {}))
+    assert {"web", "app", "outcomes", "enriched-batches"} <= document["channels"].keys()
+    receives = {n for n, o in document["operations"].items() if o["action"] == "receive"}
+    assert receives == {"take-web", "take-app", "take-identity-requests"}
+    assert {"batches", "batches-avro"} <= document["components"]["messages"].keys()
+    enriched = document["components"]["messages"]["enriched-avro"]
+    assert enriched["contentType"] == "application/vnd.apache.avro+binary"
+    assert enriched["payload"]["schema"] == latest("enriched-batch").schema
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [found for one in value for found in references(one)]
+    if not isinstance(value, dict):
+        return []
+    here = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+    return here + [found for one in value.values() for found in references(one)]
+
+
+def test_every_reference_of_the_document_leads_somewhere():
+    document = asyncapi(load_text(CONFIGURATION, {}))
+    found = references(document)
+    assert found
+    for reference in found:
+        at: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            at = at[part]
+        assert at
