@@ -23,6 +23,8 @@ class Question(Struct, frozen=True):
     policy: IdentityPolicy
     wanted: Mapping[str, list[Identifier]]
     """The request's identifiers by type, payload order."""
+    fits: Callable[[Profile], bool] = lambda _: True
+    """Whether a document is within its bounds: a rule of documents, given as a function."""
 
     @property
     def has_login(self) -> bool:
@@ -43,12 +45,17 @@ class Found(Struct, frozen=True):
 Admits = Callable[[Profile, Question], bool]
 
 
-def ask(request: IdentityRequest, view: View, policy: IdentityPolicy) -> Question:
+def ask(
+    request: IdentityRequest,
+    view: View,
+    policy: IdentityPolicy,
+    fits: Callable[[Profile], bool] = lambda _: True,
+) -> Question:
     """Bring a request into the form that lookups want."""
     wanted: dict[str, list[Identifier]] = {}
     for identifier in request.identifiers:
         wanted.setdefault(identifier.identity_type, []).append(identifier)
-    return Question(request, view, policy, wanted)
+    return Question(request, view, policy, wanted, fits)
 
 
 def anyone(question: Question) -> Found | None:

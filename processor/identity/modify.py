@@ -5,7 +5,7 @@ from processor.identity.draft import Draft, Written
 from processor.identity.lookup import Question, is_known, refused_skips, rule_broken
 from processor.identity.model import Identifier, IdentityChange
 from processor.identity.profile import Profile
-from processor.identity.record import finish, is_full, make_room, own
+from processor.identity.record import finish, has_room, make_room, own
 
 
 def modify(question: Question) -> tuple[Decision, Written | None]:
@@ -81,7 +81,7 @@ def _apply_unique(draft: Draft, kind: str, new: str | None) -> str | None:
     if mine is not None:
         draft.refresh(mine)
         draft.drop(i for i in held if i is not mine)
-    elif not held and is_full(draft):
+    elif not has_room(draft, identifier, 0 if held else 1):
         return "bound"
     else:
         own(draft, identifier)
@@ -97,7 +97,9 @@ def _apply_shared(draft: Draft, change: IdentityChange) -> str | None:
         mine = draft.find(identifier)
         if mine is not None:
             draft.refresh(mine)
-        elif (is_full(draft) and replaced is None) or not make_room(draft, identifier):
+        elif not has_room(draft, identifier, 1 if replaced is None else 0) or not make_room(
+            draft, identifier
+        ):
             return "bound"
         else:
             draft.add(identifier)

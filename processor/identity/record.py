@@ -113,7 +113,7 @@ def _attach(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[s
         if reason is None:
             own(draft, identifier)
         return reason
-    if is_full(draft) or not make_room(draft, identifier):
+    if not has_room(draft, identifier, 1) or not make_room(draft, identifier):
         return "bound"
     draft.add(identifier)
     return None
@@ -129,7 +129,7 @@ def _why_not(draft: Draft, identifier: Identifier, rank: int) -> str | None:
         return "immutable"
     if kind in draft.settled or (has and rank >= policy.priority.index(kind)):
         return "stronger_kept"
-    return "bound" if is_full(draft) and not has else None
+    return None if has_room(draft, identifier, 0 if has else 1) else "bound"
 
 
 def own(draft: Draft, identifier: Identifier) -> None:
@@ -141,9 +141,16 @@ def own(draft: Draft, identifier: Identifier) -> None:
     draft.settled.add(identifier.identity_type)
 
 
-def is_full(draft: Draft) -> bool:
-    """Whether the profile holds as many identities as it may."""
-    return len(draft.identities) >= draft.question.policy.max_identities
+def has_room(draft: Draft, identifier: Identifier, more: int) -> bool:
+    """Whether the profile may hold *identifier*, and with it *more* identities than now.
+
+    In bytes, the value that it replaces counts too: a full profile may keep a short value.
+    """
+    question = draft.question
+    if len(draft.identities) + more > question.policy.max_identities:
+        return False
+    identity = Identity(*identifier, question.request.time_ms, question.request.time_ms, "")
+    return question.fits(replace(draft.profile, identities=(*draft.identities, identity)))
 
 
 def make_room(draft: Draft, identifier: Identifier) -> bool:

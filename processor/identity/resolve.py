@@ -63,7 +63,7 @@ def resolve(
     rules: DocumentRules = DocumentRules(),  # noqa: B008 - a frozen value
 ) -> Decision:
     """Decide *request* and apply the decision to *view*, unless the request only asks."""
-    question = ask(request, view, policy)
+    question = ask(request, view, policy, rules.fits)
     if policy.strategy == "flat_matching":
         return _resolve_flat(question, rules)
     if request.action == "modify":
