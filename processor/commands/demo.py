@@ -239,9 +239,15 @@ def _profiles(stage: Stage, journey: Journey, labels: Mapping[str, str]) -> int:
         profile = stage.profiles.get((scope, mpid), {})
         held = {i["identity_type"]: i["value"] for i in profile.get("identities", ())}
         source = labels.get(profile.get("source_mpid") or "", "")
-        holds = held == journey.final.get(label) and source == journey.sources.get(label, "")
+        survivor = labels.get(profile.get("merged_into") or "", "")
+        holds = (held, source, survivor) == (
+            journey.final.get(label),
+            journey.sources.get(label, ""),
+            journey.merged.get(label, ""),
+        )
         differs += not holds
-        identities = ", ".join(f"{t} {v}" for t, v in held.items()) or "(orphaned)"
+        nothing = f"(merged into {survivor})" if survivor else "(orphaned)"
+        identities = ", ".join(f"{t} {v}" for t, v in held.items()) or nothing
         rows.append((label, mpid, source, identities, "ok" if holds else "differs"))
     differs += len(set(journey.final) - set(labels.values()))
     click.echo("")

@@ -1,4 +1,4 @@
-"""The published journeys of profile isolation and profile link, as data (semantics §3.3, §3.4).
+"""The published journeys as data: of isolation and link (semantics §3.3, §3.4), and flat matching.
 
 Each step is a row of the tables with the corrections that semantics §3.3 makes: what is sent, which
 profile it reaches, and whether that profile is new.
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 ED: Final = "ed.hyde@example.com"
 HJ: Final = "h.jekyll.md@example.com"
+JANE: Final = "jane@example1.com"
 CUSTOMER: Final = "ABC123"
 PHONE: Final = "9876"
 ROKU: Final = "8765"
@@ -43,6 +44,8 @@ class Journey(Struct, frozen=True):
     """The identities of each profile after the last step."""
     sources: dict[str, str]
     """The profile that each linked profile arose from."""
+    merged: dict[str, str] = {}
+    """The survivor of each profile that was absorbed."""
 
 
 def _app(
@@ -59,12 +62,20 @@ def _app(
     return Step(scenario, action, f"{action} {words}", body, reaches, is_new, current)
 
 
-_SHORT: Final = {"customerid": "customer", "email": "email", "ios_idfv": "idfv", "roku_aid": "roku"}
-_NAMES: Final = {ED: "ed", HJ: "hj"}
+_SHORT: Final = {
+    "customerid": "customer",
+    "email": "email",
+    "ios_idfv": "idfv",
+    "roku_aid": "roku",
+    "user_id": "user",
+    "anonymous_id": "anonymous",
+}
+_NAMES: Final = {ED: "ed", HJ: "hj", JANE: "jane"}
 
 _IDFV: Final = {"ios_idfv": PHONE}
 _ED: Final = {"customerid": CUSTOMER, "email": ED, "ios_idfv": PHONE}
 _ON_ROKU: Final = {"customerid": CUSTOMER, "email": HJ, "roku_aid": ROKU}
+_OTHER: Final = {"user_id": "abc456", "email": JANE}
 _CHANGES: Final = [{"identity_type": "email", "old_value": ED, "new_value": HJ}]
 
 
@@ -129,7 +140,27 @@ LINK: Final = Journey(
     sources={"P2": "P1"},
 )
 
-JOURNEYS: Final = (ISOLATION, LINK)
+FLAT: Final = Journey(
+    "flat_matching",
+    "shop",
+    "shop",
+    (
+        _app("1 signs up", "identify", {"user_id": "abc123", "email": JANE}, "P1", is_new=True),
+        _app("2 shares the mailbox", "identify", _OTHER, "P2", is_new=True),
+        _app("3 first visit", "identify", {"anonymous_id": "a1"}, "P3", is_new=True),
+        _app("4 signs in there", "identify", {"user_id": "abc123", "anonymous_id": "a1"}, "P1"),
+    ),
+    final={
+        "P1": {"user_id": "abc123", "email": JANE, "anonymous_id": "a1"},
+        "P2": {"user_id": "abc456"},
+        "P3": {},
+    },
+    sources={},
+    merged={"P3": "P1"},
+)
+"""The onboarding page's example, and a merge: at 2 the email is demoted, for P1 has a user_id."""
+
+JOURNEYS: Final = (ISOLATION, LINK, FLAT)
 
 
 class AttributeStep(Struct, frozen=True):

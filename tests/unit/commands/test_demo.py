@@ -30,9 +30,10 @@ def test_it_plays_every_step_as_published_and_shows_profiles_and_enriched_batche
     shown = capsys.readouterr().out
     lines = shown.splitlines()
     steps = [line for line in lines if line.endswith("  ok") and line[0].isdigit()]
-    assert len(steps) == sum(len(journey.steps) for journey in JOURNEYS) == 16
+    assert len(steps) == sum(len(journey.steps) for journey in JOURNEYS) == 20
     assert "differs" not in shown
     assert sum("(orphaned)" in line for line in lines) == 2
+    assert sum("(merged into P1)" in line for line in lines) == 1
     assert lines[-1] == "Every step reached the profile that the published tables name."
     decoder = json.JSONDecoder()
     rest = shown[shown.index("Enriched batches:") :].partition("\n")[2]

@@ -61,4 +61,4 @@ def test_the_configuration_for_trying_is_valid_and_at_least_once():
     assert settings.kafka.guarantee == "at_least_once"
     assert settings.observability.host == "127.0.0.1"
     strategies = {w.policy.strategy for w in settings.workspaces.values()}
-    assert strategies == {"profile_isolation", "profile_link"}
+    assert strategies == {"profile_isolation", "profile_link", "flat_matching"}
