@@ -141,9 +141,19 @@ def profile(
 
 @idstream.command()
 @_config
-def restore(config: Path) -> None:
-    """Rebuild the index from the profiles topic (not built yet)."""
-    raise click.ClickException(f"restore is not built yet; nothing was done with {config}")
+@click.option("--wait", is_flag=True, help="Wait for the sessions of the group's members to end.")
+@click.option(
+    "--reindex",
+    is_flag=True,
+    help="Derive the index anew under changed identity settings; conflicts are settled and told.",
+)
+@click.pass_obj
+def restore(environ: Environ, config: Path, *, wait: bool, reindex: bool) -> None:
+    """Rebuild the index from the profiles topic."""
+    from processor.commands.restore import How  # noqa: PLC0415
+    from processor.commands.restore import restore as command  # noqa: PLC0415
+
+    command(config, environ, How(wait=wait, reindex=reindex))
 
 
 @idstream.command()

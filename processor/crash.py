@@ -25,6 +25,11 @@ POINTS = {
     "before_revoke": "Partitions are to be given up; the open transaction is not committed.",
     "after_revoke": "The last transaction of partitions committed; they are not given up yet.",
     "in_rewind": "A transaction was aborted; positions are not read again.",
+    "restore_begun": "A restore has begun generations; they hold nothing.",
+    "restore_reading": "A restore has written a batch of profiles into its generations.",
+    "before_restore_switch": "A restore has built all generations; none is live.",
+    "after_restore_switch": "A restore has switched one space; the others are as they were.",
+    "restore_deleting": "A restore is done; a slice of an old generation is deleted.",
 }
 
 

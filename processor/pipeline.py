@@ -32,6 +32,7 @@ from processor.space import (
     RowClaim,
     RowKey,
     RowState,
+    shape,
 )
 from processor.tally import Tally
 
@@ -102,8 +103,13 @@ class Pipeline:
         for space_rules in self._setting.spaces:
             space = space_rules.space
             claimed = self._setting.index.claim(
-                space, self._setting.owner, space_rules.fingerprint, claims
+                space,
+                self._setting.owner,
+                space_rules.fingerprint,
+                claims,
+                shape(space_rules.policy),
             )
+            _check_shape(space_rules, claimed.shape)
             _check_seq(space, claimed, [*witnesses.values(), *foreign])
             states = {state.row: state for state in claimed.rows}
             for partition in partitions:
@@ -265,6 +271,18 @@ class Pipeline:
                 f" or {ACCEPT}"
             )
             raise NoStart(message)
+
+
+def _check_shape(rules: SpaceRules, held: str) -> None:
+    """Refuse index entries that were derived by other settings than these."""
+    wanted = shape(rules.policy)
+    if held != wanted:
+        message = (
+            f"the index of space {rules.space.name} was built under other identity settings"
+            f" ({held}) than these ({wanted}). Stop every process of this group and run"
+            " `idstream restore --reindex`, or change the settings back"
+        )
+        raise NoStart(message)
 
 
 def _check_seq(

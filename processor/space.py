@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from processor.identity.model import Identifier, Space
+from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet
 
@@ -31,6 +31,20 @@ class Fenced(Exception):
 
 class NoStart(Exception):
     """There is no safe place to start a partition from: stop, and name the ways out."""
+
+
+def shape(policy: IdentityPolicy) -> str:
+    """Return the identity settings that index entries are derived by, as a text to compare.
+
+    Under others the entries would contradict the documents: they must be rebuilt first
+    (``idstream restore --reindex``).
+    """
+    kinds = {
+        "lookups": policy.priority,
+        "unique": policy.unique_ids,
+        "login": policy.login_ids,
+    }
+    return " ".join(f"{kind}={','.join(sorted(types))}" for kind, types in kinds.items())
 
 
 class Assigned(Struct, frozen=True):
@@ -158,6 +172,8 @@ class Claimed(Struct, frozen=True):
 
     seq: int
     rows: tuple[RowState, ...]
+    shape: str = ""
+    """What the entries of the space are derived by; '' where nobody said (:func:`shape`)."""
 
 
 class Index(Protocol):
@@ -169,10 +185,13 @@ class Index(Protocol):
     process saw.
     """
 
-    def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
+    def claim(
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
+    ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals.
 
-        *owner* names the consumer group and Kafka cluster: the first binds the space.
+        *owner* names the consumer group and Kafka cluster: the first binds the space. So does the
+        first *shape*, until a rebuild gives it another; it is returned, not compared.
         The stored fingerprint of a row is returned as it was, then replaced by *config* once its
         journal is empty or unchanged; see RowState.config.
         """

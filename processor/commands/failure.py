@@ -13,6 +13,7 @@ def explained(error: Exception) -> str | None:
     """Return *error* in one line that holds no data; None for what nobody foresaw."""
     from processor.admin import AdminUnavailable  # noqa: PLC0415 - only a failure pays for it
     from processor.embedded.server import EmbeddedUnavailable  # noqa: PLC0415
+    from processor.index.generations import Superseded  # noqa: PLC0415
 
     if isinstance(
         error,
@@ -24,7 +25,8 @@ def explained(error: Exception) -> str | None:
         | RegistryRefused
         | LostWrites
         | Fenced
-        | NoStart,
+        | NoStart
+        | Superseded,
     ):
         return " ".join(str(error).split())
     return _of_library(error)

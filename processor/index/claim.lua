@@ -1,19 +1,20 @@
 -- Makes the caller the owner of rows: raises their epochs and the space's seq, returns the journals.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}}
+-- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
---          {digits...}}...}}, one a row;
+--          {digits...}}...}, shape}, one a row; shape: the first that the space was given
 --          or {'lost_space'}, or {'other_group'}
 --
 -- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
 
-local owner, config, rows = ask[2], ask[3], ask[4]
+local owner, config, rows, shape = ask[2], ask[3], ask[4], ask[5]
 if held[3] and held[3] ~= owner then return {'other_group'} end
 
 -- From here on everything is written.
 redis.call('HSETNX', control, 'gen', '1')
 redis.call('HSET', control, 'owner', owner)
+if shape ~= '' then redis.call('HSETNX', control, 'shape', shape) end
 redis.call('HINCRBY', control, 'seq', 1)
 local states = {}
 for at, claim in ipairs(rows) do
@@ -31,4 +32,4 @@ for at, claim in ipairs(rows) do
   if #chunks == 0 then redis.call('HSET', row, 'config', config) end
   states[at] = {now[1], now[2], now[3] or '', chunks, redis.call('SMEMBERS', base .. 'o:' .. claim[1])}
 end
-return {'ok', redis.call('HGET', control, 'seq'), states}
+return {'ok', redis.call('HGET', control, 'seq'), states, redis.call('HGET', control, 'shape') or ''}

@@ -45,25 +45,6 @@ if not is_as_read() then
 end
 
 -- From here on everything is written.
-local function write(kind, values)
-  local sets, gone = {}, {}
-  local function flush(least)
-    if #sets > least then redis.call('MSET', unpack(sets)) sets = {} end
-    if #gone > least then redis.call('DEL', unpack(gone)) gone = {} end
-  end
-  for at = 1, #values, 2 do
-    local key = base .. kind .. values[at]
-    if values[at + 1] == '' then
-      gone[#gone + 1] = key
-    else
-      sets[#sets + 1] = key
-      sets[#sets + 1] = values[at + 1]
-    end
-    flush(CHUNK - 2)
-  end
-  flush(0)
-end
-
 write('i:', holders)
 write('p:', documents)
 redis.call('HINCRBY', control, 'seq', 1)

@@ -3,9 +3,10 @@
 Nothing is sent twice: after a lost reply only the pipeline knows what may be done again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
+from itertools import islice
 from typing import Any, cast
 
 import redis
@@ -109,6 +110,23 @@ class Connection:
         except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
         return found.get(name)
+
+    def slices(self, start: str, count: int) -> Iterator[list[bytes]]:
+        """Yield the keys that begin with *start*, about *count* at a time, some perhaps twice."""
+        pattern = "".join(f"\\{c}" if c in "*?[]^\\" else c for c in start) + "*"
+        try:
+            keys = self._connected().scan_iter(pattern, count)
+            while found := list(islice(keys, count)):
+                yield found
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
+    def unlink(self, keys: Sequence[bytes]) -> int:
+        """Delete *keys*, all of one slot; their memory is freed in the background."""
+        try:
+            return self._connected().unlink(*keys)
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
 
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""

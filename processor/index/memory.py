@@ -49,6 +49,7 @@ class _Use(Struct, frozen=True):
 class _Space(Struct):
     seq: int = 0
     owner: str = ""
+    shape: str = ""
     rows: dict[RowKey, _Row] = field(default_factory=dict)
     holders: dict[Identifier, Holders] = field(default_factory=dict)
     profiles: dict[int, Profile] = field(default_factory=dict)
@@ -82,14 +83,18 @@ class MemoryIndex:
         """Return the 16 bytes that stand for *identifier*."""
         return self._tokens(identifier)
 
-    def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
+    def claim(
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
+    ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
         held = self._space(space)
         if held.owner not in {"", owner}:
             raise verdicts.other_group(space)
         held.owner = owner
+        held.shape = held.shape or shape
         held.seq += 1
-        return Claimed(held.seq, tuple(_claim_row(held, claim, config) for claim in rows))
+        states = tuple(_claim_row(held, claim, config) for claim in rows)
+        return Claimed(held.seq, states, held.shape)
 
     def read(
         self,

@@ -41,7 +41,7 @@ def rebuild(
     for document in documents:
         known = latest.setdefault(Space(document.scope, document.environment), {})
         before = known.get(document.mpid)
-        if before is None or _rank(document) > _rank(before):
+        if before is None or rank(document) > rank(before):
             known[document.mpid] = document
     return {space: _state(known, is_lookup[space.scope]) for space, known in latest.items()}
 
@@ -59,7 +59,8 @@ def canonical(holders: Iterable[int]) -> Holders:
     return tuple(sorted(set(holders)))
 
 
-def _rank(document: Profile | Tombstone) -> tuple[int, bool]:
+def rank(document: Profile | Tombstone) -> tuple[int, bool]:
+    """Return what decides which of two records of one profile counts: the higher one does."""
     return document.version, isinstance(document, Tombstone)
 
 

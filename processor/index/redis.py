@@ -87,15 +87,17 @@ class RedisIndex:
         """Return who holds *identifier*: one read, for a person who looks."""
         return self.read(space, {}, [Ask((identifier,))]).read.holders[identifier]
 
-    def claim(self, space: Space, owner: str, config: str, rows: Sequence[RowClaim]) -> Claimed:
+    def claim(
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
+    ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
-        blob = wire.pack_claim(self._seen.get(space, 0), owner, config, rows)
+        blob = wire.pack_claim(self._seen.get(space, 0), owner, config, rows, shape)
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] != b"ok":
             raise _verdict(space, reply, [claim.row for claim in rows])
         states = zip(rows, reply[2], strict=True)
         claimed = tuple(wire.row_state(claim.row, state) for claim, state in states)
-        return Claimed(self._saw(space, reply), claimed)
+        return Claimed(self._saw(space, reply), claimed, reply[3].decode())
 
     def read(
         self,

@@ -1,4 +1,4 @@
--- What read.lua, commit.lua and claim.lua share; it is put in front of each of them.
+-- What all scripts share; it is put in front of each of them.
 --
 -- KEYS[1]  the control hash of the space. All other keys are computed from it and the generation
 --          that it names; they lie in its slot, for they begin with its name and so its hash tag.
@@ -48,6 +48,26 @@ local function fetch(kind, names, from, to, found)
     local values = redis.call('MGET', unpack(keys))
     for at = 1, #values do found[#found + 1] = values[at] end
   end
+end
+
+-- Writes values {name, value, ...} to the keys <base><kind><name>; '' removes a key.
+local function write(kind, values)
+  local sets, gone = {}, {}
+  local function flush(least)
+    if #sets > least then redis.call('MSET', unpack(sets)) sets = {} end
+    if #gone > least then redis.call('DEL', unpack(gone)) gone = {} end
+  end
+  for at = 1, #values, 2 do
+    local key = base .. kind .. values[at]
+    if values[at + 1] == '' then
+      gone[#gone + 1] = key
+    else
+      sets[#sets + 1] = key
+      sets[#sets + 1] = values[at + 1]
+    end
+    flush(CHUNK - 2)
+  end
+  flush(0)
 end
 
 -- What was collected: holders in the order asked for, documents as digits, document, digits, ...

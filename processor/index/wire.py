@@ -53,9 +53,10 @@ def packed(token: Callable[[Identifier], bytes]) -> Token:
     return packed_token
 
 
-def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim]) -> bytes:
+def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim], shape: str) -> bytes:
     """Return the argument of claim.lua."""
-    return _encode([str(seen), owner, config, [(keys.row(r.row), r.topic_id) for r in rows]])
+    wanted = [(keys.row(r.row), r.topic_id) for r in rows]
+    return _encode((str(seen), owner, config, wanted, shape))
 
 
 def pack_read(

@@ -97,7 +97,7 @@ def test_the_environment_overrides_the_file(tmp_path):
     assert "IDSTREAM_LIMITS__MAX_DEVICES" in failure(done)
 
 
-@pytest.mark.parametrize("name", ["restore", "replay"])
+@pytest.mark.parametrize("name", ["replay"])
 def test_what_is_not_built_yet_says_so(name, tmp_path):
     (tmp_path / "idstream.toml").write_text(CONFIG)
     assert f"{name} is not built yet" in failure(idstream(name, cwd=tmp_path))

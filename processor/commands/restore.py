@@ -1,0 +1,255 @@
+"""``idstream restore``: the index built anew from the ``profiles`` topic, beside what is left.
+
+Everything is written into a new generation that nobody reads. When it is whole, and the group still
+has no members and stands where it stood, one script a space makes it the live one, with rows that
+begin at the committed offsets. Interrupted at any point, it is simply begun again.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.codecs.registry import Registry, open_codecs
+from processor.commands.failure import Failure
+from processor.commands.progress import progress
+from processor.commands.rebuilding import REGISTRY_AWAY, Reading, outputs_of
+from processor.crash import CrashPoints
+from processor.identity.model import Space
+from processor.identity.view import Edit
+from processor.index.building import Rebuilding, Verdict
+from processor.index.generations import Building, Generations, Life, OtherShape, Start
+from processor.journal import Witness, read_witnesses, write_witnesses
+from processor.kafka.changelog import Changelog
+from processor.kafka.group import Group, Unsettled
+from processor.kafka.oneshot import publish
+from processor.outcome import Output
+from processor.settings import Settings, load
+from processor.space import Assigned, RowKey, shape
+
+SEQ_MARGIN: Final = 1_000_000
+"""More commits than one can have made that no committed offset has seen."""
+ASK_AGAIN_S: Final = 0.5
+MOST_SHOWN: Final = 20
+"""Conflicts told one by one."""
+
+
+class How(Struct, frozen=True):
+    """What the command line asks for."""
+
+    wait: bool = False
+    reindex: bool = False
+
+
+class _Servers(Struct, frozen=True):
+    settings: Settings
+    group: Group
+    generations: Generations
+    reach: Callable[[str], None]
+
+
+class _Built(Struct, frozen=True):
+    """One space, built and not switched."""
+
+    building: Building
+    rebuilding: Rebuilding
+
+
+def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
+    """Rebuild every space of the configuration, and switch to what was built."""
+    with _servers(config, environ) as servers:
+        _wait_alone(servers.group, wait=how.wait)
+        try:
+            standing = servers.group.standing().partitions
+        except Unsettled as error:
+            raise Failure(str(error)) from None
+        _tell_foreign(standing)
+        owner = servers.group.owner()
+        spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
+        servers.reach("restore_begun")
+        _read(servers, spaces)
+        _settle(servers, spaces, standing)
+        servers.reach("before_restore_switch")
+        _wait_alone(servers.group, wait=False)
+        if servers.group.standing().partitions != standing:
+            raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
+        _switch(servers, spaces, standing, owner)
+        _say("the index is restored: processors may be started")
+        _delete(servers, spaces)
+
+
+@contextmanager
+def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
+    settings = load(config, environ)
+    redis = settings.redis
+    generations = Generations.connect(
+        redis.url.reveal(), redis.prefix, settings.key(), cluster=redis.cluster
+    )
+    group = Group(settings.kafka)
+    try:
+        yield _Servers(settings, group, generations, CrashPoints(environ).reach)
+    finally:
+        group.close()
+        generations.close()
+
+
+def _wait_alone(group: Group, *, wait: bool) -> None:
+    """Return when the group has no members; where it has some, refuse or, if told so, wait."""
+    told: list[str] = []
+    while members := group.members():
+        if not wait:
+            raise Failure(
+                f"the group has {len(members)} live members ({', '.join(members)}): stop them, or"
+                " let restore wait for their sessions to end with --wait"
+            )
+        if members != told:
+            _say(f"waiting for {len(members)} members to leave: {', '.join(members)}")
+            told = members
+        time.sleep(ASK_AGAIN_S)
+
+
+def _tell_foreign(partitions: Sequence[Assigned]) -> None:
+    for one in partitions:
+        if one.committed is not None and read_witnesses(one.metadata) is None:
+            _say(
+                f"the committed offset of {one.topic}/{one.partition} was not written by idstream;"
+                f" it is taken as it is, {one.committed}"
+            )
+
+
+def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
+    policy = servers.settings.policy(space.scope)
+    try:
+        building = servers.generations.begin(space, owner, "" if how.reindex else shape(policy))
+    except OtherShape as held:
+        raise Failure(
+            f"the index of space {space.name} was built under other identity settings ({held}):"
+            " change them back, or derive it anew with --reindex"
+        ) from None
+    return _Built(building, Rebuilding(building, policy, is_new_policy=how.reindex))
+
+
+def _read(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
+    kafka = servers.settings.kafka
+    changelog = Changelog(kafka, kafka.topics.profiles)
+    reading = Reading(servers.settings.registry_url())
+    try:
+        with progress(f"reading {kafka.topics.profiles}") as shown:
+            for part in changelog.read():
+                for space, records in reading.parsed(part.records).items():
+                    if space in spaces:
+                        spaces[space].rebuilding.add(records)
+                    else:
+                        reading.note_unknown(space, len(records))
+                shown.at(part.done, part.total)
+                servers.reach("restore_reading")
+    except ValueError as error:
+        raise Failure(f"{error}: nothing was switched") from None
+    finally:
+        changelog.close()
+    for space, built in spaces.items():
+        built.rebuilding.finish()
+        _say(f"{space.name}: {built.rebuilding.profiles:,} profiles")
+    for space, count in reading.unknown.items():
+        _say(f"{space.name}: {count:,} records left out, no workspace has this scope")
+
+
+def _settle(
+    servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assigned]
+) -> None:
+    """Set right what contradicts itself, in the changelog first: begun again, it is right there."""
+    kafka = servers.settings.kafka
+    for space, built in spaces.items():
+        edits, verdicts = built.rebuilding.settle()
+        _tell_verdicts(space, edits, verdicts)
+        if edits:
+            outputs = outputs_of(servers.settings, edits, servers.generations.token, standing)
+            publish(kafka, "restore", _in_formats(servers.settings, outputs))
+            built.rebuilding.write(edits)
+
+
+def _in_formats(settings: Settings, outputs: list[Output]) -> list[Output]:
+    url = settings.registry_url()
+    registry = Registry(url) if url else None
+    codecs = open_codecs(registry, settings.avro_topics(), lambda _away: False)
+    if codecs is None:
+        raise Failure(REGISTRY_AWAY)
+    return codecs.written(outputs, settings.rules().formats)
+
+
+def _tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[Verdict]) -> None:
+    if not edits:
+        return
+    _say(
+        f"{space.name}: {len(verdicts):,} identifiers had more holders than they can have;"
+        f" {len(edits):,} profiles were changed"
+    )
+    for one in verdicts[:MOST_SHOWN]:
+        kept, lost = (", ".join(map(str, mpids)) for mpids in (one.kept_by, one.lost_by))
+        _say(f"  {one.identity_type} {one.token}: {kept} keeps it, {lost} lost it")
+    if len(verdicts) > MOST_SHOWN:
+        _say(f"  and {len(verdicts) - MOST_SHOWN:,} more; all are in the topic of identity changes")
+
+
+def _switch(
+    servers: _Servers,
+    spaces: Mapping[Space, _Built],
+    standing: Sequence[Assigned],
+    owner: str,
+) -> None:
+    """Switch each space, then give the committed offsets witnesses of what they meet now."""
+    settings = servers.settings
+    seqs: dict[str, int] = {}
+    for space, built in spaces.items():
+        rows = tuple(
+            Start(RowKey(one.topic, one.partition), one.topic_id, one.committed)
+            for one in standing
+            if one.committed is not None
+        )
+        life = Life(
+            owner=owner,
+            config=settings.fingerprint(space.scope),
+            shape=shape(settings.policy(space.scope)),
+            least_seq=_seen(space, standing) + SEQ_MARGIN,
+            rows=rows,
+        )
+        seqs[space.name] = built.building.switch(life)
+        servers.reach("after_restore_switch")
+    servers.group.commit(
+        [
+            replace(one, metadata=write_witnesses(_witnesses(one.committed, seqs)))
+            for one in standing
+            if one.committed is not None
+        ]
+    )
+
+
+def _witnesses(cursor: int, seqs: Mapping[str, int]) -> dict[str, Witness]:
+    return {name: Witness(cursor=cursor, seq=seq) for name, seq in seqs.items()}
+
+
+def _seen(space: Space, standing: Sequence[Assigned]) -> int:
+    """Return the highest seq of *space* that a committed offset bears witness of."""
+    found = [read_witnesses(one.metadata) or {} for one in standing]
+    return max((w[space.name].seq for w in found if space.name in w), default=0)
+
+
+def _delete(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
+    """Delete what no generation needs any more; stopped here, the next restore goes on with it."""
+    deleted = 0
+    for space in spaces:
+        for number in servers.generations.discarded(space):
+            for count in servers.generations.delete(space, number):
+                deleted += count
+                servers.reach("restore_deleting")
+    _say(f"{deleted:,} keys of old generations deleted")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

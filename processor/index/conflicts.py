@@ -1,0 +1,59 @@
+"""What a rebuild must set right between profiles that fit no longer beside each other (pure).
+
+Two things bring that about: identity settings that changed (a type is unique now, or a lookup), and
+a loss that took half of what a record in flight had done to two profiles. Who keeps an identifier
+follows from the documents alone, so that every rebuild of the same topic decides alike.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from processor.identity.contest import can_tie
+from processor.identity.lookup import is_known
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import Profile
+
+HARD_HOLDERS = 10
+"""Times ``max_holders``: beyond it known profiles, too, lose an identifier that they share."""
+
+
+def losers(
+    identifier: Identifier, holders: Sequence[Profile], policy: IdentityPolicy
+) -> list[Profile]:
+    """Return those *holders* that cannot keep *identifier*.
+
+    Of a unique one, all but the profile that asserted it last. Of a shared one, the least recently
+    active anonymous profiles beyond ``max_holders`` (semantics §12.2 item 10).
+    """
+    if identifier.identity_type in policy.unique_ids:
+        ranked = sorted(holders, key=lambda p: (_asserted_ms(p, identifier), *_activity(p)))
+        return ranked[:-1]
+    surplus = len(holders) - policy.max_holders
+    if surplus <= 0:
+        return []
+    ranked = sorted(holders, key=_activity)
+    lost = [p for p in ranked if not is_known(p, policy)][:surplus]
+    gone = {p.mpid for p in lost}
+    left = [p for p in ranked if p.mpid not in gone]
+    return lost + left[: max(0, len(left) - HARD_HOLDERS * policy.max_holders)]
+
+
+def without(profile: Profile, identifier: Identifier) -> Profile:
+    """Return *profile* without *identifier*."""
+    kept = tuple(i for i in profile.identities if (i.identity_type, i.value) != identifier)
+    return replace(profile, identities=kept)
+
+
+def contested(holders: Iterable[Profile], policy: IdentityPolicy) -> list[Profile]:
+    """Return those *holders* of one identifier that can tie with another and do not say so yet."""
+    open_to_it = [p for p in holders if can_tie(p, policy)]
+    return [p for p in open_to_it if not p.contested] if len(open_to_it) > 1 else []
+
+
+def _asserted_ms(profile: Profile, identifier: Identifier) -> int:
+    return max(i.updated_ms for i in profile.identities if (i.identity_type, i.value) == identifier)
+
+
+def _activity(profile: Profile) -> tuple[int, int, int]:
+    return profile.last_seen_ms, -profile.created_ms, -profile.mpid

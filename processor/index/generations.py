@@ -1,0 +1,161 @@
+"""Generations of a space in Redis: one is built beside the live one, then takes its place at once.
+
+A generation that never took over, or that another replaced, is *discarded*: its number stays in the
+control hash until its keys are gone, so that whoever comes next can finish deleting them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from processor.identity.model import Identifier, Space
+from processor.index import keys, verdicts
+from processor.index.connection import Connection, Timeouts, load_script
+from processor.index.tokens import tokens
+from processor.index.wire import binary
+from processor.space import RowKey
+
+_BEGIN = load_script("begin")
+_PEEK = load_script("peek")
+_BUILD = load_script("build")
+_SWITCH = load_script("switch")
+_FORGET = load_script("forget")
+
+_SLICE = 1000
+"""Keys deleted at once: the server answers nobody else meanwhile."""
+_TIMEOUTS = Timeouts(reply_seconds=30.0)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Superseded(Exception):
+    """Another rebuild of the space has begun, or the index was emptied: this one cannot end."""
+
+
+class OtherShape(Exception):
+    """The live entries were derived by other settings: the message is their shape."""
+
+
+class Start(Struct, frozen=True):
+    """Where one row of the new generation begins."""
+
+    row: RowKey
+    topic_id: str
+    cursor: int
+
+
+class Life(Struct, frozen=True):
+    """What a new generation is to be, beside its documents and entries."""
+
+    owner: str
+    """Consumer group and Kafka cluster, as in a claim."""
+    config: str
+    """Fingerprint of the identity settings, as in a claim."""
+    shape: str
+    """What the entries were derived by (``processor.space.shape``)."""
+    least_seq: int
+    """The space's seq will be above it."""
+    rows: tuple[Start, ...]
+
+
+class Generations:
+    """The generations of every space on one Redis server or cluster."""
+
+    def __init__(self, connection: Connection, prefix: str, token_key: bytes = b"") -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self.token = tokens(token_key)
+
+    @classmethod
+    def connect(
+        cls, url: str, prefix: str, token_key: bytes = b"", *, cluster: bool = False
+    ) -> "Generations":
+        """Return the generations at *url*; the first call connects."""
+        return cls(Connection(url, _TIMEOUTS, is_cluster=cluster), prefix, token_key)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def begin(self, space: Space, owner: str, shape: str = "") -> "Building":
+        """Begin a generation; one that was begun before and never finished is discarded.
+
+        Raises Fenced where the space belongs to another group or cluster, OtherShape where it has
+        another shape than the one given.
+        """
+        reply = self._run(_BEGIN, space, (owner, shape))
+        if reply[0] == b"other_group":
+            raise verdicts.other_group(space)
+        if reply[0] == b"other_shape":
+            raise OtherShape(reply[1].decode())
+        return Building(self, space, reply[1].decode())
+
+    def discarded(self, space: Space) -> list[str]:
+        """Return the generations whose keys are still to be deleted."""
+        return [number.decode() for number in self._run(_FORGET, space, ("",))[1]]
+
+    def delete(self, space: Space, number: str) -> Iterator[int]:
+        """Delete the keys of a discarded generation in slices; yield how many each one held.
+
+        May be left at any time: the generation stays discarded until all of its keys are gone.
+        """
+        base = f"{keys.control(self._prefix, space)}:{number}:"
+        for names in self._connection.slices(base, _SLICE):
+            yield self._connection.unlink(names)
+        self._run(_FORGET, space, (number,))
+
+    def _run(self, script: Any, space: Space, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
+        # The 0 stands for the highest seq that the caller has seen: none.
+        control = keys.control(self._prefix, space)
+        return self._connection.run(script, control, _encode(("0", *ask)))
+
+
+class Building:
+    """One generation that is being built. Names are ``p:<hex digits>`` and ``i:<token>``."""
+
+    def __init__(self, generations: Generations, space: Space, number: str) -> None:
+        self._generations = generations
+        self.space = space
+        self.number = number
+
+    def document_name(self, mpid: int) -> bytes:
+        """Return the name of a document."""
+        return b"p:" + keys.mpid_digits(mpid).encode()
+
+    def entry_name(self, identifier: Identifier) -> bytes:
+        """Return the name of an identifier's entry."""
+        return b"i:" + self._generations.token(identifier)
+
+    def values(self, names: Sequence[bytes]) -> list[bytes | None]:
+        """Return what stands under *names*, None where nothing does."""
+        if not names:
+            return []
+        ask = (self.number, [binary(name) for name in names])
+        found: list[bytes | None] = self._run(_PEEK, ask)[1]
+        return found
+
+    def write(self, values: Mapping[bytes, bytes]) -> None:
+        """Write *values* under their names; an empty one removes."""
+        if values:
+            pairs = [binary(part) for part in chain.from_iterable(values.items())]
+            self._run(_BUILD, (self.number, pairs))
+
+    def switch(self, life: Life) -> int:
+        """Make this the live generation, atomically; return the seq that the space goes on with."""
+        rows = [(keys.row(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
+        ask = (self.number, life.owner, life.config, life.shape, str(life.least_seq), rows)
+        return int(self._run(_SWITCH, ask)[1])
+
+    def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
+        reply = self._generations._run(script, self.space, ask)  # noqa: SLF001 - one module
+        if reply[0] == b"superseded":
+            raise Superseded(
+                f"another rebuild of space {self.space.name} has begun, or the index was emptied:"
+                " nothing was switched; run one `idstream restore` at a time"
+            )
+        if reply[0] == b"other_group":
+            raise verdicts.other_group(self.space)
+        return reply

@@ -1,0 +1,132 @@
+"""The consumer group as an outsider sees it: who is in it, where it stands; for ``restore``."""
+
+from collections.abc import Sequence
+from time import monotonic, sleep
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from msgspec import Struct
+
+from processor.kafka.clients import client_config
+from processor.kafka.errors import passes
+from processor.kafka.positions import TopicIds, described_topic_ids
+from processor.settings import KafkaSettings
+from processor.space import Assigned
+
+_ANSWER_S: Final = 5.0
+_PAUSE_S: Final = 0.2
+_SETTLED_S: Final = 90.0
+"""Offsets in a dead member's transaction do not answer before the broker has given that up."""
+
+
+class Unsettled(Exception):
+    """The group's offsets cannot be read: a transaction of a dead process is still open."""
+
+
+class Standing(Struct, frozen=True):
+    """Where the group stands in its input partitions."""
+
+    partitions: tuple[Assigned, ...]
+    """All of them, those without a committed offset too."""
+
+
+class Group:
+    """The group of *kafka*'s settings. Joins nothing: it reads, and commits for nobody."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._admin = AdminClient(client_config(kafka, "admin"))
+        self._topic_ids: TopicIds = described_topic_ids(self._admin)
+        self._consumer = Consumer(
+            {
+                **client_config(kafka, "consumer"),
+                "group.id": kafka.group_id,
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "allow.auto.create.topics": False,
+            }
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._consumer.close()
+
+    def owner(self) -> str:
+        """Return what spaces are bound to: the group and its cluster."""
+        cluster: str | None = self._admin.list_topics(timeout=_ANSWER_S).cluster_id
+        return f"{self._kafka.group_id}@{cluster or 'unnamed'}"
+
+    def members(self) -> list[str]:
+        """Return who is in the group now, each by its instance or client id and its host."""
+        group, deadline = self._kafka.group_id, monotonic() + _SETTLED_S
+        while True:
+            asked = self._admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
+            try:
+                found = asked[group].result(_ANSWER_S + 1).members
+            except KafkaException as failure:
+                error = failure.args[0]
+                if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
+                    return []
+                if not passes(error) or monotonic() > deadline:
+                    raise
+                sleep(_PAUSE_S)
+                continue
+            return sorted(f"{m.group_instance_id or m.client_id} at {m.host}" for m in found)
+
+    def standing(self) -> Standing:
+        """Return where the group stands, once no transaction is open that may change it."""
+        keys = [key for topic in self._kafka.topics.inputs for key in self._partitions(topic)]
+        ids = self._topic_ids(self._kafka.topics.inputs)
+        found = self._committed([TopicPartition(*key) for key in keys])
+        return Standing(
+            tuple(
+                Assigned(
+                    topic=p.topic,
+                    partition=p.partition,
+                    topic_id=ids[p.topic],
+                    committed=p.offset if p.offset >= 0 else None,
+                    metadata=p.metadata or "",
+                )
+                for p in found
+            )
+        )
+
+    def commit(self, partitions: Sequence[Assigned]) -> None:
+        """Commit offsets with their metadata; only a group without members lets us."""
+        offsets = [
+            TopicPartition(p.topic, p.partition, p.committed, p.metadata)
+            for p in partitions
+            if p.committed is not None
+        ]
+        if offsets:
+            done = self._consumer.commit(offsets=offsets, asynchronous=False)
+            for one in done or ():
+                if one.error:
+                    raise KafkaException(one.error)
+
+    def _partitions(self, topic: str) -> list[tuple[str, int]]:
+        known = self._admin.list_topics(topic, timeout=_ANSWER_S).topics[topic]
+        if known.error is not None:
+            raise KafkaException(known.error)
+        return [(topic, partition) for partition in sorted(known.partitions)]
+
+    def _committed(self, asked: Sequence[TopicPartition]) -> list[TopicPartition]:
+        deadline = monotonic() + _SETTLED_S
+        while True:
+            found: list[TopicPartition] = []
+            try:
+                found = self._consumer.committed(list(asked), _ANSWER_S)
+                error = next((p.error for p in found if p.error), None)
+            except KafkaException as failure:
+                error = failure.args[0]
+            if error is None:
+                return found
+            if not passes(error):
+                raise KafkaException(error)
+            if monotonic() > deadline:
+                raise Unsettled(
+                    f"the offsets of group {self._kafka.group_id} do not answer ({error.name()}):"
+                    " a transaction is open, or the broker is away"
+                )
+            sleep(_PAUSE_S)

@@ -1,0 +1,202 @@
+"""A generation built beside the live one, from records in any order, and switched to at once."""
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import Profile
+from processor.index.building import Rebuilding
+from processor.index.generations import Generations, Life, OtherShape, Start, Superseded
+from processor.index.rebuild import Tombstone, rebuild
+from processor.index.redis import RedisIndex
+from processor.space import Ask, Fenced, LostWrites, RowClaim
+from tests.contract.people import (
+    DEVICE,
+    EMAIL,
+    LOOKUPS,
+    OTHER_ROW,
+    OWNER,
+    ROW,
+    SPACE,
+    claim,
+    is_lookup,
+    profile,
+    store,
+)
+
+pytestmark = pytest.mark.redis
+
+POLICY = IdentityPolicy(
+    strategy="profile_isolation", priority=tuple(sorted(LOOKUPS)), unique_ids=frozenset({"email"})
+)
+LIFE = Life(owner=OWNER, config="c", shape="s", least_seq=500, rows=(Start(ROW, "id-1", 40),))
+
+
+@pytest.fixture(params=["redis", "cluster"])
+def servers(request: pytest.FixtureRequest) -> Iterator[tuple[RedisIndex, Generations]]:
+    is_cluster = request.param == "cluster"
+    url = request.getfixturevalue("redis_cluster" if is_cluster else "redis_url")
+    prefix = f"test-{random.randrange(10**9)}*[x]"
+    index = RedisIndex.connect(url, prefix, b"key", cluster=is_cluster)
+    generations = Generations.connect(url, prefix, b"key", cluster=is_cluster)
+    yield index, generations
+    building = generations.begin(SPACE, OWNER)
+    building.switch(replace(LIFE, rows=()))
+    for number in [*generations.discarded(SPACE), building.number]:
+        list(generations.delete(SPACE, number))
+    index.close()
+    generations.close()
+
+
+def built(generations: Generations, *batches: list[Profile | Tombstone], new: bool = False):
+    building = generations.begin(SPACE, OWNER)
+    rebuilding = Rebuilding(building, POLICY, is_new_policy=new)
+    for batch in batches:
+        rebuilding.add(batch)
+    rebuilding.finish()
+    return building, rebuilding
+
+
+def read(index: RedisIndex, *identifiers: Identifier, mpids: tuple[int, ...] = ()):
+    return index.read(SPACE, {}, [Ask(identifiers, mpids)]).read
+
+
+def test_records_in_any_order_and_any_batches_give_what_the_pure_function_gives(servers):
+    index, generations = servers
+    chance = random.Random(4)
+    identifiers = [Identifier(t, str(n)) for t in ("ios_idfv", "other") for n in range(4)]
+    records: list[Profile | Tombstone] = []
+    for mpid in (-9, -1, 1, 2, 3, 2**63 - 1):
+        for version in range(1, 5):
+            held = chance.sample(identifiers, 3)
+            merged = 1 if chance.random() < 0.2 and mpid != 1 else None
+            records.append(profile(mpid, *held, version=version, merged_into=merged))
+    records += [
+        Tombstone(SPACE.scope, SPACE.environment, 2, 4),
+        Tombstone(SPACE.scope, SPACE.environment, 3, 2),
+    ]
+    expected = rebuild(records, {SPACE.scope: is_lookup})[SPACE]
+    for _ in range(4):
+        chance.shuffle(records)
+        cuts = [0, *sorted(chance.sample(range(len(records)), 5)), len(records)]
+        building, rebuilding = built(generations, *(records[a:b] for a, b in pairwise(cuts)))
+        building.switch(LIFE)
+        found = read(
+            RedisIndex(index._connection, index._prefix, b"key"), *identifiers, mpids=MPIDS
+        )
+        assert {m: p for m, p in found.profiles.items() if p} == expected.profiles
+        assert {i: h for i, h in found.holders.items() if h} == expected.holders
+        assert rebuilding.profiles == len(expected.profiles)
+
+
+MPIDS = (-9, -1, 1, 2, 3, 2**63 - 1)
+
+
+def test_nobody_sees_the_new_generation_before_the_switch_and_everybody_after_it(servers):
+    index, generations = servers
+    claim(index)
+    store(index, profile(1, EMAIL))
+    building, _ = built(generations, [profile(2, EMAIL, version=3)])
+    assert read(index, EMAIL).holders == {EMAIL: (1,)}
+
+    building.switch(LIFE)
+
+    assert read(index, EMAIL).holders == {EMAIL: (2,)}
+    assert read(index, EMAIL, mpids=(1,)).profiles[1] is None
+
+
+def test_owners_of_before_are_fenced_and_rows_begin_at_the_committed_offsets(servers):
+    index, generations = servers
+    epochs = claim(index, ROW, OTHER_ROW)
+    building, _ = built(generations, [])
+    seq = building.switch(LIFE)
+
+    assert seq > LIFE.least_seq
+    with pytest.raises(Fenced):
+        index.read(SPACE, {ROW: epochs[ROW]}, [])
+    with pytest.raises(LostWrites):
+        index.read(SPACE, {OTHER_ROW: epochs[OTHER_ROW]}, [])
+    wanted = [RowClaim(ROW, "id-1"), RowClaim(OTHER_ROW, "id-1")]
+    mine, other = index.claim(SPACE, OWNER, "d", wanted, "t").rows
+    assert (mine.cursor, mine.config, mine.epoch > seq) == (40, "c", True)
+    assert (other.cursor, other.chunks) == (None, ())
+    assert index.claim(SPACE, OWNER, "d", wanted, "t").shape == "s"
+
+
+def test_what_was_begun_before_cannot_be_ended_and_is_deleted(servers):
+    _, generations = servers
+    first, rebuilding = built(generations, [profile(1, EMAIL, version=1)])
+    second, _ = built(generations, [profile(2, EMAIL, version=1)])
+    with pytest.raises(Superseded):
+        rebuilding.add([profile(3, version=1)])
+    with pytest.raises(Superseded):
+        first.switch(LIFE)
+    second.switch(LIFE)
+    with pytest.raises(Superseded):
+        second.switch(LIFE)
+
+    discarded = generations.discarded(SPACE)
+    assert first.number in discarded
+    assert second.number not in discarded
+    assert sum(sum(generations.delete(SPACE, number)) for number in discarded) == 2
+    assert generations.discarded(SPACE) == []
+    assert first.values([first.document_name(1), first.entry_name(EMAIL)]) == [None, None]
+
+
+def test_a_deletion_that_stopped_is_gone_on_with(servers):
+    _, generations = servers
+    people = [profile(n, version=1) for n in range(1, 2500)]
+    first, _ = built(generations, people)
+    generations.begin(SPACE, OWNER)
+    slices = generations.delete(SPACE, first.number)
+    count = next(slices)
+    slices.close()
+
+    assert first.number in generations.discarded(SPACE)
+    assert sum(generations.delete(SPACE, first.number)) == len(people) - count
+
+
+def test_spaces_of_other_groups_and_other_settings_are_refused(servers):
+    index, generations = servers
+    index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "a shape")
+    with pytest.raises(Fenced):
+        generations.begin(SPACE, "somebody@else")
+    with pytest.raises(OtherShape, match="a shape"):
+        generations.begin(SPACE, OWNER, "another")
+    assert generations.begin(SPACE, OWNER, "a shape").number == "2"
+    assert generations.begin(SPACE, OWNER).number == "3"
+
+
+def test_unique_identifiers_get_one_holder_and_the_losers_a_version(servers):
+    index, generations = servers
+    people = [profile(n, EMAIL, DEVICE, version=7, last_seen_ms=n) for n in (1, 2, 3)]
+    building, rebuilding = built(generations, people[:1], people[1:])
+
+    edits, verdicts = rebuilding.settle()
+    rebuilding.write(edits)
+    building.switch(LIFE)
+
+    (verdict,) = verdicts
+    assert (verdict.identity_type, verdict.kept_by, verdict.lost_by) == ("email", (3,), (1, 2))
+    assert verdict.token == index.token(EMAIL).hex()
+    found = read(index, EMAIL, DEVICE)
+    assert found.holders == {EMAIL: (3,), DEVICE: (1, 2, 3)}
+    assert {m: p.version for m, p in found.profiles.items() if p} == {1: 8, 2: 8, 3: 7}
+    assert not any(p.contested for p in found.profiles.values() if p)
+
+
+def test_under_new_settings_those_who_can_tie_are_contested(servers):
+    index, generations = servers
+    people = [profile(n, DEVICE, version=1) for n in (1, 2)]
+    building, rebuilding = built(generations, people, new=True)
+
+    edits, verdicts = rebuilding.settle()
+    rebuilding.write(edits)
+    building.switch(LIFE)
+
+    assert verdicts == []
+    assert all(p and p.contested for p in read(index, DEVICE).profiles.values())
