@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import click
 
@@ -113,6 +113,28 @@ def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | 
 
     settings = load_offline(config, environ)
     command(settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump)
+
+
+@idstream.command()
+@_config
+@click.option(
+    "--profiles",
+    type=click.Path(path_type=Path),
+    metavar="SNAPSHOT",
+    help="Over these profiles, one JSON object a line.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Explain as one JSON object.")
+@click.argument("record", type=click.File("rb"), default="-")
+@click.pass_obj
+def explain(
+    environ: Environ, config: Path, profiles: Path | None, record: BinaryIO, *, as_json: bool
+) -> None:
+    """Tell what would become of one RECORD, a line as resolve reads it, and why."""
+    from processor.commands import explain as command  # noqa: PLC0415
+    from processor.settings import load_offline  # noqa: PLC0415
+
+    tell = command.show_json if as_json else command.show
+    tell(load_offline(config, environ), record, sys.stdout.buffer, profiles)
 
 
 @idstream.command()

@@ -63,16 +63,9 @@ def resolve(
     dump: Path | None = None,
 ) -> None:
     """Answer every line of *source* on *sink*; start from *profiles*, leave the end in *dump*."""
-    index = MemoryIndex(settings.key())
-    policies = {w.scope: w.policy for w in settings.workspaces.values()}
-    if profiles is not None:
-        snapshot = read_snapshot(profiles, policies)
-        lookups = {scope: policy.priority.__contains__ for scope, policy in policies.items()}
-        # Scopes that are not configured are kept, and looked up by nobody.
-        others = {p.scope: ().__contains__ for p in snapshot}
-        index.load(snapshot, {**others, **lookups})
-    pipeline = _pipeline(settings, index)
-    for record in _records(source):
+    index = load_index(settings, profiles)
+    pipeline = offline_pipeline(settings, index)
+    for record in records(source):
         (settled,) = pipeline.settle([record])
         pipeline.committed()
         sink.write(_encoder.encode(answer(settled)) + b"\n")
@@ -81,7 +74,21 @@ def resolve(
         write_snapshot(dump, index.profiles())
 
 
-def _pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
+def load_index(settings: Settings, profiles: Path | None) -> MemoryIndex:
+    """Return an index in memory with the snapshot *profiles*, if there is one."""
+    index = MemoryIndex(settings.key())
+    policies = {w.scope: w.policy for w in settings.workspaces.values()}
+    if profiles is not None:
+        snapshot = read_snapshot(profiles, policies)
+        lookups = {scope: policy.priority.__contains__ for scope, policy in policies.items()}
+        # Scopes that are not configured are kept, and looked up by nobody.
+        others = {p.scope: ().__contains__ for p in snapshot}
+        index.load(snapshot, {**others, **lookups})
+    return index
+
+
+def offline_pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
+    """Return the pipeline that ``run`` has, over *index*, with the topics of ``resolve``."""
     spaces = tuple(
         SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
         for space in settings.spaces()
@@ -94,7 +101,7 @@ def _pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
     return pipeline
 
 
-def _records(source: Iterable[bytes]) -> Iterator[Record]:
+def records(source: Iterable[bytes]) -> Iterator[Record]:
     """Yield the record of each line; its offset is the number of lines before it."""
     for offset, line in enumerate(source):
         if line.strip():

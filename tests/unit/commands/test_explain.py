@@ -1,0 +1,115 @@
+"""explain: what would become of one record, and why."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SHOP = """
+[workspaces.shop]
+strategy = "flat_matching"
+[workspaces.shop.identifiers]
+user_id = { limit = 1 }
+email = { limit = 5, blocked = ["void"] }
+anonymous_id = {}
+[workspaces.retail]
+strategy = "profile_isolation"
+priority = ["customerid", "email"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+[inputs.default]
+workspace = "shop"
+[inputs.retail]
+workspace = "retail"
+"""
+
+
+def profile(scope, mpid, **known):
+    identities = [{"identity_type": kind, "value": value} for kind, value in known.items()]
+    head = {"scope": scope, "environment": "production", "mpid": mpid, "created_ms": int(mpid)}
+    return json.dumps({**head, "identities": identities})
+
+
+PROFILES = [
+    profile("shop", "1", user_id="abc123", email="jane@example1.com"),
+    profile("shop", "2", anonymous_id="a1"),
+    profile("retail", "7", customerid="C1", email="jane@example1.com"),
+]
+
+
+@pytest.fixture
+def asked(tmp_path):
+    (tmp_path / "idstream.toml").write_text(SHOP)
+    (tmp_path / "profiles.jsonl").write_text("\n".join(PROFILES))
+
+    def run(line, *options):
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "processor",
+                "explain",
+                "--profiles",
+                "profiles.jsonl",
+                *options,
+            ],
+            input=line,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def identify(name="default", **known):
+    value = {"request_type": "identify", "environment": "production", "known_identities": known}
+    return json.dumps({"topic": "requests", "input": name, "timestamp_ms": 10, "value": value})
+
+
+def test_it_tells_what_was_blocked_demoted_and_added_and_for_which_limit(asked):
+    known = {"user_id": "abc456", "email": ["jane@example1.com", "void"]}
+    told = json.loads(asked(identify(**known), "--json").stdout)
+    fates = {fate["value"]: fate for fate in told["identifiers"]}
+    assert fates["void"]["became"] == "blocked"
+    assert fates["abc456"]["became"] == "added"
+    jane = fates["jane@example1.com"]
+    assert (jane["became"], jane["owners"], jane["violation"]) == ("demoted", ["1"], "limit")
+    assert jane["exceeded"] == ["user_id"]
+    assert told["resolution"]["outcome"] == "created"
+
+
+def test_it_says_it_in_words_too(asked):
+    done = asked(identify(user_id="abc456", email="jane@example1.com"))
+    assert (
+        "- email jane@example1.com belonged to 1; it is left out:"
+        " the final profile would have more of user_id than its limit.\n"
+    ) in done.stdout
+
+
+def test_a_merge_names_who_was_absorbed(asked):
+    shown = asked(identify(user_id="abc123", anonymous_id="a1")).stdout
+    assert "- anonymous_id a1 belonged to 2; it comes along to the profile.\n" in shown
+    assert "profile 1, one profile of several.\n" in shown
+    assert "profile merged absorbed 2 (profile 1, version 2)\n" in shown
+
+
+def test_other_strategies_are_explained_by_their_reasons(asked):
+    told = json.loads(
+        asked(identify("retail", customerid="C2", email="jane@example1.com"), "--json").stdout
+    )
+    fates = {fate["identity_type"]: fate["became"] for fate in told["identifiers"]}
+    assert fates == {"customerid": "stronger_kept", "email": "matched"}
+    assert told["mpid"] == "7"
+
+
+def test_a_record_that_is_no_record_is_explained_too(asked):
+    line = json.dumps({"topic": "batches", "timestamp_ms": 1, "value": {"user_identities": 3}})
+    assert "Outcome dead_letter (invalid): user_identities: must be object" in asked(line).stdout
+
+
+def test_no_record_at_all_is_a_failure_of_one_line(asked):
+    done = asked("")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
