@@ -180,9 +180,22 @@ def restore(environ: Environ, config: Path, *, wait: bool, reindex: bool) -> Non
 
 @idstream.command()
 @_config
-def replay(config: Path) -> None:
-    """Put dead letters back on their topics (not built yet)."""
-    raise click.ClickException(f"replay is not built yet; nothing was done with {config}")
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="REASON",
+    help="Only letters of this reason; may be given several times.",
+)
+@click.option(
+    "--max", "most", type=click.IntRange(min=1), metavar="N", help="Put back N letters at most."
+)
+@click.pass_obj
+def replay(environ: Environ, config: Path, reasons: tuple[str, ...], most: int | None) -> None:
+    """Put dead letters back on the topics that they came from."""
+    from processor.commands.replay import replay as command  # noqa: PLC0415
+
+    command(config, environ, reasons, most)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,6 +30,8 @@ POINTS = {
     "before_restore_switch": "A restore has built all generations; none is live.",
     "after_restore_switch": "A restore has switched one space; the others are as they were.",
     "restore_deleting": "A restore is done; a slice of an old generation is deleted.",
+    "replay_produced": "A replay has put letters into its transaction, no position yet.",
+    "before_replay_commit": "A replay's transaction holds letters and positions, uncommitted.",
 }
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from processor.codecs.avro import CONTENT_TYPE as AVRO_TYPE
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
+from processor.codecs.past import first_place
 from processor.identity.model import IdentityRequest, Seed, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
@@ -189,7 +190,7 @@ def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None
         token=token.encode("utf-8", "surrogatepass"),
         time_ms=record.timestamp_ms,
         window_ms=rules.dedup_window_ms,
-        coordinates=f"{record.topic}/{record.partition}/{record.offset}",
+        coordinates=first_place(record),
     )
 
 

@@ -3,6 +3,7 @@
 from msgspec import Raw, Struct, field
 
 from processor.codecs import output as encode
+from processor.codecs import past
 from processor.decide import Decided
 from processor.enrichment import FieldCache, splice
 from processor.identity.decision import Decision
@@ -27,6 +28,7 @@ RESERVED = frozenset(
         "reason",
         "detail",
         "attempts",
+        "replay-of",
         "version",
     }
 )
@@ -103,7 +105,10 @@ class Publisher(Struct, frozen=True):
 def _dead_letter(rejected: Rejected) -> Settled:
     record, letter = rejected.record, rejected.letter
     kept = tuple(header for header in record.headers if header[0] not in RESERVED)
-    headers = (*kept, *encode.dead_letter_headers(letter, record))
+    headers = (*kept, *encode.dead_letter_headers(letter, record, past.attempts(record) + 1))
+    first = past.replayed_place(record)
+    if first is not None:
+        headers = (*headers, (past.REPLAY_OF, first))
     return Settled(
         record,
         Outcome("dead_letter", letter.reason),

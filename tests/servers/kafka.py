@@ -64,6 +64,7 @@ class Kafka:
         values: Iterable[bytes | None],
         partition: int = 0,
         key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Append *values* to one partition, and return when all are there."""
         errors: list[KafkaError] = []
@@ -76,7 +77,12 @@ class Kafka:
             while True:
                 try:
                     self._producer.produce(
-                        topic, value, key, partition=partition, on_delivery=delivered
+                        topic,
+                        value,
+                        key,
+                        partition=partition,
+                        headers=list(headers),
+                        on_delivery=delivered,
                     )
                     break
                 except BufferError:

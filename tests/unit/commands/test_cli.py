@@ -97,10 +97,10 @@ def test_the_environment_overrides_the_file(tmp_path):
     assert "IDSTREAM_LIMITS__MAX_DEVICES" in failure(done)
 
 
-@pytest.mark.parametrize("name", ["replay"])
-def test_what_is_not_built_yet_says_so(name, tmp_path):
+def test_a_reason_that_does_not_exist_is_told_with_those_that_do(tmp_path):
     (tmp_path / "idstream.toml").write_text(CONFIG)
-    assert f"{name} is not built yet" in failure(idstream(name, cwd=tmp_path))
+    line = failure(idstream("replay", "--reason", "boredom", cwd=tmp_path))
+    assert "no reason boredom; there are malformed, " in line
 
 
 def test_crash_points_are_listed_without_a_configuration(tmp_path):

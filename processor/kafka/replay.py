@@ -1,0 +1,303 @@
+"""Dead letters back to the topics they came from, exactly once, by reasons.
+
+One transaction holds letters put back and the position after them. Letters of several reasons lie
+between each other, and one may be replayed today and another next week: so a position is kept for
+each reason, in the metadata of the one offset that the group ``<group>-replay`` commits.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final, get_args
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from msgspec import Struct, field
+
+from processor.codecs.past import ATTEMPTS, REPLAY_OF, count
+from processor.kafka.clients import client_config, transactional_config
+from processor.kafka.errors import passes
+from processor.kafka.records import record
+from processor.outcome import DeadLetterReason, Record
+from processor.settings import KafkaSettings
+
+OTHER: Final = "other"
+"""Stands for reasons that this release does not know."""
+REASONS: Final = (*get_args(DeadLetterReason), OTHER)
+FORMAT: Final = "idstream-replay1"
+NAME: Final = "replay"
+"""What the group and the transactional id have behind the group's own."""
+
+_TAKE: Final = 500
+_WITHIN_S: Final = 30.0
+_WAIT_S: Final = 0.5
+_POSITION: Final = re.compile(r"([a-z_]+)=([0-9]{1,19})")
+_PLACE: Final = re.compile(rb"[0-9]{1,10}")
+_OFFSET: Final = re.compile(rb"[0-9]{1,19}")
+_END: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - its own codes begin with an underscore
+
+Positions = dict[str, int]
+"""For each reason the offset before which its letters are done with."""
+
+
+class Letter(Struct, frozen=True):
+    """A dead letter as it is put back."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Wanted(Struct, frozen=True):
+    """Which letters are to be put back."""
+
+    reasons: frozenset[str]
+    inputs: frozenset[str]
+    """Topics that are consumed: letters of others are passed over."""
+    reserved: frozenset[str]
+    """Headers that only the processor writes: not given back."""
+    most: int | None = None
+
+
+class Tally(Struct):
+    """What became of the letters."""
+
+    replayed: dict[str, int] = field(default_factory=dict)
+    """By reason."""
+    no_input: int = 0
+    """Of topics that are no inputs (any more)."""
+    too_large: int = 0
+    """With the headers of a replay, larger than their topic takes."""
+
+    def total(self) -> int:
+        """Return how many were put back."""
+        return sum(self.replayed.values())
+
+
+def read_positions(offset: int, metadata: str) -> Positions:
+    """Return the positions that an offset and its metadata say."""
+    form, *parts = metadata.split(" ")
+    found = dict.fromkeys(REASONS, max(0, offset))
+    if form == FORMAT:
+        matches = (_POSITION.fullmatch(part) for part in parts)
+        found |= {m[1]: int(m[2]) for m in matches if m is not None and m[1] in found}
+    return found
+
+
+def write_positions(positions: Positions) -> tuple[int, str]:
+    """Return the offset to commit, and its metadata."""
+    parts = [f"{reason}={positions[reason]}" for reason in REASONS]
+    return min(positions.values()), " ".join([FORMAT, *parts])
+
+
+def reason_of(letter: Record) -> str:
+    """Return why *letter* is a dead letter."""
+    reason = dict(letter.headers).get("reason", b"").decode("utf-8", "replace")
+    return reason if reason in REASONS else OTHER
+
+
+def put_back(letter: Record, wanted: Wanted) -> Letter | None:
+    """Return *letter* as the record it was, or None where no input topic is known for it."""
+    said = dict(letter.headers)
+    topic = said.get("source-topic", b"").decode("utf-8", "replace")
+    partition, offset = said.get("source-partition", b""), said.get("source-offset", b"")
+    is_place = _PLACE.fullmatch(partition) and _OFFSET.fullmatch(offset)
+    if topic not in wanted.inputs or not is_place:
+        return None
+    place = b"/".join((topic.encode(), partition, offset))
+    kept = tuple(header for header in letter.headers if header[0] not in wanted.reserved)
+    past = (
+        (REPLAY_OF, said.get(REPLAY_OF, place)),
+        (ATTEMPTS, b"%d" % max(1, count(said.get(ATTEMPTS, b"")))),
+    )
+    return Letter(topic, int(partition), letter.key, letter.value, (*kept, *past))
+
+
+class Replay:
+    """One run over the dead letters, up to where their topic ended when it began."""
+
+    def __init__(self, kafka: KafkaSettings, wanted: Wanted, reach: Callable[[str], None]) -> None:
+        self._topic = kafka.topics.dead_letters
+        self._wanted = wanted
+        self._reach = reach
+        self._failed: dict[tuple[int, int], KafkaError] = {}
+        self._consumer = Consumer(
+            {
+                **client_config(kafka, "consumer"),
+                "group.id": f"{kafka.group_id}-{NAME}",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "allow.auto.create.topics": False,
+            }
+        )
+        config = transactional_config(kafka, NAME)
+        config["transactional.id"] = f"{kafka.group_id}-{NAME}"
+        self._producer = Producer(config)
+        self._counts: dict[str, int] = {}
+        self.tally = Tally()
+
+    def run(self) -> Iterator[tuple[int, int]]:
+        """Put letters back; after each transaction yield how many offsets are done, of how many."""
+        # Fences a replay that runs or has died; its open transaction ends here.
+        self._producer.init_transactions(_WITHIN_S)
+        positions = self._positions()
+        ends = {p: self._marks(p)[1] for p in positions}
+        at = {p: self._start(p, held) for p, held in positions.items()}
+        total = sum(max(0, ends[p] - at[p]) for p in ends)
+        open_parts = {p for p in ends if at[p] < ends[p]}
+        self._consumer.assign([TopicPartition(self._topic, p, at[p]) for p in open_parts])
+        while open_parts and not self._is_enough():
+            letters = self._taken(ends, open_parts)
+            for partition, offset in self._replayed(letters, positions).items():
+                at[partition] = offset
+                if offset >= ends[partition]:
+                    open_parts.discard(partition)
+            yield total - sum(max(0, ends[p] - at[p]) for p in ends), total
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._consumer.close()
+
+    def _is_enough(self) -> bool:
+        return self._wanted.most is not None and self.tally.total() >= self._wanted.most
+
+    def _taken(self, ends: Mapping[int, int], open_parts: set[int]) -> list[Record]:
+        letters = []
+        for message in self._consumer.consume(_TAKE, _WAIT_S):
+            partition, offset = message.partition() or 0, message.offset() or 0
+            error = message.error()
+            if error is None and offset < ends[partition]:
+                letters.append(record(message))
+            elif error is None or error.code() == _END:
+                open_parts.discard(partition)
+            elif not passes(error):
+                raise KafkaException(error)
+        return letters
+
+    def _replayed(
+        self, letters: Sequence[Record], positions: Mapping[int, Positions]
+    ) -> dict[int, int]:
+        """Put *letters* back in one transaction; return the positions after them."""
+        refused: set[tuple[int, int]] = set()
+        while letters:
+            tally, after = self._chosen(letters, positions, refused)
+            self._reach("replay_produced")
+            too_large = self._too_large()
+            if too_large:
+                self._producer.abort_transaction(_WITHIN_S)
+                refused |= too_large
+                continue
+            moved = {}
+            for partition, offset in after.items():
+                held = positions[partition]
+                held.update({r: max(held[r], offset) for r in self._wanted.reasons})
+                moved[partition] = write_positions(held)
+            self._producer.send_offsets_to_transaction(
+                [TopicPartition(self._topic, p, at, data) for p, (at, data) in moved.items()],
+                self._consumer.consumer_group_metadata(),
+                _WITHIN_S,
+            )
+            self._reach("before_replay_commit")
+            self._producer.commit_transaction(_WITHIN_S)
+            self.tally = tally
+            return after
+        return {}
+
+    def _chosen(
+        self,
+        letters: Sequence[Record],
+        positions: Mapping[int, Positions],
+        refused: Collection[tuple[int, int]],
+    ) -> tuple[Tally, dict[int, int]]:
+        """Produce those of *letters* that are wanted, in a new transaction."""
+        tally = Tally(dict(self.tally.replayed), self.tally.no_input, self.tally.too_large)
+        after: dict[int, int] = {}
+        self._failed.clear()
+        self._producer.begin_transaction()
+        for letter in letters:
+            if self._wanted.most is not None and tally.total() >= self._wanted.most:
+                break
+            after[letter.partition] = letter.offset + 1
+            reason = reason_of(letter)
+            is_done = letter.offset < positions[letter.partition][reason]
+            if is_done or reason not in self._wanted.reasons:
+                continue
+            back = put_back(letter, self._wanted)
+            if back is None:
+                tally.no_input += 1
+            elif (letter.partition, letter.offset) in refused:
+                tally.too_large += 1
+            else:
+                self._produce(letter, back)
+                tally.replayed[reason] = tally.replayed.get(reason, 0) + 1
+        self._producer.flush(_WITHIN_S)
+        return tally, after
+
+    def _produce(self, letter: Record, back: Letter) -> None:
+        partition = back.partition if back.partition < self._partitions_of(back.topic) else -1
+        while True:
+            try:
+                self._producer.produce(
+                    back.topic,
+                    back.value,
+                    back.key,
+                    partition,
+                    headers=list(back.headers),
+                    on_delivery=self._heard(letter),
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise
+                self._failed[letter.partition, letter.offset] = failure.args[0]
+                return
+            else:
+                return
+
+    def _heard(self, letter: Record) -> Callable[[KafkaError | None, Message], None]:
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                self._failed[letter.partition, letter.offset] = error
+
+        return delivered
+
+    def _too_large(self) -> set[tuple[int, int]]:
+        """Return the letters that their topic does not take; raise for any other failure."""
+        too_large = {
+            place
+            for place, error in self._failed.items()
+            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE
+        }
+        if self._failed and not too_large:
+            raise KafkaException(next(iter(self._failed.values())))
+        return too_large
+
+    def _positions(self) -> dict[int, Positions]:
+        partitions = range(self._partitions_of(self._topic))
+        found = self._consumer.committed(
+            [TopicPartition(self._topic, p) for p in partitions], _WITHIN_S
+        )
+        for one in found:
+            if one.error:
+                raise KafkaException(one.error)
+        return {p.partition: read_positions(p.offset, p.metadata or "") for p in found}
+
+    def _start(self, partition: int, positions: Positions) -> int:
+        wanted = min(positions[reason] for reason in self._wanted.reasons)
+        return max(wanted, self._marks(partition)[0])
+
+    def _marks(self, partition: int) -> tuple[int, int]:
+        place = TopicPartition(self._topic, partition)
+        low, high = self._consumer.get_watermark_offsets(place, _WITHIN_S)
+        return low, high
+
+    def _partitions_of(self, topic: str) -> int:
+        if topic not in self._counts:
+            known = self._consumer.list_topics(topic, _WITHIN_S).topics[topic]
+            if known.error is not None:
+                raise KafkaException(known.error)
+            self._counts[topic] = len(known.partitions)
+        return self._counts[topic]

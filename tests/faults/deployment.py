@@ -1,0 +1,140 @@
+"""Topics, a Redis server of its own, one processor, and what can be asked of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from processor.identity.model import Space
+from processor.index.tokens import tokens
+from processor.profiles.document import to_json
+from tests.faults.load import load
+from tests.faults.processors import Processor, identifiers_by_token, live_holders, live_profiles
+from tests.servers.waiting import eventually
+
+SPACE = Space("retail", "production")
+CONFIGURATION = """
+[kafka]
+bootstrap_servers = "{bootstrap}"
+group_id = "{group}"
+topics = {{ {topics} }}
+client = {{ "session.timeout.ms" = 6000, "heartbeat.interval.ms" = 500 }}
+[redis]
+url = "{redis}"
+[observability]
+port = 0
+[workspaces.retail]
+strategy = "{strategy}"
+priority = {priority}
+login_ids = ["customerid"]
+unique_ids = {unique}
+[inputs.default]
+workspace = "retail"
+source = "custom_feed"
+"""
+ROLES = (
+    "batches",
+    "requests",
+    "enriched",
+    "responses",
+    "changes",
+    "profiles",
+    "dead_letters",
+    "outcomes",
+)
+
+
+class Deployment:
+    """Topics, a Redis server of its own, one processor, and what can be asked of them."""
+
+    def __init__(self, kafka, node, folder: Path) -> None:
+        self.kafka = kafka
+        self.node = node
+        self.topics = {role: kafka.create_topic(role, 3) for role in ROLES}
+        self.config = folder / "idstream.toml"
+        self.configure()
+        self.processor = Processor("only", self.config)
+        self._load = load(7, 4000, 1000)
+        self.sent = 0
+
+    def configure(
+        self,
+        priority: str = '["customerid", "email", "ios_idfv"]',
+        unique: str = '["customerid", "email"]',
+    ) -> None:
+        topics = ", ".join(f'{role} = "{name}"' for role, name in self.topics.items())
+        self.config.write_text(
+            CONFIGURATION.format(
+                bootstrap=self.kafka.bootstrap,
+                group=self.topics["batches"],
+                topics=topics,
+                redis=self.node.url,
+                strategy="profile_isolation",
+                priority=priority,
+                unique=unique,
+            )
+        )
+
+    def produce(self, count: int) -> None:
+        names = {
+            "event-batches": self.topics["batches"],
+            "identity-requests": self.topics["requests"],
+        }
+        for _ in range(count):
+            sent = next(self._load)
+            self.kafka.produce(names[sent.topic], [sent.value], sum(sent.key) % 3, sent.key)
+        self.sent += count
+
+    def run_to_the_end(self) -> None:
+        """Run until everything that was sent has its outcome, then stop."""
+        self.processor.start()
+        eventually(self._is_done, within=60, every=0.5)
+        self.processor.terminate()
+        assert self.processor.wait() == 0, self.processor.log()[-2000:]
+
+    def _is_done(self) -> bool:
+        assert self.processor.is_running, self.processor.log()[-2000:]
+        return len(self.kafka.read(self.topics["outcomes"])) >= self.sent
+
+    def restore(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return self.command("restore", *options, **environ)
+
+    def command(self, name: str, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on the configuration."""
+        return subprocess.run(
+            [sys.executable, "-m", "processor", name, "-c", str(self.config), *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **environ},
+        )
+
+    def state(self) -> tuple[dict[str, bytes], dict[bytes, tuple[int, ...]]]:
+        """Return documents and entries as they are in Redis."""
+        client = self.node.client
+        documents = live_profiles(client, "idstream", SPACE)
+        entries = live_holders(client, "idstream", SPACE)
+        return {key: to_json(profile) for key, profile in documents.items()}, entries
+
+    def check_entries(self, priority: tuple[str, ...], unique: tuple[str, ...]) -> None:
+        """The entries are the inverse of the documents, and unique identifiers have one holder."""
+        live = live_profiles(self.node.client, "idstream", SPACE)
+        by_token = identifiers_by_token(live, tokens(b""))
+        inverse: dict[bytes, set[int]] = {}
+        for token, identifier in by_token.items():
+            if identifier.identity_type in priority:
+                inverse[token] = {
+                    p.mpid
+                    for p in live.values()
+                    if p.merged_into is None
+                    and any((i.identity_type, i.value) == identifier for i in p.identities)
+                }
+                if identifier.identity_type in unique:
+                    assert len(inverse[token]) == 1
+        held = {t: set(m) for t, m in live_holders(self.node.client, "idstream", SPACE).items()}
+        assert held == inverse
+
+    def generations(self) -> set[bytes]:
+        """Return the generations of which there are keys."""
+        keys = self.node.client.scan_iter("idstream:1:{retail/production}:*", count=1000)
+        return {key.split(b"}:")[1].split(b":")[0] for key in keys}

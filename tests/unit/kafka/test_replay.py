@@ -1,0 +1,97 @@
+"""Dead letters as they go back, and where a replay stands by reason."""
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from processor.codecs.past import attempts, first_place
+from processor.enrichment import FieldCache
+from processor.intake import Rejected
+from processor.kafka.replay import (
+    REASONS,
+    Wanted,
+    put_back,
+    read_positions,
+    reason_of,
+    write_positions,
+)
+from processor.outcome import DeadLetter, Record
+from processor.publish import RESERVED, Publisher
+
+WANTED = Wanted(frozenset(REASONS), frozenset({"batches"}), RESERVED)
+RECORD = Record("batches", 2, 40, 7, b"k", b"{", (("input", b"web"), ("traceparent", b"t")))
+
+
+def letter_of(record: Record, reason: str = "malformed") -> Record:
+    """Return *record* as the dead letter that the processor makes of it."""
+    settled = Publisher(with_outcomes=False, cache=FieldCache()).settle(
+        Rejected(record, DeadLetter(reason, "why")), None
+    )
+    output = settled.output
+    return Record("dead-letters", 0, 3, 9, output.key, output.value, output.headers)
+
+
+def sent_back(letter: Record, offset: int) -> Record:
+    back = put_back(letter, WANTED)
+    return Record(back.topic, back.partition, offset, 11, back.key, back.value, back.headers)
+
+
+def test_a_letter_goes_back_as_it_came_with_its_first_place():
+    back = sent_back(letter_of(RECORD), 90)
+    assert back[:3] == ("batches", 2, 90)
+    assert (back.key, back.value) == (RECORD.key, RECORD.value)
+    headers = dict(back.headers)
+    assert headers["replay-of"] == b"batches/2/40"
+    assert headers.keys() == {"input", "traceparent", "replay-of", "attempts"}
+    assert first_place(back) == "batches/2/40"
+
+
+def test_the_first_place_and_the_attempts_survive_every_further_round():
+    record = RECORD
+    for n in range(1, 5):
+        letter = letter_of(record)
+        headers = dict(letter.headers)
+        assert headers["attempts"] == b"%d" % n
+        assert headers["source-offset"] == b"%d" % record.offset
+        assert len(headers) == len(letter.headers), "each header once"
+        record = sent_back(letter, 100 + n)
+        assert first_place(record) == "batches/2/40"
+        assert attempts(record) == n
+
+
+def test_forged_headers_are_not_believed():
+    for value in (b"", b"other/2/40", b"batches/x/1", b"batches/1/1/1", b"batches/1/1\n", b"\xff"):
+        forged = RECORD._replace(headers=(("replay-of", value), ("attempts", b"9")))
+        assert first_place(forged) == "batches/2/40"
+        assert attempts(forged) == 0
+        assert dict(letter_of(forged).headers)["attempts"] == b"1"
+        assert "replay-of" not in dict(letter_of(forged).headers)
+    for value in (b"", b"-1", b"1e9", b"9" * 30):
+        forged = RECORD._replace(headers=(("replay-of", b"batches/2/1"), ("attempts", value)))
+        assert attempts(forged) == 0
+
+
+def test_letters_of_topics_that_are_no_inputs_and_letters_without_a_place_stay():
+    foreign = letter_of(RECORD._replace(topic="elsewhere"))
+    assert put_back(foreign, WANTED) is None
+    bare = letter_of(RECORD)._replace(headers=(("reason", b"malformed"),))
+    assert put_back(bare, WANTED) is None
+
+
+def test_reasons_that_are_not_known_are_one():
+    assert reason_of(letter_of(RECORD, "poison")) == "poison"
+    assert reason_of(RECORD) == "other"
+    assert reason_of(RECORD._replace(headers=(("reason", b"\xff"),))) == "other"
+
+
+@given(st.fixed_dictionaries({reason: st.integers(0, 2**63 - 1) for reason in REASONS}))
+def test_positions_by_reason_fit_an_offset_and_come_back(positions):
+    offset, metadata = write_positions(positions)
+    assert offset == min(positions.values())
+    assert len(metadata) < 1000
+    assert read_positions(offset, metadata) == positions
+
+
+def test_without_an_offset_of_ours_everything_is_to_be_done_from_there():
+    assert set(read_positions(-1001, "").values()) == {0}
+    assert set(read_positions(50, "by hand").values()) == {50}
+    assert read_positions(50, "idstream-replay1 malformed=70 gone=9")["malformed"] == 70
