@@ -13,6 +13,8 @@ Config = dict[str, Any]
 Role = Literal["consumer", "producer", "admin"]
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
+LONGEST_TRANSACTION_MS: Final = 60_000
+_LOGGER: Final = "idstream.librdkafka"
 
 _EVERYBODY: Final = """
     security.protocol client.id client.dns.lookup broker.address.family broker.address.ttl
@@ -87,20 +89,31 @@ def check_client(kafka: KafkaSettings) -> None:
             key == "ssl.endpoint.identification.algorithm" and text != "https"
         ):
             raise SettingsError(f"{where}: refused, {value!r} {_TLS}")
+        if key == "transaction.timeout.ms" and not _is_short(text):
+            most = LONGEST_TRANSACTION_MS
+            raise SettingsError(
+                f"{where}: at most {most}; a dead process holds up its heirs for that long"
+            )
+
+
+def _is_short(milliseconds: str) -> bool:
+    return milliseconds.isdecimal() and int(milliseconds) <= LONGEST_TRANSACTION_MS
 
 
 def client_config(kafka: KafkaSettings, role: Role) -> Config:
     """Return what all clients of *role* share: where the cluster is, and the user's own settings.
 
-    librdkafka's log lines go to the logger ``idstream.librdkafka``, when the client is polled.
+    librdkafka's log lines go to the logger ``idstream.librdkafka``, when the client is polled; an
+    admin client is not, and says what is wrong in its answers.
     """
     check_client(kafka)
     mine = {k: v for k, v in kafka.client_options().items() if k in _KNOWN[role]}
+    log = {"log_level": 0} if role == "admin" else {"logger": logging.getLogger(_LOGGER)}
     return {
         "bootstrap.servers": kafka.bootstrap_servers,
         "client.id": "idstream",
         "socket.nagle.disable": True,
-        "logger": logging.getLogger("idstream.librdkafka"),
+        **log,
         **mine,
     }
 
@@ -145,6 +158,7 @@ def producer_config(kafka: KafkaSettings) -> Config:
         "partitioner": "murmur2_random",
         # Requests that wait for a partition to join the transaction are tried again after this.
         "retry.backoff.ms": 5,
+        "delivery.report.only.error": True,
     }
 
 
@@ -155,7 +169,7 @@ def transactional_config(kafka: KafkaSettings, process: str) -> Config:
 
 
 def idempotent_config(kafka: KafkaSettings) -> Config:
-    """Return the configuration of the producer of at_least_once: only failures are reported."""
+    """Return the configuration of the producer of at_least_once."""
     config = {**producer_config(kafka), "message.timeout.ms": 30_000}
     config.pop("transaction.timeout.ms", None)
-    return {**config, "delivery.report.only.error": True}
+    return config

@@ -58,3 +58,7 @@ class Deliveries:
         """Forget failures: what is still under way may arrive, and will be published again."""
         serve(self._producer.poll, min(within, 0))
         self._publishing.clear()
+
+    def serve(self) -> None:
+        """Let the producer's callbacks run."""
+        serve(self._producer.poll, 0)

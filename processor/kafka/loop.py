@@ -66,6 +66,7 @@ class Loop:
         self._backoff = BACKOFF_S[0]
         self._start_at = 0.0
         self._quiet_at = 0.0
+        self._has_failed = False
 
     def run(self, stop: Event) -> None:
         """Process until *stop* is set, then commit what was taken and leave the group."""
@@ -79,6 +80,9 @@ class Loop:
             while not stop.is_set():
                 self._turn()
             self._finish()
+        except BaseException:
+            self._has_failed = True
+            raise
         finally:
             self._leave()
 
@@ -147,6 +151,7 @@ class Loop:
         outputs = self._step.idle()
         if outputs:
             self._interval.add((), outputs, monotonic())
+        self._committer.serve()
 
     # ---- starting, and the one way back -----------------------------------------------------
 
@@ -155,9 +160,11 @@ class Loop:
         waiting = self._partitions.waiting
         if not waiting or monotonic() < self._start_at:
             return
+        began = monotonic()
         found = self._find(waiting)
         if found is None:
-            self._start_at = monotonic() + BACKOFF_S[0]
+            # Partitions that do not wait get at least as much time as the question took.
+            self._start_at = monotonic() + max(BACKOFF_S[0], monotonic() - began)
             return
         self._step.assign(found.own, found.others)
         if found.starts:
@@ -208,6 +215,13 @@ class Loop:
     def _on_revoke(self, _: Consumer, taken: list[TopicPartition]) -> None:
         """Commit what was processed, then give the partitions up."""
         keys = _keys(taken)
+        if not self._has_failed:
+            self._give_up(keys)
+        self._partitions.taken(keys)
+        log.info("partitions_revoked", partitions=len(taken))
+        self._tell_partitions()
+
+    def _give_up(self, keys: Sequence[Key]) -> None:
         try:
             self._reach("before_revoke")
             self._interval.commit()
@@ -217,13 +231,11 @@ class Loop:
             self._rewind("producer", undone.kind)
         except IndexUnavailable as away:
             self._rewind("index", type(away).__name__)
-        self._partitions.taken(keys)
-        log.info("partitions_revoked", partitions=len(taken))
-        self._tell_partitions()
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
         """They have another owner already: what is open must not count."""
-        self._rewind("consumer", "partitions_lost")
+        if not self._has_failed:
+            self._rewind("consumer", "partitions_lost")
         self._partitions.taken(_keys(lost))
         self._tell_partitions()
 

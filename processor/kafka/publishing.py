@@ -39,6 +39,10 @@ class Committer(Protocol):
         """Give up what is open. Never raises Undone."""
         ...
 
+    def serve(self) -> None:
+        """Let the producer say what it has to say, while nothing is published."""
+        ...
+
 
 def serve(call: Callable[[float], int], seconds: float) -> int:
     """Call ``poll`` or ``flush``, which run callbacks, and raise what they mean to raise.
@@ -80,6 +84,7 @@ class Publishing:
                     # Deliveries time out after seconds, so there will be room.
                     serve(producer.poll, 0.1)
                 except KafkaException as failure:
+                    serve(producer.poll, 0)  # raises a fatal error by its own name
                     self.refuse(failure.args[0])
         serve(producer.poll, 0)
 

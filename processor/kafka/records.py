@@ -1,6 +1,7 @@
 """From what librdkafka hands out to records: nothing is lost between the two."""
 
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, Message
@@ -11,6 +12,14 @@ from processor.space import NoStart
 
 UNREADABLE: Final = (("input", b"\xff"),)
 """Headers of a record whose own cannot be read: no input is called so, so it is a dead letter."""
+
+
+_read_headers: Final = methodcaller("headers")
+"""Message.headers returns rubbish *and* sets an exception where a name is not UTF-8.
+
+Called like this, the interpreter notices at once and raises SystemError; a plain call, once it is
+specialised, raises anywhere later. It must not be called again: what it returns then can crash.
+"""
 
 
 class OutOfRange(NoStart):
@@ -47,8 +56,8 @@ def record(message: Message) -> Record:
 
 def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
     try:
-        headers = message.headers()
-    except SystemError:  # the client's answer to a name that is not UTF-8; do not ask it again
+        headers = _read_headers(message)
+    except SystemError:
         return UNREADABLE
     if not headers:
         return ()

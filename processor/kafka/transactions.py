@@ -97,6 +97,10 @@ class Transactions:
         self._open = False
         self._publishing.clear()
 
+    def serve(self) -> None:
+        """Let the producer's callbacks run."""
+        serve(self._producer.poll, 0)
+
     def _begin(self) -> None:
         if not self._open:
             self._again(lambda _: self._producer.begin_transaction(), monotonic())

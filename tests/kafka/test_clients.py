@@ -38,6 +38,8 @@ def settings(**client: object) -> KafkaSettings:
         ("group.id", "mine", "kafka.group_id"),
         ("group.instance.id", "mine", "kafka.instance_id"),
         ("bootstrap.servers", "elsewhere", "kafka.bootstrap_servers"),
+        ("transaction.timeout.ms", 900_000, "at most 60000"),
+        ("transaction.timeout.ms", "long", "at most 60000"),
         ("test.mock.num.brokers", 1, "no setting"),
         ("sesion.timeout.ms", 1, "no setting"),
     ],

@@ -138,9 +138,10 @@ class Node(Protocol):
 class JavaNode:
     """Kafka in a JVM of this machine."""
 
-    def __init__(self, heap: str = "512m") -> None:
+    def __init__(self, *java: str) -> None:
+        """Prepare a broker; *java* are options for the JVM instead of those that start it fast."""
         self._libs = jars()
-        self._heap = heap
+        self._options = java or ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
         self._home = Path(tempfile.mkdtemp(prefix="idstream-kafka-"))
         port, controller = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{port}"
@@ -155,10 +156,8 @@ class JavaNode:
     def _command(self, *arguments: str) -> list[str]:
         return [
             "java",
-            "-Xms256m",
-            f"-Xmx{self._heap}",
+            *self._options,
             "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
             f"-Dlog4j2.configurationFile={self._home / 'log4j2.properties'}",
             "-cp",
             f"{self._libs}/*",
