@@ -5,11 +5,14 @@ request that breaks a rule is answered with its error (interfaces §1, §4).
 """
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from processor.codecs.avro import CONTENT_TYPE as AVRO_TYPE
+from processor.codecs.batch import changed_attributes
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
 from processor.codecs.past import first_place
+from processor.codecs.strict import strictly
 from processor.identity.model import IdentityRequest, Seed, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
@@ -104,9 +107,13 @@ class Intake(Struct, frozen=True):
     def _take_batch(self, record: Record, rules: InputRules, form: Format) -> Taken:
         workspace = rules.workspace
         opener = self.codecs.batches[form]
+        if workspace.validation == "strict" and form != "segment":
+            opener = strictly(opener)
         batch = decode_batch(record.value, workspace.keys, self.rules.limits, opener)
         if isinstance(batch, DeadLetter):
             return Rejected(record, batch)
+        if workspace.sdk_requires_change_events and rules.source == "sdk":
+            batch = _announced(batch)
         space = Space(workspace.scope, batch.environment)
         claim = _claim(record, rules, batch)
         time_ms = self._time_ms(record, batch.time_ms)
@@ -180,6 +187,16 @@ def _format(content_type: bytes) -> Format | None:
     if kind == AVRO_TYPE:
         return "avro"
     return "json" if kind in JSON_TYPES else None
+
+
+def _announced(batch: EventBatch) -> EventBatch:
+    """Return *batch* with only those attributes that an event says have changed (A-24)."""
+    changed = changed_attributes(batch.fields)
+    return replace(
+        batch,
+        user_attributes={n: v for n, v in batch.user_attributes.items() if n in changed},
+        deleted_user_attributes=tuple(n for n in batch.deleted_user_attributes if n in changed),
+    )
 
 
 def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None:

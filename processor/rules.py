@@ -11,6 +11,7 @@ from processor.identity.types import IdentityKeys
 
 Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_feed"]
 Protection = Literal["create_and_update", "update_only", "read_only"]
+Validation = Literal["lenient", "strict"]
 Format = Literal["json", "avro", "segment"]
 
 
@@ -39,6 +40,9 @@ class WorkspaceRules(Struct, frozen=True):
     normalizers: Normalizers
     forward_empty_batches: bool = False
     error_envelope: Literal["documented", "both"] = "documented"
+    validation: Validation = "lenient"
+    sdk_requires_change_events: bool = False
+    """Inputs with the source sdk write an attribute only with its user_attribute_change (A-24)."""
 
 
 class InputRules(Struct, frozen=True):

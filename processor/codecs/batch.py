@@ -84,10 +84,20 @@ class _EventHead(Struct, gc=False):
     data: _EventData | None = None
 
 
+class _ChangeData(Struct, gc=False):
+    user_attribute_name: Any = None
+
+
+class _ChangeHead(Struct, gc=False):
+    event_type: str
+    data: _ChangeData | None = None
+
+
 _Name = Annotated[str, Meta(max_length=MAX_NAME)]
 
 _decode_environment = msgspec.json.Decoder(Environment | None).decode
 _decode_events = msgspec.json.Decoder(list[_EventHead] | None).decode
+_decode_changes = msgspec.json.Decoder(list[_ChangeHead] | None).decode
 _decode_time = msgspec.json.Decoder(_Time).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
@@ -178,6 +188,19 @@ def _events(fields: Fields) -> tuple[int, int | None]:
         if data.custom_event_type not in _CUSTOM_EVENT_TYPES and event.event_type == "custom_event":
             raise Fault("events[...].data.custom_event_type: is not one of the values allowed")
     return len(events), max(int(min(times)), 0) if times else batch_time
+
+
+def changed_attributes(fields: Fields) -> frozenset[str]:
+    """Return the attributes that the batch's events of type user_attribute_change name."""
+    raw = fields.get("events")
+    changes = () if raw is None else _decode_changes(raw) or ()
+    return frozenset(
+        change.data.user_attribute_name
+        for change in changes
+        if change.event_type == "user_attribute_change"
+        and change.data is not None
+        and isinstance(change.data.user_attribute_name, str)
+    )
 
 
 def _attributes(fields: Fields) -> tuple[dict[str, Any], int]:

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from processor.rules import Protection, Source
+from processor.rules import Protection, Source, Validation
 from processor.settings.secret import Secret
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -134,6 +134,8 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     best_match_login: Literal["refuse", "as_identify"] = "refuse"
     error_envelope: Literal["documented", "both"] = "documented"
     forward_empty_batches: bool = False
+    validation: Validation = "lenient"
+    sdk_requires_change_events: bool = False
     blocked_values: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
     default_blocked_values: bool = True

@@ -113,6 +113,8 @@ def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> Workspace
         normalizers=_normalizers(workspace, path, literal),
         forward_empty_batches=workspace.forward_empty_batches,
         error_envelope=workspace.error_envelope,
+        validation=workspace.validation,
+        sdk_requires_change_events=workspace.sdk_requires_change_events,
     )
 
 
