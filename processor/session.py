@@ -163,8 +163,7 @@ class SpaceSession:
         entry = self._replayed(work)
         if entry is None:
             return work.ask
-        touched = tuple(mpid for mpid, _ in entry.touched)
-        return Ask(mpids=touched if entry.mpid is None else (entry.mpid, *touched))
+        return Ask(mpids=_named(entry))
 
     def _read(self, asks: Sequence[Ask], keys: Sequence[RowKey]) -> Reading:
         rows = [self.rows[key] for key in dict.fromkeys(keys)]
@@ -230,6 +229,9 @@ class SpaceSession:
     def _replay(self, work: Work, read: ReadSet) -> Decided:
         entry = self._replayed(work)
         assert entry is not None
+        named = _named(entry)
+        if unread := [mpid for mpid in named if mpid not in read.profiles]:
+            raise Unread(mpids=unread)  # a conflict answers with what the live records read
         return Decided(
             work,
             entry,
@@ -295,6 +297,12 @@ def _today(read: ReadSet, mpid: int) -> Profile | None:
     if profile is None or profile.mpid == mpid:
         return profile
     return replace(profile, mpid=mpid)
+
+
+def _named(entry: Entry) -> tuple[int, ...]:
+    """Return the profiles that the outputs of a journalled decision show."""
+    touched = tuple(mpid for mpid, _ in entry.touched)
+    return touched if entry.mpid is None else (entry.mpid, *touched)
 
 
 def _within_bytes(works: list[Work]) -> list[Work]:

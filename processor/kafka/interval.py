@@ -52,6 +52,8 @@ class Interval:
         self._reach = reach
         self._pace = pace
         self._open: _Content | None = None
+        self.committed: dict[Key, int | None] = {}
+        """Where partitions stand in Kafka, as far as this process knows."""
 
     @property
     def is_open(self) -> bool:
@@ -95,6 +97,7 @@ class Interval:
             for (topic, partition), offset in content.offsets.items()
         ]
         self._committer.commit(offsets, COMMIT_S)
+        self.committed.update(content.offsets)
         self._reach("after_kafka_commit")
         self._step.committed()
         self._observer.phase("commit", monotonic() - began)

@@ -25,7 +25,7 @@ from processor.kafka.rebalance import Key, Partitions
 from processor.kafka.records import OutOfRange, check, record, split
 from processor.kafka.step import Observer, Step
 from processor.outcome import Record
-from processor.space import IndexUnavailable
+from processor.space import IndexUnavailable, NoStart
 
 READY_S: Final = 1.0
 QUIET_S: Final = 1.0
@@ -109,6 +109,10 @@ class Loop:
             if not self._positions.accept_offsets:
                 raise
             self._rewind("consumer", "out_of_range")
+        except NoStart:
+            if not self._is_overtaken():
+                raise
+            self._rewind("consumer", "overtaken")
 
     def _take(self) -> list[Record]:
         """Consume a poll batch. Partitions may be given and taken meanwhile, in the callbacks."""
@@ -166,16 +170,25 @@ class Loop:
             # Partitions that do not wait get at least as much time as the question took.
             self._start_at = monotonic() + max(BACKOFF_S[0], monotonic() - began)
             return
+        committed = {(p.topic, p.partition): p.committed for p in found.own}
+        self._interval.committed.update(committed)
         self._step.assign(found.own, found.others)
         if found.starts:
             self._interval.commit_starts(found.starts)
         self._reach("before_start")
-        committed = {(p.topic, p.partition): p.committed for p in found.own}
         self._partitions.start(
             {key: found.starts[key] if at is None else at for key, at in committed.items()}
         )
         log.info("partitions_started", partitions=len(committed))
         self._tell_partitions()
+
+    def _is_overtaken(self) -> bool:
+        """Whether others have committed offsets of ours: we were stopped, and look from the past."""
+        known = self._interval.committed
+        found = self._find(self._partitions.owned)
+        return found is None or any(
+            p.committed != known.get((p.topic, p.partition)) for p in found.own
+        )
 
     def _find(self, waiting: Collection[Key]) -> Found | None:
         """Return where *waiting* start; None where Kafka does not say now."""

@@ -1,0 +1,83 @@
+"""The guards of the design, each switched off in turn: what it guards against must then happen.
+
+This is done from outside, on the names that modules hold: no setting of the processor can do it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+
+from processor import pipeline, session
+from processor.index import memory
+from processor.journal import Witness, read_witnesses
+from tests.model import kafka
+
+
+class Guard(NamedTuple):
+    """How a guard is switched off, and what the checks then say at least once."""
+
+    switch_off: Callable[[pytest.MonkeyPatch], None]
+    complaint: str
+    faults: tuple[str, ...]
+    """What it takes to need the guard."""
+    first: int = 0
+    """Where to begin the search: a plan known to need it, as long as no step comes or goes."""
+
+
+def _journal(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(session.SpaceSession, "_replayed", lambda _self, _work: None)
+
+
+def _cursor(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_check_cursor", lambda _space, _held, _advance: None)
+
+
+def _epoch(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_check_epochs", lambda _space, _held, _epochs: None)
+
+
+def _compare(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_is_as_read", lambda _held, _effects: True)
+
+
+def _republishing(patch: pytest.MonkeyPatch) -> None:
+    def trim(held, asked, _newer):
+        del held.rows[asked.row].chunks[: asked.chunks]
+        return ()
+
+    patch.setattr(memory, "_trim", trim)
+
+
+def _witness(patch: pytest.MonkeyPatch) -> None:
+    def forgetful(metadata: str) -> dict[str, Witness] | None:
+        found = read_witnesses(metadata)
+        return None if found is None else dict.fromkeys(found, Witness(cursor=None, seq=0))
+
+    patch.setattr(pipeline, "read_witnesses", forgetful)
+
+
+def _transaction(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(kafka.Cluster, "with_transactions", False)
+
+
+GUARDS = {
+    "journal": Guard(_journal, "decisions: ", ("kills",)),
+    "cursor check": Guard(_cursor, "changelog is the store: published, not live", ("losses",), 310),
+    "epoch": Guard(_epoch, "decisions: ", ("freezes", "sessions end")),
+    "compare": Guard(_compare, "graph of ", ("newcomers",)),
+    "republishing": Guard(
+        _republishing, "changelog ends with the highest: ", ("newcomers", "freezes")
+    ),
+    "witness": Guard(_witness, "changelog is the store: published, not live", ("losses", "kills")),
+    "transaction": Guard(_transaction, "one outcome each: 2 outcomes", ("kills",)),
+}
+
+
+@contextmanager
+def without(name: str) -> Iterator[Guard]:
+    """Switch the guard *name* off."""
+    with pytest.MonkeyPatch.context() as patch:
+        GUARDS[name].switch_off(patch)
+        yield GUARDS[name]

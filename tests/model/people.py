@@ -1,0 +1,109 @@
+"""What the played records hold: a byte stands for a record, so that histories shrink well."""
+
+import itertools
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from processor.outcome import Record
+from processor.pipeline import SpaceRules
+from processor.rules import Rules
+from processor.settings import load
+
+CONFIGURATION = """
+[workspaces.retail]
+strategy = "{strategy}"
+priority = ["customerid", "email", "ios_idfv"]
+{logins}
+[inputs.default]
+workspace = "retail"
+source = "custom_feed"
+"""
+LOGINS = 'login_ids = ["customerid", "email"]\nunique_ids = ["customerid", "email"]'
+SETTINGS = {
+    "profile_isolation": LOGINS,
+    "profile_link": LOGINS,
+    "profile_conversion": LOGINS,
+    "best_match": "",
+}
+PRIORITY = ("customerid", "email", "ios_idfv")
+UNIQUE = {"best_match": ()}
+INPUTS = (("event-batches", 0), ("event-batches", 1), ("identity-requests", 0))
+
+
+class Rulebook(NamedTuple):
+    """What the pipelines of one setting share."""
+
+    rules: Rules
+    spaces: tuple[SpaceRules, ...]
+    unique: tuple[str, ...]
+
+
+@cache
+def rulebook(strategy: str) -> Rulebook:
+    """Return the rules of a strategy."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "idstream.toml")
+        path.write_text(CONFIGURATION.format(strategy=strategy, logins=SETTINGS[strategy]))
+        settings = load(path, {})
+    spaces = tuple(
+        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
+        for space in settings.spaces()
+    )
+    return Rulebook(settings.rules(), spaces, UNIQUE.get(strategy, ("customerid", "email")))
+
+
+def _batch(customer: str, device: str, data: dict[str, Any]) -> dict[str, Any]:
+    batch: dict[str, Any] = {"events": [{"event_type": "session_start", "data": {}}], **data}
+    if customer:
+        batch["user_identities"] = {"customer_id": customer}
+    if device:
+        batch["device_info"] = {"ios_idfv": device}
+    return batch
+
+
+def _request(kind: str, **known: str) -> dict[str, Any]:
+    return {"request_type": kind, "known_identities": {k: v for k, v in known.items() if v}}
+
+
+BATCHES = [
+    *(
+        _batch(customer, device, {"user_attributes": {"x": number}})
+        for number, (customer, device) in enumerate(itertools.product(["A", "", "B"], ["D", "E"]))
+    ),
+    _batch("A", "", {}),
+    _batch("A", "D", {"user_attributes": {"y": 1}, "source_request_id": "r1"}),
+    _batch("B", "D", {"source_request_id": "r1"}),
+    _batch("B", "", {"user_attributes": {"y": 2}, "events": []}),
+    _batch("A", "D", {"environment": "development", "user_attributes": {"y": 3}}),
+    {**_batch("A", "", {}), "user_identities": {"customer_id": "A", "email": "a@x"}},
+    None,
+]
+REQUESTS = [
+    _request("login", customerid="A", ios_idfv="D"),
+    _request("logout", ios_idfv="D"),
+    _request("identify", ios_idfv="D"),
+    _request("login", customerid="B", ios_idfv="D"),
+    _request("login", email="a@x", ios_idfv="E"),
+    _request("identify", customerid="A", email="a@x"),
+    _request("search", customerid="A"),
+    _request("logout", ios_idfv="E"),
+    _request("login", customerid="B", email="a@x"),
+    {"request_type": "sing"},
+]
+
+
+def inputs(history: bytes) -> dict[tuple[str, int], list[Record]]:
+    """Return the records that *history* stands for, by partition."""
+    records: dict[tuple[str, int], list[Record]] = {key: [] for key in INPUTS}
+    for at, number in enumerate(history):
+        key = INPUTS[number % 3]
+        bodies = REQUESTS if key[0] == "identity-requests" else BATCHES
+        body = bodies[number // 3 % len(bodies)]
+        value = None if body is None else json.dumps({"environment": "production", **body}).encode()
+        offset = len(records[key])
+        # Keys as producers should choose them are not needed here: partitions keep their order.
+        records[key].append(Record(*key, offset, 1_000_000 + at * 60_000, b"k%d" % at, value))
+    return records

@@ -1,0 +1,64 @@
+"""Several processors in any order of steps, with deaths and losses between any two of them.
+
+The loop, the pipeline, the journal and the index are real; Kafka's rules are played. ``python -m
+tests.model`` plays random runs for as long as one likes.
+"""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.model.people import SETTINGS
+from tests.model.plans import HEALTHY
+from tests.model.plans import plan as random_plan
+from tests.model.play import Played, play
+from tests.model.world import Plan, played_kafka
+
+faults = st.lists(st.sampled_from(HEALTHY), max_size=len(HEALTHY), unique=True).map(tuple)
+plans = st.builds(
+    Plan,
+    setting=st.sampled_from(sorted(SETTINGS)),
+    history=st.binary(min_size=1, max_size=30),
+    schedule=st.binary(min_size=50, max_size=1000),
+    static=st.booleans(),
+    per_transaction=st.sampled_from([1, 4, 1000]),
+    faults=faults,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _kafka():
+    with played_kafka():
+        yield
+
+
+def told(played: Played) -> str:
+    return "\n".join([*played.history, *played.wrong])
+
+
+@pytest.mark.timeout(300)
+@given(plans)
+def test_no_order_of_steps_and_deaths_loses_or_doubles_a_record_or_breaks_the_graph(plan):
+    played = play(plan)
+    assert not played.wrong, told(played)
+
+
+@pytest.mark.timeout(300)
+@given(plans.map(lambda plan: dataclasses.replace(plan, faults=(*plan.faults, "losses"))))
+def test_what_the_index_loses_is_noticed_or_was_told_to_nobody(plan):
+    played = play(plan)
+    assert not played.wrong, told(played)
+
+
+@pytest.mark.timeout(300)
+def test_long_runs_end_well_and_most_processors_meet_a_fault():
+    steps, ends = 0, 0
+    for number in range(150):
+        played = play(random_plan(1, number))
+        assert not played.wrong, told(played)
+        steps += played.steps
+        ends += sum(played.ends.values())
+    assert steps > 50_000
+    assert ends > 50
