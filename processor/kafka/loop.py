@@ -91,28 +91,27 @@ class Loop:
     def _turn(self) -> None:
         self._observer.turn()
         try:
-            records = self._take()
-            self._start_waiting()
-            if records:
-                self._process(records)
-            elif self._interval.is_open:
-                self._commit()
-            else:
-                self._idle()
+            self._do_what_is_due()
         except Undone as undone:
             self._rewind("producer", undone.kind)
         except IndexUnavailable as away:
             self._rewind("index", type(away).__name__)
         except RegistryUnavailable:
             self._rewind("registry", "unavailable")
-        except OutOfRange:
-            if not self._positions.accept_offsets:
+        except NoStart as refusal:
+            if not self._is_overcome(refusal):
                 raise
-            self._rewind("consumer", "out_of_range")
-        except NoStart:
-            if not self._is_overtaken():
-                raise
-            self._rewind("consumer", "overtaken")
+            self._rewind("consumer", type(refusal).__name__)
+
+    def _do_what_is_due(self) -> None:
+        records = self._take()
+        self._start_waiting()
+        if records:
+            self._process(records)
+        elif self._interval.is_open:
+            self._commit()
+        else:
+            self._idle()
 
     def _take(self) -> list[Record]:
         """Consume a poll batch. Partitions may be given and taken meanwhile, in the callbacks."""
@@ -182,8 +181,14 @@ class Loop:
         log.info("partitions_started", partitions=len(committed))
         self._tell_partitions()
 
-    def _is_overtaken(self) -> bool:
-        """Whether others have committed offsets of ours: we were stopped, and look from the past."""
+    def _is_overcome(self, refusal: NoStart) -> bool:
+        """Whether starting again answers *refusal*.
+
+        So it does where any offset will do, and where others have committed offsets of ours: we
+        were stopped, and looked from the past.
+        """
+        if isinstance(refusal, OutOfRange):
+            return self._positions.accept_offsets
         known = self._interval.committed
         found = self._find(self._partitions.owned)
         return found is None or any(
