@@ -80,7 +80,7 @@ def _read(message: str) -> Iterator[OwnSchema]:
 
 def parsed(schema: Schema) -> Schema:
     """Return *schema* parsed, its names kept to itself."""
-    found = parse_schema(schema, named_schemas={}, _write_hint=False)
+    found = parse_schema(schema, named_schemas={})
     assert isinstance(found, dict)
     return found
 
