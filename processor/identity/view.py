@@ -7,6 +7,8 @@ profile had and has, so one cannot contradict the other.
 """
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import compress
+from operator import is_not
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -169,19 +171,18 @@ class View:
 def difference(before: Profile | None, after: Profile) -> tuple[list[Identifier], list[Identifier]]:
     """Return the identifiers that a profile lost and gained; a merged one has none.
 
-    A profile with many identities mostly gains one: what is the same object at both ends is not
-    looked at.
+    Most of a profile with many identities is the same objects in the same places: they are passed
+    over at the speed of C.
     """
     had = () if before is None or before.merged_into is not None else before.identities
     has = () if after.merged_into is not None else after.identities
-    start, least = 0, min(len(had), len(has))
-    while start < least and had[start] is has[start]:
-        start += 1
-    end = 0
-    while end < least - start and had[-1 - end] is has[-1 - end]:
-        end += 1
-    old = _identifiers(had[start : len(had) - end])
-    new = _identifiers(has[start : len(has) - end])
+    if len(had) == len(has):
+        old = _identifiers(compress(had, map(is_not, had, has)))
+        new = _identifiers(compress(has, map(is_not, had, has)))
+    else:
+        least = min(len(had), len(has))
+        start = next(compress(range(least), map(is_not, had, has)), least)
+        old, new = _identifiers(had[start:]), _identifiers(has[start:])
     removed = [i for i in old if i not in new]
     if removed:  # a document from elsewhere may list an identity twice
         left = _identifiers(has)

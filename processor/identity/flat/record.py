@@ -1,6 +1,6 @@
 """What a profile learns of a request under flat matching: new identifiers, newer assertions."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
@@ -70,24 +70,27 @@ def _extended(
 
 
 def refreshed(
-    question: Question, profile: Profile, asserted: Iterable[Identity]
+    question: Question, profile: Profile, asserted: Collection[Identity]
 ) -> tuple[Identity, ...]:
     """Make the *asserted* identities the current ones of their types, unless newer ones are.
 
     The current one itself is renewed only when it is older than ``activity_resolution``.
     """
     time_ms, resolution_ms = question.request.time_ms, question.policy.activity_resolution_ms
+    kinds = {identity.identity_type for identity in asserted}
     current: dict[str, Identity] = {}
     for identity in profile.identities:
-        known = current.get(identity.identity_type)
-        if known is None or identity.updated_ms >= known.updated_ms:
-            current[identity.identity_type] = identity
-    renewed = {}
+        kind = identity.identity_type
+        if kind in kinds:
+            known = current.get(kind)
+            if known is None or identity.updated_ms >= known.updated_ms:
+                current[kind] = identity
+    renewed = None
     for identity in asserted:
         newest = current[identity.identity_type]
         least = resolution_ms if newest is identity else 0
         if time_ms - newest.updated_ms > least:
-            renewed[id(identity)] = replace(identity, updated_ms=time_ms)
-    if not renewed:
-        return profile.identities
-    return tuple(renewed.get(id(i), i) for i in profile.identities)
+            renewed = renewed or list(profile.identities)
+            place = profile.identities.index(identity)
+            renewed[place] = replace(identity, updated_ms=time_ms)
+    return profile.identities if renewed is None else tuple(renewed)

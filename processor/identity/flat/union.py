@@ -58,14 +58,12 @@ class Union:
                 self._totals[identifier.identity_type] += 1
 
     def _drop(self, identifiers: Iterable[Identifier]) -> None:
-        touched = set()
         for identifier in identifiers:
             self._held[identifier] -= 1
             if not self._held[identifier]:
                 self._totals[identifier.identity_type] -= 1
-            touched.add(identifier.identity_type)
         # What is no excess now never becomes one: a type's total and its largest share fall alike.
-        self.excess -= {kind for kind in touched & self.excess if not self._is_exceeded(kind)}
+        self.excess = {kind for kind in self.excess if self._is_exceeded(kind)}
 
     def _is_exceeded(self, kind: str) -> bool:
         total = self._totals[kind]
