@@ -216,6 +216,8 @@ class ContainerNode:
     """Kafka in a container, its data inside it: it survives a kill, not a removal."""
 
     def __init__(self) -> None:
+        if not docker_listens():
+            raise Unavailable("no Docker daemon listens")
         try:
             from testcontainers.core.container import DockerContainer
 
@@ -246,6 +248,14 @@ class ContainerNode:
 
     def close(self) -> None:
         self._container.stop()
+
+
+def docker_listens() -> bool:
+    """Return whether there is a daemon to ask: its client leaks a socket where there is none."""
+    if os.environ.get("DOCKER_HOST"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex("/var/run/docker.sock") == 0
 
 
 def start_node() -> Node:
