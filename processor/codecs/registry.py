@@ -87,6 +87,18 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - as above
             raise RegistryUnavailable(type(error).__name__) from None
 
+    def accepts(self, role: str, topic: str) -> bool:
+        """Return whether the schema of *role* fits those that *topic* has, if it has any."""
+        schema = self._schema(latest(MESSAGES[role]).text(), "AVRO")
+        try:
+            return bool(self._client.test_compatibility_all_versions(f"{topic}-value", schema))
+        except self._error as error:
+            if error.http_status_code == _NOT_FOUND:
+                return True
+            raise _unavailable(error.http_status_code) from None
+        except Exception as error:  # noqa: BLE001 - as above
+            raise RegistryUnavailable(type(error).__name__) from None
+
     def close(self) -> None:
         """Close its connections."""
         self._client.close()

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 import click
 
+from processor.codecs.registry import Registry, RegistryRefused, RegistryUnavailable
 from processor.commands.failure import Failure
 from processor.commands.tables import print_table
 from processor.crash import POINTS
@@ -52,7 +53,12 @@ def check_and_create(config: Path, environ: Mapping[str, str]) -> None:
 
 
 def _report(settings: Settings) -> None:
-    findings = [*configuration(settings), *redis(settings), *kafka(settings)]
+    findings = [
+        *configuration(settings),
+        *redis(settings),
+        *kafka(settings),
+        *schema_registry(settings),
+    ]
     print_table("idstream check", ("what", "", "says"), findings)
     wrong = [f for f in findings if f.verdict == "wrong"]
     if wrong:
@@ -109,3 +115,27 @@ def kafka(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "ok", report.role)
         yield from (Finding(what, "wrong", text) for text in report.problems)
         yield from (Finding(what, "warning", text) for text in report.warnings)
+
+
+def schema_registry(settings: Settings) -> Iterator[Finding]:
+    """Say whether the registry answers and takes our schemas; nothing where there is none."""
+    url = settings.registry_url()
+    if not url:
+        return
+    try:
+        registry = Registry(url)
+        try:
+            for role, topic in settings.avro_topics().items():
+                if not registry.accepts(role, topic):
+                    says = (
+                        f"does not take our schema for {topic}: it is not compatible with its own"
+                    )
+                    yield Finding("schema registry", "wrong", says)
+            registry.writer(1)
+            yield Finding("schema registry", "ok", "answers")
+        finally:
+            registry.close()
+    except RegistryRefused as error:
+        yield Finding("schema registry", "wrong", str(error))
+    except RegistryUnavailable as error:
+        yield Finding("schema registry", "wrong", f"cannot be asked: {error}")

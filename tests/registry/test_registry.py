@@ -16,7 +16,9 @@ from processor.codecs.registry import (
     open_codecs,
 )
 from processor.codecs.schemas import MESSAGES, latest
+from processor.commands.check import schema_registry
 from processor.outcome import Output
+from processor.settings import load_text
 from tests.servers.kafka_node import free_port
 from tests.servers.registry import Registry as Server
 from tests.unit.codecs.test_avro import framed
@@ -134,3 +136,29 @@ def test_the_registry_judges_an_evolution_as_we_do(reader, writer, registry: Ser
     registry.register(subject, writer)
     registry.hold(subject, "BACKWARD")
     assert registry.accepts(subject, reader) == (not incompatible(reader, writer))
+
+
+def findings(settings: str) -> list[tuple[str, str]]:
+    workspace = '[workspaces.retail]\npreset = "default"\n'
+    return [f[1:] for f in schema_registry(load_text(workspace + settings, {}))]
+
+
+def test_check_says_whether_the_registry_answers_and_takes_our_schemas(registry: Server):
+    name = topic()
+    configuration = f"""
+[schema_registry]
+url = "{registry.url}"
+[kafka]
+topics = {{ changes = "{name}" }}
+formats = {{ changes = "avro" }}
+"""
+    assert findings(configuration) == [("ok", "answers")]
+    registry.register(f"{name}-value", {"type": "record", "name": "Other", "fields": []})
+    registry.hold(f"{name}-value", "FULL")
+    assert ("wrong", f"does not take our schema for {name}: it is not compatible with its own") in (
+        findings(configuration)
+    )
+    assert findings("") == []
+    away = f'[schema_registry]\nurl = "http://127.0.0.1:{free_port()}"\n'
+    (found,) = findings(away)
+    assert found[0] == "wrong"
