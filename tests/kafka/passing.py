@@ -47,6 +47,9 @@ class PassThrough:
         self.processed += len(records)
         return [Output("enriched", r.key, r.value, (*r.headers, *source(r))) for r in records]
 
+    def apart(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        return ()
+
     def idle(self) -> Sequence[Output]:
         self.idled += 1
         return ()
