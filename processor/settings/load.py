@@ -19,6 +19,7 @@ from processor.settings.document import (
 from processor.settings.environment import override
 from processor.settings.kafka import kafka_settings, with_secret_files
 from processor.settings.redis import redis_settings, token_key, with_address
+from processor.settings.registry import with_url
 from processor.settings.secret import Secret
 from processor.settings.shape import (
     InputSettings,
@@ -89,6 +90,7 @@ def _complete(document: Document, environ: Mapping[str, str]) -> Settings:
         settings,
         kafka=with_secret_files(settings.kafka),
         redis=redis,
+        schema_registry=with_url(settings.schema_registry, document.get("schema_registry")),
         token_key=Secret(key.hex()),
         fingerprints={s: f"{f}{digest}" for s, f in settings.fingerprints.items()},
     )

@@ -66,7 +66,7 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RegistrySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[schema_registry]``: needed only where a topic is avro."""
+    """``[schema_registry]``: where schemas are known by id; without it Avro goes without one."""
 
     url: Secret = Secret("")
 

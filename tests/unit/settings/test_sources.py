@@ -51,6 +51,17 @@ def test_a_url_and_a_file_for_it_do_not_go_together(tmp_path):
     assert "redis.url_file: redis.url is set too" in refusal(text)
 
 
+def test_the_url_of_a_schema_registry_may_come_from_a_file(tmp_path):
+    (tmp_path / "url").write_text("https://u:hidden@h\n")
+    settings = loaded(f'{RETAIL}[schema_registry]\nurl_file = "{tmp_path}/url"\n')
+    assert settings.registry_url() == "https://u:hidden@h"
+    assert "hidden" not in repr(settings)
+    both = f'{RETAIL}[schema_registry]\nurl = "http://h"\nurl_file = "{tmp_path}/url"\n'
+    assert "schema_registry.url_file: schema_registry.url is set too" in refusal(both)
+    wrong = f'{RETAIL}[schema_registry]\nurl = "h:8081"\n'
+    assert "schema_registry.url: must begin with http:// or https://" in refusal(wrong)
+
+
 def test_a_short_key_is_refused(tmp_path):
     (tmp_path / "key").write_text("short")
     message = refusal(f'{RETAIL}[redis]\nkey_file = "{tmp_path}/key"\n')
