@@ -69,6 +69,7 @@ class RegistrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[schema_registry]``: where schemas are known by id; without it Avro goes without one."""
 
     url: Secret = Secret("")
+    url_file: str | None = None
 
 
 class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
