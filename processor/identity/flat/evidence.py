@@ -52,7 +52,8 @@ class Match(Struct, frozen=True):
     @property
     def candidates(self) -> int:
         """How many profiles the evidence led to before anything of it was demoted."""
-        return len(self.evidence.members(self.evidence.identifiers))
+        found = self.evidence.members(self.evidence.identifiers)
+        return sum(profile.version > 0 for profile in found.values())
 
 
 def gather(question: Question, supplied: Profile | None) -> Evidence:

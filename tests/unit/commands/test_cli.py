@@ -13,7 +13,7 @@ import processor
 from processor import cli
 from processor.crash import POINTS
 
-COMMANDS = ["check", "demo", "profile", "replay", "resolve", "restore", "run"]
+COMMANDS = ["check", "demo", "explain", "profile", "replay", "resolve", "restore", "run"]
 CONFIG = """
 [workspaces.retail]
 preset = "default"

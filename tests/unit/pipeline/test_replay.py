@@ -19,25 +19,27 @@ from tests.unit.pipeline.stream import Crash, Crasher, Stream
 CONFIGURATION = """
 [workspaces.retail]
 strategy = "{strategy}"
-priority = ["customerid", "email", "ios_idfv"]
-{logins}
+{rules}
 [inputs.default]
 workspace = "retail"
 source = "custom_feed"
 """
-LOGINS = 'login_ids = ["customerid", "email"]\nunique_ids = ["customerid", "email"]'
+PRIORITY = 'priority = ["customerid", "email", "ios_idfv"]\n'
+LOGINS = f'{PRIORITY}login_ids = ["customerid", "email"]\nunique_ids = ["customerid", "email"]'
+FLAT = "max_merges = 2\nidentifiers = { customerid = { limit = 1 }, email = {}, ios_idfv = {} }"
 STRATEGIES = {
     "profile_isolation": LOGINS,
     "profile_link": LOGINS,
     "profile_conversion": LOGINS,
-    "best_match": "",
+    "best_match": PRIORITY,
+    "flat_matching": FLAT,
 }
 
 
 def pipeline_over(index: MemoryIndex, strategy: str, tmp_path, crasher: Crasher) -> Pipeline:
     path = tmp_path / f"{strategy}.toml"
     if not path.exists():
-        path.write_text(CONFIGURATION.format(strategy=strategy, logins=STRATEGIES[strategy]))
+        path.write_text(CONFIGURATION.format(strategy=strategy, rules=STRATEGIES[strategy]))
     settings = load(path, {})
     spaces = tuple(
         SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
