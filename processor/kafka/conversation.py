@@ -39,7 +39,9 @@ class Conversation:
     """Writes to the input topics and reads every output topic from its beginning."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._producer = Producer(producer_config(kafka))
+        # It waits to be told where each record lies.
+        told = {"delivery.report.only.error": False}
+        self._producer = Producer({**producer_config(kafka), **told})
         self._consumer = Consumer(
             {
                 **client_config(kafka, "consumer"),
