@@ -109,11 +109,15 @@ def _dead_letter(rejected: Rejected) -> Settled:
     first = past.replayed_place(record)
     if first is not None:
         headers = (*headers, (past.REPLAY_OF, first))
-    return Settled(
+    settled = Settled(
         record,
         Outcome("dead_letter", letter.reason),
         Output("dead_letters", record.key, record.value, headers),
     )
+    if rejected.decided is not None:
+        work, entry = rejected.decided
+        settled.changes += [_change(change, work) for change in entry.changes]
+    return settled
 
 
 def _unasked(unasked: Unasked) -> Settled:
@@ -126,7 +130,8 @@ def _unasked(unasked: Unasked) -> Settled:
         unasked.call, workspace.name, unasked.error, workspace.error_envelope
     )
     output = Output("responses", record.key, value, _headers(record))
-    return Settled(record, Outcome("answered", unasked.error[1]), output)
+    outcome = Outcome("answered", unasked.error[1])
+    return Settled(record, outcome, output, resolution=Raw(encode.UNDECIDED))
 
 
 def _decided(work: Work, decided: Decided, cache: FieldCache) -> Settled:

@@ -5,7 +5,7 @@ JSON numbers of 63 bits are rounded by JavaScript.
 """
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -244,6 +244,10 @@ def _why(outcome: str, skipped: tuple[Skip, ...]) -> dict[str, Any]:
         "source_mpid": None,
         "skipped": [{"identity_type": s.identity_type, "reason": s.reason} for s in skipped],
     }
+
+
+UNDECIDED: Final = _encode(_why("refused", ()))
+"""The resolution of a request that broke a rule before anything was looked up."""
 
 
 def _by_type(identifiers: tuple[Identifier, ...]) -> dict[str, str | list[str]]:

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from processor.commands.failure import Failure
-from processor.commands.resolve import answer, load_index, offline_pipeline, records
+from processor.commands.lines import records
+from processor.commands.resolve import answer, load_index, offline_pipeline
 from processor.identity.flat.evidence import Demotion, gather
 from processor.identity.lookup import ask
 from processor.identity.model import Identifier

@@ -4,17 +4,17 @@ The pipeline is the one that ``run`` has; the index is in memory and the "topics
 ``batches`` and ``requests`` (interfaces §8). Each line is answered before the next is read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from processor.commands.failure import Failure
+from processor.commands.lines import records
 from processor.commands.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
-from processor.outcome import Output, Record
+from processor.outcome import Output
 from processor.pipeline import Pipeline, Setting, SpaceRules
 from processor.publish import Settled
 from processor.settings import Settings
@@ -23,34 +23,6 @@ from processor.space import Assigned
 TOPICS: Final = ("batches", "requests")
 
 
-class Line(Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of input: one record."""
-
-    topic: Literal["batches", "requests"]
-    timestamp_ms: int
-    value: Raw
-    input: str | None = None
-    key: str | None = None
-    headers: dict[str, str] = {}
-
-    def record(self, offset: int) -> Record:
-        """Return the record that this line stands for, at its place in the input."""
-        headers = [(k, v.encode()) for k, v in self.headers.items() if k != "input"]
-        name = self.headers.get("input") if self.input is None else self.input
-        if name is not None:
-            headers.append(("input", name.encode()))
-        return Record(
-            topic=self.topic,
-            partition=0,
-            offset=offset,
-            timestamp_ms=self.timestamp_ms,
-            key=None if self.key is None else self.key.encode(),
-            value=bytes(self.value),
-            headers=tuple(headers),
-        )
-
-
-_decoder = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
 
 
@@ -101,22 +73,6 @@ def offline_pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
     return pipeline
 
 
-def records(source: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the record of each line; its offset is the number of lines before it."""
-    for offset, line in enumerate(source):
-        if line.strip():
-            yield _line(line, offset + 1).record(offset)
-
-
-def _line(text: bytes, number: int) -> Line:
-    try:
-        return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # A value of the line may stand in the message of an enum only, which is the topic.
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
-        raise Failure(f"line {number} of the input: {reason}") from None
-
-
 def answer(settled: Settled) -> dict[str, Any]:
     """Return the output line of a record: what its topic would have received, and why."""
     output, outcome = settled.output, settled.outcome
@@ -125,11 +81,22 @@ def answer(settled: Settled) -> dict[str, Any]:
         "reason": outcome.reason,
         "key": None if output is None else _text(output.key),
         "headers": {} if output is None else _headers(output),
-        "value": None if output is None or output.value is None else Raw(output.value),
+        "value": None if output is None else _value(output.value),
         "mpid": None if outcome.mpid is None else str(outcome.mpid),
         "resolution": settled.resolution,
         "changes": [Raw(change.value) for change in settled.changes if change.value is not None],
     }
+
+
+def _value(value: bytes | None) -> Raw | str | None:
+    """Return an output's value: of a dead letter that is no JSON, the text."""
+    if value is None:
+        return None
+    try:
+        msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _text(value)
+    return Raw(value)
 
 
 def _headers(output: Output) -> Mapping[str, str]:
