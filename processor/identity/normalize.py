@@ -36,14 +36,14 @@ _LONGEST_BLOCKED: Final = max(map(len, DEFAULT_BLOCKED))
 def is_placeholder(value: str) -> bool:
     """Whether *value* is on the default block list (semantics §12.2 item 9).
 
-    White space around it, one pair of quotes and upper or lower case make no difference.
+    One pair of quotes and upper or lower case make no difference.
     """
-    text = value.strip()
+    text = value
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1].strip()
+        text = text[1:-1]
     if len(text) <= _LONGEST_BLOCKED and text.lower() in DEFAULT_BLOCKED:
         return True
-    return not text.strip("0-")
+    return not text.strip("0-") or text.isspace()
 
 
 class Blocklist(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Consent: what a batch changes of it, and what outputs are told (semantics §6.4, §7.3)."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 ConsentState = dict[str, Any]
@@ -12,8 +13,9 @@ _NOTIFICATIONS: Final = {"gdpr": "gdpr_change", "ccpa": "ccpa_change"}
 def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
     """Return *stored* with the purposes that *given* names, or *stored* itself if that is the same.
 
-    Purposes that are not named stay; null takes nothing back, because a withdrawal is
-    ``consented: false``.
+    Purposes that are not named stay. An entry that does not say ``consented`` is no answer and
+    changes nothing, null least of all: a withdrawal is ``consented: false``. Under CCPA there is
+    one purpose (semantics §6.4).
     """
     merged = stored
     for regulation, purposes in given.items():
@@ -21,11 +23,17 @@ def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
         changed = {
             purpose: entry
             for purpose, entry in (purposes or {}).items()
-            if entry is not None and known.get(purpose) != entry
+            if _is_answer(regulation, purpose, entry) and known.get(purpose) != entry
         }
         if changed:
             merged = {**merged, regulation: {**known, **changed}}
     return merged
+
+
+def _is_answer(regulation: str, purpose: str, entry: Mapping[str, Any] | None) -> bool:
+    if entry is None or not isinstance(entry.get("consented"), bool):
+        return False
+    return regulation != "ccpa" or purpose == "data_sale_opt_out"
 
 
 def join_consent(state: ConsentState, other: ConsentState) -> ConsentState:

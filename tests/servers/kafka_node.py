@@ -151,7 +151,13 @@ class JavaNode:
         (self._home / "log4j2.properties").write_text(LOG4J)
         self._process: subprocess.Popen[bytes] | None = None
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        self._java(
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster}",
+            "-c",
+            str(self._properties),
+        )
 
     def _command(self, *arguments: str) -> list[str]:
         return [

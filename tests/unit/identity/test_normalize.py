@@ -41,13 +41,25 @@ PLACEHOLDERS = [
 
 @pytest.mark.parametrize("value", PLACEHOLDERS)
 def test_a_placeholder_is_blocked_in_any_case_and_in_quotes(value):
-    for variant in (value, value.upper(), value.title(), f"'{value}'", f'"{value}"', f" {value} "):
+    for variant in (value, value.upper(), value.title(), f"'{value}'", f'"{value}"'):
         assert is_placeholder(variant), variant
 
 
 @pytest.mark.parametrize(
     "value",
-    ["1", "100", "-2", "nullable", "guest1", "'null", 'null"', "''null''", "0x0", "true north"],
+    [
+        "1",
+        "100",
+        "-2",
+        "nullable",
+        "guest1",
+        "'null",
+        'null"',
+        "''null''",
+        "0x0",
+        "true north",
+        " null ",
+    ],
 )
 def test_what_only_resembles_one_is_not(value):
     assert not is_placeholder(value)

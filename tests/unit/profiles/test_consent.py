@@ -4,6 +4,7 @@ import json
 
 from hypothesis import given
 
+from processor.profiles.consent import merge_consent
 from processor.profiles.update import apply_batch
 from processor.rules import Limits
 from tests.unit.profiles.people import batch, consent, profile, rules
@@ -81,3 +82,15 @@ def test_stating_consent_twice_changes_nothing_the_second_time(old, new):
     twice = apply(once.profile, new)
     assert twice.profile is once.profile
     assert twice.notifications is None
+
+
+def test_an_entry_without_an_answer_does_not_erase_the_answer_that_is_stored():
+    stored = {"gdpr": {"p": {"consented": False, "timestamp_unixtime_ms": 1}}}
+    assert merge_consent(stored, {"gdpr": {"p": {}}}) is stored
+    assert merge_consent(stored, {"gdpr": {"p": {"consented": "yes"}}}) is stored
+
+
+def test_ccpa_has_one_purpose():
+    answer = {"consented": True, "timestamp_unixtime_ms": 1}
+    assert merge_consent({}, {"ccpa": {"foo": answer}}) == {}
+    assert merge_consent({}, {"ccpa": {"data_sale_opt_out": answer}}) != {}
