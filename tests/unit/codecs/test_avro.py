@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from fastavro import schemaless_writer
+from fastavro import schemaless_reader, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -291,6 +291,18 @@ def test_an_enriched_batch_can_be_fed_back_in():
     assert isinstance(expected, EventBatch)
     assert told.identifiers == registered.identifiers == expected.identifiers
     assert told.fields["events"] == registered.fields["events"]
+
+
+@pytest.mark.parametrize("message", ["enriched-batch", "profile", "identity-response"])
+def test_a_consumer_of_an_older_version_reads_what_a_newer_processor_writes(message):
+    newer = latest(message).schema
+    grown = [f["name"] for f in newer["fields"] if "default" in f and f["name"] != "other_fields"]
+    older = {**newer, "fields": [f for f in newer["fields"] if f["name"] != grown[-1]]}
+    for path in (SCHEMAS / message / "examples").glob("*.json"):
+        written = AvroWriter(message).write(path.read_bytes())[10:]
+        read = schemaless_reader(BytesIO(written), parsed(newer), parsed(older))
+        assert isinstance(read, dict)
+        assert read.keys() == {f["name"] for f in older["fields"]}
 
 
 def test_outputs_are_written_in_the_formats_of_their_topics():
