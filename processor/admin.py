@@ -28,7 +28,8 @@ class Health(Struct):
     stale_seconds: float = STALE_SECONDS
     turned_at: float | None = field(default=None)
     has_started: bool = False
-    is_index_reachable: bool = False
+    is_index_reachable: bool | None = None
+    """None as long as it was not asked: partitions are assigned first."""
 
     def turn(self) -> None:
         """Note that the loop came round."""
@@ -44,7 +45,7 @@ class Health(Struct):
         wanted = {
             "the loop has not turned lately": self.is_alive and self.turned_at is not None,
             "partitions wait to be started": self.has_started,
-            "the index does not answer": self.is_index_reachable,
+            "the index does not answer": self.is_index_reachable is not False,
         }
         return tuple(text for text, holds in wanted.items() if not holds)
 

@@ -3,6 +3,7 @@
 from threading import Event
 from typing import Final
 
+import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -13,10 +14,13 @@ from processor.settings import KafkaSettings
 
 _ANSWER_S: Final = 2.0
 
+log = structlog.get_logger()
+
 
 def wait_for_cluster_id(kafka: KafkaSettings, stop: Event, observer: Observer) -> str | None:
     """Return the cluster's id, waiting for an unreachable broker; None if *stop* came first."""
     admin = AdminClient(client_config(kafka, "admin"))
+    told = ""
     while not stop.is_set():
         observer.turn()
         try:
@@ -26,6 +30,9 @@ def wait_for_cluster_id(kafka: KafkaSettings, stop: Event, observer: Observer) -
             if not passes(error):
                 raise
             observer.error("kafka", error.name())
+            if error.name() != told:
+                told = error.name()
+                log.warning("waiting_for_kafka", kind=told, servers=kafka.bootstrap_servers)
             stop.wait(_ANSWER_S / 4)
             continue
         return found or "unnamed"

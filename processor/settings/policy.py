@@ -26,6 +26,10 @@ def check_strategy(table: object, path: str) -> None:
 
 def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> IdentityPolicy:
     """Return the identity policy that *workspace* asks for; *path* is where it stands."""
+    if workspace.keep_identity_record:
+        raise SettingsError(
+            f"{path}.keep_identity_record: profiles do not age out yet; remove the key"
+        )
     if workspace.strategy == "flat_matching" or workspace.preset == "segment":
         return flat_policy(workspace, limits, path)
     check_not_flat(workspace, path)

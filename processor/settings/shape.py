@@ -50,7 +50,8 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     instance_id: str | None = None
     max_batch_records: Positive = 500
     max_batch_wait_ms: NotNegative = 20
-    commit_interval_ms: NotNegative = 100
+    commit_interval_ms: Annotated[int, Meta(ge=0, le=5000)] = 100
+    """Well below the time after which the broker aborts a transaction (10 s)."""
     topics: TopicSettings = TopicSettings()
     formats: dict[str, Format] = {}
     client: dict[str, ClientValue] = {}
@@ -135,6 +136,8 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     best_match_login: Literal["refuse", "as_identify"] = "refuse"
     error_envelope: Literal["documented", "both"] = "documented"
     forward_empty_batches: bool = False
+    keep_identity_record: bool = False
+    """Nothing ages out yet, so there is nothing to keep: true is refused."""
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
     blocked_values: tuple[str, ...] = ()
