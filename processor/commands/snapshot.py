@@ -9,6 +9,7 @@ from processor.commands.failure import Failure
 from processor.identity.contest import contested_among
 from processor.identity.model import IdentityPolicy, Space
 from processor.identity.profile import Profile
+from processor.identity.types import canonical_type
 from processor.profiles.document import from_json, to_json
 
 
@@ -22,7 +23,7 @@ def read_snapshot(path: Path, policies: Mapping[str, IdentityPolicy]) -> list[Pr
     for profile in _profiles(path):
         key = Space(profile.scope, profile.environment), profile.mpid
         if key not in latest or latest[key].version <= profile.version:
-            latest[key] = profile
+            latest[key] = _canonical(profile, policies.get(profile.scope))
     spaces: dict[Space, dict[int, Profile]] = {}
     for (space, mpid), profile in latest.items():
         spaces.setdefault(space, {})[mpid] = profile
@@ -53,6 +54,17 @@ def _profiles(path: Path) -> Iterator[Profile]:
                 yield from_json(line)
             except ValueError as error:
                 raise Failure(f"{path}: line {number}: {error}") from None
+
+
+def _canonical(profile: Profile, policy: IdentityPolicy | None) -> Profile:
+    """Return *profile* with its types spelt as they are looked up; flat matching's are literal."""
+    if policy is None or policy.strategy == "flat_matching":
+        return profile
+    identities = tuple(
+        replace(i, identity_type=canonical_type(i.identity_type) or i.identity_type)
+        for i in profile.identities
+    )
+    return replace(profile, identities=identities)
 
 
 def _completed(profiles: dict[int, Profile], policy: IdentityPolicy | None) -> Iterator[Profile]:

@@ -314,3 +314,17 @@ def test_a_missing_snapshot_and_a_dump_to_nowhere_are_refused(run, tmp_path):
         run(profiles=tmp_path / "none")
     with pytest.raises(Failure, match="cannot be written"):
         run(dump=tmp_path / "no" / "dump")
+
+
+def test_a_snapshot_may_spell_types_as_batches_do(config, tmp_path):
+    given = {
+        "scope": "retail",
+        "environment": "production",
+        "mpid": "7",
+        "identities": [{"identity_type": "customer_id", "value": "A"}],
+    }
+    sink = io.BytesIO()
+    lines = [json.dumps(request(customerid="A")).encode()]
+    path = snapshot(tmp_path / "profiles.jsonl", given)
+    resolve(load_offline(config, {}), lines, sink, profiles=path)
+    assert json.loads(sink.getvalue())["mpid"] == "7"
