@@ -11,8 +11,8 @@ from processor.identity.lookup import Found, Question
 class Strategy(Struct, frozen=True):
     """One way to decide who a request is about (semantics §2.5, §3).
 
-    Flat matching, which also merges, will answer whole requests instead; ``resolve`` is the place
-    where it branches off.
+    Flat matching, which also merges, answers whole requests instead (``strategies.flat_matching``);
+    ``resolve`` is the place where it branches off.
     """
 
     find: Callable[[Question], Found | Refused | None]

@@ -102,6 +102,10 @@ def _offline(document: Document, environ: Mapping[str, str]) -> Settings:
     topics = settings.kafka.topics
     kinds = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
 
+    # Lines are JSON whatever the topics are; Segment's messages are JSON of another shape.
+    shapes = {settings.kafka.formats.get(name) for name in ("batches", *topics.batches)}
+    is_segment = "segment" in shapes
+
     def bound(rules: InputRules) -> InputRules:
         # A topic of which nothing is known here says nothing: then the input is not bound.
         known = {kinds.get(name, name) for name in rules.topics} & set(OFFLINE_TOPICS.inputs)
@@ -109,7 +113,9 @@ def _offline(document: Document, environ: Mapping[str, str]) -> Settings:
 
     return replace(
         settings,
-        kafka=KafkaSettings(topics=OFFLINE_TOPICS),
+        kafka=KafkaSettings(
+            topics=OFFLINE_TOPICS, formats={"batches": "segment"} if is_segment else {}
+        ),
         inputs={name: bound(rules) for name, rules in settings.inputs.items()},
     )
 

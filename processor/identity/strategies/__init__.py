@@ -1,4 +1,7 @@
-"""The strategies by name: one file each, and none imports another."""
+"""The strategies by name: one file each, and none imports another.
+
+``flat_matching`` is not in the table: it does not choose a profile, it answers whole requests.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -4,7 +4,7 @@ import pytest
 
 from processor.identity.model import Identifier, Space
 from processor.identity.types import PRESETS
-from processor.settings import Settings, SettingsError, load_text
+from processor.settings import Settings, SettingsError, load_offline, load_text
 
 RETAIL = """
 [workspaces.retail]
@@ -521,6 +521,15 @@ def test_a_segment_input_needs_flat_matching():
     text = '[workspaces.retail]\npreset = "default"\n[inputs.default]\nworkspace = "retail"\n'
     assert "inputs.default.format: segment" in refusal(f'{text}format = "segment"\n')
     assert load_text(f'{FLAT}[inputs.s]\nworkspace = "shop"\nformat = "segment"\n', {}).inputs
+
+
+def test_a_topic_of_segments_messages_is_one_offline_too(tmp_path):
+    path = tmp_path / "idstream.toml"
+    path.write_text(f'{FLAT}[kafka]\nformats = {{ event-batches = "segment" }}\n')
+    assert load_offline(path, {}).rules().formats["batches"] == "segment"
+    assert "kafka.formats.requests" in refusal(
+        f'{FLAT}[kafka]\nformats = {{ requests = "segment" }}\n'
+    )
 
 
 def test_identifiers_can_be_overridden_from_the_environment():
