@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.foreign import read_schema
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
 from processor.codecs.schemas import MESSAGES, latest, parsed
@@ -212,31 +213,47 @@ NODE = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["
 NOTHING = {"type": "record", "name": "Nothing", "fields": [{"name": "n", "type": "null"}]}
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        foreign({"name": "deep", "type": NODE}),
-        foreign({"name": "many", "type": {"type": "array", "items": "null"}}),
-        foreign({"name": "many", "type": {"type": "array", "items": NOTHING}}),
+DEEP: dict = {"type": "array", "items": "int"}
+for _ in range(100):
+    DEEP = {"type": "array", "items": DEEP}
+NO_BYTES = {"type": "fixed", "name": "F", "size": 0}
+
+COSTLY = [
+    (foreign({"name": "deep", "type": NODE}), "recursive type"),
+    (foreign({"name": "deep", "type": ["null", "EventBatch"]}), "recursive type"),
+    (foreign({"name": "deep", "type": DEEP}), "nested too deeply"),
+    (foreign({"name": "many", "type": {"type": "array", "items": "null"}}), "array of nothing"),
+    (foreign({"name": "many", "type": {"type": "array", "items": NOTHING}}), "array of nothing"),
+    (foreign({"name": "many", "type": {"type": "array", "items": NO_BYTES}}), "array of nothing"),
+    (
         foreign(
             {"name": "none", "type": NOTHING},
             {"name": "many", "type": {"type": "array", "items": "Nothing"}},
         ),
-        foreign(
-            {
-                "name": "many",
-                "type": {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}},
-            }
-        ),
-        {"type": "string"},
-        "string",
-        ["null", "string"],
-        {"type": "record"},
-        {"type": "record", "name": "X", "fields": [{"name": "x", "type": "Unknown"}]},
-    ],
-)
-def test_a_schema_whose_data_could_cost_more_than_its_length_is_not_read(schema):
-    assert reason(b"\0\0\0\0\x01" + b"\x02" * 50, schema) == "undecodable"
+        "array of nothing",
+    ),
+    (foreign(namespace="n" * 300_000), "too large"),
+    ({"type": "string"}, "no record"),
+    ("string", "no record"),
+    (["null", "string"], "no record"),
+    ({"type": "record"}, "not valid Avro"),
+    (foreign({"name": "x", "type": "Unknown"}), "not valid Avro"),
+]
+
+
+@pytest.mark.parametrize(("schema", "why"), COSTLY)
+def test_a_schema_whose_data_could_cost_more_than_its_length_is_not_read(schema, why):
+    known = Known(json.dumps(schema))
+    found = decode(b"\0\0\0\0\x01" + b"\x02" * 50, known)
+    assert isinstance(found, DeadLetter)
+    assert found.reason == "undecodable"
+    assert why in found.detail
+
+
+def test_logical_types_are_taken_as_the_types_below_them():
+    day = {"name": "day", "type": {"type": "int", "logicalType": "date"}}
+    schema = foreign(day, {"name": "many", "type": {"type": "array", "items": day["type"]}})
+    assert "logicalType" not in json.dumps(read_schema(json.dumps(schema)))
 
 
 def test_an_array_that_claims_more_than_is_there_ends_at_once():
