@@ -4,7 +4,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import Event
 from typing import Final, TextIO
 
@@ -98,7 +98,8 @@ class Watch:
         """
         self._metrics.partitions(started, waiting)
         self._health.has_started = waiting == 0
-        self._health.is_index_reachable = self._health.is_index_reachable or waiting == 0
+        if waiting == 0:
+            self._health.is_index_reachable = True
 
 
 def serve(
@@ -127,7 +128,7 @@ def serve(
         if not how.embedded:
             compare_topics(settings, log)
         owner = f"{settings.kafka.group_id}@{cluster}"
-        step = build_pipeline(settings, (index, codecs), owner, metrics, (points.reach, how))
+        step = build_pipeline(settings, (index, codecs), owner, metrics, (points, how))
         options = Options(
             process=process_name(),
             embedded=how.embedded,
@@ -177,10 +178,10 @@ def build_pipeline(
     edge: tuple[Index, Codecs],
     owner: str,
     metrics: Metrics,
-    test_build: tuple[Callable[[str], None], How],
+    test_build: tuple[CrashPoints, How],
 ) -> Pipeline:
     """Return the pipeline of *settings* between the index and the formats of *edge*."""
-    reach, how = test_build
+    points, how = test_build
     index, codecs = edge
     spaces = tuple(
         SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
@@ -197,7 +198,8 @@ def build_pipeline(
             with_outcomes=bool(settings.kafka.topics.outcomes),
             accept_offsets=how.accept_offsets,
             wait=time.sleep,
-            reach=reach,
+            reach=points.reach,
+            look=points.look,
             counted=metrics.count,
         )
     )

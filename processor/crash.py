@@ -1,13 +1,16 @@
 """Named crash points: where a test can make a process die or freeze (docs/operations.md).
 
 A random kill rarely hits the millisecond that matters. ``IDSTREAM_CRASH_AT=POINT[:N]`` kills the
-process at its N-th passage of a point, ``IDSTREAM_STOP_AT=POINT[:N]`` freezes it there. With
-neither set, passing a point is an empty function call a poll batch.
+process at its N-th passage of a point, ``IDSTREAM_STOP_AT=POINT[:N]`` freezes it there,
+``IDSTREAM_CRASH_ON=TOPIC/PARTITION/OFFSET`` kills it when it is about to decode that record. With
+none set, passing a point is an empty function call a poll batch.
 """
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from processor.outcome import Record
 
 POINTS = {
     "after_consume": "A poll batch was taken from Kafka; nothing was done with it.",
@@ -40,6 +43,8 @@ class CrashPoints:
 
     reach: Callable[[str], None]
     """Called with a point's name each time that it is passed."""
+    look: Callable[[Sequence[Record]], None]
+    """Called with the records of a poll batch before they are decoded."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._deadly: dict[str, tuple[int, int]] = {}
@@ -52,6 +57,8 @@ class CrashPoints:
                 point, nth = _parsed(variable, text)
                 self._deadly[point] = (nth, number)
         self.reach = self._count if self._deadly else _pass
+        self._deadly_record = environ.get("IDSTREAM_CRASH_ON", "")
+        self.look = self._compare if self._deadly_record else _overlook
 
     def _count(self, point: str) -> None:
         assert point in POINTS, point
@@ -62,9 +69,18 @@ class CrashPoints:
         if self._passages[point] == nth:
             os.kill(os.getpid(), number)
 
+    def _compare(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if f"{record.topic}/{record.partition}/{record.offset}" == self._deadly_record:
+                os.kill(os.getpid(), signal.SIGKILL)
+
 
 def _pass(_point: str) -> None:
     """Nothing is to happen anywhere."""
+
+
+def _overlook(_records: Sequence[Record]) -> None:
+    """No record is deadly."""
 
 
 def _parsed(variable: str, text: str) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from processor.codecs.strict import strictly
 from processor.identity.model import IdentityRequest, Seed, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import reads
+from processor.journal import Entry
 from processor.outcome import DeadLetter, Record
 from processor.profiles.batch import EventBatch, IdentityCall
 from processor.rules import Format, InputRules, Rules
@@ -56,6 +57,8 @@ class Rejected(Struct):
 
     record: Record
     letter: DeadLetter
+    decided: tuple[Work, Entry] | None = None
+    """What the index holds of it all the same, where it was decided before it became poison."""
 
 
 Taken = Work | Unasked | Rejected
@@ -80,6 +83,14 @@ class Intake(Struct, frozen=True):
         if record.topic in self.rules.batch_topics:
             return self._take_batch(record, rules, form)
         return self._take_request(record, rules, form)
+
+    def unread(self, record: Record, letter: DeadLetter, entry: Entry, space: Space) -> Rejected:
+        """Return a record that is set aside unread, with what was decided of it in *space*."""
+        found = self._input_of(record)
+        if isinstance(found, DeadLetter):
+            return Rejected(record, letter)
+        work = Work(record, found[0], space, None, None, None, Ask(), record.timestamp_ms)
+        return Rejected(record, letter, (work, entry))
 
     def _input_of(self, record: Record) -> tuple[InputRules, Format] | DeadLetter:
         name, content_type = "default", None

@@ -17,10 +17,11 @@ from processor.codecs.formats import Codecs
 from processor.decide import Decided, Folder
 from processor.enrichment import FieldCache
 from processor.identity.model import IdentityPolicy, Space
-from processor.intake import Intake, Taken, Work
+from processor.intake import Intake, Rejected, Taken, Work
 from processor.journal import Witness, read_witnesses, write_witnesses
 from processor.outcome import Output, Record
 from processor.publish import Publisher, Settled
+from processor.quarantine import POISON, Lots, Quarantine
 from processor.rules import Rules
 from processor.session import Env, SpaceSession
 from processor.space import (
@@ -63,6 +64,8 @@ class Setting(Struct, frozen=True):
     accept_offsets: bool = False
     wait: Callable[[float], None] = lambda _seconds: None
     reach: Callable[[str], None] = lambda _point: None
+    look: Callable[[Sequence[Record]], None] = lambda _records: None
+    """Sees the records of a poll batch before they are decoded; for tests."""
     counted: Callable[[Tally], None] = lambda _tally: None
     """Is handed the tally of a transaction once it has committed."""
 
@@ -86,6 +89,7 @@ class Pipeline:
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
         self._tally = Tally()
+        self._quarantine = Quarantine(setting.rules.limits.max_deaths)
         self.forget()
 
     # ---- partitions -------------------------------------------------------------------------
@@ -122,6 +126,8 @@ class Pipeline:
                 self._sessions[space].claimed(
                     state, partition.committed or 0, replay_end, claimed.seq
                 )
+                if space_rules is self._setting.spaces[0]:
+                    self._quarantine.claimed(state, partition.committed or 0)
         for partition in partitions:
             key = RowKey(partition.topic, partition.partition)
             self._positions[key] = partition.committed or 0
@@ -132,6 +138,7 @@ class Pipeline:
         for topic, partition in partitions:
             key = RowKey(topic, partition)
             self._positions.pop(key, None)
+            self._quarantine.released(key)
             for session in self._sessions.values():
                 session.released(key)
 
@@ -151,10 +158,17 @@ class Pipeline:
         outputs += self._republished()
         return self._setting.codecs.written(outputs, self._setting.rules.formats)
 
+    def apart(self, records: Sequence[Record]) -> Lots:
+        """Return *records* in lots that are to be committed one by one; () where there is no need.
+
+        So it is while a record is suspected of having killed a process (``quarantine``).
+        """
+        return self._quarantine.apart(records)
+
     def settle(self, records: Sequence[Record]) -> list[Settled]:
         """Process a poll batch and return what became of each record, in order."""
         started = perf_counter()
-        taken = [self._intake.take(record) for record in records]
+        taken = self._taken(records)
         decoded = perf_counter()
         decided = self._decide(taken)
         done = perf_counter()
@@ -191,10 +205,30 @@ class Pipeline:
         """Count the records of the transaction that has committed; let journals be trimmed."""
         for session in self._sessions.values():
             session.committed(self._positions)
+        self._quarantine.committed(self._positions)
         tally, self._tally = self._tally, Tally()
         self._setting.counted(tally)
 
     # ---- inside -----------------------------------------------------------------------------
+
+    def _taken(self, records: Sequence[Record]) -> list[Taken]:
+        """Take records in; what may kill us is marked before, what did so too often is not read."""
+        if self._quarantine.is_poison(records):
+            return [self._poison(record) for record in records]
+        marks = self._quarantine.marks(records)
+        if marks:
+            self._sessions[self._setting.spaces[0].space].mark(marks)
+        self._setting.look(records)
+        return [self._intake.take(record) for record in records]
+
+    def _poison(self, record: Record) -> Rejected:
+        """Return a record that is not read, with what was decided of it before it killed."""
+        key = RowKey(record.topic, record.partition)
+        for session in self._sessions.values():
+            entry = session.rows[key].replay.get(record.offset)
+            if entry is not None:
+                return self._intake.unread(record, POISON, entry, session.space)
+        return Rejected(record, POISON)
 
     def _decide(self, taken: Sequence[Taken]) -> dict[int, Decided]:
         """Decide what needs the index, space by space; return decisions by place."""

@@ -25,6 +25,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_devices: int = 50
     max_holders: int = 20
     activity_resolution_s: int = 3600
+    max_deaths: int = 3
+    """How often a record, alone in hand, may end the process before it is a dead letter."""
     max_future_ms: int = 86_400_000
     """A client's time further ahead of its record is replaced by the record's (§12.2 item 2)."""
 

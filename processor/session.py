@@ -20,6 +20,7 @@ from processor.space import (
     Committed,
     Conflict,
     Index,
+    Mark,
     NoStart,
     Reading,
     RowAdvance,
@@ -120,6 +121,11 @@ class SpaceSession:
         """Note that the open transaction holds this version of *profile*."""
         before = self._published.get(profile.mpid, 0)
         self._published[profile.mpid] = max(before, profile.version)
+
+    def mark(self, marks: Sequence[Mark]) -> None:
+        """Note in the rows what is in hand, before it is looked at."""
+        epochs = {mark.row: self.rows[mark.row].epoch for mark in marks}
+        self._env.index.read(self.space, epochs, (), (), marks)
 
     def check(self) -> None:
         """Trim what can be trimmed, and notice lost writes and newer owners, without any record."""

@@ -103,6 +103,18 @@ class Trim(Struct, frozen=True):
     published: dict[int, int]
 
 
+class Mark(Struct, frozen=True):
+    """What is noted in a row before records of it are looked at (``processor.quarantine``)."""
+
+    row: RowKey
+    taken: int
+    """The offset after the last record in hand."""
+    alone: int = -1
+    """The record that is in hand alone, -1 where there are several."""
+    tries: int = 0
+    """How often that record was taken alone, this time included."""
+
+
 class Reading(Struct):
     """The answer to a read: one instant of the space."""
 
@@ -165,6 +177,10 @@ class RowState(Struct, frozen=True):
     """The journal, oldest first: (seq of the commit, encoded entries)."""
     owed: tuple[int, ...] = ()
     """Profiles that the row owes the changelog, see Trim."""
+    taken: int = 0
+    """The last Mark of the row: 0, -1 and 0 where there is none."""
+    alone: int = -1
+    tries: int = 0
 
 
 class Claimed(Struct, frozen=True):
@@ -203,8 +219,11 @@ class Index(Protocol):
         epochs: dict[RowKey, int],
         asks: Sequence[Ask],
         trims: Sequence[Trim] = (),
+        marks: Sequence[Mark] = (),
     ) -> Reading:
         """Return what *asks* name, claim their request ids, and trim journals, in one instant.
+
+        *marks* are noted in their rows, which must be among *epochs*.
 
         Stops after a bound of keys and bytes (``covered``). With no asks and no trims it only
         checks epochs and seq: the idle check.

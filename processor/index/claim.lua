@@ -3,7 +3,7 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
---          {digits...}}...}, shape}, one a row; shape: the first that the space was given
+--          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one a row; shape: the first that the space was given
 --          or {'lost_space'}, or {'other_group'}
 --
 -- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
@@ -22,14 +22,15 @@ for at, claim in ipairs(rows) do
   if redis.call('HGET', row, 'topic_id') ~= claim[2] then
     -- A new row, or a topic made anew under an old name: its offsets begin again.
     redis.call('DEL', journal, base .. 'o:' .. claim[1])
-    redis.call('HDEL', row, 'cursor', 'config')
+    redis.call('HDEL', row, 'cursor', 'config', 'taken', 'alone', 'tries')
     redis.call('HSET', row, 'topic_id', claim[2])
   end
   redis.call('HINCRBY', row, 'epoch', 1)
-  local now = redis.call('HMGET', row, 'epoch', 'cursor', 'config')
+  local now = redis.call('HMGET', row, 'epoch', 'cursor', 'config', 'taken', 'alone', 'tries')
+  local owed = redis.call('SMEMBERS', base .. 'o:' .. claim[1])
   local chunks = redis.call('LRANGE', journal, 0, -1)
   redis.call('HSET', row, 'next', config)
   if #chunks == 0 then redis.call('HSET', row, 'config', config) end
-  states[at] = {now[1], now[2], now[3] or '', chunks, redis.call('SMEMBERS', base .. 'o:' .. claim[1])}
+  states[at] = {now[1], now[2], now[3] or '', chunks, owed, {now[4], now[5], now[6]}}
 end
 return {'ok', redis.call('HGET', control, 'seq'), states, redis.call('HGET', control, 'shape') or ''}

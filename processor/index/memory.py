@@ -7,6 +7,7 @@ knows no bytes, so only the number of keys bounds its reads.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -20,6 +21,7 @@ from processor.space import (
     Claimed,
     Committed,
     Conflict,
+    Mark,
     Reading,
     RowAdvance,
     RowClaim,
@@ -39,6 +41,7 @@ class _Row(Struct):
     next_config: str = ""
     chunks: list[tuple[int, bytes]] = field(default_factory=list)
     owed: set[int] = field(default_factory=set)
+    mark: Mark | None = None
 
 
 class _Use(Struct, frozen=True):
@@ -102,11 +105,14 @@ class MemoryIndex:
         epochs: dict[RowKey, int],
         asks: Sequence[Ask],
         trims: Sequence[Trim] = (),
+        marks: Sequence[Mark] = (),
     ) -> Reading:
         """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
         held = self._space(space)
         _check_epochs(space, held, epochs)
-        _check_trims(epochs, trims)
+        _check_owned(epochs, (*trims, *marks))
+        for mark in marks:
+            held.rows[mark.row].mark = mark
         read, newer = ReadSet({}, {}), dict[int, Profile]()
         owed = tuple(_trim(held, trim, newer) for trim in trims)
         covered = 0
@@ -154,8 +160,16 @@ def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
         held.rows[claim.row] = row
     row.epoch += 1
     state = RowState(
-        claim.row, row.epoch, row.cursor, row.config, tuple(row.chunks), tuple(sorted(row.owed))
+        row=claim.row,
+        epoch=row.epoch,
+        cursor=row.cursor,
+        config=row.config,
+        chunks=tuple(row.chunks),
+        owed=tuple(sorted(row.owed)),
     )
+    if row.mark is not None:
+        mark = row.mark
+        state = replace(state, taken=mark.taken, alone=mark.alone, tries=mark.tries)
     row.next_config = config
     if not row.chunks:
         row.config = config
@@ -181,9 +195,9 @@ def _check_cursor(space: Space, held: _Space, advance: RowAdvance) -> None:
     raise verdicts.moved(space, advance.row)
 
 
-def _check_trims(epochs: Mapping[RowKey, int], trims: Sequence[Trim]) -> None:
-    if not all(trim.row in epochs for trim in trims):
-        raise ValueError("only the owner of a row may trim its journal")
+def _check_owned(epochs: Mapping[RowKey, int], work: Sequence[Trim | Mark]) -> None:
+    if not all(one.row in epochs for one in work):
+        raise ValueError("only the owner of a row may trim its journal or mark it")
 
 
 def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> tuple[int, ...]:

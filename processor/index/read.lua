@@ -4,7 +4,7 @@
 -- ARGV[1]  msgpack: {seq, {keys, bytes} to stop after, rows {{row, epoch}...}, tokens {t...}, per ask
 --          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
 --          claims {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
---          trims {{row, chunks, {digits, version, ...}}...}}
+--          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...}}
 -- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 a claim}, owed {{digits...} a
 --          trim}, newer {digits, document, ...}}
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
@@ -13,7 +13,7 @@
 -- twice: after a lost reply the caller claims its rows anew, and then the old epoch stops it.
 
 local bounds, rows, tokens, token_ends = ask[2], ask[3], ask[4], ask[5]
-local mpids, mpid_ends, claims, trims = ask[6], ask[7], ask[8], ask[9]
+local mpids, mpid_ends, claims, trims, marks = ask[6], ask[7], ask[8], ask[9], ask[10]
 
 for at, row in ipairs(rows) do
   local why = disowned(row[1], row[2])
@@ -94,6 +94,9 @@ for number, claim in ipairs(claims) do
 end
 
 -- From here on everything is written.
+for _, mark in ipairs(marks) do
+  redis.call('HSET', base .. 'r:' .. mark[1], 'taken', mark[2], 'alone', mark[3], 'tries', mark[4])
+end
 for at, trim in ipairs(trims) do
   local journal, row, debt = base .. 'j:' .. trim[1], base .. 'r:' .. trim[1], base .. 'o:' .. trim[1]
   redis.call('LTRIM', journal, trim[2], -1)

@@ -22,6 +22,7 @@ from processor.space import (
     Claimed,
     Committed,
     Conflict,
+    Mark,
     Reading,
     RowAdvance,
     RowClaim,
@@ -105,12 +106,14 @@ class RedisIndex:
         epochs: dict[RowKey, int],
         asks: Sequence[Ask],
         trims: Sequence[Trim] = (),
+        marks: Sequence[Mark] = (),
     ) -> Reading:
         """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
-        if not all(trim.row in epochs for trim in trims):
-            raise ValueError("only the owner of a row may trim its journal")
+        if not {t.row for t in trims} | {m.row for m in marks} <= epochs.keys():
+            raise ValueError("only the owner of a row may trim its journal or mark it")
         seen = self._seen.get(space, 0)
-        request = wire.pack_read(seen, self._bounds, epochs, asks, trims, self._packed_token)
+        work = trims, marks
+        request = wire.pack_read(seen, self._bounds, epochs, asks, work, self._packed_token)
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _verdict(space, reply, list(epochs))

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
 from processor.index import claims, keys
-from processor.space import Ask, Claim, RowAdvance, RowClaim, RowKey, RowState, Trim
+from processor.space import Ask, Claim, Mark, RowAdvance, RowClaim, RowKey, RowState, Trim
 
 Token = Callable[[Identifier], Raw]
 """Gives an identifier's token, packed."""
@@ -64,10 +64,14 @@ def pack_read(
     bounds: Bounds,
     epochs: dict[RowKey, int],
     asks: Sequence[Ask],
-    trims: Sequence[Trim],
+    work: tuple[Sequence[Trim], Sequence[Mark]],
     token: Token,
 ) -> ReadRequest:
-    """Return the argument of read.lua; every identifier and MPID is named once."""
+    """Return the argument of read.lua; every identifier and MPID is named once.
+
+    *work* is what the read does besides.
+    """
+    trims, marks = work
     identifiers: dict[Identifier, None] = {}
     mpids: dict[int, None] = {}
     identifier_ends, mpid_ends, claimed, claiming = [], [], [], []
@@ -90,6 +94,7 @@ def pack_read(
             mpid_ends,
             claimed,
             [_trim(trim) for trim in trims],
+            [(keys.row(m.row), str(m.taken), str(m.alone), str(m.tries)) for m in marks],
         )
     )
     return ReadRequest(blob, list(identifiers), claiming)
@@ -125,11 +130,13 @@ def pack_commit(
 
 def row_state(row: RowKey, state: Sequence[object]) -> RowState:
     """Return a row from the reply of claim.lua."""
-    epoch, cursor, config, chunks, owed = state
+    epoch, cursor, config, chunks, owed, mark = state
     assert isinstance(epoch, bytes)
     assert isinstance(config, bytes)
     assert isinstance(chunks, list)
     assert isinstance(owed, list)
+    assert isinstance(mark, list)
+    taken, alone, tries = mark
     return RowState(
         row=row,
         epoch=int(epoch),
@@ -137,6 +144,9 @@ def row_state(row: RowKey, state: Sequence[object]) -> RowState:
         config=config.decode(),
         chunks=tuple(_chunk(chunk) for chunk in chunks),
         owed=tuple(sorted(map(keys.mpid_of, owed))),
+        taken=int(taken or 0),
+        alone=int(-1 if alone is None else alone),
+        tries=int(tries or 0),
     )
 
 

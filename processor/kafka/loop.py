@@ -107,7 +107,7 @@ class Loop:
         records = self._take()
         self._start_waiting()
         if records:
-            self._process(records)
+            self._process_all(records)
         elif self._interval.is_open:
             self._commit()
         else:
@@ -127,6 +127,18 @@ class Loop:
         records = self._partitions.expected([record(message) for message in messages])
         self._observer.phase("consume", monotonic() - began)
         return records
+
+    def _process_all(self, records: Sequence[Record]) -> None:
+        """Process a poll batch, or one lot of it after the other, with commits between them."""
+        lots = self._step.apart(records)
+        if not lots:
+            self._process(records)
+            return
+        self._interval.commit()
+        for lot in lots:
+            self._observer.turn()
+            self._process(lot)
+            self._interval.commit()
 
     def _process(self, records: Sequence[Record]) -> None:
         """Process a poll batch into the open transaction, and commit that when it is due."""

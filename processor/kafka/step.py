@@ -31,6 +31,13 @@ class Step(Protocol):
         """Process one poll batch, in order, and return what is to be published."""
         ...
 
+    def apart(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        """Return *records* in lots, each to be processed and committed on its own; () as a rule.
+
+        Order within a partition is kept.
+        """
+        ...
+
     def idle(self) -> Sequence[Output]:
         """Do what waits for a quiet moment; called at most once a second, when nothing came."""
         ...

@@ -14,6 +14,7 @@ from processor.space import (
     Fenced,
     Index,
     LostWrites,
+    Mark,
     RowClaim,
     RowKey,
     RowState,
@@ -703,3 +704,28 @@ def test_tokens_are_keyed_and_keep_type_and_value_apart(index: Index):
     assert token != MemoryIndex().token(EMAIL)
     assert index.token(Identifier("email", "1:a")) != index.token(Identifier("email1:", "a"))
     assert len(MemoryIndex(b"long" * 100).token(EMAIL)) == 16
+
+
+def test_marks_are_kept_with_their_row_and_go_with_its_topic(index):
+    epoch = claim(index)[ROW]
+    index.read(SPACE, {ROW: epoch}, (), (), (Mark(ROW, taken=7, alone=5, tries=2),))
+    (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
+    assert (state.taken, state.alone, state.tries) == (7, 5, 2)
+    (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")]).rows
+    assert (state.taken, state.alone, state.tries) == (0, -1, 0)
+
+
+def test_only_the_owner_of_a_row_may_mark_it(index):
+    epoch = claim(index)[ROW]
+    with pytest.raises(ValueError, match="owner"):
+        index.read(SPACE, {}, (), (), (Mark(ROW, taken=7),))
+    claim(index)
+    with pytest.raises(Fenced):
+        index.read(SPACE, {ROW: epoch}, (), (), (Mark(ROW, taken=7),))
+
+
+def test_the_first_shape_of_a_space_stays(index):
+    rows = [RowClaim(ROW, "id-1")]
+    assert index.claim(SPACE, OWNER, "c", rows).shape == ""
+    assert index.claim(SPACE, OWNER, "c", rows, "first").shape == "first"
+    assert index.claim(SPACE, OWNER, "c", rows, "second").shape == "first"

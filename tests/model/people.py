@@ -12,7 +12,10 @@ from processor.pipeline import SpaceRules
 from processor.rules import Rules
 from processor.settings import load
 
+# Deaths come from outside here, and often meet one record alone: that is not its doing.
 CONFIGURATION = """
+[limits]
+max_deaths = 1000000
 [workspaces.retail]
 strategy = "{strategy}"
 priority = ["customerid", "email", "ios_idfv"]
