@@ -252,7 +252,8 @@ def test_a_schema_whose_data_could_cost_more_than_its_length_is_not_read(schema,
 
 def test_logical_types_are_taken_as_the_types_below_them():
     day = {"name": "day", "type": {"type": "int", "logicalType": "date"}}
-    schema = foreign(day, {"name": "many", "type": {"type": "array", "items": day["type"]}})
+    price = {"type": "fixed", "name": "F", "size": 4, "logicalType": "decimal", "precision": 4}
+    schema = foreign(day, {"name": "many", "type": {"type": "array", "items": price}})
     assert "logicalType" not in json.dumps(read_schema(json.dumps(schema)))
 
 
