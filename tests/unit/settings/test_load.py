@@ -539,7 +539,7 @@ def test_identifiers_can_be_overridden_from_the_environment():
 
 
 def test_what_cannot_be_kept_is_not_promised():
-    with pytest.raises(SettingsError, match="workspaces.retail.keep_identity_record: profiles do"):
+    with pytest.raises(SettingsError, match=r"workspaces\.retail\.keep_identity_record: profiles do"):
         load_text(
             '[workspaces.retail]\nstrategy = "best_match"\npriority = ["email"]\n'
             "keep_identity_record = true\n",
@@ -548,7 +548,7 @@ def test_what_cannot_be_kept_is_not_promised():
 
 
 def test_a_commit_interval_ends_before_its_transaction_times_out():
-    with pytest.raises(SettingsError, match="kafka.commit_interval_ms"):
+    with pytest.raises(SettingsError, match=r"kafka\.commit_interval_ms"):
         load_text(
             '[kafka]\ncommit_interval_ms = 30000\n[workspaces.retail]\npreset = "default"\n', {}
         )
