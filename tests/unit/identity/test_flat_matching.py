@@ -280,3 +280,28 @@ def test_a_profile_over_a_tightened_limit_is_not_frozen():
     decision = people.identify(user_id="u1", email="e4", anonymous_id="a")
     assert decision.skipped == (Skip("email", "demoted", "limit"),)
     assert people.values(1)["anonymous_id"] == "a"
+
+
+def test_a_window_is_half_open():
+    day = 24 * 3_600_000
+    people = world()
+    people.policy = replace(
+        people.policy, limits={**people.policy.limits, "email": IdentifierLimit(1, day)}
+    )
+    mpid = people.identify(user_id="u1", email="e1", at_ms=1000).mpid
+    assert people.identify(user_id="u1", email="e2", at_ms=1000 + day - 1).skipped == (
+        Skip("email", "demoted", "time_limit"),
+    )
+    assert people.identify(user_id="u1", email="e2", at_ms=1000 + day).skipped == ()
+    assert people.values(mpid)["email"] == ["e1", "e2"]
+
+
+def test_limit_is_told_where_a_time_limit_is_passed_as_well():
+    people = world()
+    people.policy = replace(
+        people.policy, limits={**people.policy.limits, "email": IdentifierLimit(1, 1000)}
+    )
+    people.identify(user_id="u1", email="e1", at_ms=5000)
+    people.identify(user_id="u2", email="e2", at_ms=5000)
+    decision = people.identify(email=["e1", "e2"], at_ms=5001)
+    assert decision.skipped == (Skip("email", "demoted", "limit"),)

@@ -198,3 +198,27 @@ def test_every_input_offset_has_one_outcome_and_the_changelog_rebuilds_the_store
     space = Space("retail", "production")
     rebuilt = sorted((p.mpid, to_json(p)) for p in state[space].profiles.values()) if state else []
     assert rebuilt == [(p.mpid, to_json(p)) for p in index.profiles()]
+
+
+def test_a_replayed_batch_of_a_profile_that_was_merged_since_keeps_its_mpid(folder):
+    at = ("event-batches", 0)
+    events = [{"event_type": "session_start", "data": {}}]
+    said = [
+        {"user_identities": {"customerid": "A"}},
+        {"user_identities": {"email": "a@x"}, "user_attributes": {"x": 1}},
+        {"user_identities": {"customerid": "A", "email": "a@x"}, "user_attributes": {"y": 2}},
+    ]
+    values = [json.dumps({**body, "events": events}).encode() for body in said]
+    stream = Stream({at: [Record(*at, n, 10_000 + n, b"k", v) for n, v in enumerate(values)]})
+    index = MemoryIndex()
+    died = pipeline_over(index, "flat_matching", folder, Crasher())
+    stream.start(died)
+    outputs = [output for record in stream.records[at] for output in died.process([record])]
+    first = [json.loads(o.value)["mpid"] for o in outputs if o.role == "enriched"]
+    assert len(set(first)) == 2, "the second profile was merged into the first"
+    stream.run(pipeline_over(index, "flat_matching", folder, Crasher()), [1], 1)
+    enriched = [o for o in stream.published if o.role == "enriched"]
+    again = [json.loads(o.value) for o in enriched]
+    assert [batch["mpid"] for batch in again] == first
+    assert [o.key for o in enriched] == [b"retail/production/%d" % mpid for mpid in first]
+    assert all(batch["user_attributes"] == {"x": 1, "y": 2} for batch in again)
