@@ -92,16 +92,18 @@ def main(profiles: int, again: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "idstream.toml"
             config.write_text(CONFIGURATION.format(bootstrap=kafka.bootstrap, redis=redis.url))
-            began = monotonic()
+            began, before = monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
             command = [sys.executable, "-m", "processor", "restore", "-c", str(config)]
             subprocess.run(command, check=True)
             seconds = monotonic() - began
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         used = redis.client.info("memory")["used_memory"] // 2**20
         print(
             f"{profiles:,} profiles, {again} % twice, {size >> 20:,} MiB of JSON: {seconds:.1f} s,"
         )
-        print(f"{profiles / seconds:,.0f} profiles/s; Redis {used:,} MiB; largest child {peak} MiB")
+        print(f"{profiles / seconds:,.0f} profiles/s; Redis {used:,} MiB;")
+        print(f"the command: {cpu:.1f} s of a core, {after.ru_maxrss // 1024} MiB at most")
     finally:
         redis.close()
         kafka.close()

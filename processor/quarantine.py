@@ -9,7 +9,7 @@ Whoever claims a row and finds a mark beyond the committed offset knows that the
 in its first batch. It takes the records up to the mark one by one, each in a transaction of its
 own, and notes before each which one it is and how often that was tried. Only such a try, of one
 record with nothing else in flight, counts as that record's doing. After the third (or as
-many as ``limits.max_deaths`` says) nobody reads it again: it goes to the dead letters as it is, with
+many as ``limits.max_deaths`` says) nobody reads it again: it goes to the dead letters unread, with
 reason ``poison``. What the index holds of it, if it got that far, stays and is told.
 """
 

@@ -25,7 +25,7 @@ from processor.kafka.rebalance import Key, Partitions
 from processor.kafka.records import OutOfRange, check, record, split
 from processor.kafka.step import Observer, Step
 from processor.outcome import Record
-from processor.space import IndexUnavailable, NoStart
+from processor.space import IndexUnavailable, LostWrites, NoStart
 
 READY_S: Final = 1.0
 QUIET_S: Final = 1.0
@@ -80,6 +80,10 @@ class Loop:
             while not stop.is_set():
                 self._turn()
             self._finish()
+        except LostWrites:
+            self._has_failed = True
+            self._rescue()
+            raise
         except BaseException:
             self._has_failed = True
             raise
@@ -275,6 +279,16 @@ class Loop:
             self._interval.commit()
         except (Undone, IndexUnavailable):
             self._undo()
+
+    def _rescue(self) -> None:
+        """Commit what the index had acknowledged before it lost it: in Kafka it survives.
+
+        Others may have built on it, and published what they made of it; a rebuild then finds both.
+        """
+        try:
+            self._finish()
+        except KafkaException as failure:
+            log.warning("rescue_failed", kind=failure.args[0].name())
 
     def _leave(self) -> None:
         """Leave the group with nothing open, after whatever happened."""
