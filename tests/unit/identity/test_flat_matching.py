@@ -305,3 +305,21 @@ def test_limit_is_told_where_a_time_limit_is_passed_as_well():
     people.identify(user_id="u2", email="e2", at_ms=5000)
     decision = people.identify(email=["e1", "e2"], at_ms=5001)
     assert decision.skipped == (Skip("email", "demoted", "limit"),)
+
+
+def test_a_merge_reads_nothing_of_what_the_absorbed_profile_holds_besides():
+    people = world()
+    people.given(1, user_id="u1", email=["e1", "e2"])
+    people.given(2, anonymous_id=["a1", "a2"], email="e3")
+    assert isinstance(people.identify(user_id="u1", anonymous_id="a1"), Merged)
+    assert not people.rereads
+    assert people.identify(email="e3").mpid == people.identify(anonymous_id="a2").mpid == 1
+
+
+def test_a_second_merge_names_only_who_was_absorbed_now():
+    people = world()
+    for mpid, name in ((1, "a"), (2, "b"), (3, "c")):
+        people.given(mpid, anonymous_id=name)
+    assert people.identify(anonymous_id=["a", "b"]).absorbed == (2,)
+    assert people.identify(anonymous_id=["a", "c"]).absorbed == (3,)
+    assert people.profiles[1].absorbed == (2, 3)
