@@ -10,6 +10,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.identity.change import Change
 from processor.identity.decision import Decision, NotFound, Refused, Skip
 from processor.identity.flat.merge import DocumentRules
 from processor.identity.model import Identifier, IdentityPolicy, Space
@@ -17,7 +18,7 @@ from processor.identity.profile import Profile
 from processor.identity.resolve import resolve
 from processor.identity.view import Edit, Effects, ReadSet, View, difference
 from processor.intake import Work
-from processor.journal import Change, Entry
+from processor.journal import Entry
 from processor.outcome import OutcomeName
 from processor.profiles.merging import combine
 from processor.profiles.room import is_within

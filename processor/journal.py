@@ -12,26 +12,12 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
+from processor.identity.change import Change
 from processor.identity.decision import Decision
 from processor.space import RowKey, RowState, Trim
 
 FORMAT = b"\x01"
 """First byte of every chunk: the format of the entries behind it."""
-
-
-class Change(Struct, frozen=True, array_like=True):
-    """One identity change (interfaces §5) without its cause, which the record adds."""
-
-    change: str
-    mpid: int | None
-    version: int | None
-    identity_type: str | None = None
-    token: str | None = None
-    reason: str | None = None
-    moved_from: int | None = None
-    moved_to: int | None = None
-    source: int | None = None
-    absorbed: tuple[int, ...] = ()
 
 
 class Entry(Struct, frozen=True, array_like=True):

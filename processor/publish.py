@@ -6,10 +6,10 @@ from processor.codecs import output as encode
 from processor.codecs import past
 from processor.decide import Decided
 from processor.enrichment import FieldCache, splice
+from processor.identity.change import Change
 from processor.identity.decision import Decision
 from processor.identity.profile import Profile
 from processor.intake import Rejected, Taken, Unasked, Work
-from processor.journal import Change
 from processor.outcome import Outcome, Output, Record
 from processor.profiles.batch import IdentityCall
 from processor.profiles.document import profile_key, to_json
@@ -211,31 +211,15 @@ def _headers(record: Record) -> Headers:
 
 def _change(change: Change, work: Work) -> Output:
     record, space = work.record, work.space
-    event = encode.ChangeEvent(
-        change=change.change,
-        mpid=change.mpid,
-        version=change.version,
+    cause = encode.Cause(
         workspace=work.rules.workspace.name,
         environment=space.environment,
         timestamp_ms=work.time_ms,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
+        place=(record.topic, record.partition, record.offset),
         request_id=None if work.call is None else work.call.request_id,
-        identity_type=change.identity_type,
-        token=change.token,
-        reason=change.reason,
-        moved_from=change.moved_from,
-        moved_to=change.moved_to,
-        source=change.source,
-        absorbed=change.absorbed,
     )
-    headers = encode.source_headers(record)
+    value, headers = encode.identity_change(change, cause), encode.source_headers(record)
     if change.mpid is None:
-        return Output("changes", record.key, encode.identity_change(event), headers)
-    return Output(
-        "changes",
-        profile_key(space.scope, space.environment, change.mpid),
-        encode.identity_change(event),
-        (*headers, ("mpid", b"%d" % change.mpid)),
-    )
+        return Output("changes", record.key, value, headers)
+    key = profile_key(space.scope, space.environment, change.mpid)
+    return Output("changes", key, value, (*headers, ("mpid", b"%d" % change.mpid)))

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from processor.identity.change import Change
 from processor.identity.decision import (
     Created,
     Decision,
@@ -14,7 +15,6 @@ from processor.identity.decision import (
     NotFound,
     Refused,
 )
-from processor.journal import Change
 
 KINDS: Final = {
     Matched: "matched",

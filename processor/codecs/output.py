@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from processor.identity.change import Change
 from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Skip
 from processor.identity.model import Identifier
 from processor.outcome import DeadLetter, Outcome, Record
@@ -29,27 +30,15 @@ _OUTCOMES = {
 _NOT_FOUND = (404, "NOT_FOUND_ERROR", "no user was found for these identities")
 
 
-class ChangeEvent(Struct, frozen=True, kw_only=True):
-    """One identity change with its cause (interfaces §5); what does not apply is None or empty."""
+class Cause(Struct, frozen=True):
+    """Where an identity change comes from: the record, and when it was decided."""
 
-    change: str
-    mpid: int | None
-    version: int | None
     workspace: str
     environment: str
     timestamp_ms: int
-    topic: str
-    partition: int
-    offset: int
+    place: tuple[str, int, int]
+    """Topic, partition and offset of the record."""
     request_id: str | None = None
-    identity_type: str | None = None
-    token: str | None = None
-    """Hex digits; values of identifiers are never in a change."""
-    reason: str | None = None
-    moved_from: int | None = None
-    moved_to: int | None = None
-    source: int | None = None
-    absorbed: tuple[int, ...] = ()
 
 
 def resolution(decision: Decision) -> bytes:
@@ -108,30 +97,31 @@ def error_response(
     return _error(call, workspace, error, envelope, _why("refused", ()))
 
 
-def identity_change(event: ChangeEvent) -> bytes:
+def identity_change(change: Change, cause: Cause) -> bytes:
     """Return one record of the ``identity-changes`` topic."""
+    topic, partition, offset = cause.place
     details = {
-        "identity_type": event.identity_type,
-        "token": event.token,
-        "reason": event.reason,
-        "from": _text(event.moved_from),
-        "to": _text(event.moved_to),
-        "source": _text(event.source),
-        "absorbed": [str(mpid) for mpid in event.absorbed] or None,
+        "identity_type": change.identity_type,
+        "token": change.token,
+        "reason": change.reason,
+        "from": _text(change.moved_from),
+        "to": _text(change.moved_to),
+        "source": _text(change.source),
+        "absorbed": [str(mpid) for mpid in change.absorbed] or None,
     }
     return _encode(
         {
-            "change": event.change,
-            "mpid": _text(event.mpid),
-            "version": event.version,
-            "workspace": event.workspace,
-            "environment": event.environment,
-            "timestamp_ms": event.timestamp_ms,
+            "change": change.change,
+            "mpid": _text(change.mpid),
+            "version": change.version,
+            "workspace": cause.workspace,
+            "environment": cause.environment,
+            "timestamp_ms": cause.timestamp_ms,
             "cause": {
-                "topic": event.topic,
-                "partition": event.partition,
-                "offset": event.offset,
-                "request_id": event.request_id,
+                "topic": topic,
+                "partition": partition,
+                "offset": offset,
+                "request_id": cause.request_id,
             },
             **{name: detail for name, detail in details.items() if detail is not None},
         }

@@ -12,11 +12,11 @@ from processor.codecs.registry import Registry, RegistryUnavailable
 from processor.codecs.schemas import MESSAGES
 from processor.commands.failure import Failure
 from processor.decide import identity_changes
+from processor.identity.change import Change
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Edit
 from processor.index.rebuild import Tombstone
-from processor.journal import Change
 from processor.outcome import Output, Record
 from processor.profiles.document import from_json, profile_key, to_json
 from processor.settings import Settings
@@ -103,23 +103,10 @@ def _change(
     change: Change, where: tuple[str, str, str], time_ms: int, place: tuple[str, int, int]
 ) -> Output:
     workspace, scope, environment = where
-    topic, partition, offset = place
-    event = encode.ChangeEvent(
-        change=change.change,
-        mpid=change.mpid,
-        version=change.version,
-        workspace=workspace,
-        environment=environment,
-        timestamp_ms=time_ms,
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        identity_type=change.identity_type,
-        token=change.token,
-    )
+    cause = encode.Cause(workspace, environment, time_ms, place)
     mpid = change.mpid or 0
     key = profile_key(scope, environment, mpid)
-    return Output("changes", key, encode.identity_change(event), _headers(mpid, place))
+    return Output("changes", key, encode.identity_change(change, cause), _headers(mpid, place))
 
 
 def _document(profile: Profile, place: tuple[str, int, int]) -> Output:

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry
 
+from processor.identity.change import Change
 from processor.identity.decision import Created, Matched, NotFound, Skip
-from processor.journal import Change
 from processor.metrics import Metrics
 from processor.tally import Tally
 

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from processor.codecs.output import (
-    ChangeEvent,
+    Cause,
     dead_letter_headers,
     error_response,
     identity_change,
@@ -14,6 +15,7 @@ from processor.codecs.output import (
     resolution,
     response,
 )
+from processor.identity.change import Change
 from processor.identity.decision import (
     ChangeResult,
     Created,
@@ -29,19 +31,19 @@ from processor.profiles.batch import IdentityCall
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 LARGE = 2**63 - 1
-EVENT = ChangeEvent(
+CHANGE = Change(
     change="identity_added",
     mpid=2345,
     version=4,
+    identity_type="email",
+    token="9f2b8a4c6d1e0f3758697a4b5c6d7e8f",
+)
+CAUSE = Cause(
     workspace="retail",
     environment="production",
     timestamp_ms=1782900000000,
-    topic="identity-requests",
-    partition=3,
-    offset=812,
+    place=("identity-requests", 3, 812),
     request_id="5f0c7d8e-0000-4000-8000-00000000000a",
-    identity_type="email",
-    token="9f2b8a4c6d1e0f3758697a4b5c6d7e8f",
 )
 
 
@@ -57,10 +59,8 @@ def call(request_type="login", **fields):
     )
 
 
-def change(**fields):
-    return identity_change(
-        ChangeEvent(**{name: getattr(EVENT, name) for name in EVENT.__struct_fields__} | fields)
-    )
+def change(cause=CAUSE, **fields):
+    return identity_change(replace(CHANGE, **fields), cause)
 
 
 REFUSED = Refused(
@@ -134,7 +134,12 @@ CHANGES = {
     ),
     "profile_orphaned": change(change="profile_orphaned", identity_type=None, token=None),
     "violation": change(
-        change="violation", reason="blocked", token=None, mpid=None, version=None, request_id=None
+        cause=replace(CAUSE, request_id=None),
+        change="violation",
+        reason="blocked",
+        token=None,
+        mpid=None,
+        version=None,
     ),
 }
 LETTER = dead_letter_headers(
