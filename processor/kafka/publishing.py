@@ -47,13 +47,16 @@ class Committer(Protocol):
 def serve(call: Callable[[float], int], seconds: float) -> int:
     """Call ``poll`` or ``flush``, which run callbacks, and raise what they mean to raise.
 
-    The client raises a fatal error from its callback, and trips over it in the next callback.
+    The client raises a fatal error from its callback, and trips over it in every next callback.
     """
     try:
         return call(seconds)
     except SystemError as tripped:
-        if isinstance(tripped.__cause__, KafkaException):
-            raise tripped.__cause__ from None
+        cause: BaseException | None = tripped
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if isinstance(cause, KafkaException):
+            raise cause from None
         raise
 
 

@@ -1,11 +1,14 @@
 """A deployment for a test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.deployment import Deployment
+from tests.faults.stage import Servers
+from tests.servers.kafka_node import Unavailable
 
 
 @pytest.fixture
@@ -14,3 +17,16 @@ def deployment(kafka, start_redis, tmp_path: Path) -> Iterator[Deployment]:
     one = Deployment(kafka, node, tmp_path)
     yield one
     one.processor.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """A broker and a Redis server that tests may kill, behind proxies."""
+    try:
+        one = Servers()
+    except Unavailable as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs a Kafka broker: {reason}")
+        pytest.skip(f"no Kafka broker: {reason}")
+    yield one
+    one.close()

@@ -2,23 +2,39 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+
+Headers = tuple[tuple[str, bytes], ...]
+MARKS = (b"customer-", b"device-", b"mail-", b"secret-")
+"""Every identifier's and attribute's value begins with one of these: no log or label may."""
 
 
 class Sent(NamedTuple):
     """A record to produce."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes | None
+    headers: Headers = ()
 
 
-BAD = (None, b"", b"{", b"[]", b'{"environment":"mars"}', b'{"user_identities":{"nickname":"x"}}')
+class Bad(NamedTuple):
+    """A class of bad input, and what has to become of it."""
+
+    make: Callable[[random.Random], tuple[bytes | None, Headers]]
+    outcome: str
+    reason: str | None = None
+    topic: str = "event-batches"
 
 
-def load(seed: int, batches: int, requests: int, bad: float = 0.02) -> Iterator[Sent]:
-    """Yield *batches* and *requests*, mixed, about people who share devices; *seed* fixes them."""
+def load(
+    seed: int, batches: int, requests: int, bad: float = 0.02, repeats: float = 0.2
+) -> Iterator[Sent]:
+    """Yield *batches* and *requests*, mixed, about people who share devices; *seed* fixes them.
+
+    *repeats* is the share of batches with a ``source_request_id``, some of which are used twice.
+    """
     chance = random.Random(seed)
     people = max(50, batches // 20)
     kinds = ["event-batches"] * batches + ["identity-requests"] * requests
@@ -27,14 +43,14 @@ def load(seed: int, batches: int, requests: int, bad: float = 0.02) -> Iterator[
         person = chance.randrange(people)
         key = f"k{person}".encode()
         if chance.random() < bad:
-            yield Sent(topic, key, chance.choice(BAD))
+            yield _bad(chance, topic, key)
         elif topic == "event-batches":
-            yield Sent(topic, key, _json(_batch(chance, number, person)))
+            yield Sent(topic, key, _json(_batch(chance, number, person, repeats)))
         else:
             yield Sent(topic, key, _json(_request(chance, number, person)))
 
 
-def _batch(chance: random.Random, number: int, person: int) -> dict[str, Any]:
+def _batch(chance: random.Random, number: int, person: int, repeats: float) -> dict[str, Any]:
     batch: dict[str, Any] = {
         "environment": "production",
         "events": [{"event_type": "session_start", "data": {"session_number": number}}],
@@ -43,8 +59,8 @@ def _batch(chance: random.Random, number: int, person: int) -> dict[str, Any]:
     if chance.random() < 0.7:
         batch["user_identities"] = {"customer_id": f"customer-{person}"}
     if chance.random() < 0.3:
-        batch["user_attributes"] = {"last": number, "kind": chance.choice("abc")}
-    if chance.random() < 0.2:
+        batch["user_attributes"] = {"last": number, "kind": f"secret-{chance.choice('abc')}"}
+    if chance.random() < repeats:
         batch["source_request_id"] = f"request-{number - chance.randrange(3)}"
     if chance.random() < 0.1:
         batch["events"] = []
@@ -68,3 +84,122 @@ def _request(chance: random.Random, number: int, person: int) -> dict[str, Any]:
 
 def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+# ---- bad input --------------------------------------------------------------------------------
+
+CLASS = "class"
+"""The header that names the class of a bad record: it is copied to outputs, so checks can tell."""
+
+
+def _bad(chance: random.Random, topic: str, key: bytes) -> Sent:
+    names = [name for name, bad in BAD.items() if bad.topic == topic]
+    # Large ones are rare, or they would be all that a run is about.
+    weights = [1 if name in LARGE else 20 for name in names]
+    (name,) = chance.choices(names, weights)
+    value, headers = BAD[name].make(chance)
+    odd = {"no key": None, "an empty key": b"", "a binary key": b"\x00\xff\xfe"}
+    return Sent(topic, odd.get(name, key), value, ((CLASS, name.encode()), *headers))
+
+
+def _is(value: bytes | None, *headers: tuple[str, bytes]) -> Callable[..., Any]:
+    return lambda _chance: (value, headers)
+
+
+def _of(*headers: tuple[str, bytes], **fields: Any) -> Callable[..., Any]:
+    """Return a maker of batches of nobody in particular, with *fields*."""
+
+    def make(chance: random.Random) -> tuple[bytes, Headers]:
+        person = chance.randrange(1000)
+        batch = {
+            "environment": "production",
+            "events": [{"event_type": "session_start", "data": {}}],
+            "user_identities": {"customer_id": f"customer-{person}"},
+            **fields,
+        }
+        return _json({k: v for k, v in batch.items() if v is not None}), headers
+
+    return make
+
+
+def _raw(text: bytes) -> Callable[..., Any]:
+    """Return a batch with *text* as its attributes."""
+    return _is(b'{"environment":"production","user_attributes":' + text + b',"events":[]}')
+
+
+MALFORMED = ("dead_letter", "malformed")
+INVALID = ("dead_letter", "invalid")
+MANY = {f"a{number}": number for number in range(10_000)}
+BAD = {
+    "a tombstone": Bad(_is(None), *MALFORMED),
+    "an empty value": Bad(_is(b""), *MALFORMED),
+    "no JSON": Bad(_is(b"environment=production"), *MALFORMED),
+    "an array": Bad(_is(b"[]"), *MALFORMED),
+    "a string": Bad(_is(b'"secret-x"'), *MALFORMED),
+    "truncated": Bad(_is(b'{"environment":"production","events":[{"event_type"'), *MALFORMED),
+    "invalid UTF-8": Bad(_raw(b'{"x":"\xff\xfe"}'), *MALFORMED),
+    "a lone surrogate": Bad(_raw(b'{"x":"\\ud800"}'), *MALFORMED),
+    "a BOM": Bad(_is(b'\xef\xbb\xbf{"environment":"production","events":[]}'), *MALFORMED),
+    "NaN": Bad(_raw(b'{"x":NaN}'), *MALFORMED),
+    "nesting": Bad(_raw(b"[" * 10_000 + b"]" * 10_000), *MALFORMED),
+    "nested objects": Bad(_raw(b'{"a":' * 10_000 + b"1" + b"}" * 10_000), *MALFORMED),
+    "an unknown environment": Bad(_of(environment="mars"), *INVALID),
+    "no environment": Bad(_of(environment=None), "forwarded"),
+    "no event_type": Bad(_of(events=[{"data": {}}]), *INVALID),
+    "an unknown identity type": Bad(
+        _of(user_identities={"nickname": "secret-n"}), "dead_letter", "unknown_identity_type"
+    ),
+    "events of a wrong type": Bad(_of(events="secret-events"), *INVALID),
+    "identities of a wrong type": Bad(_of(user_identities=7), *INVALID),
+    "attributes of a wrong type": Bad(_of(user_attributes=[1]), *INVALID),
+    "an MPID beyond 64 bits": Bad(_of(mpid=1 << 70), *INVALID),
+    "an unknown input": Bad(_of(("input", b"nobody")), "dead_letter", "unknown_input"),
+    "an unknown content type": Bad(
+        _of(("content-type", b"text/csv")), "dead_letter", "unsupported_content_type"
+    ),
+    "forged headers": Bad(
+        _of(("source-offset", b"1"), ("mpid", b"1"), ("resolution", b"{}"), ("version", b"9")),
+        "forwarded",
+    ),
+    "duplicate keys": Bad(
+        _is(
+            b'{"environment":"mars","environment":"production","user_identities":{"customer_id":'
+            b'"customer-1","customer_id":"customer-2"},"events":[{"event_type":"session_start"}]}'
+        ),
+        "forwarded",
+    ),
+    "an unknown field": Bad(_of(whatever={"x": [1, None]}), "forwarded"),
+    "a clock far in the past": Bad(_of(timestamp_unixtime_ms=1), "forwarded"),
+    "a clock far in the future": Bad(_of(timestamp_unixtime_ms=1 << 52), "forwarded"),
+    "no key": Bad(_of(), "forwarded"),
+    "an empty key": Bad(_of(), "forwarded"),
+    "a binary key": Bad(_of(), "forwarded"),
+    "an integer beyond 64 bits": Bad(_of(user_attributes={"x": 1 << 80}), "forwarded"),
+    "a long attribute": Bad(_of(user_attributes={"x": "secret-" + "x" * 10_000}), "forwarded"),
+    "a long identifier": Bad(
+        _of(user_identities={"email": "mail-" + "x" * 2_000, "customer_id": "customer-1"}),
+        "forwarded",
+    ),
+    "10,000 attributes": Bad(_of(user_attributes=MANY), "forwarded"),
+    "100,000 identities": Bad(
+        _of(user_identities={f"t{number}": "secret-i" for number in range(100_000)}),
+        "dead_letter",
+        "oversize",
+    ),
+    "a large value": Bad(_of(blob="secret-" + "x" * 900_000), "dead_letter", "oversize"),
+    "a request of no type": Bad(
+        _is(b'{"environment":"production"}'), "dead_letter", "invalid", "identity-requests"
+    ),
+    "a request of an unknown type": Bad(
+        _is(b'{"request_type":"sing"}'), "dead_letter", "invalid", "identity-requests"
+    ),
+    "a request that is no JSON": Bad(_is(b"\x80"), *MALFORMED, "identity-requests"),
+    "a request without identities": Bad(
+        _is(b'{"request_type":"login","request_id":"r","environment":"production"}'),
+        "answered",
+        "BAD_REQUEST",
+        "identity-requests",
+    ),
+    "a request tombstone": Bad(_is(None), *MALFORMED, "identity-requests"),
+}
+LARGE = {"10,000 attributes", "100,000 identities", "a large value", "nesting", "nested objects"}

@@ -9,11 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from processor.enrichment.outgoing import profile_fields
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.outcome import Record
 from processor.pipeline import Pipeline
 from processor.profiles.document import from_json, to_json
+from processor.publish import Settled
+from tests.faults.load import BAD, CLASS, MARKS
 
 Source = tuple[str, int, int]
 """Topic, partition and offset of an input record."""
@@ -193,14 +196,23 @@ def changes_replay_to_the_records(
     return _few(wrong)
 
 
-def decisions_are_those_of_one_processor(published: Published, pipeline: Pipeline) -> list[str]:
-    """A pure resolver, given the records in the order they were decided in, decides the same.
+class Resolved(NamedTuple):
+    """What one processor makes of the input, record by record, in the order of the decisions."""
 
-    The order is that of ``seq`` and ``position``; *pipeline* is one over an empty index in memory.
-    Duplicates are left out: a request id is used up by the read, before the commit that gives the
-    first of its records a place in the order. That exactly one of them was taken, it does check.
+    order: Mapping[Source, int]
+    settled: Mapping[Source, Settled]
+    versions: Mapping[str, Sequence[tuple[int, Profile]]]
+    """Every version of a profile with the place in the order of the record that made it."""
+
+
+def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
+    """Decide everything again, in the order of ``seq`` and ``position``, by a pure resolver.
+
+    *pipeline* is one over an empty index in memory. Duplicates come last: a request id is used up
+    by the read, before the commit that gives the first of its records a place in the order.
     """
     outcomes = published.outcomes()
+    duplicates = [s for s, outcome in outcomes.items() if outcome["outcome"] == "duplicate"]
     decided = sorted(
         (
             source
@@ -209,16 +221,29 @@ def decisions_are_those_of_one_processor(published: Published, pipeline: Pipelin
         ),
         key=lambda s: (outcomes[s]["seq"], outcomes[s]["position"]),
     )
+    rest = [s for s, outcome in outcomes.items() if outcome["seq"] is None]
+    order: dict[Source, int] = {}
+    resolved: dict[Source, Settled] = {}
+    versions: dict[str, list[tuple[int, Profile]]] = defaultdict(list)
+    for place, source in enumerate((*decided, *rest, *duplicates)):
+        (settled,) = pipeline.settle([published.inputs[source]])
+        pipeline.committed()
+        order[source], resolved[source] = place, settled
+        for output in settled.profiles:
+            versions[(output.key or b"").decode()].append((place, from_json(output.value or b"")))
+    return Resolved(order, resolved, dict(versions))
+
+
+def decisions_are_those_of_one_processor(published: Published, resolved: Resolved) -> list[str]:
+    """Outcome, reason, profile and resolution of every record are those of a pure resolver."""
     told = {
         (role, one.source): _why(one)
         for role in ("enriched", "responses")
         for one in published.by_role.get(role, ())
     }
     wrong = []
-    for source in decided:
-        (settled,) = pipeline.settle([published.inputs[source]])
-        pipeline.committed()
-        outcome = outcomes[source]
+    for source, outcome in published.outcomes().items():
+        settled = resolved.settled[source]
         mpid = None if settled.outcome.mpid is None else str(settled.outcome.mpid)
         expected = settled.outcome.name, settled.outcome.reason, mpid
         got = outcome["outcome"], outcome["reason"], outcome["mpid"]
@@ -228,12 +253,104 @@ def decisions_are_those_of_one_processor(published: Published, pipeline: Pipelin
         expected_why = json.loads(bytes(settled.resolution)) if settled.resolution else None
         if None not in (why, expected_why) and why != expected_why:
             wrong.append(f"resolution {why}: {source}")
-    for source, outcome in outcomes.items():
-        if outcome["outcome"] == "duplicate":
-            (settled,) = pipeline.settle([published.inputs[source]])
-            if settled.outcome.name != "duplicate":
-                wrong.append(f"a duplicate of nothing: {source}")
     return _few(wrong)
+
+
+OF_PROFILE = ("user_attributes", "user_identities", "consent_state")
+
+
+def outputs_show_their_profile(
+    published: Published, resolved: Resolved, workspace: str
+) -> list[str]:
+    """A batch goes out with its profile at some version at or after its own effect, never before.
+
+    All else in it is what a pure resolver sends.
+    """
+    wrong = []
+    for one in published.by_role.get("enriched", ()):
+        settled = resolved.settled.get(one.source)
+        if "mpid" not in one.headers or settled is None or settled.output is None:
+            continue
+        body, expected = one.body, json.loads(settled.output.value or b"null")
+        shown = {name: body.pop(name, None) for name in OF_PROFILE}
+        at_once = {name: expected.pop(name, None) for name in OF_PROFILE}
+        if body != expected:
+            wrong.append(f"other fields than the resolver's: {one.source}")
+        if shown != at_once and shown not in _later(one, resolved, workspace):
+            wrong.append(f"a profile that never was, or was before: {one.source}")
+    return _few(wrong)
+
+
+def _later(one: Seen, resolved: Resolved, workspace: str) -> list[dict[str, Any]]:
+    """Return what the profile of *one* looked like after later records."""
+    place = resolved.order[one.source]
+    found = []
+    for made_at, profile in resolved.versions.get((one.key or b"").decode(), ()):
+        if made_at > place:
+            fields = profile_fields(profile, workspace)
+            raw = {name: fields.get(name) for name in OF_PROFILE}
+            found.append({n: None if r is None else json.loads(bytes(r)) for n, r in raw.items()})
+    return found
+
+
+def final_states_are_the_resolvers(live: Mapping[str, Profile], resolved: Resolved) -> list[str]:
+    """What is stored in the end is what the resolver arrives at."""
+    expected = {key: versions[-1][1] for key, versions in resolved.versions.items()}
+    wrong = [f"not live: {key}" for key in expected if key not in live]
+    wrong += [
+        f"not what the resolver has: {key}"
+        for key, profile in live.items()
+        if key not in expected or to_json(expected[key]) != to_json(profile)
+    ]
+    return _few(wrong)
+
+
+def order_is_kept(published: Published) -> list[str]:
+    """Outputs of one key and input partition come in the order of the input."""
+    wrong = []
+    for role in ("enriched", "responses", "dead_letters", "outcomes"):
+        last: dict[tuple[bytes, str, int], int] = {}
+        for one in published.by_role.get(role, ()):
+            topic, partition, offset = one.source
+            if one.key:  # records without a key go anywhere
+                line = one.key, topic, partition
+                if last.get(line, -1) > offset:
+                    wrong.append(f"{role} of {one.source} after that of {last[line]}")
+                last[line] = offset
+    return _few(wrong)
+
+
+def bad_input_became_what_it_must(published: Published) -> list[str]:
+    """Each record of a class of bad input has the outcome and reason of its class."""
+    wrong, outcomes = [], published.outcomes()
+    for source, record in published.inputs.items():
+        name = dict(record.headers).get(CLASS)
+        if name is None or source not in outcomes:
+            continue
+        bad, outcome = BAD[name.decode()], outcomes[source]
+        if (outcome["outcome"], outcome["reason"]) != (bad.outcome, bad.reason):
+            became = f"{outcome['outcome']}, {outcome['reason']}"
+            wrong.append(f"{name.decode()} became {became}: {source}")
+    return _few(wrong)
+
+
+def nothing_is_told(text: str, where: str) -> list[str]:
+    """No identifier's and no attribute's value is in a log or in the metrics."""
+    lines = text.splitlines()
+    return _few([f"a value in {where}" for line in lines for m in MARKS if m.decode() in line])
+
+
+def readers_agree(first: Published, second: Published) -> list[str]:
+    """The reader that ran throughout saw what one sees that reads it all in the end."""
+    wrong = []
+    for role in sorted({*first.by_role, *second.by_role}):
+        one, other = (
+            Counter((seen.key, seen.value, tuple(sorted(seen.headers.items()))) for seen in seens)
+            for seens in (first.by_role.get(role, ()), second.by_role.get(role, ()))
+        )
+        if one != other:
+            wrong.append(f"{role}: {(one - other).total()} gone, {(other - one).total()} unseen")
+    return wrong
 
 
 def _why(one: Seen) -> Any:

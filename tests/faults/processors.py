@@ -18,18 +18,25 @@ from processor.profiles.document import unpack
 class Processor:
     """``idstream run`` on a configuration, under a name of its own."""
 
-    def __init__(self, name: str, config: Path) -> None:
+    def __init__(self, name: str, config: Path, *, is_static: bool = True) -> None:
         self.name = name
+        self.is_static = is_static
+        """Whether it keeps its place in the group over restarts."""
+        self.command = [sys.executable, "-m", "processor"]
         self._config = config
+        self._began = 0
         self._log = config.with_name(f"{name}.log")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, **environ: str) -> None:
         """Start the process; *environ* may name a crash point."""
+        if self.is_static:
+            environ["IDSTREAM_KAFKA__INSTANCE_ID"] = self.name
         with self._log.open("ab") as log:
+            self._began = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "processor", "run", "-c", str(self._config)],
-                env={**os.environ, "IDSTREAM_KAFKA__INSTANCE_ID": self.name, **environ},
+                [*self.command, "run", "-c", str(self._config)],
+                env={**os.environ, **environ},
                 stdout=log,
                 stderr=log,
             )
@@ -43,6 +50,14 @@ class Processor:
     def status(self) -> int | None:
         """Its exit status; negative for the signal that ended it."""
         return None if self._process is None else self._process.poll()
+
+    @property
+    def state(self) -> str:
+        """The state of the process as the system sees it, such as T for stopped; '' if gone."""
+        if self._process is None:
+            return ""
+        asked = ["ps", "-o", "state=", "-p", str(self._process.pid)]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout[:1]
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -69,6 +84,13 @@ class Processor:
     def log(self) -> str:
         """Return all that it wrote."""
         return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it has begun to process partitions since its start."""
+        with self._log.open("rb") as log:
+            log.seek(self._began)
+            return b"partitions_started" in log.read()
 
     def close(self) -> None:
         """Make sure that it is gone."""

@@ -44,6 +44,7 @@ def check(world: World) -> list[str]:
     index, book = world.index, world.setting
     published = oracle.Published(_by_source(world), _by_role(world))
     live = {profile_key(p.scope, p.environment, p.mpid).decode(): p for p in index.profiles()}
+    resolved = oracle.resolve_again(published, _resolver(world))
     found = {
         "one outcome each": oracle.one_outcome_each(published),
         "outputs agree": oracle.outputs_agree(published),
@@ -51,7 +52,9 @@ def check(world: World) -> list[str]:
         "changelog is the store": oracle.changelog_is_the_store(published, live),
         "changelog ends with the highest": oracle.changelog_ends_with_the_highest(published),
         "changes replay": oracle.changes_replay_to_the_records(published, live, index.token),
-        "decisions": oracle.decisions_are_those_of_one_processor(published, _resolver(world)),
+        "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
+        "shown": oracle.outputs_show_their_profile(published, resolved, "retail"),
+        "final states": oracle.final_states_are_the_resolvers(live, resolved),
     }
     for rules in book.spaces:
         space = rules.space

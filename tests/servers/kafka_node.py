@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -72,9 +72,18 @@ def free_port() -> int:
         return port
 
 
-def server_properties(port: int, controller: int, logs: str, host: str) -> dict[str, str]:
+class Proxied(NamedTuple):
+    """A second listener, which clients that ask for it are told to find at a proxy."""
+
+    port: int
+    advertised: int
+
+
+def server_properties(
+    port: int, controller: int, logs: str, host: str, proxied: Proxied | None = None
+) -> dict[str, str]:
     """Return the configuration of one node that is broker and controller."""
-    return {
+    properties = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
@@ -99,6 +108,15 @@ def server_properties(port: int, controller: int, logs: str, host: str) -> dict[
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
     }
+    if proxied is not None:
+        properties |= {
+            "listeners": f"{properties['listeners']},PROXIED://{host}:{proxied.port}",
+            "advertised.listeners": f"{properties['advertised.listeners']}"
+            f",PROXIED://127.0.0.1:{proxied.advertised}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,"
+            "CONTROLLER:PLAINTEXT",
+        }
+    return properties
 
 
 def jars() -> Path:
@@ -138,14 +156,15 @@ class Node(Protocol):
 class JavaNode:
     """Kafka in a JVM of this machine."""
 
-    def __init__(self, *java: str) -> None:
+    def __init__(self, *java: str, proxied: Proxied | None = None) -> None:
         """Prepare a broker; *java* are options for the JVM instead of those that start it fast."""
         self._libs = jars()
         self._options = java or ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
         self._home = Path(tempfile.mkdtemp(prefix="idstream-kafka-"))
         port, controller = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{port}"
-        properties = server_properties(port, controller, str(self._home / "data"), "127.0.0.1")
+        data = str(self._home / "data")
+        properties = server_properties(port, controller, data, "127.0.0.1", proxied)
         self._properties = self._home / "server.properties"
         self._properties.write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
         (self._home / "log4j2.properties").write_text(LOG4J)
@@ -221,15 +240,17 @@ class JavaNode:
 class ContainerNode:
     """Kafka in a container, its data inside it: it survives a kill, not a removal."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxied: Proxied | None = None) -> None:
         if not docker_listens():
             raise Unavailable("no Docker daemon listens")
         try:
             from testcontainers.core.container import DockerContainer
 
             port = free_port()
-            properties = server_properties(port, 9093, "/tmp/kafka-data", "0.0.0.0")
+            properties = server_properties(port, 9093, "/tmp/kafka-data", "0.0.0.0", proxied)
             container = DockerContainer(IMAGE).with_bind_ports(port, port)
+            if proxied is not None:
+                container = container.with_bind_ports(proxied.port, proxied.port)
             for name, value in properties.items():
                 container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
             container.start()
@@ -264,13 +285,13 @@ def docker_listens() -> bool:
         return probe.connect_ex("/var/run/docker.sock") == 0
 
 
-def start_node() -> Node:
+def start_node(proxied: Proxied | None = None) -> Node:
     """Start a broker of the first kind that this machine offers; raise Unavailable if none."""
     try:
-        node = JavaNode()
+        node = JavaNode(proxied=proxied)
     except Unavailable as no_java:
         try:
-            return ContainerNode()
+            return ContainerNode(proxied)
         except Unavailable as no_docker:
             raise Unavailable(f"{no_java}; {no_docker}") from None
     node.start()

@@ -7,6 +7,7 @@ there is neither, a container serves the tests that neither kill nor configure t
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -79,6 +80,16 @@ class Node:
         self._process.kill()
         self._process.wait()
         self.client.connection_pool.disconnect()
+
+    def pause(self) -> None:
+        """Stop the process; its clients wait."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Kill the process and start it again on its files."""

@@ -1,0 +1,68 @@
+"""A read_committed reader that runs throughout, and notes when what came."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import Consumer, Message
+
+from tests.faults import oracle
+
+
+class Reader(threading.Thread):
+    """Reads the output topics from their beginning until it is stopped."""
+
+    def __init__(self, bootstrap: str, topics: Mapping[str, str]) -> None:
+        super().__init__(daemon=True)
+        self._roles = {name: role for role, name in topics.items()}
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"reader-{time.monotonic_ns()}",
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 20,
+                "log_level": 0,
+            }
+        )
+        self._consumer.subscribe(list(topics.values()))
+        self._is_over = threading.Event()
+        self.seen: dict[str, list[oracle.Seen]] = defaultdict(list)
+        self.done: set[oracle.Source] = set()
+        """Input records of which an outcome was seen."""
+        self.last: dict[tuple[str, int], float] = {}
+        """When the last outcome of each input partition was seen."""
+        self.longest: dict[tuple[str, int], float] = {}
+        """The longest time between two outcomes of each input partition."""
+
+    def run(self) -> None:
+        while not self._is_over.is_set():
+            self._take(self._consumer.consume(1000, timeout=0.05))
+        self._consumer.close()
+
+    def _take(self, messages: Iterable[Message]) -> None:
+        now = time.monotonic()
+        for message in messages:
+            if message.error():
+                continue
+            one = seen(self._roles[message.topic() or ""], message)
+            self.seen[one.role].append(one)
+            if one.role == "outcomes":
+                topic, partition, _ = source = one.source
+                self.done.add(source)
+                key = topic, partition
+                self.longest[key] = max(self.longest.get(key, 0.0), now - self.last.get(key, now))
+                self.last[key] = now
+
+    def stop(self) -> None:
+        self._is_over.set()
+        if self.is_alive():
+            self.join()
+
+
+def seen(role: str, message: Message) -> oracle.Seen:
+    """Return what a reader sees of *message*."""
+    headers = {name: value or b"" for name, value in message.headers() or []}
+    return oracle.Seen(role, message.key(), message.value() or b"", headers)

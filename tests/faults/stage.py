@@ -1,0 +1,278 @@
+"""Everything that a run under fire needs: broker, Redis, proxies, topics, processors, load, reader.
+
+Processors talk to the broker and to Redis through proxies; what checks them does not.
+"""
+
+import random
+import signal
+import threading
+import time
+import urllib.request
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+
+from processor.identity.model import Space
+from processor.outcome import Record
+from tests.faults import oracle
+from tests.faults.load import load
+from tests.faults.processors import Processor
+from tests.faults.proxy import Proxy
+from tests.faults.reader import Reader, seen
+from tests.servers.kafka import Kafka
+from tests.servers.kafka_node import Node as Broker
+from tests.servers.kafka_node import Proxied, free_port, start_node
+from tests.servers.redis import Node as RedisNode
+from tests.servers.redis import find_binary
+from tests.servers.waiting import eventually
+
+SPACE = Space("retail", "production")
+PRIORITY = ("customerid", "email", "ios_idfv")
+UNIQUE = ("customerid", "email")
+INPUTS = ("batches", "requests")
+OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
+SESSION_S = 3.0
+TRANSACTION_S = 6.0
+MOST_BYTES = 8 * 1024 * 1024
+CONFIGURATION = """
+[kafka]
+bootstrap_servers = "127.0.0.1:{broker}"
+group_id = "{group}"
+topics = {{ {topics} }}
+[kafka.client]
+"session.timeout.ms" = {session}
+"heartbeat.interval.ms" = 300
+"transaction.timeout.ms" = {transaction}
+"reconnect.backoff.max.ms" = 500
+[redis]
+url = "redis://127.0.0.1:{redis}/0"
+prefix = "{group}"
+[observability]
+port = 0
+[workspaces.retail]
+strategy = "profile_isolation"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+[inputs.default]
+workspace = "retail"
+source = "custom_feed"
+"""
+EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "static consumer")
+"""What a processor may say when it ends by itself: others have what it had."""
+
+
+class Servers:
+    """A broker and a Redis server of our own, each also behind a proxy."""
+
+    def __init__(self, *redis_options: str) -> None:
+        behind = free_port()
+        self.broker_proxy = Proxy(behind)
+        proxied = Proxied(behind, self.broker_proxy.port)
+        self.broker: Broker = start_node(proxied)
+        self.kafka = Kafka(self.broker.bootstrap, self.broker)
+        binary = find_binary()
+        assert binary is not None, "no Redis-compatible server"
+        options = redis_options or ("--appendonly", "yes", "--appendfsync", "everysec")
+        self.redis = RedisNode(binary, *options).start()
+        self.redis_proxy = Proxy(self.redis.port)
+
+    def close(self) -> None:
+        for one in (self.broker_proxy, self.redis_proxy, self.broker, self.redis):
+            one.close()
+
+
+class Stage:
+    """One group of processors on topics of its own. Close it, whatever happens."""
+
+    def __init__(
+        self, servers: Servers, folder: Path, names: Sequence[str], partitions: int = 4
+    ) -> None:
+        self.servers = servers
+        self.partitions = partitions
+        kafka = servers.kafka
+        large = {"max_message_bytes": str(MOST_BYTES)}
+        self.topics = {role: kafka.create_topic(role, partitions, **large) for role in INPUTS}
+        self.topics |= {role: kafka.create_topic(role, partitions, **large) for role in OUTPUTS}
+        self.group = self.topics["batches"]
+        self.config = folder / "idstream.toml"
+        self.configure(servers.redis_proxy.port)
+        self.processors = [
+            # Every third one has no name of its own: its restarts are rebalances.
+            Processor(name, self.config, is_static=number % 3 < 2)
+            for number, name in enumerate(names)
+        ]
+        outputs = {role: self.topics[role] for role in OUTPUTS}
+        self.reader = Reader(kafka.bootstrap, outputs)
+        self.sent = 0
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap,
+                "message.max.bytes": MOST_BYTES,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "log_level": 0,
+            }
+        )
+        self._refused: list[str] = []
+
+    def configure(self, redis_port: int, session_s: float = SESSION_S, **more: Any) -> None:
+        """Write the configuration."""
+        transaction_s = more.get("transaction_s", TRANSACTION_S)
+        self.config.write_text(
+            CONFIGURATION.format(
+                broker=self.servers.broker_proxy.port,
+                group=self.group,
+                redis=redis_port,
+                topics=", ".join(f'{role} = "{name}"' for role, name in self.topics.items()),
+                session=int(session_s * 1000),
+                transaction=int(transaction_s * 1000),
+            )
+        )
+
+    # ---- input ------------------------------------------------------------------------------
+
+    def produce(self, seed: int, counts: tuple[int, int], rate: float, **shares: float) -> None:
+        """Produce so many batches and requests at *rate* records a second, see ``load``."""
+        due = time.monotonic()
+        for number, sent in enumerate(load(seed, *counts, **shares), 1):
+            topic = self.topics["batches" if sent.topic == "event-batches" else "requests"]
+            self._producer.produce(
+                topic,
+                sent.value,
+                sent.key,
+                partition=sum(sent.key or b"") % self.partitions,
+                headers=list(sent.headers),
+                on_delivery=self._delivered,
+            )
+            self.sent += 1
+            if number % 20 == 0:
+                due += 20 / rate
+                self._producer.poll(max(0.0, due - time.monotonic()))
+                time.sleep(max(0.0, due - time.monotonic()))
+        assert self._producer.flush(120) == 0
+        assert not self._refused, self._refused[:3]
+
+    def _delivered(self, error: Any, _message: Any) -> None:
+        if error:
+            self._refused.append(error.str())
+
+    def inputs(self) -> dict[oracle.Source, Record]:
+        """Return all input records as they are in their topics."""
+        found = {}
+        for message in self.servers.kafka.read(*(self.topics[role] for role in INPUTS)):
+            record = Record(
+                message.topic() or "",
+                message.partition() or 0,
+                message.offset() or 0,
+                message.timestamp()[1],
+                message.key(),
+                message.value(),
+                tuple(message.headers() or ()),  # type: ignore[arg-type]
+            )
+            found[record.topic, record.partition, record.offset] = record
+        return found
+
+    # ---- output -----------------------------------------------------------------------------
+
+    def wait_for_all(self, within: float = 180.0) -> None:
+        """Wait until every record that was sent has an outcome."""
+        eventually(lambda: len(self.reader.done) >= self.sent, within, every=0.2)
+
+    def published(self) -> oracle.Published:
+        """Return what the reader saw that ran throughout."""
+        return oracle.Published(self.inputs(), self.reader.seen)
+
+    def read_again(self) -> dict[str, list[oracle.Seen]]:
+        """Return what a reader sees that reads everything now."""
+        return {
+            role: [seen(role, message) for message in self.servers.kafka.read(self.topics[role])]
+            for role in OUTPUTS
+        }
+
+    def close(self) -> None:
+        for processor in self.processors:
+            processor.close()
+        self.reader.stop()
+
+
+class Supervisor(threading.Thread):
+    """Starts processors again that have ended, and looks at their metrics, as operators do."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(daemon=True)
+        self._stage = stage
+        self._is_over = threading.Event()
+        self.held: set[str] = set()
+        """Processors that somebody else looks after."""
+        self.ends: Counter[str] = Counter()
+        self.unexpected: list[str] = []
+        self.told: deque[str] = deque(maxlen=20)
+        """What the metrics said of late."""
+        self.has_told_values: list[str] = []
+        self._ports = {p.name: free_port() for p in stage.processors}
+
+    def start_all(self) -> None:
+        for processor in self._stage.processors:
+            self.bring_up(processor)
+
+    def bring_up(self, processor: Processor, **environ: str) -> None:
+        """Start *processor*, with its metrics at a port of its own."""
+        port = str(self._ports[processor.name])
+        processor.start(IDSTREAM_OBSERVABILITY__PORT=port, **environ)
+
+    def run(self) -> None:
+        turn = 0
+        while not self._is_over.wait(0.1):
+            turn += 1
+            for processor in self._stage.processors:
+                if processor.name in self.held:
+                    continue
+                if not processor.is_running:
+                    self.note_end(processor)
+                    self.bring_up(processor)
+                elif turn % 20 == 0:
+                    self._look(processor)
+
+    def note_end(self, processor: Processor) -> None:
+        """Tell an end that may be from one that may not."""
+        status = processor.status
+        if status is None:
+            return
+        if status < 0:
+            self.ends[signal.Signals(-status).name] += 1
+            return
+        last = processor.log().splitlines()[-1:] if status else ["stopped"]
+        line = last[0] if last else "no line"
+        self.ends[f"status {status}: {kind_of(line)}"] += 1
+        if status and not any(words in line for words in EXPECTED_ENDS):
+            self.unexpected.append(f"{processor.name}: {line[:500]}")
+
+    def _look(self, processor: Processor) -> None:
+        try:
+            where = f"http://127.0.0.1:{self._ports[processor.name]}/metrics"
+            with urllib.request.urlopen(where, timeout=0.2) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return  # it is starting, frozen or gone
+        self.has_told_values += oracle.nothing_is_told(text, "the metrics")
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self.join()
+
+
+def kind_of(line: str) -> str:
+    """Return what an error line is about, without its names and numbers."""
+    for words in (*EXPECTED_ENDS, "lost acknowledged writes", "stopped"):
+        if words in line:
+            return words
+    return line[:60]
+
+
+def chance_of(seed: int, what: str) -> random.Random:
+    """Return the source of chance of one part of a run: parts do not disturb each other."""
+    return random.Random(f"{seed}/{what}")

@@ -1,0 +1,46 @@
+"""A report as a table that a person can read."""
+
+from collections.abc import Iterable
+from statistics import median
+
+from tests.faults.storm import Report
+from tests.faults.strikes import AGAINST_ALL, CRASHES
+
+
+def table(report: Report) -> str:
+    """Return what a run was, met and left."""
+    weather = report.weather
+    crashes = sum(n for name, n in report.faults.items() if name in CRASHES)
+    others = report.faults.total() - crashes
+    lines = [
+        f"seed {weather.seed}: {report.records} records in {report.seconds:.0f} s",
+        f"{weather.rate:.0f} a second, {weather.bad:.0%} bad",
+        "",
+        f"{'fault':<34}{'struck':>7}{'missed':>8}{'back after s: median':>23}{'most':>7}",
+    ]
+    for name in sorted({*report.faults, *report.missed}, key=_rank):
+        times = report.recovery.get(name, [])
+        times_text = f"{median(times):>23.1f}{max(times):>7.1f}" if times else ""
+        lines.append(
+            f"{name:<34}{report.faults[name]:>7}{report.missed[name] or '':>8}{times_text}"
+        )
+    lines += [
+        f"{'all':<34}{report.faults.total():>7}   ({crashes} at crash points, {others} others)",
+        "",
+        *_pairs("outcomes", report.outcomes.items()),
+        *_pairs("how processors ended", report.ends.items()),
+        f"longest silence of an input partition: {report.longest_silence:.1f} s",
+        "",
+    ]
+    for name, wrong in report.wrong.items():
+        lines.append(f"{name:<40}{'holds' if not wrong else 'BROKEN'}")
+        lines += [f"    {one}" for one in wrong]
+    return "\n".join(lines)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (0 if name in CRASHES else 2 if name in AGAINST_ALL else 1), name
+
+
+def _pairs(head: str, pairs: Iterable[tuple[str, int]]) -> list[str]:
+    return [f"{head}: " + ", ".join(f"{name} {count}" for name, count in sorted(pairs))]

@@ -1,0 +1,32 @@
+"""Three processors under every kind of fault, once each: nothing lost, nothing doubled.
+
+``IDSTREAM_TEST_SEED`` repeats a run; ``./dev faults`` is the whole of it.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.stage import Servers, Stage
+from tests.faults.storm import Weather, storm
+from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES
+from tests.faults.table import table
+
+pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+SEED = int(os.environ.get("IDSTREAM_TEST_SEED", "1"))
+
+
+@pytest.mark.timeout(600)
+def test_no_fault_loses_or_doubles_a_record(servers: Servers, tmp_path: Path, capsys):
+    stage = Stage(servers, tmp_path, ("anna", "bert", "cleo"))
+    everything = [*CRASHES, *AGAINST_ONE, *AGAINST_ALL]
+    weather = Weather(SEED, 2_000, 400, rate=100, bad=0.1, strikes=everything)
+    try:
+        report = storm(stage, weather)
+    finally:
+        stage.close()
+    with capsys.disabled():
+        print(f"\n{table(report)}")
+    assert report.is_clean, table(report)
+    assert report.faults.total() == len(everything)

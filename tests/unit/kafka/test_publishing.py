@@ -1,0 +1,35 @@
+"""What a producer's callbacks mean to raise comes out of the call that runs them."""
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from processor.kafka.publishing import serve
+
+
+def tripping(times: int):
+    """Return a ``poll`` whose callback fails fatally, and which trips *times* over that."""
+
+    def poll(_seconds: float) -> int:
+        error: BaseException = KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+        for _ in range(times):
+            tripped = SystemError("returned a result with an exception set")
+            tripped.__cause__ = error
+            error = tripped
+        raise error
+
+    return poll
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 5])
+def test_a_fatal_error_is_raised_however_many_callbacks_tripped_over_it(times):
+    with pytest.raises(KafkaException) as raised:
+        serve(tripping(times), 0.1)
+    assert raised.value.args[0].code() == KafkaError._FENCED
+
+
+def test_what_the_client_means_by_another_system_error_is_not_guessed():
+    def poll(_seconds: float) -> int:
+        raise SystemError
+
+    with pytest.raises(SystemError):
+        serve(poll, 0.1)
