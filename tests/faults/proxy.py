@@ -16,14 +16,15 @@ class Proxy:
     """Forwards connections to *port* of this machine from a port of its own."""
 
     def __init__(self, port: int, listen: int = 0) -> None:
-        self._target = port
+        self.target = port
         self._connections: dict[asyncio.StreamWriter, str] = {}
         self._delay = 0.0
         self._left: int | None = None
         self._flows = asyncio.Event()
         self._flows.set()
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._server = self._do(asyncio.start_server(self._accept, "127.0.0.1", listen))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
@@ -55,9 +56,18 @@ class Proxy:
 
     def close(self) -> None:
         """End it, with all connections."""
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._reset)
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        self._reset()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -77,7 +87,7 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             _abort(writer)
             return

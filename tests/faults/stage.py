@@ -3,8 +3,11 @@
 Processors talk to the broker and to Redis through proxies; what checks them does not.
 """
 
+import json
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -155,6 +158,31 @@ class Stage:
                 time.sleep(max(0.0, due - time.monotonic()))
         assert self._producer.flush(120) == 0
         assert not self._refused, self._refused[:3]
+
+    def produce_known_users(self, records: int) -> None:
+        """Produce batches that change nothing: their device and customer are known together."""
+        for number in range(records):
+            person = number % 20
+            batch = {
+                "environment": "production",
+                "user_identities": {"customer_id": f"customer-known-{person}"},
+                "events": [{"event_type": "session_start", "data": {"session_number": number}}],
+            }
+            key = b"k%d" % person
+            partition = sum(key) % self.partitions
+            value = json.dumps(batch).encode()
+            self._producer.produce(self.topics["batches"], value, key, partition=partition)
+        assert self._producer.flush(60) == 0
+        self.sent += records
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the processor on the configuration."""
+        return subprocess.run(
+            [sys.executable, "-m", "processor", *words, "-c", str(self.config)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def _delivered(self, error: Any, _message: Any) -> None:
         if error:

@@ -183,7 +183,7 @@ def _produce(stage: Stage, weather: Weather, part: int) -> None:
 def _let_finish(stage: Stage, supervisor: Supervisor) -> None:
     """Wait for the last outcome, let what is owed go out, and let the processors leave."""
     stage.wait_for_all()
-    eventually(lambda: _owes_nothing(stage), within=60, every=0.2)
+    eventually(lambda: owes_nothing(stage), within=60, every=0.2)
     supervisor.stop()
     for processor in stage.processors:
         processor.terminate()
@@ -193,7 +193,7 @@ def _let_finish(stage: Stage, supervisor: Supervisor) -> None:
         supervisor.note_end(processor)
 
 
-def _owes_nothing(stage: Stage) -> bool:
+def owes_nothing(stage: Stage) -> bool:
     """Whether no journal waits to be trimmed, and nothing is owed to the changelog."""
     pattern = f"{stage.group}:1:[{{]*"
     kinds = {

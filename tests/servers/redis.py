@@ -91,9 +91,12 @@ class Node:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def restart(self) -> None:
-        """Kill the process and start it again on its files."""
+    def restart(self, *, with_data: bool = True) -> None:
+        """Kill the process and start it again, on its files or on none."""
         self.kill()
+        if not with_data:
+            shutil.rmtree(self._directory.name)
+            Path(self._directory.name).mkdir()
         self.start()
 
     def close(self) -> None:

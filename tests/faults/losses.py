@@ -1,0 +1,146 @@
+"""Runs in which Redis loses what it acknowledged, and runs in which it only seems so."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.faults.processors import Processor
+from tests.faults.stage import Servers, Stage
+from tests.faults.storm import check, owes_nothing
+from tests.servers.redis import Node, find_binary
+from tests.servers.waiting import eventually
+
+RESTORE = "`idstream restore`"
+
+
+@contextmanager
+def produced(stage: Stage, seed: int, records: int, rate: float) -> Iterator[None]:
+    """Produce beside what happens inside; no request ids: their memory is not restored."""
+    counts = records * 4 // 5, records // 5
+    arguments = {"bad": 0.05, "repeats": 0.0}
+    thread = threading.Thread(
+        target=stage.produce, args=(seed, counts, rate), kwargs=arguments, daemon=True
+    )
+    thread.start()
+    yield
+    thread.join()
+
+
+def lose_and_restore(
+    stage: Stage, lose: Callable[[], None], records: int = 1500, times: int = 1
+) -> list[str]:
+    """Let *lose* happen under load; everybody must stop, and restore must mend it all."""
+    stage.reader.start()
+    _start(stage.processors)
+    with produced(stage, 1, records, rate=100):
+        for _ in range(times):
+            reached = len(stage.reader.done) + records // 5
+            eventually(lambda reached=reached: len(stage.reader.done) >= reached, within=90)
+            lose()
+            for processor in stage.processors:
+                status, last = processor.wait(60), processor.log().splitlines()[-1]
+                if status != 1 or RESTORE not in last:
+                    return [f"the loss was not noticed: status {status}, {last}"]
+            done = stage.command("restore", "--wait")
+            if done.returncode != 0:
+                return [f"restore: {done.stderr}"]
+            _start(stage.processors)
+    return _ending(stage)
+
+
+def seem_to_lose(stage: Stage, disturb: Callable[[], None]) -> list[str]:
+    """Let *disturb* happen after a time of known users only: nobody may say that it lost anything.
+
+    Known users move no cursor, so the index stands behind what the group has committed.
+    """
+    stage.reader.start()
+    _start(stage.processors)
+    with produced(stage, 1, 400, rate=400):
+        pass
+    stage.wait_for_all()
+    for _ in range(3):
+        stage.produce_known_users(200)
+        stage.wait_for_all()
+        disturb()
+        _stop(stage.processors)
+        _start(stage.processors)
+    stage.produce_known_users(200)
+    return _ending(stage)
+
+
+def _start(processors: list[Processor]) -> None:
+    for processor in processors:
+        processor.start()
+
+
+def _stop(processors: list[Processor]) -> None:
+    for processor in processors:
+        processor.terminate()
+    for processor in processors:
+        status = processor.wait()
+        assert status == 0, processor.log().splitlines()[-1]
+
+
+def _ending(stage: Stage) -> list[str]:
+    stage.wait_for_all()
+    eventually(lambda: owes_nothing(stage), within=60, every=0.2)
+    _stop(stage.processors)
+    found = check(stage, stage.published())
+    return [f"{name}: {one}" for name, wrong in found.items() for one in wrong]
+
+
+# ---- ways to lose, or not -----------------------------------------------------------------------
+
+
+def flush(servers: Servers) -> None:
+    """FLUSHALL: somebody empties the server."""
+    servers.redis.client.flushall()
+
+
+def restart_without_data(servers: Servers) -> None:
+    """The server comes back empty, as one does that keeps nothing on disk."""
+    servers.redis.restart(with_data=False)
+
+
+def restart(servers: Servers) -> None:
+    """The server is killed and comes back with all it had."""
+    servers.redis.restart()
+
+
+def reset(servers: Servers) -> None:
+    """Every connection to the server is reset."""
+    servers.redis_proxy.reset()
+
+
+@contextmanager
+def failover(servers: Servers) -> Iterator[Callable[[], None]]:
+    """Give a failover to a replica that really misses acknowledged writes.
+
+    Small writes survive in socket buffers, so large ones are written behind the replica's back.
+    """
+    binary = find_binary()
+    assert binary is not None
+    primary = servers.redis
+    replica = Node(binary, "--replicaof", "127.0.0.1", str(primary.port)).start()
+
+    def lose() -> None:
+        eventually(lambda: replica.client.info("replication")["master_link_status"] == "up")
+        replica.pause()
+        for number in range(500):
+            primary.client.set(f"filler:{number}", b"x" * 65_536)
+        time.sleep(2)  # what is decided now, the replica will not have
+        primary.kill()
+        replica.resume()
+        replica.client.execute_command("REPLICAOF", "NO", "ONE")
+        servers.redis = replica
+        servers.redis_proxy.target = replica.port
+        servers.redis_proxy.reset()
+
+    try:
+        yield lose
+    finally:
+        servers.redis = primary
+        servers.redis_proxy.target = primary.port
+        replica.close()
+        primary.restart()
