@@ -4,19 +4,36 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from tests.faults import losses, recovery
+from tests.faults.guards import complaints_without
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
 from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES
 from tests.faults.table import table
+from tests.faults.unguarded import GUARDS
+from tests.model.__main__ import main as play_model
 
 NAMES = ("anna", "bert", "cleo", "dora")
+MODEL_SECONDS = 120
 
 
 def main(arguments: list[str]) -> int:
-    """Run what is asked for and return the exit status."""
+    """Run the parts that are asked for, print what they found, return the exit status."""
+    asked = _parser().parse_args(arguments)
+    status = 0
+    for name in asked.parts or PARTS:
+        print(f"---- {name}: {PARTS[name].__doc__}", flush=True)
+        status |= PARTS[name](asked)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batches", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=20_000)
@@ -25,34 +42,112 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=30, help="kills at each crash point")
     parser.add_argument("--others", type=int, default=300, help="other faults, in all")
     parser.add_argument("--processors", type=int, default=3, choices=(1, 2, 3, 4))
-    asked = parser.parse_args(arguments)
+    return parser
+
+
+@contextmanager
+def _servers() -> Iterator[Servers]:
+    servers = Servers()
+    try:
+        yield servers
+    finally:
+        servers.close()
+
+
+@contextmanager
+def _stage(servers: Servers, names: tuple[str, ...]) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
-        servers = Servers()
-        stage = Stage(servers, Path(folder), NAMES[: asked.processors])
+        stage = Stage(servers, Path(folder), names)
         try:
-            report = storm(
-                stage,
-                Weather(
-                    asked.seed,
-                    asked.batches,
-                    asked.requests,
-                    asked.rate,
-                    asked.bad,
-                    strikes(asked.kills, asked.others),
-                ),
-                lambda line: print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True),
-            )
+            yield stage
         finally:
             stage.close()
-            servers.close()
-    print(table(report))
+
+
+def _model(asked: argparse.Namespace) -> int:
+    """Loop, journal and index in any order of steps."""
+    return play_model(MODEL_SECONDS, asked.seed, with_losses=False) | play_model(
+        MODEL_SECONDS / 2, asked.seed, with_losses=True
+    )
+
+
+def _guards(asked: argparse.Namespace) -> int:
+    """Each guard switched off, and what the checks say of it."""
+    status = 0
+    with _servers() as servers:
+        for guard in GUARDS:
+            complaints = complaints_without(guard, servers, asked.seed)
+            print(f"without {guard:<14}{len(complaints)} complaints: {complaints[:1]}", flush=True)
+            status |= not complaints
+    return status
+
+
+def _losses(_asked: argparse.Namespace) -> int:
+    """Redis loses acknowledged writes; and restarts that lose nothing."""
+    status = 0
+
+    def tell(what: str, wrong: list[str]) -> None:
+        nonlocal status
+        print(f"{what:<40}{wrong or 'noticed and mended'}", flush=True)
+        status |= bool(wrong)
+
+    ways: dict[str, Callable[[Servers], None]] = {
+        "FLUSHALL": losses.flush,
+        "restart without data": losses.restart_without_data,
+    }
+    with _servers() as servers:
+        for what, lose in ways.items():
+            with _stage(servers, NAMES[:2]) as stage:
+                tell(what, losses.lose_and_restore(stage, lambda do=lose: do(servers), times=2))
+        with _stage(servers, NAMES[:2]) as stage, losses.failover(servers) as fail_over:
+            tell("failover", losses.lose_and_restore(stage, fail_over))
+        with _stage(servers, NAMES[:2]) as stage:
+            wrong = losses.seem_to_lose(stage, lambda: losses.restart(servers))
+            print(f"{'healthy restart, known users only':<40}{wrong or 'no alarm'}", flush=True)
+            status |= bool(wrong)
+    return status
+
+
+def _recovery(_asked: argparse.Namespace) -> int:
+    """How long it takes until work goes on."""
+    with _servers() as servers:
+        print(recovery.report(servers), flush=True)
+    return 0
+
+
+def _storm(asked: argparse.Namespace) -> int:
+    """Load under every kind of fault, and everything checked."""
+    weather = Weather(
+        asked.seed,
+        asked.batches,
+        asked.requests,
+        asked.rate,
+        asked.bad,
+        strikes(asked.kills, asked.others),
+    )
+    with _servers() as servers, _stage(servers, NAMES[: asked.processors]) as stage:
+        report = storm(stage, weather, _tell)
+    print(table(report), flush=True)
     return 0 if report.is_clean else 1
+
+
+def _tell(line: str) -> None:
+    print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
 
 
 def strikes(kills: int, others: int) -> list[str]:
     """Return so many kills at each point, and as many others in turn."""
     kinds = [*AGAINST_ONE, *AGAINST_ALL]
     return [*list(CRASHES) * kills, *(kinds[n % len(kinds)] for n in range(others))]
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "model": _model,
+    "recovery": _recovery,
+    "losses": _losses,
+    "guards": _guards,
+    "storm": _storm,
+}
 
 
 if __name__ == "__main__":

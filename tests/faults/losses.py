@@ -1,5 +1,6 @@
 """Runs in which Redis loses what it acknowledged, and runs in which it only seems so."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,10 +39,8 @@ def lose_and_restore(
             reached = len(stage.reader.done) + records // 5
             eventually(lambda reached=reached: len(stage.reader.done) >= reached, within=90)
             lose()
-            for processor in stage.processors:
-                status, last = processor.wait(60), processor.log().splitlines()[-1]
-                if status != 1 or RESTORE not in last:
-                    return [f"the loss was not noticed: status {status}, {last}"]
+            if unnoticed := [p.name for p in stage.processors if not _notices(p)]:
+                return [f"the loss was not noticed by {', '.join(unnoticed)}"]
             done = stage.command("restore", "--wait")
             if done.returncode != 0:
                 return [f"restore: {done.stderr}"]
@@ -67,6 +66,15 @@ def seem_to_lose(stage: Stage, disturb: Callable[[], None]) -> list[str]:
         _start(stage.processors)
     stage.produce_known_users(200)
     return _ending(stage)
+
+
+def _notices(processor: Processor) -> bool:
+    """Whether *processor* ends because of a loss, and says what to do."""
+    try:
+        status = processor.wait(40)
+    except subprocess.TimeoutExpired:
+        return False
+    return status == 1 and RESTORE in processor.log().splitlines()[-1]
 
 
 def _start(processors: list[Processor]) -> None:
@@ -96,6 +104,14 @@ def _ending(stage: Stage) -> list[str]:
 def flush(servers: Servers) -> None:
     """FLUSHALL: somebody empties the server."""
     servers.redis.client.flushall()
+
+
+def flush_between_lives(stage: Stage) -> None:
+    """The server is emptied while no processor lives that could remember anything."""
+    for processor in stage.processors:
+        processor.kill()
+    flush(stage.servers)
+    _start(stage.processors)
 
 
 def restart_without_data(servers: Servers) -> None:

@@ -9,6 +9,8 @@ from confluent_kafka import Consumer, Message
 
 from tests.faults import oracle
 
+SILENCE_S = 5.0
+
 
 class Reader(threading.Thread):
     """Reads the output topics from their beginning until it is stopped."""
@@ -34,8 +36,8 @@ class Reader(threading.Thread):
         """Input records of which an outcome was seen."""
         self.last: dict[tuple[str, int], float] = {}
         """When the last outcome of each input partition was seen."""
-        self.longest: dict[tuple[str, int], float] = {}
-        """The longest time between two outcomes of each input partition."""
+        self.silences: list[tuple[float, float]] = []
+        """Length and end of each long time between two outcomes of one input partition."""
 
     def run(self) -> None:
         while not self._is_over.is_set():
@@ -53,7 +55,9 @@ class Reader(threading.Thread):
                 topic, partition, _ = source = one.source
                 self.done.add(source)
                 key = topic, partition
-                self.longest[key] = max(self.longest.get(key, 0.0), now - self.last.get(key, now))
+                silence = now - self.last.get(key, now)
+                if silence > SILENCE_S:
+                    self.silences.append((silence, now))
                 self.last[key] = now
 
     def stop(self) -> None:

@@ -62,7 +62,10 @@ class Report:
     """For each fault against one processor, the seconds until it processed again."""
     wrong: Mapping[str, list[str]] = field(default_factory=dict)
     seconds: float = 0.0
-    longest_silence: float = 0.0
+    struck: list[tuple[float, float, str]] = field(default_factory=list)
+    """Each strike with its beginning and its end."""
+    silences: list[tuple[float, float]] = field(default_factory=list)
+    """See ``Reader``."""
     records: int = 0
     tell: Callable[[str], object] = lambda _line: None
     """Hears what happens while it happens."""
@@ -106,7 +109,9 @@ class Striker(threading.Thread):
         is_mine = name not in AGAINST_ALL
         if is_mine:
             self._supervisor.held.add(self._processor.name)
+        began = time.monotonic()
         hit = EVERY[name](struck)
+        self._report.struck.append((began, time.monotonic(), f"{name} ({self._processor.name})"))
         (self._report.faults if hit else self._report.missed)[name] += 1
         self._report.tell(f"{self._processor.name}: {name}{'' if hit else ': missed'}")
         if not hit and self._report.missed[name] <= MOST_TRIES * 10:
@@ -158,18 +163,19 @@ def storm(
     for striker in (*strikers, heaven):
         if striker.failure is not None:
             raise striker.failure
-    _let_finish(stage, supervisor)
+    left = _let_finish(stage, supervisor)
     report.ends = supervisor.ends
     report.seconds = time.monotonic() - began
     published = stage.published()
     report.wrong = {
         **check(stage, published),
+        "all is processed, nothing is owed": left,
         "metrics tell no values": supervisor.has_told_values[:5],
         "processors end as they may": supervisor.unexpected[:5],
     }
     report.records = len(published.inputs)
     report.outcomes.update(o["outcome"] for o in published.outcomes().values())
-    report.longest_silence = max(stage.reader.longest.values(), default=0.0)
+    report.silences = sorted(stage.reader.silences, reverse=True)
     return report
 
 
@@ -180,10 +186,17 @@ def _produce(stage: Stage, weather: Weather, part: int) -> None:
     stage.produce(weather.seed * 1000 + part, counts, weather.rate, bad=weather.bad)
 
 
-def _let_finish(stage: Stage, supervisor: Supervisor) -> None:
+def _let_finish(stage: Stage, supervisor: Supervisor) -> list[str]:
     """Wait for the last outcome, let what is owed go out, and let the processors leave."""
-    stage.wait_for_all()
-    eventually(lambda: owes_nothing(stage), within=60, every=0.2)
+    wrong = []
+    try:
+        stage.wait_for_all()
+    except AssertionError:
+        wrong = [f"{stage.sent - len(stage.reader.done)} records without an outcome in time"]
+    try:
+        eventually(lambda: owes_nothing(stage), within=30, every=0.2)
+    except AssertionError:
+        wrong.append("journals are left, or debts to the changelog")
     supervisor.stop()
     for processor in stage.processors:
         processor.terminate()
@@ -191,6 +204,7 @@ def _let_finish(stage: Stage, supervisor: Supervisor) -> None:
         if processor.is_running:
             processor.wait()
         supervisor.note_end(processor)
+    return wrong
 
 
 def owes_nothing(stage: Stage) -> bool:

@@ -1,10 +1,12 @@
 """A report as a table that a person can read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from statistics import median
 
 from tests.faults.storm import Report
 from tests.faults.strikes import AGAINST_ALL, CRASHES
+
+MOST_SILENCES = 3
 
 
 def table(report: Report) -> str:
@@ -29,13 +31,23 @@ def table(report: Report) -> str:
         "",
         *_pairs("outcomes", report.outcomes.items()),
         *_pairs("how processors ended", report.ends.items()),
-        f"longest silence of an input partition: {report.longest_silence:.1f} s",
+        *_silences(report),
         "",
     ]
     for name, wrong in report.wrong.items():
         lines.append(f"{name:<40}{'holds' if not wrong else 'BROKEN'}")
         lines += [f"    {one}" for one in wrong]
     return "\n".join(lines)
+
+
+def _silences(report: Report) -> Iterator[str]:
+    """Yield the longest times without an outcome of a partition, and what was struck meanwhile."""
+    told: list[float] = []
+    for silence, end in report.silences:
+        if len(told) < MOST_SILENCES and all(abs(end - other) > silence for other in told):
+            told.append(end)
+            meanwhile = [name for b, e, name in report.struck if e > end - silence and b < end]
+            yield f"{silence:.1f} s without an outcome of a partition: {', '.join(meanwhile)}"
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -24,6 +24,10 @@ def test_an_index_emptied_under_load_is_restored_and_the_run_goes_on_as_if_nothi
     assert not losses.lose_and_restore(stage, lambda: losses.flush(servers), times=2)
 
 
+def test_a_loss_between_two_lives_is_noticed(stage: Stage):
+    assert not losses.lose_and_restore(stage, lambda: losses.flush_between_lives(stage), 600)
+
+
 def test_a_server_that_comes_back_without_its_data_is_noticed(servers: Servers, stage: Stage):
     assert not losses.lose_and_restore(stage, lambda: losses.restart_without_data(servers))
 
