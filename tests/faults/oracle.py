@@ -282,14 +282,17 @@ def outputs_show_their_profile(
 
 
 def _later(one: Seen, resolved: Resolved, workspace: str) -> list[dict[str, Any]]:
-    """Return what the profile of *one* looked like after later records."""
-    place = resolved.order[one.source]
-    found = []
-    for made_at, profile in resolved.versions.get((one.key or b"").decode(), ()):
-        if made_at > place:
-            fields = profile_fields(profile, workspace)
-            raw = {name: fields.get(name) for name in OF_PROFILE}
-            found.append({n: None if r is None else json.loads(bytes(r)) for n, r in raw.items()})
+    """Return what the profile of *one*, or its survivor, looked like after later records."""
+    place, found = resolved.order[one.source], []
+    keys = [(one.key or b"").decode()]
+    for key in keys:
+        for made_at, profile in resolved.versions.get(key, ()):
+            if profile.merged_into is not None:
+                keys.append(f"{key.rpartition('/')[0]}/{profile.merged_into}")
+            elif made_at > place or key != keys[0]:
+                fields = profile_fields(profile, workspace)
+                raw = {name: fields.get(name) for name in OF_PROFILE}
+                found.append({n: r and json.loads(bytes(r)) for n, r in raw.items()})
     return found
 
 

@@ -18,21 +18,31 @@ CONFIGURATION = """
 max_deaths = 1000000
 [workspaces.retail]
 strategy = "{strategy}"
-priority = ["customerid", "email", "ios_idfv"]
-{logins}
+{rules}
 [inputs.default]
 workspace = "retail"
 source = "custom_feed"
 """
-LOGINS = 'login_ids = ["customerid", "email"]\nunique_ids = ["customerid", "email"]'
+IN_ORDER = 'priority = ["customerid", "email", "ios_idfv"]'
+LOGINS = f"""{IN_ORDER}
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]"""
+FLAT = """
+[workspaces.retail.identifiers]
+customerid = { limit = 1 }
+customer_id = { limit = 2 }
+email = { limit = 2 }
+ios_idfv = { limit = 2 }
+"""
 SETTINGS = {
     "profile_isolation": LOGINS,
     "profile_link": LOGINS,
     "profile_conversion": LOGINS,
-    "best_match": "",
+    "best_match": IN_ORDER,
+    "flat_matching": FLAT,
 }
-PRIORITY = ("customerid", "email", "ios_idfv")
-UNIQUE = {"best_match": ()}
+TYPES = ("customerid", "email", "ios_idfv")
+FLAT_TYPES = ("customerid", "customer_id", "email", "ios_idfv")
 INPUTS = (("event-batches", 0), ("event-batches", 1), ("identity-requests", 0))
 
 
@@ -41,6 +51,7 @@ class Rulebook(NamedTuple):
 
     rules: Rules
     spaces: tuple[SpaceRules, ...]
+    lookups: tuple[str, ...]
     unique: tuple[str, ...]
 
 
@@ -49,13 +60,16 @@ def rulebook(strategy: str) -> Rulebook:
     """Return the rules of a strategy."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "idstream.toml")
-        path.write_text(CONFIGURATION.format(strategy=strategy, logins=SETTINGS[strategy]))
+        path.write_text(CONFIGURATION.format(strategy=strategy, rules=SETTINGS[strategy]))
         settings = load(path, {})
     spaces = tuple(
         SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
         for space in settings.spaces()
     )
-    return Rulebook(settings.rules(), spaces, UNIQUE.get(strategy, ("customerid", "email")))
+    if strategy == "flat_matching":
+        return Rulebook(settings.rules(), spaces, FLAT_TYPES, FLAT_TYPES)
+    unique = () if strategy == "best_match" else ("customerid", "email")
+    return Rulebook(settings.rules(), spaces, TYPES, unique)
 
 
 def _batch(customer: str, device: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from processor.pipeline import Pipeline, Setting
 from processor.profiles.document import profile_key
 from processor.space import Assigned, LostWrites
 from tests.faults import oracle
-from tests.model.people import PRIORITY, inputs, rulebook
+from tests.model.people import inputs, rulebook
 from tests.model.world import Plan, World
 
 
@@ -61,7 +61,7 @@ def check(world: World) -> list[str]:
         mine = {key: p for key, p in live.items() if (p.scope, p.environment) == space}
         holders: dict[Identifier, tuple[int, ...]] = index.holders(space)
         found[f"graph of {space.name} is valid"] = oracle.graph_is_valid(
-            mine, holders, PRIORITY, book.unique
+            mine, holders, book.lookups, book.unique
         )
     return [f"{name}: {one}" for name, wrong in found.items() for one in wrong]
 
