@@ -105,7 +105,8 @@ def _named(call: _Call) -> Iterator[tuple[str, Raw | None]]:
     yield "user_id", call.get("userId")
     yield "anonymous_id", call.get("anonymousId")
     yield "group_id", call.get("groupId")
-    yield "email", call.object("traits").get("email")
+    if call.text("type") != "group":  # whose traits are the group's, as an info@ address is
+        yield "email", call.object("traits").get("email")
     yield "email", context.object("traits").get("email")
     yield "cross_domain_id", call.get("crossDomainId")
     yield "cross_domain_id", context.get("crossDomainId")

@@ -102,7 +102,8 @@ def test_pages_and_screens_are_screen_views(call, name):
 
 
 def test_a_group_names_a_group_and_its_traits_are_not_the_users():
-    call = {"type": "group", "groupId": "g1", "userId": "u1", "traits": {"industry": "art"}}
+    call = {"type": "group", "groupId": "g1", "userId": "u1"}
+    call |= {"traits": {"industry": "art", "email": "info@art"}}
     assert known(call) == [("user_id", "u1"), ("group_id", "g1")]
     assert read(call).user_attributes == {}
 
