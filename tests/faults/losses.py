@@ -107,9 +107,12 @@ def flush(servers: Servers) -> None:
 
 
 def flush_between_lives(stage: Stage) -> None:
-    """The server is emptied while no processor lives that could remember anything."""
-    for processor in stage.processors:
-        processor.kill()
+    """The server is emptied while no processor lives that could remember anything.
+
+    They end in peace: what dies in flight together with the journal may be decided anew, which
+    docs/operations.md says and no restore can mend.
+    """
+    _stop(stage.processors)
     flush(stage.servers)
     _start(stage.processors)
 
