@@ -6,6 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 TIMED_OUT: Final = KafkaError._TIMED_OUT
+FATAL: Final = KafkaError._FATAL
 
 OUT_OF_RANGE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
@@ -39,7 +40,7 @@ _PASSING: Final = frozenset(
 
 _PERMANENT: Final = frozenset(
     {
-        KafkaError._FATAL,
+        FATAL,
         KafkaError._UNKNOWN_PARTITION,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,

@@ -1,12 +1,14 @@
 """What both guarantees share: handing outputs to a producer, and telling its errors apart."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from processor.kafka.errors import ends_the_process
+from processor.kafka.errors import FATAL, ends_the_process
 from processor.outcome import Output
+
+_TRIPPED: Final = "the producer failed for good (fenced, most likely); its client lost the reason"
 
 
 class Undone(Exception):
@@ -47,17 +49,16 @@ class Committer(Protocol):
 def serve(call: Callable[[float], int], seconds: float) -> int:
     """Call ``poll`` or ``flush``, which run callbacks, and raise what they mean to raise.
 
-    The client raises a fatal error from its callback, and trips over it in every next callback.
+    The client raises a fatal error from its callback, and trips over it in every next callback;
+    sometimes nothing but the trip is left, and then that it was fatal is all there is to tell.
     """
     try:
         return call(seconds)
     except SystemError as tripped:
         cause: BaseException | None = tripped
-        while isinstance(cause, SystemError):
-            cause = cause.__cause__
-        if isinstance(cause, KafkaException):
-            raise cause from None
-        raise
+        while cause is not None and not isinstance(cause, KafkaException):
+            cause = cause.__cause__ or cause.__context__
+        raise cause or KafkaException(KafkaError(FATAL, _TRIPPED, fatal=True)) from tripped
 
 
 class Publishing:

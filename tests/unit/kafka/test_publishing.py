@@ -27,9 +27,23 @@ def test_a_fatal_error_is_raised_however_many_callbacks_tripped_over_it(times):
     assert raised.value.args[0].code() == KafkaError._FENCED
 
 
-def test_what_the_client_means_by_another_system_error_is_not_guessed():
+def test_a_trip_that_lost_its_reason_is_fatal_all_the_same():
     def poll(_seconds: float) -> int:
-        raise SystemError
+        raise SystemError("error return without exception set")
 
-    with pytest.raises(SystemError):
+    with pytest.raises(KafkaException) as raised:
         serve(poll, 0.1)
+    assert raised.value.args[0].fatal()
+
+
+def test_a_fatal_error_is_found_behind_whatever_a_callback_made_of_it():
+    def poll(_seconds: float) -> int:
+        failure = RuntimeError("in a callback")
+        tripped = SystemError("returned NULL")
+        tripped.__context__ = failure
+        failure.__context__ = KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+        raise tripped
+
+    with pytest.raises(KafkaException) as raised:
+        serve(poll, 0.1)
+    assert raised.value.args[0].code() == KafkaError._FENCED
