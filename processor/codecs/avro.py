@@ -38,7 +38,8 @@ class Writers(Protocol):
     def writer(self, schema_id: int) -> str | None:
         """Return the schema with this id, None where there is none.
 
-        Raises RegistryUnavailable where it cannot be asked.
+        Raises Unusable where there is one that is not read, RegistryUnavailable where nobody can
+        be asked.
         """
         ...
 
@@ -59,7 +60,8 @@ class AvroReader:
     def __init__(self, message: str, writers: Writers | None = None) -> None:
         self._own = latest(message)
         self._writers = writers
-        self._by_id: dict[int, _Writer | Fault] = {}
+        self._by_id: dict[int, _Writer | str] = {}
+        """What was told of an id: a schema, or why it is not read."""
         self._by_fingerprint = {v.fingerprint: self._compiled(v) for v in versions(message)}
         if message == "event-batch":  # an enriched batch can be fed back in
             enriched = versions("enriched-batch")
@@ -84,14 +86,18 @@ class AvroReader:
 
     def _record(self, value: bytes) -> dict[str, Any]:
         writer, at = self._writer_of(value)
-        stream = BytesIO(value)
+        # One byte more than there is: whoever wants bytes that are missing takes it, and is seen.
+        # fastavro itself does not notice where a field that it skips ends too early.
+        stream = BytesIO(value + b"\0")
         stream.seek(at)
         try:
             record = schemaless_reader(stream, writer.writer, writer.reader)
         except Exception:  # noqa: BLE001 - whatever the library makes of foreign bytes
             raise Fault("the value does not fit its Avro schema", "undecodable") from None
         assert isinstance(record, dict)  # as every schema that is read is a record
-        if stream.tell() != len(value):
+        if stream.tell() > len(value):
+            raise Fault("the value ends within its Avro record", "undecodable")
+        if stream.tell() < len(value):
             raise Fault("bytes are left over behind the Avro record", "undecodable")
         return record
 
@@ -112,19 +118,22 @@ class AvroReader:
             if self._writers is None:
                 detail = "the value names a schema by id, but there is no registry"
                 raise Fault(detail, "schema_not_found")
-            text = self._writers.writer(schema_id)
-            if text is None:
+            known = self._foreign(schema_id, self._writers)
+            if known is None:
                 raise Fault("the schema registry has no schema of this id", "schema_not_found")
-            known = self._by_id[schema_id] = self._foreign(text)
-        if isinstance(known, Fault):
-            raise known
+            self._by_id[schema_id] = known
+        if isinstance(known, str):
+            raise Fault(known, "undecodable")
         return known
 
-    def _foreign(self, text: str) -> _Writer | Fault:
+    def _foreign(self, schema_id: int, writers: Writers) -> _Writer | str | None:
         try:
+            text = writers.writer(schema_id)
+            if text is None:
+                return None
             schema = read_schema(text)
         except Unusable as why:
-            return Fault(str(why), "undecodable")
+            return str(why)
         same = schema == read_schema(self._own.text())
         return _Writer(schema, None if same else self._own.parsed)
 

@@ -1,10 +1,12 @@
 """Writer schemas of others: read only if no data of theirs can cost more than its length.
 
 A schema comes from whoever may register one. Recursive types would let a short record nest without
-end, arrays of nothing would let it count to any number.
+end, arrays of nothing would let it count to any number, types that name others twice, and those
+others again, would double the work with each.
 """
 
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,9 +15,24 @@ from processor.codecs.schemas import Schema, parsed
 MAX_SCHEMA_BYTES: Final = 262_144
 MAX_SCHEMA_DEPTH: Final = 64
 
-_PRIMITIVES: Final = frozenset(
-    {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
-)
+MAX_EXCESS: Final = 4096
+STEPS_A_BYTE: Final = 8
+"""A reader takes a step for each value, and for each that stands in it.
+
+With 8 steps free for each byte of data, and 4096 more, no record costs more than its length.
+"""
+
+_BYTES: Final[Mapping[str, int]] = {
+    "null": 0,
+    "boolean": 1,
+    "int": 1,
+    "long": 1,
+    "float": 4,
+    "double": 8,
+    "bytes": 1,
+    "string": 1,
+}
+"""The fewest bytes that a value of a primitive type takes."""
 
 
 class Unusable(Exception):
@@ -35,10 +52,19 @@ def read_schema(text: str) -> Schema:
 
 
 def _plain(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    plain = _Walk().of(schema, "", 0)
+    plain, _ = _Walk().of(schema, "")
     if not isinstance(plain, dict) or plain["type"] != "record":
         raise Unusable("the writer schema is no record")
     return plain
+
+
+class _Cost(NamedTuple):
+    """What reading a value of a type can cost."""
+
+    excess: int
+    """The most steps beyond ``STEPS_A_BYTE`` for each byte that the value takes."""
+    depth: int
+    """How deeply types stand in one another, named ones included."""
 
 
 class _Walk:
@@ -46,47 +72,57 @@ class _Walk:
 
     def __init__(self) -> None:
         self._open: set[str] = set()
-        self._empty: dict[str, bool] = {}
+        self._known: dict[str, _Cost] = {}
 
-    def of(self, schema: Any, namespace: str, depth: int) -> Any:  # noqa: ANN401 - JSON
-        """Return *schema* without logical types and documentation."""
-        if depth > MAX_SCHEMA_DEPTH:
-            raise Unusable("the writer schema is nested too deeply")
+    def of(self, schema: Any, namespace: str) -> tuple[Any, _Cost]:  # noqa: ANN401 - JSON
+        """Return *schema* without logical types and documentation, and what its data cost."""
         if isinstance(schema, str):
-            if schema not in _PRIMITIVES and _full(schema, namespace) in self._open:
-                raise Unusable("the writer schema has a recursive type")
-            return schema
+            return schema, self._called(schema, namespace)
         if isinstance(schema, list):
-            return [self.of(branch, namespace, depth + 1) for branch in schema]
-        plain = {k: v for k, v in schema.items() if k not in ("logicalType", "doc")}
-        walk = self._WALKS.get(plain["type"]) if isinstance(plain["type"], str) else None
+            branches = [self.of(branch, namespace) for branch in schema]
+            excess = max((cost.excess for _, cost in branches), default=0)
+            return [plain for plain, _ in branches], _over(excess - STEPS_A_BYTE, branches)
+        kind = schema["type"]
+        walk = self._WALKS.get(kind) if isinstance(kind, str) else None
         if walk is None:
-            return self.of(plain["type"], namespace, depth + 1)
-        walk(self, plain, namespace, depth)
-        return plain
+            return self.of(kind, namespace)
+        plain = {k: v for k, v in schema.items() if k not in ("logicalType", "doc")}
+        return plain, walk(self, plain, namespace)
 
-    def _array(self, plain: Schema, namespace: str, depth: int) -> None:
-        plain["items"] = self.of(plain["items"], namespace, depth + 1)
-        if self._is_empty(plain["items"], namespace):
-            raise Unusable("the writer schema has an array of nothing")
+    def _called(self, name: str, namespace: str) -> _Cost:
+        if name in _BYTES:
+            return _Cost(1 - STEPS_A_BYTE * _BYTES[name], 1)
+        full = _full(name, namespace)
+        if full in self._open:
+            raise Unusable("the writer schema has a recursive type")
+        return self._known[full]
 
-    def _map(self, plain: Schema, namespace: str, depth: int) -> None:
-        plain["values"] = self.of(plain["values"], namespace, depth + 1)
+    def _array(self, plain: Schema, namespace: str) -> _Cost:
+        plain["items"], cost = self.of(plain["items"], namespace)
+        return _many(cost)
 
-    def _fixed(self, plain: Schema, namespace: str, _depth: int) -> None:
-        self._empty[_named(plain, namespace)[0]] = plain["size"] == 0
+    def _map(self, plain: Schema, namespace: str) -> _Cost:
+        plain["values"], cost = self.of(plain["values"], namespace)
+        return _many(cost._replace(excess=cost.excess + 1 - STEPS_A_BYTE))  # of its key
 
-    def _enum(self, plain: Schema, namespace: str, _depth: int) -> None:
-        self._empty[_named(plain, namespace)[0]] = False
+    def _fixed(self, plain: Schema, namespace: str) -> _Cost:
+        cost = _Cost(1 - STEPS_A_BYTE * plain["size"], 1)
+        return self._known.setdefault(_named(plain, namespace)[0], cost)
 
-    def _record(self, plain: Schema, namespace: str, depth: int) -> None:
+    def _enum(self, plain: Schema, namespace: str) -> _Cost:
+        return self._known.setdefault(_named(plain, namespace)[0], _Cost(1 - STEPS_A_BYTE, 1))
+
+    def _record(self, plain: Schema, namespace: str) -> _Cost:
         name, inner = _named(plain, namespace)
         self._open.add(name)
-        plain["fields"] = [
-            {**field, "type": self.of(field["type"], inner, depth + 1)} for field in plain["fields"]
-        ]
+        fields = [self.of(field["type"], inner) for field in plain["fields"]]
         self._open.discard(name)
-        self._empty[name] = all(self._is_empty(f["type"], inner) for f in plain["fields"])
+        plain["fields"] = [
+            {**field, "type": kind}
+            for field, (kind, _) in zip(plain["fields"], fields, strict=True)
+        ]
+        cost = _over(sum(cost.excess for _, cost in fields), fields)
+        return self._known.setdefault(name, cost)
 
     _WALKS: Final = {
         "array": _array,
@@ -97,13 +133,21 @@ class _Walk:
         "error": _record,
     }
 
-    def _is_empty(self, schema: Any, namespace: str) -> bool:  # noqa: ANN401 - JSON
-        """Return whether a value of *schema* takes no bytes."""
-        if isinstance(schema, str):
-            return schema == "null" or self._empty.get(_full(schema, namespace), False)
-        if isinstance(schema, list) or schema["type"] in ("array", "map"):
-            return False
-        return self._empty[_named(schema, namespace)[0]]
+
+def _many(item: _Cost) -> _Cost:
+    if item.excess > 0:
+        raise Unusable("the writer schema has an array of next to nothing")
+    return _over(-STEPS_A_BYTE, [(None, item)])
+
+
+def _over(excess: int, parts: Sequence[tuple[Any, _Cost]]) -> _Cost:
+    """Return the cost of a type with *parts*, one step more than *excess*."""
+    cost = _Cost(excess + 1, 1 + max((part.depth for _, part in parts), default=0))
+    if cost.depth > MAX_SCHEMA_DEPTH:
+        raise Unusable("the writer schema is nested too deeply")
+    if cost.excess > MAX_EXCESS:
+        raise Unusable("the writer schema takes too many steps for the bytes of its data")
+    return cost
 
 
 def _named(schema: Schema, namespace: str) -> tuple[str, str]:

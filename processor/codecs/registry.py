@@ -5,9 +5,11 @@ The one home of confluent-kafka's registry client, which needs the extra ``regis
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
+from processor.codecs.foreign import Unusable
 from processor.codecs.formats import Codecs
 from processor.codecs.schemas import MESSAGES, latest
 
@@ -16,10 +18,13 @@ MOST_UNKNOWN: Final = 10_000
 UNKNOWN_FOR_S: Final = 60.0
 """How long an id that the registry did not know is not asked for again."""
 
-_SCHEMA_NOT_FOUND: Final = frozenset({40401, 40402, 40403})
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 _PASSING: Final = frozenset({408, 429})
+_REFUSES_US: Final = frozenset({401, 403, 407})
+"""Whatever it is asked: its answer says nothing about a schema."""
+
+_Answer = TypeVar("_Answer")
 
 
 class RegistryUnavailable(Exception):
@@ -28,6 +33,11 @@ class RegistryUnavailable(Exception):
 
 class RegistryRefused(Exception):
     """The schema registry will not have a schema of ours, or us: somebody has to look."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """Of HTTP; None where the answer was no registry's, or none was asked."""
 
 
 class Registry:
@@ -51,7 +61,11 @@ class Registry:
         self._unknown: OrderedDict[int, float] = OrderedDict()
 
     def writer(self, schema_id: int) -> str | None:
-        """Return the Avro schema with this id, None where there is none."""
+        """Return the Avro schema with this id, None where there is none.
+
+        Raises Unusable where there is one that cannot be read, RegistryUnavailable where the
+        registry is away or refuses us: what was asked may be answered later.
+        """
         text = self._texts.get(schema_id)
         if text is not None:
             return text
@@ -59,44 +73,51 @@ class Registry:
         if asked_at is not None and monotonic() - asked_at < UNKNOWN_FOR_S:
             return None
         try:
-            schema = self._client.get_schema(schema_id)
-        except self._error as error:
-            if error.http_status_code != _NOT_FOUND:
-                raise _unavailable(error.http_status_code) from None
+            schema = self._ask(partial(self._client.get_schema, schema_id))
+        except RegistryRefused as refusal:
+            if refusal.status in _REFUSES_US:
+                raise RegistryUnavailable(f"HTTP {refusal.status}") from None
             self._note_unknown(schema_id)
             return None
-        except Exception as error:  # noqa: BLE001 - whichever way its HTTP client has of failing
-            raise RegistryUnavailable(type(error).__name__) from None
-        is_avro = schema.schema_type in (None, "AVRO") and not schema.references
-        if not is_avro or schema.schema_str is None:
-            self._note_unknown(schema_id)
-            return None
+        if schema.schema_type not in (None, "AVRO") or schema.schema_str is None:
+            raise Unusable("the writer schema is not Avro")
+        if schema.references:
+            raise Unusable("the writer schema refers to other subjects, which is not read")
         self._texts[schema_id] = schema.schema_str
-        return schema.schema_str
+        return str(schema.schema_str)
 
     def register(self, role: str, topic: str) -> int:
         """Register the schema of *role* for the values of *topic*, and return its id."""
         schema = self._schema(latest(MESSAGES[role]).text(), "AVRO")
         try:
-            return int(self._client.register_schema(f"{topic}-value", schema))
-        except self._error as error:
-            if _passes(error.http_status_code):
-                raise _unavailable(error.http_status_code) from None
-            message = f"the schema registry refuses our schema for {topic} ({error.error_code})"
-            raise RegistryRefused(message) from None
-        except Exception as error:  # noqa: BLE001 - as above
-            raise RegistryUnavailable(type(error).__name__) from None
+            return int(self._ask(partial(self._client.register_schema, f"{topic}-value", schema)))
+        except RegistryRefused as refusal:
+            message = f"the schema registry refuses our schema for {topic} ({refusal})"
+            raise RegistryRefused(message, refusal.status) from None
 
     def accepts(self, role: str, topic: str) -> bool:
         """Return whether the schema of *role* fits those that *topic* has, if it has any."""
         schema = self._schema(latest(MESSAGES[role]).text(), "AVRO")
+        test = partial(self._client.test_compatibility_all_versions, f"{topic}-value", schema)
         try:
-            return bool(self._client.test_compatibility_all_versions(f"{topic}-value", schema))
-        except self._error as error:
-            if error.http_status_code == _NOT_FOUND:
+            return bool(self._ask(test))
+        except RegistryRefused as refusal:
+            if refusal.status == _NOT_FOUND:
                 return True
-            raise _unavailable(error.http_status_code) from None
-        except Exception as error:  # noqa: BLE001 - as above
+            raise
+
+    def _ask(self, call: Callable[[], _Answer]) -> _Answer:
+        """Make *call* of the client; raise RegistryUnavailable, or RegistryRefused."""
+        try:
+            return call()
+        except self._error as error:
+            status = error.http_status_code
+            if status >= _SERVER_ERROR or status in _PASSING:
+                raise RegistryUnavailable(f"HTTP {status}") from None
+            raise RegistryRefused(f"HTTP {status}, code {error.error_code}", status) from None
+        except (AttributeError, KeyError, TypeError, ValueError):  # as the client reads the answer
+            raise RegistryRefused("it does not answer as a schema registry does") from None
+        except Exception as error:  # noqa: BLE001 - whichever way its HTTP client has of failing
             raise RegistryUnavailable(type(error).__name__) from None
 
     def close(self) -> None:
@@ -130,11 +151,3 @@ def open_codecs(
                 return None
         else:
             return Codecs.build(topics, registry, ids.__getitem__)
-
-
-def _passes(status: int) -> bool:
-    return status >= _SERVER_ERROR or status in _PASSING
-
-
-def _unavailable(status: int) -> RegistryUnavailable:
-    return RegistryUnavailable(f"HTTP {status}")

@@ -100,8 +100,8 @@ class Loop:
             self._rewind("producer", undone.kind)
         except IndexUnavailable as away:
             self._rewind("index", type(away).__name__)
-        except RegistryUnavailable:
-            self._rewind("registry", "unavailable")
+        except RegistryUnavailable as away:
+            self._rewind("registry", str(away))
         except NoStart as refusal:
             if not self._is_overcome(refusal):
                 raise

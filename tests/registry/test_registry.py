@@ -24,6 +24,13 @@ from tests.servers.registry import Registry as Server
 from tests.unit.codecs.test_avro import framed
 from tests.unit.test_contracts import MAY, MAY_NOT
 
+SHAPE = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "properties": {"mpid": {"type": "integer"}},
+}
+"""A schema of another kind than Avro's."""
+
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 
 
@@ -87,6 +94,21 @@ def test_an_unknown_id_is_asked_for_once(registry: Server, client: Registry):
             reader.open_object(unknown, 1000)
     finally:
         registry.resume()
+
+
+def test_a_schema_that_is_not_read_is_told_by_its_name(registry: Server, client: Registry):
+    part, whole = f"{topic()}-value", f"{topic()}-value"
+    name = f"P{uuid.uuid4().hex}"
+    registry.register(part, {"type": "record", "name": name, "fields": []})
+    schema = {"type": "record", "name": "Whole", "fields": [{"name": "part", "type": name}]}
+    reference = {"name": name, "subject": part, "version": 1}
+    referring = registry.register(whole, schema, references=[reference])
+    other = registry.register(f"{topic()}-value", SHAPE, schemaType="JSON")
+    reader = AvroReader("event-batch", client)
+    for schema_id, why in ((referring, "refers to other subjects"), (other, "is not Avro")):
+        with pytest.raises(Fault, match=why) as raised:
+            reader.open_object(b"\0" + schema_id.to_bytes(4), 1000)
+        assert raised.value.reason == "undecodable"
 
 
 def test_known_ids_go_on_while_the_registry_is_away_and_new_ones_wait(

@@ -34,9 +34,10 @@ class Registry:
         self.url = url
         self._process = process
 
-    def register(self, subject: str, schema: object) -> int:
-        """Register *schema* under *subject* and return its id."""
-        found = self._ask("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(schema)})
+    def register(self, subject: str, schema: object, **more: object) -> int:
+        """Register *schema* under *subject* and return its id; *more* as the interface has it."""
+        body = {"schema": json.dumps(schema), **more}
+        found = self._ask("POST", f"/subjects/{subject}/versions", body)
         assert isinstance(found["id"], int)
         return found["id"]
 

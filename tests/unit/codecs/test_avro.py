@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.codecs.avro import AvroReader, AvroWriter
-from processor.codecs.foreign import read_schema
+from processor.codecs.fault import Fault
+from processor.codecs.foreign import Unusable, read_schema
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
 from processor.codecs.schemas import MESSAGES, latest, parsed
@@ -142,6 +143,49 @@ def test_a_truncated_record_is_undecodable():
     )
 
 
+def test_a_record_that_ends_in_a_field_that_is_skipped_is_undecodable():
+    schema = foreign({"name": "colour", "type": "string"})
+    value = framed(schema, {"colour": "yellow"})
+    assert isinstance(decode(value, Known(json.dumps(schema))), EventBatch)
+    for end in range(5, len(value)):
+        assert reason(value[:end], schema) == "undecodable", end
+
+
+@pytest.mark.parametrize("kind", ["string", "bytes", {"type": "array", "items": "string"}])
+def test_a_length_that_a_field_does_not_have_is_undecodable(kind):
+    schema = foreign({"name": "colour", "type": kind})
+    for length in (b"\x03", b"\x7f", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"):
+        assert reason(b"\0\0\0\0\x01" + length + b"abc", schema) == "undecodable"
+
+
+def test_ordinary_schemas_are_read_however_long_they_are():
+    kinds = [["null", "string"], "long", {"type": "map", "values": ["null", "double", "string"]}]
+    item = named("Item", *kinds * 20, named("Inner", *kinds))
+    schema = foreign(
+        *({"name": f"n{n}", "type": ["null", "string"], "default": None} for n in range(500)),
+        {"name": "items", "type": {"type": "array", "items": ["null", item]}},
+        {"name": "twice", "type": ["null", "Item"]},
+    )
+    record = {"items": [None, {f"f{n}": {} if n % 3 == 2 else n % 3 or None for n in range(60)}]}
+    record["items"][1]["f60"] = {"f0": "x", "f1": 1, "f2": {"k": 0.5}}
+    assert isinstance(decode(framed(schema, record), Known(json.dumps(schema))), EventBatch)
+
+
+def test_a_schema_that_is_not_read_says_so_each_time():
+    class Protobuf:
+        def writer(self, _schema_id: int) -> str:
+            raise Unusable("the writer schema is not Avro")
+
+    reader = AvroReader("event-batch", Protobuf())
+    faults = []
+    for _ in range(2):
+        with pytest.raises(Fault, match="is not Avro") as raised:
+            reader.open_object(b"\0\0\0\0\x01", 100)
+        faults.append(raised.value)
+    assert faults[0].reason == "undecodable"
+    assert faults[0] is not faults[1], "an exception raised again keeps its traceback"
+
+
 def test_bytes_behind_the_record_make_it_undecodable():
     found = decode(AvroWriter("event-batch").write(b"{}") + b"\0")
     assert found == DeadLetter("undecodable", "bytes are left over behind the Avro record")
@@ -218,19 +262,54 @@ for _ in range(100):
     DEEP = {"type": "array", "items": DEEP}
 NO_BYTES = {"type": "fixed", "name": "F", "size": 0}
 
+
+def named(name: str, *kinds: object) -> dict:
+    fields = [{"name": f"f{place}", "type": kind} for place, kind in enumerate(kinds)]
+    return {"type": "record", "name": name, "fields": fields}
+
+
+def doubled(inner: object, times: int) -> list[dict]:
+    """Return fields whose types each hold the one before twice."""
+    kinds = [named("T0", inner)]
+    kinds += [named(f"T{n}", f"T{n - 1}", f"T{n - 1}") for n in range(1, times + 1)]
+    return [{"name": kind["name"].lower(), "type": kind} for kind in kinds]
+
+
+def chained(times: int) -> list[dict]:
+    """Return fields whose types each hold the one before."""
+    kinds = [named("T0", "int"), *(named(f"T{n}", f"T{n - 1}") for n in range(1, times + 1))]
+    return [{"name": kind["name"].lower(), "type": ["null", kind]} for kind in kinds]
+
+
+WIDE = named("Wide", *[NOTHING, *["Nothing"] * 99], "int")
+
 COSTLY = [
+    (foreign(*doubled("null", 40)), "too many steps"),
+    (foreign(*doubled(["null", named("Wide", *["null"] * 100)], 10)), "too many steps"),
+    (foreign(*chained(100)), "nested too deeply"),
+    (foreign({"name": "a", "type": {"type": "array", "items": WIDE}}), "next to nothing"),
+    (foreign({"name": "a", "type": {"type": "map", "values": WIDE}}), "next to nothing"),
     (foreign({"name": "deep", "type": NODE}), "recursive type"),
     (foreign({"name": "deep", "type": ["null", "EventBatch"]}), "recursive type"),
     (foreign({"name": "deep", "type": DEEP}), "nested too deeply"),
-    (foreign({"name": "many", "type": {"type": "array", "items": "null"}}), "array of nothing"),
-    (foreign({"name": "many", "type": {"type": "array", "items": NOTHING}}), "array of nothing"),
-    (foreign({"name": "many", "type": {"type": "array", "items": NO_BYTES}}), "array of nothing"),
+    (
+        foreign({"name": "many", "type": {"type": "array", "items": "null"}}),
+        "array of next to nothing",
+    ),
+    (
+        foreign({"name": "many", "type": {"type": "array", "items": NOTHING}}),
+        "array of next to nothing",
+    ),
+    (
+        foreign({"name": "many", "type": {"type": "array", "items": NO_BYTES}}),
+        "array of next to nothing",
+    ),
     (
         foreign(
             {"name": "none", "type": NOTHING},
             {"name": "many", "type": {"type": "array", "items": "Nothing"}},
         ),
-        "array of nothing",
+        "array of next to nothing",
     ),
     (foreign(namespace="n" * 300_000), "too large"),
     ({"type": "string"}, "no record"),
