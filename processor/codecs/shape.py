@@ -1,9 +1,10 @@
 """What JSON a field of a schema takes: decoders that give values as fastavro writes them."""
 
 from collections.abc import Callable
-from typing import Any, Final, NotRequired, TypedDict, Union
+from typing import Any, Final, Union
 
 import msgspec
+from msgspec import UNSET, UnsetType, defstruct
 
 from processor.codecs.scalar import Int64
 from processor.codecs.schemas import OTHER_FIELDS, Schema
@@ -48,7 +49,19 @@ def required_nulls(schema: Schema) -> list[str]:
 def _decoder(kind: Any, names: dict[str, Any]) -> Callable[[Any], Any]:  # noqa: ANN401 - a schema
     if is_json(kind):
         return bytes
-    return msgspec.json.Decoder(_type(kind, names)).decode
+    known = len(names)
+    decode = msgspec.json.Decoder(_type(kind, names)).decode
+    holds_records = len(names) > known or _names_one(kind, names)
+    return (lambda raw: msgspec.to_builtins(decode(raw))) if holds_records else decode
+
+
+def _names_one(kind: Any, names: dict[str, Any]) -> bool:  # noqa: ANN401 - a schema
+    """Return whether *kind* holds a record that was defined before."""
+    if isinstance(kind, list):
+        return any(_names_one(branch, names) for branch in kind)
+    if isinstance(kind, str):
+        return kind in names
+    return _names_one(kind.get("items", kind.get("values", "null")), names)
 
 
 def _type(kind: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a schema, and a type
@@ -64,10 +77,12 @@ def _type(kind: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a schema, 
 
 
 def _record(kind: Schema, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a type
-    fields = {}
+    fields: list[Any] = []
     for field in kind["fields"]:
         its = _type(field["type"], names)
-        fields[field["name"]] = NotRequired[its] if "default" in field else its
-    found = TypedDict(kind["name"], fields)  # type: ignore[misc]
+        optional = (Union[its, UnsetType], UNSET)  # noqa: UP007 - built at run time
+        fields.append((field["name"], *(optional if "default" in field else (its,))))
+    # A field that the record does not know would be lost without a word.
+    found = defstruct(kind["name"], fields, kw_only=True, forbid_unknown_fields=True)
     names[kind["name"]] = found
     return found

@@ -106,6 +106,23 @@ def meaning(batch: EventBatch) -> dict:
     return {**parts, "fields": {name: json.loads(bytes(raw)) for name, raw in batch.fields.items()}}
 
 
+IDENTITIES = st.lists(
+    st.fixed_dictionaries(
+        {"identity_type": st.just("email"), "identity": st.text()},
+        optional={"timestamp_unixtime_ms": st.integers(0, 9), "dtm": JSON},
+    )
+)
+
+
+@given(IDENTITIES)
+def test_what_stands_in_a_nested_record_is_not_lost_on_the_way_through_avro(identities):
+    value = json.dumps({"user_identities": identities}).encode()
+    read = AvroReader("enriched-batch").to_json(AvroWriter("enriched-batch").write(value))
+    (found,) = json.loads(read).values()
+    silent = {"timestamp_unixtime_ms": None} if all("dtm" not in one for one in identities) else {}
+    assert found == [{**silent, **one} for one in identities]
+
+
 REQUEST_NAMES = [f["name"] for f in latest("identity-request").schema["fields"]]
 
 
