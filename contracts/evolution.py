@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from fastavro import parse_schema
+from fastavro.validation import validate
+
 from processor.codecs.schemas import OwnSchema
 
 INPUTS = ("event-batch", "identity-request")
@@ -26,6 +29,8 @@ def broken(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
     read. Outputs are forward compatible: whoever still reads with an older one can go on.
     """
     for place, newer in enumerate(versions):
+        for problem in unfit_defaults(newer.schema):
+            yield f"{newer.message}: v{newer.version}: {problem}"
         for older in versions[:place]:
             is_input = newer.message in INPUTS
             reader, writer = (newer, older) if is_input else (older, newer)
@@ -38,13 +43,52 @@ def incompatible(reader: Schema, writer: Schema) -> list[str]:
     return list(_Pair(_names(reader, ""), _names(writer, "")).problems(reader, writer, "$"))
 
 
+def unfit_defaults(schema: Schema) -> Iterator[str]:
+    """Say, by path, which defaults are no values of their fields' types (a union's: of its first).
+
+    Readers meet one only where a writer lacks the field, long after it was written.
+    """
+    names = _names(schema, "")
+    for path, field in _fields(schema, "$"):
+        if "default" not in field:
+            continue
+        kind = field["type"][0] if isinstance(field["type"], list) else field["type"]
+        default = field["default"]
+        if _kind(_of(kind, names)) in ("bytes", "fixed") and isinstance(default, str):
+            default = default.encode("latin-1", "replace")  # as Avro writes bytes in JSON
+        if not validate(default, parse_schema(_closed(kind, names)), raise_errors=False):
+            yield f"{path}: its default is no {_kind(_of(kind, names))}"
+
+
+def _fields(schema: Schema, at: str) -> Iterator[tuple[str, Schema]]:
+    """Return every field of the records in *schema*, with its path."""
+    if isinstance(schema, str):
+        return
+    for part in schema if isinstance(schema, list) else (schema.get("items"), schema.get("values")):
+        if part is not None:
+            yield from _fields(part, at)
+    if isinstance(schema, dict):
+        for field in schema.get("fields", ()):
+            path = f"{at}.{field['name']}"
+            yield path, field
+            yield from _fields(field["type"], path)
+        if isinstance(schema["type"], dict | list):
+            yield from _fields(schema["type"], at)
+
+
+def _closed(kind: Schema, names: dict[str, Schema]) -> Schema:
+    """Return *kind* with the definition of a type that it only names."""
+    return _of(kind, names) if isinstance(kind, str) else kind
+
+
 class _Pair:
     """Two schemas with the named types of each."""
 
     def __init__(self, readers: dict[str, Schema], writers: dict[str, Schema]) -> None:
         self._readers = readers
         self._writers = writers
-        self._met: set[tuple[int, int]] = set()
+        self._open: set[tuple[int, int]] = set()
+        """Pairs under way: a recursive type fits itself unless something else does not."""
 
     def problems(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
         reader, writer = _of(reader, self._readers), _of(writer, self._writers)
@@ -52,7 +96,7 @@ class _Pair:
             for branch in writer:
                 yield from self.problems(reader, branch, at)
         elif isinstance(reader, list):
-            if all(any(self.problems(branch, writer, at)) for branch in reader):
+            if all(list(self.problems(branch, writer, at)) for branch in reader):
                 yield f"{at}: no branch takes {_kind(writer)}"
         elif _kind(reader) != _kind(writer):
             if _kind(reader) not in PROMOTIONS.get(_kind(writer), ()):
@@ -65,9 +109,13 @@ class _Pair:
             yield from self.problems(reader["values"], writer["values"], f"{at}{{}}")
 
     def _named(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
-        if (id(reader), id(writer)) in self._met:
-            return
-        self._met.add((id(reader), id(writer)))
+        pair = (id(reader), id(writer))
+        if pair not in self._open:
+            self._open.add(pair)
+            yield from self._met(reader, writer, at)
+            self._open.discard(pair)
+
+    def _met(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
         if not _names_of(reader) & {_last(writer["name"])}:
             yield f"{at}: {writer['name']} is not read as {reader['name']}"
         elif reader["type"] == "fixed":

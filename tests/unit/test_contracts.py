@@ -9,7 +9,7 @@ import pytest
 
 from contracts.__main__ import ALL, ROOT, derived
 from contracts.asyncapi import asyncapi
-from contracts.evolution import broken, incompatible
+from contracts.evolution import broken, incompatible, unfit_defaults
 from contracts.jsonschemas import json_schema
 from processor.codecs.schemas import OwnSchema, latest, versions
 from processor.settings import load_text
@@ -72,7 +72,14 @@ MAY = [
     (record({**A, "name": "c", "aliases": ["a"]}), record(A)),
     (record(A, name="S", aliases=["R"]), record(A)),
 ]
+INNER_WAS = record({"name": "x", "type": "string"}, name="I")
+INNER_IS = record({"name": "x", "type": "long"}, name="I")
+
 MAY_NOT = [
+    (  # the second use is told too, though a union has tried the pair before
+        record({"name": "a", "type": ["null", INNER_IS]}, {"name": "b", "type": "I"}),
+        record({"name": "a", "type": ["null", INNER_WAS]}, {"name": "b", "type": "I"}),
+    ),
     (record(A, {"name": "b", "type": "long"}), record(A)),
     (record({"name": "a", "type": "int"}), record({"name": "a", "type": "long"})),
     (record(A), record({"name": "a", "type": ["null", "string"]})),
@@ -101,6 +108,50 @@ def test_a_change_that_readers_can_follow_is_found_compatible(reader, writer):
 @pytest.mark.parametrize(("reader", "writer"), MAY_NOT)
 def test_a_change_that_readers_cannot_follow_is_found(reader, writer):
     assert incompatible(reader, writer)
+
+
+def unfit(schema: dict[str, Any]) -> list[str]:
+    return list(unfit_defaults(schema))
+
+
+def test_each_place_of_a_type_that_does_not_fit_is_told():
+    reader, writer = MAY_NOT[0]
+    assert [problem.partition(":")[0] for problem in incompatible(reader, writer)] == [
+        "$.a",
+        "$.b.x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ("long", None),
+        ("string", 7),
+        (["null", "long"], 0),
+        (["long", "null"], None),
+        ({"type": "array", "items": "string"}, {}),
+        ({"type": "enum", "name": "E", "symbols": ["A"]}, "B"),
+        (record(A, name="Inner"), {"a": 7}),
+    ],
+)
+def test_a_default_that_is_no_value_of_its_type_is_told(kind, default):
+    schema = record(A, {"name": "b", "type": kind, "default": default})
+    first = version("profile", 1, schema)
+    assert list(broken((first,))) == [f"profile: v1: {problem}" for problem in unfit(schema)]
+    assert len(unfit(schema)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ("bytes", "\u00ff"),
+        (["null", "long"], None),
+        ({"type": "map", "values": "long"}, {"a": 1}),
+        (record(A, name="Inner"), {"a": "x"}),
+    ],
+)
+def test_a_default_that_fits_is_none_of_our_business(kind, default):
+    assert unfit(record(A, {"name": "b", "type": kind, "default": default})) == []
 
 
 def version(message: str, number: int, schema: dict[str, Any]) -> OwnSchema:
