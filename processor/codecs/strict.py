@@ -1,13 +1,14 @@
 """Strict validation: batches as mParticle's published JSON Schema wants them (semantics §6, A-27).
 
-Beyond the lenient rules: no unknown field at the top level, in ``device_info`` and in consent, the
-fields that each type of event requires, the type of every known field, UUIDs and addresses that are
-some. A field that is null counts as missing.
+Beyond the lenient rules: no unknown field in the objects that are closed there, the fields that
+each type of event requires, the type of every known field, UUIDs and addresses that are some. What
+that schema takes is taken; where it is silent, so are we. An outgoing batch is taken as well if the
+batch it comes of was: outputs can be fed back in (interfaces §1).
 """
 
 import re
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -15,13 +16,19 @@ from msgspec import Raw
 from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
 from processor.codecs.json import Opener
-from processor.codecs.published import EVENT_DATA, FIELDS, Event
+from processor.codecs.published import FIELDS, Event
+from processor.codecs.published_events import EVENT_DATA
 
-_DECODERS: Final = {name: msgspec.json.Decoder(kind).decode for name, kind in FIELDS.items()}
-_EVENTS: Final = {name: msgspec.json.Decoder(kind).decode for name, kind in EVENT_DATA.items()}
+_Decoder = msgspec.json.Decoder[Any]
 
-_NULL: Final = Raw(b"null")
-_AT: Final = re.compile(r" - at `\$([\w.\[\]]*)`$|$", re.ASCII)
+_DECODERS: Final[dict[str, _Decoder]] = {
+    name: msgspec.json.Decoder(kind) for name, kind in FIELDS.items()
+}
+_EVENTS: Final[dict[str, _Decoder]] = {
+    name: msgspec.json.Decoder(kind) for name, kind in EVENT_DATA.items()
+}
+
+_AT: Final = re.compile(r".* - at `\$\[\.\.\.\]([\w.\[\]]*)`\Z", re.ASCII | re.DOTALL)
 _TYPE: Final = re.compile(r"Expected `([a-z0-9 |]+)`, got `([a-z0-9]+)`", re.ASCII)
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`", re.ASCII)
 
@@ -40,13 +47,10 @@ def strictly(opener: Opener) -> Opener:
 def check(fields: Fields) -> None:
     """Raise Fault, with the path, where a batch breaks a strict rule."""
     for name, raw in fields.items():
-        decode = _DECODERS.get(name)
-        if decode is None:
+        decoder = _DECODERS.get(name)
+        if decoder is None:
             raise Fault("the batch holds a top-level field that the schema does not know")
-        try:
-            found = decode(raw)
-        except msgspec.ValidationError as error:
-            raise _fault(error, name) from None
+        found = _read(decoder, raw, name)
         if name == "events":
             _check_events(found or [])
         elif name == "ip" and found is not None:
@@ -56,14 +60,10 @@ def check(fields: Fields) -> None:
 def _check_events(events: list[Event]) -> None:
     for place, event in enumerate(events):
         path = f"events[{place}]"
-        decode = _EVENTS.get(event.event_type)
-        if decode is None:
+        decoder = _EVENTS.get(event.event_type)
+        if decoder is None:
             raise Fault(f"{path}.event_type: is not one of the values allowed here")
-        data = b"{}" if event.data == _NULL else event.data
-        try:
-            decode(data)
-        except msgspec.ValidationError as error:
-            raise _fault(error, f"{path}.data") from None
+        _read(decoder, event.data, f"{path}.data")
 
 
 def _check_ip(text: str) -> None:
@@ -73,17 +73,33 @@ def _check_ip(text: str) -> None:
         raise Fault("ip: must be an IPv4 or IPv6 address") from None
 
 
-def _fault(error: msgspec.ValidationError, field: str) -> Fault:
-    """Return the fault that *error* found: the path and the rule, nothing of the record."""
-    message = str(error)
-    at = _AT.search(message)
-    path = field + ((at.group(1) or "") if at else "")
+def _read(decoder: _Decoder, raw: Raw, path: str) -> Any:  # noqa: ANN401 - what is decoded
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        raise _fault(decoder, raw, path) from None
+
+
+def _fault(decoder: _Decoder, raw: Raw, path: str) -> Fault:
+    """Return what is wrong with *raw*: the path and the rule, nothing of the record.
+
+    The library's message quotes names of unknown fields, and says where only below the top. So the
+    value is read once more, one level down: what the message ends with is then always its own.
+    """
+    try:
+        msgspec.json.decode(b'{"":%b}' % bytes(raw), type=dict[str, decoder.type])  # type: ignore[name-defined]
+    except msgspec.ValidationError as error:
+        message = str(error)
+    else:
+        raise AssertionError(path)
+    at = _AT.match(message)
+    path += at.group(1) if at else ""
     if missing := _MISSING.match(message):
         return Fault(f"{path}.{missing.group(1)}: is required")
-    if "matching regex" in message:
-        return Fault(f"{path}: must be a UUID")
-    if "unknown field" in message:
+    if message.startswith("Object contains unknown field"):
         return Fault(f"{path}: holds a field that the schema does not know")
+    if message.startswith("Expected `str` matching regex"):
+        return Fault(f"{path}: must be a UUID")
     if expected := _TYPE.match(message):
         return Fault(f"{path}: must be {expected.group(1)}, not {expected.group(2)}")
     return Fault(f"{path}: is not one of the values allowed here")
