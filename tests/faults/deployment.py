@@ -18,6 +18,7 @@ CONFIGURATION = """
 bootstrap_servers = "{bootstrap}"
 group_id = "{group}"
 topics = {{ {topics} }}
+formats = {{ {formats} }}
 client = {{ "session.timeout.ms" = 6000, "heartbeat.interval.ms" = 500 }}
 [redis]
 url = "{redis}"
@@ -61,13 +62,16 @@ class Deployment:
         self,
         priority: str = '["customerid", "email", "ios_idfv"]',
         unique: str = '["customerid", "email"]',
+        avro: tuple[str, ...] = (),
     ) -> None:
+        """Write the configuration; topics of the roles in *avro* are Avro."""
         topics = ", ".join(f'{role} = "{name}"' for role, name in self.topics.items())
         self.config.write_text(
             CONFIGURATION.format(
                 bootstrap=self.kafka.bootstrap,
                 group=self.topics["batches"],
                 topics=topics,
+                formats=", ".join(f'{role} = "avro"' for role in avro),
                 redis=self.node.url,
                 strategy="profile_isolation",
                 priority=priority,

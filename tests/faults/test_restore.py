@@ -1,7 +1,10 @@
 """An index that lost its data, the message that leads to ``restore``, and what comes of it."""
 
+import json
+
 import pytest
 
+from processor.codecs.avro import AvroReader
 from processor.crash import POINTS
 from tests.faults.deployment import Deployment
 from tests.servers.waiting import eventually
@@ -114,3 +117,35 @@ def test_other_settings_are_refused_until_the_index_is_derived_anew(deployment: 
     deployment.produce(200)
     deployment.run_to_the_end()
     deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
+
+
+def test_a_changelog_in_avro_is_restored_and_derived_anew(deployment: Deployment):
+    deployment.configure(avro=("profiles", "changes"))
+    deployment.produce(300)
+    deployment.run_to_the_end()
+    before = deployment.state()
+    deployment.node.client.flushall()
+
+    done = deployment.restore("--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert deployment.state() == before
+
+    deployment.configure(
+        '["customerid", "ios_idfv"]', '["customerid", "ios_idfv"]', avro=("profiles", "changes")
+    )
+    done = deployment.restore("--wait", "--reindex")
+    assert done.returncode == 0, done.stdout + done.stderr
+    deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
+    read = AvroReader("profile").to_json
+    published = {
+        message.key().decode(): json.loads(read(message.value()))
+        for message in deployment.kafka.read(deployment.topics["profiles"])
+    }
+    live = deployment.state()[0]
+    assert published == {key: json.loads(value) for key, value in live.items()}
+    assert live != before[0]
+    kinds = {
+        json.loads(AvroReader("identity-change").to_json(message.value()))["change"]
+        for message in deployment.kafka.read(deployment.topics["changes"])
+    }
+    assert "identity_removed" in kinds
