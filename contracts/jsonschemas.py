@@ -1,7 +1,8 @@
 """The JSON form of a message as JSON Schema, which follows from its Avro schema.
 
-A field with a default may be missing, one without is there. ``json`` on a field says what its JSON
-form is where the type alone does not; ``header`` how a header is spelled.
+A field with a default may be missing, one without is there, and one that says ``required``: Avro
+may lack it, so that a record without it can be read and answered. ``json`` on a field says what its
+JSON form is where the type alone does not; ``header`` how a header is spelled.
 """
 
 from typing import Any
@@ -19,12 +20,15 @@ PRIMITIVES: dict[str, dict[str, Any]] = {
     "double": {"type": "number"},
 }
 
+NULLABLE = (*INPUTS, "enriched-batch")
+"""Messages in which a field that may be missing may be null: inputs, and what is passed on."""
+
 Schema = dict[str, Any]
 
 
 def json_schema(own: OwnSchema) -> Schema:
     """Return the JSON Schema of one version of a message."""
-    written = _Written(nullable=own.message in INPUTS)
+    written = _Written(nullable=own.message in NULLABLE)
     return {
         "$schema": DIALECT,
         "$id": f"urn:idstream:{own.message}:v{own.version}",
@@ -49,7 +53,9 @@ class _Written:
                 field.get("header", field["name"]): self._field(field) for field in fields
             },
         }
-        required = [f.get("header", f["name"]) for f in fields if "default" not in f]
+        required = [
+            f.get("header", f["name"]) for f in fields if "default" not in f or f.get("required")
+        ]
         if required:
             found["required"] = required
         return found
