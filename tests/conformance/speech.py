@@ -31,10 +31,10 @@ class Json(Struct):
 class Avro:
     """Batches come in Avro with the registry's ids, requests as single objects on a JSON topic.
 
-    Profiles go out as JSON, everything else in Avro.
+    Everything goes out in Avro.
     """
 
-    OUTPUTS = ("enriched", "responses", "changes", "outcomes")
+    OUTPUTS = ("enriched", "responses", "changes", "profiles", "outcomes")
 
     def __init__(self, registry: Registry) -> None:
         self._url = registry.url

@@ -58,7 +58,7 @@ class Theatre:
 
     def __init__(self, kafka: Kafka, speech: Json | Avro = Json()) -> None:  # noqa: B008
         self._kafka = kafka
-        self._speech = speech
+        self.speech = speech
         quiet = {"linger.ms": 0, "log_level": 0}
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap, **quiet})
         self.topics = {role: kafka.create_topic(role, PARTITIONS) for role in OUTPUTS}
@@ -77,7 +77,7 @@ class Theatre:
                 f'group_id = "{prefix}"',
                 "[kafka.topics]",
                 *(f"{role} = {json.dumps(name)}" for role, name in topics.items()),
-                *self._speech.settings(),
+                *self.speech.settings(),
                 "[redis]",
                 f'url = "{redis_url}"',
                 f'prefix = "{prefix}"',
@@ -91,7 +91,7 @@ class Theatre:
     def send(self, seat: int, record: dict[str, Any]) -> Coordinates:
         """Append a record and return where it is."""
         delivered: list[Message] = []
-        value, headers = self._speech.said(record["topic"], record["value"])
+        value, headers = self.speech.said(record["topic"], record["value"])
         self._producer.produce(
             self.inputs[record["topic"]],
             value,
@@ -116,7 +116,7 @@ class Theatre:
             if not message.headers() or "source-topic" not in dict(message.headers()):
                 continue  # a profile published again
             role, headers = roles[message.topic()], tuple(message.headers())
-            value = self._speech.heard(role, message.value(), dict(headers))
+            value = self.speech.heard(role, message.value(), dict(headers))
             output = Output(role, message.key(), value, headers)
             found.setdefault(_cause(message), []).append(output)
         return found
@@ -188,7 +188,8 @@ def perform(stories: Sequence[Story], theatre: Theatre) -> Iterator[tuple[Story,
 def published(theatre: Theatre, kafka: Kafka, stories: Sequence[AnyStory]) -> Published:
     profiles = Published(profile for story in stories for profile in story.given())
     for message in kafka.read(theatre.topics["profiles"]):
-        profiles.note(json.loads(message.value() or b""))
+        headers = dict(message.headers() or ())
+        profiles.note(json.loads(theatre.speech.heard("profiles", message.value() or b"", headers)))
     return profiles
 
 
@@ -271,10 +272,25 @@ def perform_act(stories: Sequence[FlatStory], theatre: Theatre) -> Iterator[tupl
 
 @pytest.mark.parametrize("cases", flat_groups(), ids=lambda cases: f"{cases[0]}-to-{cases[-1]}")
 def test_cases_of_flat_matching_hold_through_the_topics(
-    cases: Sequence[FlatCase], kafka: Kafka, redis_url: str, redis_prefix: str, tmp_path: Path
+    cases: Sequence[FlatCase], kafka: Kafka, store_at: Store, tmp_path: Path
 ):
+    hold_flat(cases, Theatre(kafka), kafka, store_at, tmp_path)
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("cases", flat_groups(), ids=lambda cases: f"{cases[0]}-to-{cases[-1]}")
+def test_cases_of_flat_matching_hold_in_avro_as_in_json(
+    cases: Sequence[FlatCase], kafka: Kafka, registry: Registry, store_at: Store, tmp_path: Path
+):
+    hold_flat(cases, Theatre(kafka, Avro(registry)), kafka, store_at, tmp_path)
+
+
+def hold_flat(
+    cases: Sequence[FlatCase], theatre: Theatre, kafka: Kafka, store_at: Store, tmp_path: Path
+) -> None:
+    """Play *cases* of flat matching in one processor an act, and say what does not hold."""
+    redis_url, redis_prefix = store_at
     stories = [FlatStory(case, str(case).lower()) for case in cases]
-    theatre = Theatre(kafka)
     port = free_port()
     failures: dict[str, str] = {}
     acting = stories
