@@ -74,24 +74,23 @@ def _check_ip(text: str) -> None:
 
 
 def _read(decoder: _Decoder, raw: Raw, path: str) -> Any:  # noqa: ANN401 - what is decoded
+    """Return the value, or raise the Fault that says what is wrong with it.
+
+    The library's message quotes names of unknown fields, and says where only below the top. So what
+    is wrong is read once more, one level down: what the message ends with is then always its own.
+    """
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError:
-        raise _fault(decoder, raw, path) from None
-
-
-def _fault(decoder: _Decoder, raw: Raw, path: str) -> Fault:
-    """Return what is wrong with *raw*: the path and the rule, nothing of the record.
-
-    The library's message quotes names of unknown fields, and says where only below the top. So the
-    value is read once more, one level down: what the message ends with is then always its own.
-    """
+        pass
     try:
-        msgspec.json.decode(b'{"":%b}' % bytes(raw), type=dict[str, decoder.type])  # type: ignore[name-defined]
+        return msgspec.json.decode(b'{"":%b}' % bytes(raw), type=dict[str, decoder.type])  # type: ignore[name-defined]
     except msgspec.ValidationError as error:
-        message = str(error)
-    else:
-        raise AssertionError(path)
+        raise _fault(str(error), path) from None
+
+
+def _fault(message: str, path: str) -> Fault:
+    """Return the fault that *message* tells of: the path and the rule, nothing of the record."""
     at = _AT.match(message)
     path += at.group(1) if at else ""
     if missing := _MISSING.match(message):
