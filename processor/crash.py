@@ -38,6 +38,10 @@ POINTS = {
 }
 
 
+class NoSuchPoint(Exception):
+    """A variable names no passage of a crash point; says which there are."""
+
+
 class CrashPoints:
     """Kills or freezes this process where *environ* says so."""
 
@@ -86,7 +90,7 @@ def _overlook(_records: Sequence[Record]) -> None:
 def _parsed(variable: str, text: str) -> tuple[str, int]:
     point, _, nth = text.partition(":")
     if point not in POINTS:
-        raise ValueError(f"{variable}: no crash point {point!r}; there are {', '.join(POINTS)}")
+        raise NoSuchPoint(f"{variable}: no crash point {point!r}; there are {', '.join(POINTS)}")
     if nth and (not nth.isdecimal() or int(nth) == 0):
-        raise ValueError(f"{variable}: {nth!r} is not a count of passages")
+        raise NoSuchPoint(f"{variable}: {nth!r} is not a count of passages")
     return point, int(nth or 1)

@@ -69,8 +69,9 @@ def _report(settings: Settings) -> None:
 def configuration(settings: Settings) -> Iterator[Finding]:
     """Say what the configuration is, what it warns of, and whether its spaces fit an offset."""
     names = [space.name for space in settings.spaces()]
-    workspaces, inputs = len(settings.workspaces), len(settings.inputs)
-    yield Finding("configuration", "ok", f"{workspaces} workspaces, {inputs} inputs")
+    counts = (("workspace", settings.workspaces), ("input", settings.inputs))
+    says = ", ".join(f"{len(of)} {name}{'s' if len(of) != 1 else ''}" for name, of in counts)
+    yield Finding("configuration", "ok", says)
     for path, text in settings.advice():
         yield Finding(path, "warning", text)
     length = len(write_witnesses(dict.fromkeys(names, _LARGEST)))

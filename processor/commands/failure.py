@@ -1,6 +1,7 @@
 """How a command says that it failed, and which failures are foreseen."""
 
 from processor.codecs.registry import RegistryRefused
+from processor.crash import NoSuchPoint
 from processor.settings import SettingsError
 from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
 
@@ -23,6 +24,7 @@ def explained(error: Exception) -> str | None:
         | EmbeddedUnavailable
         | IndexUnavailable
         | RegistryRefused
+        | NoSuchPoint
         | LostWrites
         | Fenced
         | NoStart

@@ -109,6 +109,16 @@ def test_crash_points_are_listed_without_a_configuration(tmp_path):
     assert done.stdout.splitlines() == list(POINTS)
 
 
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [("after_comit", "no crash point 'after_comit'"), ("after_consume:no", "'no' is not a count")],
+)
+def test_a_crash_point_that_does_not_exist_is_told_with_those_that_do(at, says, tmp_path):
+    (tmp_path / "idstream.toml").write_text(CONFIG)
+    done = idstream("run", cwd=tmp_path, IDSTREAM_CRASH_AT=at)
+    assert says in failure(done)
+
+
 def test_what_nobody_foresaw_is_told_by_its_place_not_by_its_text(monkeypatch, capsys):
     def fail(*_args: object, **_kwargs: object) -> None:
         raise KeyError("ada@example.com")
