@@ -5,7 +5,7 @@ Segment user can point an existing stream at an input.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from processor.codecs.envelope import Fields, open_object
 from processor.codecs.fault import Fault
 
 _NULL: Final = Raw(b"null")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DEVICES: Final = MappingProxyType({"ios": "ios", "android": "android"})
 _TAKEN: Final = frozenset({"properties", "traits"})
 """Fields of a call that stand elsewhere in the batch; the others are kept as ``segment``."""
@@ -146,18 +147,21 @@ def _attributes(call: _Call) -> dict[str, Any]:
 
 def _time_ms(call: _Call) -> int | None:
     """Return when it happened; None where the call does not say."""
-    raw = call.get("timestamp")
-    if raw is None:
-        raw = call.get("originalTimestamp")
-    value = None if raw is None else _decode_any(raw)
-    if value is None:
-        return None
+    for name in ("timestamp", "originalTimestamp"):
+        raw = call.get(name)
+        value = None if raw is None else _decode_any(raw)
+        if value not in (None, ""):
+            return _milliseconds(value)
+    return None
+
+
+def _milliseconds(value: object) -> int:
     try:
-        time = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value.upper())  # type: ignore[attr-defined]  # as caught below
         if time.tzinfo is None:
             time = time.replace(tzinfo=UTC)
-        return max(int(time.timestamp() * 1000), 0)
-    except (TypeError, ValueError, OverflowError):
+        return max((time - _EPOCH) // timedelta(milliseconds=1), 0)
+    except (AttributeError, ValueError, OverflowError):
         raise Fault("timestamp: must be a time in ISO 8601") from None
 
 

@@ -1,8 +1,11 @@
 """Segment's messages as batches."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor.codecs.json import decode_batch
 from processor.codecs.segment import open_segment
@@ -196,3 +199,27 @@ def test_a_call_that_breaks_a_rule_is_a_dead_letter_that_quotes_nothing(call, me
 
 def test_a_null_trait_stays_one_so_that_it_deletes():
     assert read({"type": "identify", "traits": {"plan": None}}).user_attributes == {"plan": None}
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({"timestamp": AT.lower()}, AT_MS),
+        ({"timestamp": "2024-01-02T04:04:05.678+01:00"}, AT_MS),
+        ({"timestamp": "2024-01-02T03:04:05.678"}, AT_MS),
+        ({"timestamp": "", "originalTimestamp": AT}, AT_MS),
+        ({"timestamp": None, "originalTimestamp": AT}, AT_MS),
+        ({"timestamp": ""}, None),
+        ({"timestamp": "2026-11-22T10:00:00.123Z"}, 1_795_341_600_123),
+        ({"timestamp": "2026-11-22T10:00:00.001Z"}, 1_795_341_600_001),
+        ({"timestamp": "1960-01-01T00:00:00Z"}, 0),
+    ],
+)
+def test_a_time_is_read_to_the_millisecond_however_it_is_spelled(times, expected):
+    assert read({"type": "identify", "userId": "u1", **times}).time_ms == expected
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_every_millisecond_is_itself(time_ms):
+    text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat()
+    assert read({"type": "identify", "userId": "u1", "timestamp": text}).time_ms == time_ms
