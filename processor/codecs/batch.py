@@ -4,6 +4,7 @@ Validation is lenient (A-27): event types and enumerations, and the types of the
 What we do not use goes out as it came.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -95,26 +96,42 @@ class _ChangeHead(Struct, gc=False):
 
 _Name = Annotated[str, Meta(max_length=MAX_NAME)]
 
+_Facts = dict[str, Scalar] | None
+_Attributes = dict[_Name, Value] | None
+_Consent = dict[str, dict[str, dict[str, Scalar] | None] | None] | None
+
+
+class _Used(Struct, gc=False, frozen=True):
+    """The fields that we use, but for identities, which have several forms."""
+
+    environment: Environment | None = None
+    events: list[_EventHead] | None = None
+    timestamp_unixtime_ms: _Time = None
+    device_info: _Facts = None
+    user_attributes: _Attributes = None
+    deleted_user_attributes: list[str] | None = None
+    consent_state: _Consent = None
+    source_request_id: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_used = msgspec.json.Decoder(_Used).decode
 _decode_environment = msgspec.json.Decoder(Environment | None).decode
 _decode_events = msgspec.json.Decoder(list[_EventHead] | None).decode
 _decode_changes = msgspec.json.Decoder(list[_ChangeHead] | None).decode
 _decode_time = msgspec.json.Decoder(_Time).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
-_decode_attributes = msgspec.json.Decoder(dict[_Name, Value] | None).decode
-_decode_facts = msgspec.json.Decoder(dict[str, Scalar] | None).decode
-_decode_consent = msgspec.json.Decoder(
-    dict[str, dict[str, dict[str, Scalar] | None] | None] | None
-).decode
+_decode_attributes = msgspec.json.Decoder(_Attributes).decode
+_decode_facts = msgspec.json.Decoder(_Facts).decode
+_decode_consent = msgspec.json.Decoder(_Consent).decode
 _decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
-
-_NO_ATTRIBUTES: Final[tuple[dict[str, Any], int]] = ({}, 0)
 
 
 def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     """Return the batch that *fields* make; Fault if it breaks a rule."""
-    events, time_ms = _events(fields)
-    info = _device_info(fields)
+    used, bounded = _used(fields)
+    events, info = used.events, used.device_info
     gathered = Gathered(lists=keys.ignore_unknown)
     identities = fields.get("user_identities")
     if identities is not None:
@@ -123,23 +140,56 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     for identifier in device_ids:
         if not keys.ignore_unknown or identifier.identity_type in keys.batch:
             gathered.add(identifier)
-    attributes, bounded = _attributes(fields)
     return EventBatch(
         fields=fields,
-        environment=environment_of(fields) or "production",
+        environment=used.environment or "production",
         mpid=mpid_of(fields.get("mpid"), "mpid"),
         identifiers=gathered.identifiers(),
-        has_events=events > 0,
-        time_ms=time_ms,
-        source_request_id=_request_id(fields),
-        user_attributes=attributes,
-        deleted_user_attributes=_deleted(fields),
-        consent_state=_consent(fields),
+        has_events=bool(events),
+        time_ms=_time(events or (), used.timestamp_unixtime_ms),
+        source_request_id=used.source_request_id or None,
+        user_attributes=used.user_attributes or {},
+        deleted_user_attributes=tuple(used.deleted_user_attributes or ()),
+        consent_state=_checked(used.consent_state),
         device_info=info,
         over_limit=gathered.over_limit(),
         bounded_attributes=bounded,
         device_ids=tuple([i for i in device_ids if len(i.value) <= MAX_TEXT]),
     )
+
+
+def _used(fields: Fields) -> tuple[_Used, int]:
+    """Return the fields that we use, and how many attributes are not within the limits.
+
+    As a rule that is one pass. Where a field is not as it should be they are read one by one, to
+    say which it is, or to keep what can be kept of it.
+    """
+    try:
+        return _decode_used(_encode(fields)), 0
+    except msgspec.ValidationError:
+        pass
+    attributes, bounded = _attributes(fields)
+    used = _Used(
+        environment=environment_of(fields),
+        events=_field(fields, "events", _decode_events),
+        timestamp_unixtime_ms=time_of(fields, "timestamp_unixtime_ms"),
+        device_info=_device_info(fields),
+        user_attributes=attributes,
+        deleted_user_attributes=_field(fields, "deleted_user_attributes", _decode_names),
+        consent_state=_field(fields, "consent_state", _decode_consent),
+        source_request_id=_field(fields, "source_request_id", _decode_text),
+    )
+    return used, bounded
+
+
+def _field(fields: Fields, name: str, decode: Callable[[Raw], Any]) -> Any:  # noqa: ANN401 - as *decode* says
+    raw = fields.get(name)
+    if raw is None:
+        return None
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        raise fault_of(error, name) from None
 
 
 def environment_of(fields: Fields) -> Environment | None:
@@ -156,38 +206,25 @@ def environment_of(fields: Fields) -> Environment | None:
 
 def time_of(fields: Fields, field: str) -> int | None:
     """Return the time in *field*; one before 1970 counts as 1970."""
-    raw = fields.get(field)
-    if raw is None:
-        return None
-    try:
-        value = _decode_time(raw)
-    except msgspec.ValidationError as error:
-        raise fault_of(error, field) from None
+    value: _Time = _field(fields, field, _decode_time)
     return None if value is None else max(int(value), 0)
 
 
-def _events(fields: Fields) -> tuple[int, int | None]:
-    """Return how many events there are and the time of the batch (semantics §12.2 item 13)."""
-    raw = fields.get("events")
-    batch_time = time_of(fields, "timestamp_unixtime_ms")
-    if raw is None:
-        return 0, batch_time
-    try:
-        events = _decode_events(raw)
-    except msgspec.ValidationError as error:
-        raise fault_of(error, "events") from None
-    if not events:
-        return 0, batch_time
-    times = []
+def _time(events: Iterable[_EventHead], batch_time: _Time) -> int | None:
+    """Return the time of the batch (semantics §12.2 item 13); events must be as they may be."""
+    earliest = None
     for event in events:
         data = event.data
         if data is None:
             continue
-        if data.timestamp_unixtime_ms is not None:
-            times.append(data.timestamp_unixtime_ms)
+        time = data.timestamp_unixtime_ms
+        if time is not None and (earliest is None or time < earliest):
+            earliest = time
         if data.custom_event_type not in _CUSTOM_EVENT_TYPES and event.event_type == "custom_event":
             raise Fault("events[...].data.custom_event_type: is not one of the values allowed")
-    return len(events), max(int(min(times)), 0) if times else batch_time
+    if earliest is None:
+        earliest = batch_time
+    return None if earliest is None else max(int(earliest), 0)
 
 
 def changed_attributes(fields: Fields) -> frozenset[str]:
@@ -207,7 +244,7 @@ def _attributes(fields: Fields) -> tuple[dict[str, Any], int]:
     """Return the user attributes within the limits, and how many are not."""
     raw = fields.get("user_attributes")
     if raw is None:
-        return _NO_ATTRIBUTES
+        return {}, 0
     try:
         return _decode_attributes(raw) or {}, 0
     except msgspec.ValidationError:
@@ -245,36 +282,10 @@ def _device_info(fields: Fields) -> dict[str, Any] | None:
     return {name: exact(value) for name, value in values.items()}
 
 
-def _consent(fields: Fields) -> dict[str, Any] | None:
-    raw = fields.get("consent_state")
-    if raw is None:
-        return None
-    try:
-        state: dict[str, Any] | None = _decode_consent(raw)
-    except msgspec.ValidationError as error:
-        raise fault_of(error, "consent_state") from None
+def _checked(state: _Consent) -> _Consent:
+    """Return *state* if all its answers are answers."""
     for purposes in (state or {}).values():
         for entry in (purposes or {}).values():
             if entry is not None and type(entry.get("consented", False)) is not bool:
                 raise Fault("consent_state[...][...].consented: must be true or false")
     return state
-
-
-def _deleted(fields: Fields) -> tuple[str, ...]:
-    raw = fields.get("deleted_user_attributes")
-    if raw is None:
-        return ()
-    try:
-        return tuple(_decode_names(raw) or ())
-    except msgspec.ValidationError as error:
-        raise fault_of(error, "deleted_user_attributes") from None
-
-
-def _request_id(fields: Fields) -> str | None:
-    raw = fields.get("source_request_id")
-    if raw is None:
-        return None
-    try:
-        return _decode_text(raw) or None
-    except msgspec.ValidationError as error:
-        raise fault_of(error, "source_request_id") from None

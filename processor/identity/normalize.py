@@ -38,6 +38,8 @@ def is_placeholder(value: str) -> bool:
 
     One pair of quotes and upper or lower case make no difference.
     """
+    if "0" < value[:1] < "\x7f":  # most: neither quotes, zeros, dashes nor white space
+        return len(value) <= _LONGEST_BLOCKED and value.lower() in DEFAULT_BLOCKED
     text = value
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]

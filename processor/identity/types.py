@@ -96,7 +96,7 @@ _BATCH_NAMES: Final = {s.canonical: s.batch or s.canonical for s in (*_USER, *_D
 
 STANDARD_KEYS: Final = IdentityKeys(
     request=MappingProxyType({k: t for k, t in _ALL_NAMES.items() if t not in _BATCH_ONLY}),
-    batch=MappingProxyType(_USER_NAMES),
+    batch=_USER_NAMES,
     ignore_unknown=False,
 )
 """The keys of every strategy but flat_matching: any spelling is accepted anywhere (§1.3)."""
