@@ -15,7 +15,6 @@ from msgspec import Struct, field
 
 from processor.codecs.formats import Codecs
 from processor.decide import Decided, Folder
-from processor.enrichment import FieldCache
 from processor.identity.model import IdentityPolicy, Space
 from processor.intake import Intake, Rejected, Taken, Work
 from processor.journal import Witness, read_witnesses, write_witnesses
@@ -76,7 +75,7 @@ class Pipeline:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._intake = Intake(setting.rules, setting.key, setting.codecs)
-        self._publisher = Publisher(setting.with_outcomes, FieldCache())
+        self._publisher = Publisher(setting.with_outcomes)
         self._envs = {
             s.space: Env(
                 index=setting.index,
@@ -176,8 +175,8 @@ class Pipeline:
             self._publisher.settle(one, decided.get(place)) for place, one in enumerate(taken)
         ]
         self._publish_profiles(settled, decided)
-        for record in records:
-            self._positions[RowKey(record.topic, record.partition)] = record.offset + 1
+        ends = {(record.topic, record.partition): record.offset + 1 for record in records}
+        self._positions.update((RowKey(*place), end) for place, end in ends.items())
         tally = self._tally
         tally.note_phase("take_in", decoded - started)
         tally.note_phase("resolve", done - decoded)

@@ -1,11 +1,13 @@
 """From decisions to records on the output topics (interfaces §1, §4 to §7), in JSON. Pure."""
 
+from collections.abc import Sequence
+
 from msgspec import Raw, Struct, field
 
 from processor.codecs import output as encode
 from processor.codecs import past
 from processor.decide import Decided
-from processor.enrichment import FieldCache, splice
+from processor.enrichment import enrich
 from processor.identity.change import Change
 from processor.identity.decision import Decision
 from processor.identity.profile import Profile
@@ -39,7 +41,7 @@ MOST_HEADER_BYTES = 8192
 """The bound within which an input's other headers go along to its outputs."""
 
 
-class Settled(Struct):
+class Settled(Struct, gc=False):
     """What became of one record, and everything that is to be published for it."""
 
     record: Record
@@ -67,7 +69,6 @@ class Publisher(Struct, frozen=True):
     """Writes the outputs of records; the ``outcomes`` topic only where it is named."""
 
     with_outcomes: bool
-    cache: FieldCache
 
     def settle(self, taken: Taken, decided: Decided | None) -> Settled:
         """Return what becomes of a record and what is published for it, but for profiles."""
@@ -77,7 +78,7 @@ class Publisher(Struct, frozen=True):
             settled = _unasked(taken)
         else:
             assert decided is not None
-            settled = _decided(taken, decided, self.cache)
+            settled = _decided(taken, decided)
         if self.with_outcomes:
             record = taken.record
             settled.outcome_record = Output(
@@ -116,7 +117,7 @@ def _dead_letter(rejected: Rejected) -> Settled:
     )
     if rejected.decided is not None:
         work, entry = rejected.decided
-        settled.changes += [_change(change, work) for change in entry.changes]
+        settled.changes += _changes(entry.changes, work)
     return settled
 
 
@@ -134,20 +135,20 @@ def _unasked(unasked: Unasked) -> Settled:
     return Settled(record, outcome, output, resolution=Raw(encode.UNDECIDED))
 
 
-def _decided(work: Work, decided: Decided, cache: FieldCache) -> Settled:
+def _decided(work: Work, decided: Decided) -> Settled:
     entry, record, workspace = decided.entry, work.record, work.rules.workspace
     decision = entry.decision
     settled = Settled(
         record,
         Outcome(entry.outcome, entry.reason, entry.mpid, entry.seq, entry.position),  # type: ignore[arg-type]  # the journal holds the names as text
         None,
-        [_change(change, work) for change in entry.changes],
+        _changes(entry.changes, work),
         resolution=None if decision is None else Raw(encode.resolution(decision)),
     )
     if work.call is not None and decision is not None:
         settled.output = _response(work.call, decision, workspace, decided)
     elif entry.outcome == "forwarded":
-        settled.output = _forwarded(work, decided, settled.resolution, cache)
+        settled.output = _forwarded(work, decided, settled.resolution)
         if decision is None:  # read_only: nothing of it was asked of the index
             settled.outcome = Outcome("forwarded")
     return settled
@@ -164,7 +165,7 @@ def _response(
     return Output("responses", record.key, value, headers)
 
 
-def _forwarded(work: Work, decided: Decided, resolution: Raw | None, cache: FieldCache) -> Output:
+def _forwarded(work: Work, decided: Decided, resolution: Raw | None) -> Output:
     record, profile = work.record, decided.profile
     if profile is None:
         return _as_received(record)
@@ -178,11 +179,7 @@ def _forwarded(work: Work, decided: Decided, resolution: Raw | None, cache: Fiel
     return Output(
         "enriched",
         profile_key(profile.scope, profile.environment, profile.mpid),
-        splice(
-            work.batch,
-            cache.fields(profile, work.rules.workspace.name),
-            decided.entry.notifications,
-        ),
+        enrich(work.batch, profile, work.rules.workspace.name, decided.entry.notifications),
         headers,
     )
 
@@ -209,7 +206,10 @@ def _headers(record: Record) -> Headers:
     return (*copied, *encode.source_headers(record))
 
 
-def _change(change: Change, work: Work) -> Output:
+def _changes(changes: Sequence[Change], work: Work) -> list[Output]:
+    """Return what the changes topic gets of one record."""
+    if not changes:
+        return []
     record, space = work.record, work.space
     cause = encode.Cause(
         workspace=work.rules.workspace.name,
@@ -218,8 +218,13 @@ def _change(change: Change, work: Work) -> Output:
         place=(record.topic, record.partition, record.offset),
         request_id=None if work.call is None else work.call.request_id,
     )
-    value, headers = encode.identity_change(change, cause), encode.source_headers(record)
-    if change.mpid is None:
-        return Output("changes", record.key, value, headers)
-    key = profile_key(space.scope, space.environment, change.mpid)
-    return Output("changes", key, value, (*headers, ("mpid", b"%d" % change.mpid)))
+    headers = encode.source_headers(record)
+    outputs = []
+    for change in changes:
+        value, mpid = encode.identity_change(change, cause), change.mpid
+        if mpid is None:
+            outputs.append(Output("changes", record.key, value, headers))
+            continue
+        key = profile_key(space.scope, space.environment, mpid)
+        outputs.append(Output("changes", key, value, (*headers, ("mpid", b"%d" % mpid))))
+    return outputs

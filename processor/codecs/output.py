@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from processor.identity.change import Change
 from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Skip
@@ -30,7 +30,7 @@ _OUTCOMES = {
 _NOT_FOUND = (404, "NOT_FOUND_ERROR", "no user was found for these identities")
 
 
-class Cause(Struct, frozen=True):
+class Cause(Struct, frozen=True, gc=False):
     """Where an identity change comes from: the record, and when it was decided."""
 
     workspace: str
@@ -97,34 +97,53 @@ def error_response(
     return _error(call, workspace, error, envelope, _why("refused", ()))
 
 
+class _Place(Struct, gc=False):
+    """The record that caused a change."""
+
+    topic: str
+    partition: int
+    offset: int
+    request_id: str | None
+
+
+class _ChangeEvent(Struct, gc=False, omit_defaults=True):
+    """A record of ``identity-changes``; what does not apply is left out."""
+
+    change: str
+    mpid: str | None
+    version: int | None
+    workspace: str
+    environment: str
+    timestamp_ms: int
+    cause: _Place
+    identity_type: str | None = None
+    token: str | None = None
+    reason: str | None = None
+    moved_from: str | None = field(default=None, name="from")
+    moved_to: str | None = field(default=None, name="to")
+    source: str | None = None
+    absorbed: list[str] | None = None
+
+
 def identity_change(change: Change, cause: Cause) -> bytes:
     """Return one record of the ``identity-changes`` topic."""
-    topic, partition, offset = cause.place
-    details = {
-        "identity_type": change.identity_type,
-        "token": change.token,
-        "reason": change.reason,
-        "from": _text(change.moved_from),
-        "to": _text(change.moved_to),
-        "source": _text(change.source),
-        "absorbed": [str(mpid) for mpid in change.absorbed] or None,
-    }
     return _encode(
-        {
-            "change": change.change,
-            "mpid": _text(change.mpid),
-            "version": change.version,
-            "workspace": cause.workspace,
-            "environment": cause.environment,
-            "timestamp_ms": cause.timestamp_ms,
-            "cause": {
-                "topic": topic,
-                "partition": partition,
-                "offset": offset,
-                "request_id": cause.request_id,
-            },
-            **{name: detail for name, detail in details.items() if detail is not None},
-        }
+        _ChangeEvent(
+            change.change,
+            _text(change.mpid),
+            change.version,
+            cause.workspace,
+            cause.environment,
+            cause.timestamp_ms,
+            _Place(*cause.place, cause.request_id),
+            change.identity_type,
+            change.token,
+            change.reason,
+            _text(change.moved_from),
+            _text(change.moved_to),
+            _text(change.source),
+            [str(mpid) for mpid in change.absorbed] or None,
+        )
     )
 
 

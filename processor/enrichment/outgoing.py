@@ -4,76 +4,41 @@ Assembled, never patched: with a duplicate key in the input's bytes, two readers
 could see two people. The events' bytes go out untouched.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from processor.identity.profile import Identity, Profile, WorkspaceData
 from processor.identity.types import DEVICE_TYPES, batch_spelling
 from processor.profiles.batch import EventBatch
 
 _encode = msgspec.json.Encoder().encode
-_EMPTY = WorkspaceData()
-_SCHEMA_VERSION = Raw(b"2")
+_EMPTY: Final = WorkspaceData()
+_SCHEMA_VERSION: Final = 2
 
 PROFILE_FIELDS = frozenset({"mpid", "user_attributes", "user_identities", "consent_state"})
 """Fields that speak for the profile: what a batch says in them goes out only as it was stored."""
+
+
+class _Current(Struct, gc=False):
+    """The current value of a user type, as an entry of ``user_identities``."""
+
+    identity_type: str
+    identity: str
+    timestamp_unixtime_ms: int
 
 
 def enrich(
     batch: EventBatch, profile: Profile, workspace: str, notifications: bytes | None
 ) -> bytes:
     """Return *batch* as the enriched topic gets it, with what *workspace* knows of *profile*."""
-    return splice(batch, profile_fields(profile, workspace), notifications)
-
-
-class FieldCache:
-    """The encoded fields of profiles met lately: a known user's stay the same for many batches.
-
-    A profile is known by identity, which the index keeps while its document is unchanged.
-    """
-
-    def __init__(self, most: int = 10_000) -> None:
-        self._most = most
-        self._known: dict[tuple[int, str], tuple[Profile, dict[str, Raw]]] = {}
-
-    def fields(self, profile: Profile, workspace: str) -> dict[str, Raw]:
-        """Return what :func:`profile_fields` does."""
-        key = id(profile), workspace
-        known = self._known.get(key)
-        if known is not None and known[0] is profile:
-            return known[1]
-        fields = profile_fields(profile, workspace)
-        if len(self._known) >= self._most:
-            self._known.clear()
-        self._known[key] = profile, fields
-        return fields
-
-
-def profile_fields(profile: Profile, workspace: str) -> dict[str, Raw]:
-    """Return the fields that depend on the profile alone, encoded."""
-    data = profile.workspaces.get(workspace, _EMPTY)
-    attributes = {name: attribute.value for name, attribute in data.attributes.items()}
-    fields = {
-        "mpid": Raw(b"%d" % profile.mpid),
-        "user_attributes": Raw(_encode(attributes)),
-        "user_identities": Raw(_encode(_user_identities(profile))),
-    }
-    if data.consent_state:
-        fields["consent_state"] = Raw(_encode(data.consent_state))
-    return fields
-
-
-def splice(batch: EventBatch, fields: dict[str, Raw], notifications: bytes | None) -> bytes:
-    """Return the outgoing batch of the *fields* of a profile and of what *batch* alone says."""
-    out = batch.fields.copy()
-    out["environment"] = Raw(b'"%s"' % batch.environment.encode())
-    out.update(fields)
-    if "consent_state" not in fields:
-        out.pop("consent_state", None)
+    out: dict[str, Any] = batch.fields.copy()
+    out["environment"] = batch.environment
+    out.pop("consent_state", None)
+    out.update(profile_fields(profile, workspace))
     if batch.device_info is not None:
-        out["device_info"] = Raw(_encode(batch.device_info))
+        out["device_info"] = batch.device_info
     if notifications is None:
         out.pop("system_notifications", None)
     else:
@@ -82,7 +47,20 @@ def splice(batch: EventBatch, fields: dict[str, Raw], notifications: bytes | Non
     return _encode(out)
 
 
-def _user_identities(profile: Profile) -> list[dict[str, Any]]:
+def profile_fields(profile: Profile, workspace: str) -> dict[str, Any]:
+    """Return the fields that depend on the profile alone."""
+    data = profile.workspaces.get(workspace, _EMPTY)
+    fields = {
+        "mpid": profile.mpid,
+        "user_attributes": {name: one.value for name, one in data.attributes.items()},
+        "user_identities": _user_identities(profile),
+    }
+    if data.consent_state:
+        fields["consent_state"] = data.consent_state
+    return fields
+
+
+def _user_identities(profile: Profile) -> list[_Current]:
     """Return the current value of each user type (semantics §2.6): the one asserted last."""
     current: dict[str, Identity] = {}
     for identity in profile.identities:
@@ -93,10 +71,6 @@ def _user_identities(profile: Profile) -> list[dict[str, Any]]:
         if known is None or identity.updated_ms >= known.updated_ms:
             current[kind] = identity
     return [
-        {
-            "identity_type": batch_spelling(kind),
-            "identity": identity.value,
-            "timestamp_unixtime_ms": identity.updated_ms,
-        }
+        _Current(batch_spelling(kind), identity.value, identity.updated_ms)
         for kind, identity in current.items()
     ]

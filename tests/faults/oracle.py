@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from processor.enrichment.outgoing import profile_fields
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
@@ -290,9 +292,8 @@ def _later(one: Seen, resolved: Resolved, workspace: str) -> list[dict[str, Any]
             if profile.merged_into is not None:
                 keys.append(f"{key.rpartition('/')[0]}/{profile.merged_into}")
             elif made_at > place or key != keys[0]:
-                fields = profile_fields(profile, workspace)
-                raw = {name: fields.get(name) for name in OF_PROFILE}
-                found.append({n: r and json.loads(bytes(r)) for n, r in raw.items()})
+                fields = json.loads(msgspec.json.encode(profile_fields(profile, workspace)))
+                found.append({name: fields.get(name) for name in OF_PROFILE})
     return found
 
 

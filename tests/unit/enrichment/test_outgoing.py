@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from processor.codecs.json import decode_batch
-from processor.enrichment import enrich, profile_fields, splice
+from processor.enrichment import enrich
 from processor.identity.profile import Identity
 from processor.identity.types import STANDARD_KEYS
 from processor.profiles.batch import EventBatch
@@ -121,14 +121,6 @@ def test_the_batch_itself_is_not_changed():
     before = {name: bytes(raw) for name, raw in batch.fields.items()}
     enrich(batch, profile(), "retail", None)
     assert {name: bytes(raw) for name, raw in batch.fields.items()} == before
-
-
-def test_the_part_of_the_profile_can_be_made_once_for_many_batches():
-    document = profile(attributes={"k": attribute("v")})
-    fields = profile_fields(document, "retail")
-    for value in ({"x": 1}, {"events": []}):
-        batch = decode(value)
-        assert splice(batch, fields, None) == enrich(batch, document, "retail", None)
 
 
 @pytest.mark.parametrize("name", ["mpid", "user_attributes", "user_identities", "environment"])

@@ -4,7 +4,6 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from processor.codecs.past import attempts, first_place
-from processor.enrichment import FieldCache
 from processor.intake import Rejected
 from processor.kafka.replay import (
     REASONS,
@@ -23,7 +22,7 @@ RECORD = Record("batches", 2, 40, 7, b"k", b"{", (("input", b"web"), ("tracepare
 
 def letter_of(record: Record, reason: str = "malformed") -> Record:
     """Return *record* as the dead letter that the processor makes of it."""
-    settled = Publisher(with_outcomes=False, cache=FieldCache()).settle(
+    settled = Publisher(with_outcomes=False).settle(
         Rejected(record, DeadLetter(reason, "why")), None
     )
     output = settled.output
