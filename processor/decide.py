@@ -32,7 +32,7 @@ What flat matching demotes or leaves unmerged says its violation itself.
 """
 
 
-class Decided(Struct):
+class Decided(Struct, gc=False):
     """A record with its journal entry, and its profile as it stands after its own effect."""
 
     work: Work
@@ -101,12 +101,12 @@ class Folder(Struct, frozen=True):
             mpid=mpid,
             decision=decision,
             changes=self._changes(decision, edits, profile),
-            touched=tuple((e.after.mpid, e.after.version) for e in edits),
+            touched=tuple([(e.after.mpid, e.after.version) for e in edits]),
             notifications=notifications,
             position=place,
             seq=0,
         )
-        return Decided(work, entry, profile, tuple(e.after for e in edits), bounded)
+        return Decided(work, entry, profile, tuple([e.after for e in edits]), bounded)
 
     def _store(self, work: Work, view: View, mpid: int) -> tuple[bytes | None, int]:
         """Write the batch's attributes, consent and device to the profile."""

@@ -27,7 +27,7 @@ NO_ALIASING = frozenset({"profile_isolation", "best_match", "flat_matching"})
 """Strategies under which an alias request is refused (semantics §5)."""
 
 
-class Work(Struct):
+class Work(Struct, gc=False):
     """A decoded record that asks something of the index of one space."""
 
     record: Record
@@ -41,7 +41,7 @@ class Work(Struct):
     time_ms: int = 0
 
 
-class Unasked(Struct):
+class Unasked(Struct, gc=False):
     """A record whose outcome is certain without the index."""
 
     record: Record
@@ -52,7 +52,7 @@ class Unasked(Struct):
     """For an identity request: (status, code, message)."""
 
 
-class Rejected(Struct):
+class Rejected(Struct, gc=False):
     """A record that goes to the dead letters."""
 
     record: Record

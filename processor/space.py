@@ -60,14 +60,14 @@ class Assigned(Struct, frozen=True):
     """That offset's metadata, '' where none: the witnesses (``processor.journal``)."""
 
 
-class RowKey(Struct, frozen=True, order=True):
+class RowKey(Struct, frozen=True, order=True, gc=False):
     """One input partition's place in a space."""
 
     topic: str
     partition: int
 
 
-class Claim(Struct, frozen=True):
+class Claim(Struct, frozen=True, gc=False):
     """The use of a ``source_request_id`` by the record at ``coordinates``.
 
     *token* already names workspace, input and id. A claim of another record counts while the two
@@ -81,7 +81,7 @@ class Claim(Struct, frozen=True):
     """``topic/partition/offset`` of the record that used it."""
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """What one record may touch. Holders' documents and survivors of merges come along unasked."""
 
     identifiers: tuple[Identifier, ...] = ()

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Change(Struct, frozen=True, array_like=True):
+class Change(Struct, frozen=True, array_like=True, gc=False):
     """One identity change without its cause; what does not apply is None or empty."""
 
     change: str

@@ -1,11 +1,14 @@
-"""Decisions as values: what was resolved, and why. Journalled, so every field is plain data."""
+"""Decisions as values: what was resolved, and why. Journalled, so every field is plain data.
+
+They hold no cycles, so the garbage collector need not look at them.
+"""
 
 from msgspec import Struct
 
 from processor.identity.model import Identifier
 
 
-class Skip(Struct, frozen=True, array_like=True):
+class Skip(Struct, frozen=True, array_like=True, gc=False):
     """An identifier of the request that was not added, and why (interfaces §4)."""
 
     identity_type: str
@@ -14,14 +17,14 @@ class Skip(Struct, frozen=True, array_like=True):
     """The reason of its violation, where the skip alone does not say it (flat matching)."""
 
 
-class ChangeResult(Struct, frozen=True, array_like=True):
+class ChangeResult(Struct, frozen=True, array_like=True, gc=False):
     """A modify changed the set of identities of this profile (semantics §4.5)."""
 
     identity_type: str
     modified_mpid: int
 
 
-class Matched(Struct, frozen=True, tag="matched"):
+class Matched(Struct, frozen=True, tag="matched", gc=False):
     """An existing profile is the user."""
 
     mpid: int
@@ -40,7 +43,7 @@ class Matched(Struct, frozen=True, tag="matched"):
     """Only for modify."""
 
 
-class Created(Struct, frozen=True, tag="created"):
+class Created(Struct, frozen=True, tag="created", gc=False):
     """Nobody matched: a new profile, or a profile with the MPID that the producer chose."""
 
     mpid: int
@@ -51,7 +54,7 @@ class Created(Struct, frozen=True, tag="created"):
     is_logged_in: bool = False
 
 
-class Merged(Struct, frozen=True, tag="merged"):
+class Merged(Struct, frozen=True, tag="merged", gc=False):
     """Several profiles became one (flat matching)."""
 
     mpid: int
@@ -64,7 +67,7 @@ class Merged(Struct, frozen=True, tag="merged"):
     is_logged_in: bool = False
 
 
-class NotFound(Struct, frozen=True, tag="not_found"):
+class NotFound(Struct, frozen=True, tag="not_found", gc=False):
     """Nobody matched and nothing may be created (search, read_only, update_only)."""
 
     reason: str = "unknown_user"
@@ -73,7 +76,7 @@ class NotFound(Struct, frozen=True, tag="not_found"):
     skipped: tuple[Skip, ...] = ()
 
 
-class Refused(Struct, frozen=True, tag="refused"):
+class Refused(Struct, frozen=True, tag="refused", gc=False):
     """The request is answered with an error and changes nothing."""
 
     status: int

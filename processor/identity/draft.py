@@ -33,7 +33,10 @@ class Draft:
 
     def find(self, identifier: Identifier) -> Identity | None:
         """Return the identity on the draft that is *identifier*."""
-        return next((i for i in self.identities if matches(i, identifier)), None)
+        for identity in self.identities:
+            if matches(identity, identifier):
+                return identity
+        return None
 
     def values(self, identity_type: str) -> list[Identity]:
         """Return the draft's identities of a type."""
@@ -53,7 +56,7 @@ class Draft:
         kind, value = identifier
         request = self.question.request
         time_ms = request.time_ms
-        updated_ms = max((time_ms, *(i.updated_ms for i in self.values(kind))))
+        updated_ms = max([time_ms, *[i.updated_ms for i in self.values(kind)]])
         self.identities.append(Identity(kind, value, time_ms, updated_ms, request.input))
         if kind in self.question.policy.priority:
             self.gained.append(identifier)
@@ -86,7 +89,7 @@ class Draft:
             self.fallen.append(mpid)
 
 
-class Written(Struct, frozen=True):
+class Written(Struct, frozen=True, gc=False):
     """What is to be written of a draft."""
 
     profile: Profile

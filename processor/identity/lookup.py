@@ -15,7 +15,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import View
 
 
-class Question(Struct, frozen=True):
+class Question(Struct, frozen=True, gc=False):
     """One request, the view it is decided over, and the rules."""
 
     request: IdentityRequest
@@ -32,7 +32,7 @@ class Question(Struct, frozen=True):
         return not self.policy.login_ids.isdisjoint(self.wanted)
 
 
-class Found(Struct, frozen=True):
+class Found(Struct, frozen=True, gc=False):
     """The profile that a request is about, and how it was found."""
 
     profile: Profile

@@ -87,7 +87,7 @@ class IdentityChange(NamedTuple):
     new_value: str | None
 
 
-class IdentityRequest(Struct, frozen=True):
+class IdentityRequest(Struct, frozen=True, gc=False):
     """What the identity core is asked: an identity request, or the identity part of a batch."""
 
     action: Action

@@ -43,7 +43,7 @@ def reads(
     itself, see ``Unread``.
     """
     priority = policy.priority
-    identifiers = tuple(i for i in request.identifiers if i.identity_type in priority)
+    identifiers = tuple([i for i in request.identifiers if i.identity_type in priority])
     if request.changes:
         changed = (
             Identifier(change.identity_type, value)
@@ -52,8 +52,9 @@ def reads(
             if value is not None and change.identity_type in priority
         )
         identifiers = tuple(dict.fromkeys((*identifiers, *changed)))
-    mpids = tuple(m for m in (request.previous_mpid, request.mpid) if m is not None)
-    return identifiers, mpids
+    if request.previous_mpid is None and request.mpid is None:  # most
+        return identifiers, ()
+    return identifiers, tuple([m for m in (request.previous_mpid, request.mpid) if m is not None])
 
 
 def resolve(

@@ -47,7 +47,7 @@ class Effects(Struct):
     profiles: dict[int, Profile]
 
 
-class Edit(Struct, frozen=True):
+class Edit(Struct, frozen=True, gc=False):
     """What one record did to one profile; ``before`` is None for a new one."""
 
     before: Profile | None
@@ -131,6 +131,8 @@ class View:
 
     def settle(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""
+        if not self._before:
+            return ()
         edits = []
         for mpid, before in self._before.items():
             after = self._profiles[mpid]
@@ -176,6 +178,10 @@ def difference(before: Profile | None, after: Profile) -> tuple[list[Identifier]
     """
     had = () if before is None or before.merged_into is not None else before.identities
     has = () if after.merged_into is not None else after.identities
+    if had is has:
+        return [], []
+    if not had:
+        return [], list(_identifiers(has))
     if len(had) == len(has):
         old = _identifiers(compress(had, map(is_not, had, has)))
         new = _identifiers(compress(has, map(is_not, had, has)))

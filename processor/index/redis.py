@@ -48,8 +48,7 @@ class RedisIndex:
         self._connection = connection
         self._prefix = prefix
         self._bounds = bounds or Bounds()
-        self._token = tokens(token_key)
-        self._packed_token = wire.packed(self._token)
+        self._packed_token = wire.packed(tokens(token_key))
         self._documents = Documents()
         self._seen: dict[Space, int] = {}
 
@@ -78,7 +77,7 @@ class RedisIndex:
 
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier*."""
-        return self._token(identifier)
+        return wire.unpacked(self._packed_token(identifier))
 
     def profile(self, space: Space, mpid: int) -> Profile | None:
         """Return the document of *mpid* itself: one read, for a person who looks."""

@@ -53,6 +53,11 @@ def packed(token: Callable[[Identifier], bytes]) -> Token:
     return packed_token
 
 
+def unpacked(token: Raw) -> bytes:
+    """Return what a packed token stands for: it is short, so its header is one byte."""
+    return bytes(token)[1:]
+
+
 def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim], shape: str) -> bytes:
     """Return the argument of claim.lua."""
     wanted = [(keys.row(r.row), r.topic_id) for r in rows]
@@ -76,8 +81,10 @@ def pack_read(
     mpids: dict[int, None] = {}
     identifier_ends, mpid_ends, claimed, claiming = [], [], [], []
     for number, ask in enumerate(asks):
-        identifiers.update(dict.fromkeys(ask.identifiers))
-        mpids.update(dict.fromkeys(ask.mpids))
+        for identifier in ask.identifiers:
+            identifiers[identifier] = None
+        for mpid in ask.mpids:
+            mpids[mpid] = None
         identifier_ends.append(len(identifiers))
         mpid_ends.append(len(mpids))
         if ask.claim is not None and ask.claim.window_ms > 0:
@@ -88,7 +95,7 @@ def pack_read(
             str(seen),
             (bounds.max_keys, bounds.max_bytes),
             [(keys.row(row), str(epoch)) for row, epoch in epochs.items()],
-            [token(identifier) for identifier in identifiers],
+            list(map(token, identifiers)),
             identifier_ends,
             [keys.mpid_digits(mpid) for mpid in mpids],
             mpid_ends,

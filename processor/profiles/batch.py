@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 from processor.identity.model import Environment, Identifier, IdentityChange
 
 
-class EventBatch(Struct, frozen=True):
+class EventBatch(Struct, frozen=True, gc=False):
     """A decoded event batch (semantics §6)."""
 
     fields: dict[str, Raw]
@@ -35,7 +35,7 @@ class EventBatch(Struct, frozen=True):
     """Identifiers of the batch's device, also where the strategy ignores them."""
 
 
-class IdentityCall(Struct, frozen=True):
+class IdentityCall(Struct, frozen=True, gc=False):
     """A decoded identity request (interfaces §3), or one that breaks a rule (``error`` set)."""
 
     request_type: str

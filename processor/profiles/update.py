@@ -18,7 +18,7 @@ _encode = msgspec.json.Encoder().encode
 _EMPTY = WorkspaceData()
 
 
-class Applied(Struct, frozen=True):
+class Applied(Struct, frozen=True, gc=False):
     """A profile after a batch."""
 
     profile: Profile
