@@ -4,7 +4,8 @@ Starts a real Kafka and a Redis-compatible server with an append-only file synce
 preloads batches, and lets two processors drain them one after the other, each with topics, group
 and an empty server: a pass-through (benchmarks/passthrough.py) and idstream itself, with the same
 client settings, partitions and commit interval. Then batches come at a fixed rate, and the time
-from the record's timestamp to a read_committed consumer is taken.
+until a read_committed consumer has them is taken, in a steady state: the rate begins when the first
+batch has come out, and batches of a warm-up at that rate are not counted.
 
 Both are ordinary processes, looked at from outside: progress by the group's committed offsets, CPU
 by the operating system. All run on one machine and compete for it: the ratio says more than the
@@ -46,6 +47,7 @@ bootstrap_servers = "{bootstrap}"
 group_id = "{stem}"
 guarantee = "{guarantee}"
 commit_interval_ms = {interval}
+max_batch_records = {most}
 
 [kafka.topics]
 batches = "{stem}-in"
@@ -130,6 +132,7 @@ class Stage:
             stem=stem,
             guarantee=self.options.guarantee,
             interval=self.options.commit_interval_ms,
+            most=self.options.max_batch_records,
             redis=self.redis.url,
             port=free_port(),
         )
@@ -209,7 +212,10 @@ class Stage:
         return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
     def latency(self, name: str, stem: str, result: Result) -> None:
-        """Send batches at a fixed rate; take the time until a read_committed consumer has them."""
+        """Send batches at a fixed rate; take the time until a read_committed consumer has them.
+
+        What waited while the processor started, and the warm-up, are not counted.
+        """
         config = self.prepare(stem)
         reader = Consumer(
             {
@@ -226,22 +232,21 @@ class Stage:
             ]
         )
         sent: dict[tuple[int, int], float] = {}
-        ended = Event()
+        started, ended = Event(), Event()
         with self.processor(name, config):
-            sender = Thread(target=self._send, args=(f"{stem}-in", sent, ended))
+            sender = Thread(target=self._send, args=(f"{stem}-in", sent, started, ended))
             sender.start()
-            came = list(self._receive(reader, ended))
+            came = list(self._receive(reader, started, ended))
             sender.join()
         reader.close()
-        # The first second is not counted.
-        first = min(sent.values()) + 1
-        took = sorted(
-            (at - sent[where]) * 1000 for where, at in came if where in sent and sent[where] > first
-        )
+        took = sorted((at - sent[where]) * 1000 for where, at in came if where in sent)
         result.p50_ms = took[len(took) // 2]
         result.p99_ms = took[len(took) * 99 // 100]
 
-    def _send(self, topic: str, sent: dict[tuple[int, int], float], ended: Event) -> None:
+    def _send(
+        self, topic: str, sent: dict[tuple[int, int], float], started: Event, ended: Event
+    ) -> None:
+        """Send a batch, and when it has come out the others; note when the counted ones went."""
         producer = Producer(
             {
                 "bootstrap.servers": self.kafka.bootstrap,
@@ -250,8 +255,14 @@ class Stage:
             }
         )
         options = self.options
-        began = time.monotonic() + 3  # the processor joins its group
-        for n, (key, value) in enumerate(batches(0, options.rate * options.seconds, options.users)):
+        warm_up = options.rate * options.warm_up
+        key, value = next(batches(0, 1, options.users))
+        producer.produce(topic, value, key)
+        producer.flush(30)
+        assert started.wait(120), "nothing came out"
+        began = time.monotonic()
+        count = warm_up + options.rate * options.seconds
+        for n, (key, value) in enumerate(batches(1, count, options.users)):
             due = began + n / options.rate
             if (early := due - time.monotonic()) > 0:
                 producer.poll(early)
@@ -262,16 +273,23 @@ class Stage:
                 if error is None:
                     sent[message.partition(), message.offset()] = at
 
-            producer.produce(topic, value, key, on_delivery=delivered)
+            if n < warm_up:
+                producer.produce(topic, value, key)
+            else:
+                producer.produce(topic, value, key, on_delivery=delivered)
         producer.flush(30)
         ended.set()
 
-    def _receive(self, reader: Consumer, ended: Event) -> Iterator[tuple[tuple[int, int], float]]:
+    def _receive(
+        self, reader: Consumer, started: Event, ended: Event
+    ) -> Iterator[tuple[tuple[int, int], float]]:
         quiet = 0
         while not ended.is_set() or quiet < 20:
             messages = reader.consume(1000, timeout=0.005 if not ended.is_set() else 0.1)
             quiet = 0 if messages else quiet + 1
             at = time.monotonic()
+            if messages:
+                started.set()
             for message in messages:
                 headers = dict(message.headers() or ())
                 yield (int(headers["source-partition"]), int(headers["source-offset"])), at
@@ -316,7 +334,8 @@ def show(results: list[Result], options: argparse.Namespace, server: str) -> Non
     print(
         f"{options.batches} batches of {options.users} users, {options.partitions} partitions,"
         f" {options.guarantee}, commit interval {options.commit_interval_ms} ms;"
-        f" latency at {options.rate} batches/s; median of {options.runs}\n"
+        f" latency in a steady state at {options.rate} batches/s, over {options.seconds} s"
+        f" after a warm-up of {options.warm_up} s; median of {options.runs}\n"
     )
     print(
         "| processor | batches/s | worker CPU | µs of it a batch | Redis CPU | broker CPU"
@@ -349,8 +368,10 @@ def main() -> None:
     parser.add_argument("--commit-interval-ms", type=int, default=100)
     parser.add_argument("--guarantee", default="exactly_once")
     parser.add_argument("--rate", type=int, default=2000, help="batches a second for the latency")
-    parser.add_argument("--seconds", type=int, default=10, help="0: no latency")
+    parser.add_argument("--seconds", type=int, default=10, help="of them; 0: no latency")
+    parser.add_argument("--warm-up", type=int, default=10, help="seconds at that rate before")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--max-batch-records", type=int, default=500)
     parser.add_argument("--processors", nargs="+", choices=MODULES, default=list(MODULES))
     options = parser.parse_args()
     stage = Stage(options)
