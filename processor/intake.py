@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from processor.codecs.avro import CONTENT_TYPE as AVRO_TYPE
+from processor.codecs.avro import UNKNOWN_ID, names_schema
 from processor.codecs.batch import changed_attributes
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
@@ -91,6 +92,12 @@ class Intake(Struct, frozen=True):
             return Rejected(record, letter)
         work = Work(record, found[0], space, None, None, None, Ask(), record.timestamp_ms)
         return Rejected(record, letter, (work, entry))
+
+    def unknown(self, work: Work) -> Rejected | None:
+        """Return *work* as it was before a registry knew its schema; None if it names none."""
+        if not names_schema(work.record.value or b""):
+            return None
+        return Rejected(work.record, DeadLetter("schema_not_found", UNKNOWN_ID))
 
     def _input_of(self, record: Record) -> tuple[InputRules, Format] | DeadLetter:
         name, content_type = "default", None

@@ -218,7 +218,19 @@ class Pipeline:
         if marks:
             self._sessions[self._setting.spaces[0].space].mark(marks)
         self._setting.look(records)
-        return [self._intake.take(record) for record in records]
+        taken = [self._intake.take(record) for record in records]
+        if any(session.is_behind(self._positions) for session in self._sessions.values()):
+            return [self._as_before(one) for one in taken]
+        return taken
+
+    def _as_before(self, one: Taken) -> Taken:
+        """Set a record aside again whose schema became known only after it was passed by."""
+        if not isinstance(one, Work) or not self._sessions[one.space].is_undecided(one):
+            return one
+        key, offset = RowKey(one.record.topic, one.record.partition), one.record.offset
+        if any(offset in session.rows[key].replay for session in self._sessions.values()):
+            return one  # decided in another space: by another configuration, which must not go on
+        return self._intake.unknown(one) or one
 
     def _poison(self, record: Record) -> Rejected:
         """Return a record that is not read, with what was decided of it before it killed."""

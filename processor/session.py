@@ -4,7 +4,7 @@ Holds the protocol state of the space: its rows with their journals, what the op
 published, and which documents must be published again because another processor overtook us.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -148,6 +148,15 @@ class SpaceSession:
     def _row(self, work: Work) -> Row:
         key = RowKey(work.record.topic, work.record.partition)
         return self.rows[key]
+
+    def is_behind(self, positions: Mapping[RowKey, int]) -> bool:
+        """Return whether any row has records to replay."""
+        return any(row.replay_end > positions.get(key, 0) for key, row in self.rows.items())
+
+    def is_undecided(self, work: Work) -> bool:
+        """Return whether the row passed *work* by without a decision."""
+        row = self._row(work)
+        return work.record.offset < row.replay_end and work.record.offset not in row.replay
 
     def _replayed(self, work: Work) -> Entry | None:
         """Return the journalled decision of a record below its row's cursor."""

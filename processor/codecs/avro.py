@@ -28,8 +28,15 @@ _SINGLE_OBJECT: Final = b"\xc3\x01"
 _ID_END: Final = 5
 _FINGERPRINT_END: Final = 10
 
+UNKNOWN_ID: Final = "the schema registry has no schema of this id"
+
 _encode = msgspec.json.Encoder().encode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def names_schema(value: bytes) -> bool:
+    """Return whether *value* names its schema by the id that a registry gave."""
+    return value[:1] == _CONFLUENT and len(value) >= _ID_END
 
 
 class Writers(Protocol):
@@ -103,7 +110,7 @@ class AvroReader:
 
     def _writer_of(self, value: bytes) -> tuple[_Writer, int]:
         """Return the schema that *value* was written with, and where its data begins."""
-        if value[:1] == _CONFLUENT and len(value) >= _ID_END:
+        if names_schema(value):
             return self._by_registry(int.from_bytes(value[1:_ID_END])), _ID_END
         if value[:2] == _SINGLE_OBJECT and len(value) >= _FINGERPRINT_END:
             writer = self._by_fingerprint.get(value[2:_FINGERPRINT_END])
@@ -120,7 +127,7 @@ class AvroReader:
                 raise Fault(detail, "schema_not_found")
             known = self._foreign(schema_id, self._writers)
             if known is None:
-                raise Fault("the schema registry has no schema of this id", "schema_not_found")
+                raise Fault(UNKNOWN_ID, "schema_not_found")
             self._by_id[schema_id] = known
         if isinstance(known, str):
             raise Fault(known, "undecodable")

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.codecs.avro import AvroWriter
+from processor.codecs.formats import Codecs
+from processor.codecs.schemas import latest
 from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.index.rebuild import rebuild
@@ -14,6 +17,7 @@ from processor.outcome import Output, Record
 from processor.pipeline import Pipeline, Setting, SpaceRules
 from processor.profiles.document import from_json, to_json
 from processor.settings import load
+from processor.space import NoStart
 from tests.unit.pipeline.stream import Crash, Crasher, Stream
 
 CONFIGURATION = """
@@ -36,7 +40,9 @@ STRATEGIES = {
 }
 
 
-def pipeline_over(index: MemoryIndex, strategy: str, tmp_path, crasher: Crasher) -> Pipeline:
+def pipeline_over(
+    index: MemoryIndex, strategy: str, tmp_path, crasher: Crasher, codecs: Codecs | None = None
+) -> Pipeline:
     path = tmp_path / f"{strategy}.toml"
     if not path.exists():
         path.write_text(CONFIGURATION.format(strategy=strategy, rules=STRATEGIES[strategy]))
@@ -54,6 +60,7 @@ def pipeline_over(index: MemoryIndex, strategy: str, tmp_path, crasher: Crasher)
             owner="test",
             with_outcomes=True,
             reach=crasher.reach,
+            codecs=codecs or Codecs(),
         )
     )
 
@@ -222,3 +229,61 @@ def test_a_replayed_batch_of_a_profile_that_was_merged_since_keeps_its_mpid(fold
     assert [batch["mpid"] for batch in again] == first
     assert [o.key for o in enriched] == [b"retail/production/%d" % mpid for mpid in first]
     assert all(batch["user_attributes"] == {"x": 1, "y": 2} for batch in again)
+
+
+class Registry:
+    """Knows one schema, once *is_known*."""
+
+    def __init__(self) -> None:
+        self.is_known = False
+
+    def writer(self, schema_id: int) -> str | None:
+        assert schema_id == 7
+        return latest("event-batch").text() if self.is_known else None
+
+
+def three_batches(middle: bytes) -> Stream:
+    at = ("event-batches", 0)
+    values = [body_of("a@x"), middle, body_of("c@x")]
+    headers = [(), (("content-type", b"application/vnd.apache.avro+binary"),), ()]
+    if middle[:1] == b"{":
+        headers[1] = ()
+    told = zip(values, headers, strict=True)
+    return Stream({at: [Record(*at, n, 9, b"k", v, h) for n, (v, h) in enumerate(told)]})
+
+
+def body_of(email: str) -> bytes:
+    events = [{"event_type": "session_start", "data": {}}]
+    return json.dumps({"user_identities": {"email": email}, "events": events}).encode()
+
+
+@pytest.mark.parametrize("cuts", [[1], [2], [3]])
+def test_a_schema_that_is_registered_between_a_crash_and_the_replay_changes_nothing(folder, cuts):
+    stream = three_batches(AvroWriter("event-batch", 7).write(body_of("b@x")))
+    registry, index = Registry(), MemoryIndex()
+
+    def starts() -> Pipeline:
+        codecs = Codecs.build((), registry)
+        return pipeline_over(index, "best_match", folder, Crasher(), codecs)
+
+    died = starts()
+    stream.start(died)
+    first = [o for record in stream.records["event-batches", 0] for o in died.process([record])]
+    registry.is_known = True
+    stream.run(starts(), cuts, 1)
+    letters = [o for o in stream.published if o.role == "dead_letters"]
+    assert letters == [o for o in first if o.role == "dead_letters"]
+    assert [dict(o.headers)["reason"] for o in letters] == [b"schema_not_found"]
+    outcomes = [source_of(o)[2] for o in stream.published if o.role == "outcomes"]
+    assert outcomes == [0, 1, 2]
+
+
+def test_a_record_that_another_configuration_passed_by_is_not_decided_now(folder):
+    stream = three_batches(b"{" + body_of("b@x")[1:])
+    index = MemoryIndex()
+    died = pipeline_over(index, "best_match", folder, Crasher())
+    stream.start(died)
+    for record in stream.records["event-batches", 0][::2]:
+        died.process([record])
+    with pytest.raises(NoStart, match="offset 1 is below the cursor"):
+        stream.run(pipeline_over(index, "best_match", folder, Crasher()), [1], 1)
