@@ -16,7 +16,7 @@ from processor.commands.lines import records
 from processor.commands.resolve import answer, load_index, offline_pipeline
 from processor.identity.flat.evidence import Demotion, gather
 from processor.identity.lookup import ask
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, IdentifierLimit
 from processor.identity.strategies.flat_matching import within_limits
 from processor.identity.view import ReadSet, View
 from processor.index.memory import MemoryIndex
@@ -46,6 +46,22 @@ _BECAME: Final = {
 }
 
 
+class Exceeded(Struct, frozen=True):
+    """A limit on the values of one type, as configured."""
+
+    identity_type: str
+    limit: int
+    window_s: int | None
+
+
+class Supplied(Struct, frozen=True):
+    """The MPID that a record names itself."""
+
+    mpid: str
+    is_known: bool
+    """Whether a profile had it before."""
+
+
 class Fate(Struct, frozen=True):
     """An identifier of the record, and what became of it."""
 
@@ -56,8 +72,8 @@ class Fate(Struct, frozen=True):
     became: str
     """added, moved, matched, unused, demoted, or another reason for which it was skipped."""
     violation: str | None = None
-    exceeded: tuple[str, ...] = ()
-    """Where it was demoted: the types of which the final profile would have had too many."""
+    exceeded: tuple[Exceeded, ...] = ()
+    """Where it was demoted: the limits that the final profile would have passed."""
 
 
 class Explanation(Struct, frozen=True):
@@ -68,7 +84,9 @@ class Explanation(Struct, frozen=True):
     detail: str | None
     """What is wrong with a dead letter, or the message of an error."""
     input: str
+    protection: str | None
     strategy: str | None
+    supplied: Supplied | None
     mpid: str | None
     identifiers: tuple[Fate, ...]
     resolution: dict[str, Any] | None
@@ -92,7 +110,9 @@ def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) 
         reason=line["reason"],
         detail=line["headers"].get("detail") or _message(line["value"]),
         input=_input(record),
+        protection=None if work is None else work.rules.protection,
         strategy=None if work is None else work.rules.workspace.policy.strategy,
+        supplied=before.supplied,
         mpid=line["mpid"],
         identifiers=tuple(before.fates(line)),
         resolution=line["resolution"],
@@ -124,6 +144,8 @@ class _Before:
         self._refused: dict[Identifier, str] = {}
         self._owners: dict[Identifier, tuple[str, ...]] = {}
         self._demoted: dict[Identifier, Demotion] = {}
+        self._limits: Mapping[str, IdentifierLimit] = {}
+        self.supplied: Supplied | None = None
         if work is None or work.request is None:
             return
         request = work.request
@@ -131,6 +153,10 @@ class _Before:
         asked = tuple(dict.fromkeys((*request.identifiers, *changes)))
         read = index.read(work.space, {}, [Ask((*asked, *work.ask.identifiers), work.ask.mpids)])
         self._refused = dict(request.refused)
+        self._limits = work.rules.workspace.policy.limits
+        if request.mpid is not None:
+            is_known = read.read.profiles.get(request.mpid) is not None
+            self.supplied = Supplied(str(request.mpid), is_known)
         self._owners = {
             identifier: tuple(str(mpid) for mpid in read.read.holders[identifier])
             for identifier in asked
@@ -147,13 +173,19 @@ class _Before:
         for identifier, demotion in self._demoted.items():
             _take(skips, identifier.identity_type, ("demoted",))
             owners = self._owners[identifier]
-            yield Fate(*identifier, owners, "demoted", demotion.reason, demotion.excess)
+            exceeded = tuple(map(self._exceeded, demotion.excess))
+            yield Fate(*identifier, owners, "demoted", demotion.reason, exceeded)
         for identifier, owners in self._owners.items():
             if identifier not in self._demoted:
                 became = self._became(identifier, owners, line)
                 if became == "unused":
                     became = _take(skips, identifier.identity_type, REASONS) or became
                 yield Fate(*identifier, owners, became)
+
+    def _exceeded(self, identity_type: str) -> Exceeded:
+        limit = self._limits[identity_type]
+        window_s = None if limit.window_ms is None else limit.window_ms // 1000
+        return Exceeded(identity_type, limit.count, window_s)
 
     def _became(
         self, identifier: Identifier, owners: tuple[str, ...], line: Mapping[str, Any]
@@ -200,7 +232,11 @@ def _message(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
 
 def _words(found: Explanation) -> Iterator[str]:
     under = f", decided by {found.strategy}" if found.strategy else ""
-    yield f"The record came through the input {found.input}{under}."
+    protection = f" ({found.protection})" if found.protection else ""
+    yield f"The record came through the input {found.input}{protection}{under}."
+    if found.supplied is not None:
+        whose = "a profile" if found.supplied.is_known else "nobody"
+        yield f"- it names the MPID {found.supplied.mpid}, which belonged to {whose}."
     for fate in found.identifiers:
         yield f"- {fate.identity_type} {fate.value} {_whose(fate)}; it {_fate(fate)}."
     yield _verdict(found)
@@ -221,8 +257,13 @@ def _fate(fate: Fate) -> str:
         return _BECAME.get(fate.became) or REASONS.get(fate.became, fate.became)
     if not fate.exceeded:
         return "is left out: the limit of its type is reached"
-    what = "within its window" if fate.violation == "time_limit" else "than its limit"
-    return f"is left out: the final profile would have more of {', '.join(fate.exceeded)} {what}"
+    limits = " and ".join(map(_limit, fate.exceeded))
+    return f"is left out: the final profile would have more than {limits}"
+
+
+def _limit(exceeded: Exceeded) -> str:
+    days = "" if exceeded.window_s is None else f" within {exceeded.window_s / 86_400:g} days"
+    return f"{exceeded.limit} of {exceeded.identity_type}{days}"
 
 
 def _verdict(found: Explanation) -> str:

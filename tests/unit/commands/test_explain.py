@@ -13,6 +13,7 @@ strategy = "flat_matching"
 user_id = { limit = 1 }
 email = { limit = 5, blocked = ["void"] }
 anonymous_id = {}
+phone = { limit = { count = 2, window = "weekly" } }
 [workspaces.retail]
 strategy = "profile_isolation"
 priority = ["customerid", "email"]
@@ -22,7 +23,9 @@ unique_ids = ["customerid", "email"]
 workspace = "shop"
 [inputs.retail]
 workspace = "retail"
+protection = "update_only"
 """
+EVENT = {"event_type": "session_start", "data": {}}
 
 
 def profile(scope, mpid, **known):
@@ -77,7 +80,7 @@ def test_it_tells_what_was_blocked_demoted_and_added_and_for_which_limit(asked):
     assert fates["abc456"]["became"] == "added"
     jane = fates["jane@example1.com"]
     assert (jane["became"], jane["owners"], jane["violation"]) == ("demoted", ["1"], "limit")
-    assert jane["exceeded"] == ["user_id"]
+    assert jane["exceeded"] == [{"identity_type": "user_id", "limit": 1, "window_s": None}]
     assert told["resolution"]["outcome"] == "created"
 
 
@@ -85,8 +88,28 @@ def test_it_says_it_in_words_too(asked):
     done = asked(identify(user_id="abc456", email="jane@example1.com"))
     assert (
         "- email jane@example1.com belonged to 1; it is left out:"
-        " the final profile would have more of user_id than its limit.\n"
+        " the final profile would have more than 1 of user_id.\n"
     ) in done.stdout
+
+
+def batch(mpid, name="default"):
+    value = {"mpid": mpid, "user_identities": {}, "events": [EVENT]}
+    return json.dumps({"topic": "batches", "input": name, "timestamp_ms": 10, "value": value})
+
+
+def test_the_mpid_that_a_record_names_and_the_protection_of_its_input_are_told(asked):
+    known = asked(batch(7, "retail")).stdout
+    assert "came through the input retail (update_only), decided by profile_isolation" in known
+    assert "- it names the MPID 7, which belonged to a profile.\n" in known
+    assert "which belonged to nobody" in asked(batch(8, "retail")).stdout
+    told = json.loads(asked(batch(7, "retail"), "--json").stdout)
+    assert (told["supplied"], told["mpid"]) == ({"mpid": "7", "is_known": True}, "7")
+    assert told["protection"] == "update_only"
+
+
+def test_a_window_is_told_with_its_seconds(asked):
+    shown = asked(identify(user_id="abc123", email="x@y", phone=["1", "2", "3"])).stdout
+    assert "would have more than 2 of phone within 7 days" in shown
 
 
 def test_a_merge_names_who_was_absorbed(asked):
