@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 
 from processor.codecs import output as encode
 from processor.codecs import past
@@ -50,7 +50,7 @@ class Settled(Struct, gc=False):
     """What the enriched, responses or dead-letters topic gets."""
     changes: list[Output] = field(default_factory=list)
     profiles: list[Output] = field(default_factory=list)
-    resolution: Raw | None = None
+    resolution: bytes | None = None
     outcome_record: Output | None = None
 
     def add_outputs(self, outputs: list[Output]) -> None:
@@ -132,7 +132,7 @@ def _unasked(unasked: Unasked) -> Settled:
     )
     output = Output("responses", record.key, value, _headers(record))
     outcome = Outcome("answered", unasked.error[1])
-    return Settled(record, outcome, output, resolution=Raw(encode.UNDECIDED))
+    return Settled(record, outcome, output, resolution=encode.UNDECIDED)
 
 
 def _decided(work: Work, decided: Decided) -> Settled:
@@ -143,7 +143,7 @@ def _decided(work: Work, decided: Decided) -> Settled:
         Outcome(entry.outcome, entry.reason, entry.mpid, entry.seq, entry.position),  # type: ignore[arg-type]  # the journal holds the names as text
         None,
         _changes(entry.changes, work),
-        resolution=None if decision is None else Raw(encode.resolution(decision)),
+        resolution=None if decision is None else encode.resolution(decision),
     )
     if work.call is not None and decision is not None:
         settled.output = _response(work.call, decision, workspace, decided)
@@ -165,7 +165,7 @@ def _response(
     return Output("responses", record.key, value, headers)
 
 
-def _forwarded(work: Work, decided: Decided, resolution: Raw | None) -> Output:
+def _forwarded(work: Work, decided: Decided, resolution: bytes | None) -> Output:
     record, profile = work.record, decided.profile
     if profile is None:
         return _as_received(record)
@@ -174,7 +174,7 @@ def _forwarded(work: Work, decided: Decided, resolution: Raw | None) -> Output:
     headers = (
         *_headers(record),
         ("mpid", b"%d" % profile.mpid),
-        ("resolution", bytes(resolution)),
+        ("resolution", resolution),
     )
     return Output(
         "enriched",

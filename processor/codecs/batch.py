@@ -16,6 +16,7 @@ from processor.codecs.identities import (
     Gathered,
     device_identifiers,
     gather_any_form,
+    gather_texts,
     mpid_of,
 )
 from processor.codecs.scalar import (
@@ -23,6 +24,7 @@ from processor.codecs.scalar import (
     MAX_TEXT,
     OverLimit,
     Scalar,
+    Text,
     Value,
     attribute_of,
     exact,
@@ -102,7 +104,7 @@ _Consent = dict[str, dict[str, dict[str, Scalar] | None] | None] | None
 
 
 class _Used(Struct, gc=False, frozen=True):
-    """The fields that we use, but for identities, which have several forms."""
+    """The fields that we use; identities only where they have their usual form."""
 
     environment: Environment | None = None
     events: list[_EventHead] | None = None
@@ -112,6 +114,7 @@ class _Used(Struct, gc=False, frozen=True):
     deleted_user_attributes: list[str] | None = None
     consent_state: _Consent = None
     source_request_id: str | None = None
+    user_identities: dict[str, Text] | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -133,8 +136,9 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     used, bounded = _used(fields)
     events, info = used.events, used.device_info
     gathered = Gathered(lists=keys.ignore_unknown)
-    identities = fields.get("user_identities")
-    if identities is not None:
+    if used.user_identities is not None:
+        gather_texts(gathered, used.user_identities, keys.batch, "user_identities")
+    elif (identities := fields.get("user_identities")) is not None:
         gather_any_form(gathered, identities, keys.batch, "user_identities")
     device_ids = device_identifiers(info, fields.get("mp_deviceid"))
     for identifier in device_ids:

@@ -68,6 +68,8 @@ class Gathered:
 
     def over_limit(self) -> OverLimits:
         """Return what was left out, one of each type."""
+        if not self._over:
+            return ()
         return tuple((identifier, "bound") for identifier in self._over.values())
 
 
@@ -81,12 +83,7 @@ def gather(into: Gathered, raw: Raw, names: Mapping[str, str], field: str) -> No
     except msgspec.ValidationError:
         pass
     else:
-        for name, value in texts.items():
-            identity_type = names.get(name)
-            if identity_type is not None:
-                into.add(Identifier(identity_type, value))
-            elif not into.lists:
-                raise _unknown(field)
+        gather_texts(into, texts, names, field)
         return
     try:
         values = _decode_map(raw)
@@ -94,6 +91,18 @@ def gather(into: Gathered, raw: Raw, names: Mapping[str, str], field: str) -> No
         raise fault_of(error, field) from None
     for name, value in (values or {}).items():
         _add(into, names.get(name), value, field)
+
+
+def gather_texts(
+    into: Gathered, texts: Mapping[str, str], names: Mapping[str, str], field: str
+) -> None:
+    """Do what ``gather`` does for identities that are all text within its limits."""
+    for name, value in texts.items():
+        identity_type = names.get(name)
+        if identity_type is not None:
+            into.add(Identifier(identity_type, value))
+        elif not into.lists:
+            raise _unknown(field)
 
 
 def gather_any_form(into: Gathered, raw: Raw, names: Mapping[str, str], field: str) -> None:

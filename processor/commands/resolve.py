@@ -83,7 +83,7 @@ def answer(settled: Settled) -> dict[str, Any]:
         "headers": {} if output is None else _headers(output),
         "value": None if output is None else _value(output.value),
         "mpid": None if outcome.mpid is None else str(outcome.mpid),
-        "resolution": settled.resolution,
+        "resolution": None if settled.resolution is None else Raw(settled.resolution),
         "changes": [Raw(change.value) for change in settled.changes if change.value is not None],
     }
 

@@ -48,8 +48,11 @@ class Draft:
 
     def rivals(self, identifier: Identifier) -> list[int]:
         """Return the other holders of *identifier*, as they were."""
+        holders = self.question.view.holders(identifier)
+        if not holders:
+            return []
         mine = self.profile.mpid
-        return [mpid for mpid in self.question.view.holders(identifier) if mpid != mine]
+        return [mpid for mpid in holders if mpid != mine]
 
     def add(self, identifier: Identifier) -> None:
         """Append *identifier*; it becomes the current value of its type."""

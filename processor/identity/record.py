@@ -31,7 +31,7 @@ def update(
     draft = Draft(question, profile)
     priority, identifiers = question.policy.priority, question.request.identifiers
     rank = -1 if matched_on is None else priority.index(matched_on)
-    matched = tuple(i for i in identifiers if i.identity_type in priority and draft.find(i))
+    matched = tuple([i for i in identifiers if i.identity_type in priority and draft.find(i)])
     for identifier in identifiers:
         _take(draft, identifier, rank, barred)
     return finish(draft, matched)

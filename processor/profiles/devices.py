@@ -44,7 +44,7 @@ def note_device(
     """
     if not ids:
         return stored
-    place = _find(stored, ids)
+    place = _find(stored, ids) if stored else None
     if place is None:
         return (*stored, Device(_ordered(dict(ids)), time_ms, time_ms, _facts(info)))
     device = stored[place]
@@ -129,7 +129,7 @@ def _rank(identifier: tuple[str, str]) -> int:
 
 
 def _ordered(ids: dict[str, str]) -> dict[str, str]:
-    return dict(sorted(ids.items(), key=_rank))
+    return ids if len(ids) == 1 else dict(sorted(ids.items(), key=_rank))
 
 
 def _facts(info: Mapping[str, Any] | None) -> dict[str, Any]:
