@@ -135,7 +135,7 @@ class Folder(Struct, frozen=True):
             return ()
         return (
             *identity_changes(edits, self.policy, self.token),
-            *(
+            *[
                 Change(
                     change="violation",
                     mpid=profile.mpid if profile else None,
@@ -145,7 +145,7 @@ class Folder(Struct, frozen=True):
                 )
                 for skip in decision.skipped
                 if skip.violation is not None or skip.reason in VIOLATIONS
-            ),
+            ],
         )
 
 
@@ -188,20 +188,19 @@ def identity_changes(
     differences = []
     for edit in edits:
         removed, added = difference(edit.before, edit.after)
-        lost.update((i, edit.after.mpid) for i in removed)
-        gained.update((i, edit.after.mpid) for i in added)
+        lost.update(dict.fromkeys(removed, edit.after.mpid))
+        gained.update(dict.fromkeys(added, edit.after.mpid))
         differences.append((edit, removed, added))
     moves = _Moves(lost, gained, policy, token)
-    return [
-        change
-        for edit, removed, added in differences
-        for change in (
-            *_beginnings(edit),
-            *(change for identifier in removed for change in moves.removal(edit.after, identifier)),
-            *(moves.addition(edit.after, identifier) for identifier in added),
-            *_endings(edit),
-        )
-    ]
+    changes: list[Change] = []
+    for edit, removed, added in differences:
+        changes += _beginnings(edit)
+        for identifier in removed:
+            changes += moves.removal(edit.after, identifier)
+        for identifier in added:
+            changes.append(moves.addition(edit.after, identifier))
+        changes += _endings(edit)
+    return changes
 
 
 class _Moves(Struct, frozen=True):
