@@ -33,6 +33,7 @@ from processor.space import (
     RowKey,
     RowState,
     shape,
+    unfinished,
 )
 from processor.tally import Tally
 
@@ -321,6 +322,8 @@ class Pipeline:
 def _check_shape(rules: SpaceRules, held: str) -> None:
     """Refuse index entries that were derived by other settings than these."""
     wanted = shape(rules.policy)
+    if (way_out := unfinished(rules.space, held)) is not None:
+        raise NoStart(way_out)
     if held != wanted:
         message = (
             f"the index of space {rules.space.name} was built under other identity settings"

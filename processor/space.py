@@ -47,6 +47,26 @@ def shape(policy: IdentityPolicy) -> str:
     return " ".join(f"{kind}={','.join(sorted(types))}" for kind, types in kinds.items())
 
 
+def begun(shape: str, *, is_new: bool) -> str:
+    """Return the mark in place of a shape: a rebuild publishes changes, and is not live yet.
+
+    Whoever went on with the old entries would make the versions that it has published once more.
+    """
+    return f"{'reindexing' if is_new else 'restoring'}:{shape}"
+
+
+def unfinished(space: Space, held: str) -> str | None:
+    """Return the way out where *held* is such a mark, None where it is a shape."""
+    kind, _, wanted = held.rpartition(":")
+    if not kind:
+        return None
+    what, option = ("reindex", " --reindex") if kind == "reindexing" else ("restore", "")
+    return (
+        f"a {what} of space {space.name} to ({wanted}) was begun and its changes are published:"
+        f" finish it with `idstream restore{option}` under these settings"
+    )
+
+
 class Assigned(Struct, frozen=True):
     """An input partition just assigned to this process, with what Kafka knows of its position."""
 

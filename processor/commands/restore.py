@@ -30,7 +30,7 @@ from processor.kafka.group import Group, Unsettled
 from processor.kafka.oneshot import publish
 from processor.outcome import Output
 from processor.settings import Settings, load
-from processor.space import Assigned, RowKey, shape
+from processor.space import Assigned, RowKey, begun, shape, unfinished
 
 SEQ_MARGIN: Final = 1_000_000
 """More commits than one can have made that no committed offset has seen."""
@@ -73,11 +73,9 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
         spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
         servers.reach("restore_begun")
         _read(servers, spaces)
-        _settle(servers, spaces, standing)
+        _settle(servers, spaces, standing, how)
         servers.reach("before_restore_switch")
-        _wait_alone(servers.group, wait=False)
-        if servers.group.standing().partitions != standing:
-            raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
+        _check_unchanged(servers.group, standing)
         _switch(servers, spaces, standing, owner)
         _say("the index is restored: processors may be started")
         _delete(servers, spaces)
@@ -113,6 +111,12 @@ def _wait_alone(group: Group, *, wait: bool) -> None:
         time.sleep(ASK_AGAIN_S)
 
 
+def _check_unchanged(group: Group, standing: Sequence[Assigned]) -> None:
+    _wait_alone(group, wait=False)
+    if group.standing().partitions != standing:
+        raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
+
+
 def _tell_foreign(partitions: Sequence[Assigned]) -> None:
     for one in partitions:
         if one.committed is not None and read_witnesses(one.metadata) is None:
@@ -125,8 +129,10 @@ def _tell_foreign(partitions: Sequence[Assigned]) -> None:
 def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
     policy = servers.settings.policy(space.scope)
     try:
-        building = servers.generations.begin(space, owner, "" if how.reindex else shape(policy))
+        building = servers.generations.begin(space, owner, shape(policy), is_new=how.reindex)
     except OtherShape as held:
+        if (way_out := unfinished(space, str(held))) is not None:
+            raise Failure(way_out) from None
         raise Failure(
             f"the index of space {space.name} was built under other identity settings ({held}):"
             " change them back, or derive it anew with --reindex"
@@ -160,7 +166,7 @@ def _read(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
 
 
 def _settle(
-    servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assigned]
+    servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assigned], how: How
 ) -> None:
     """Set right what contradicts itself, in the changelog first: begun again, it is right there."""
     kafka = servers.settings.kafka
@@ -168,9 +174,23 @@ def _settle(
         edits, verdicts = built.rebuilding.settle()
         _tell_verdicts(space, edits, verdicts)
         if edits:
+            _mark(servers, space, built.building, standing, how)
             outputs = outputs_of(servers.settings, edits, servers.generations.token, standing)
             publish(kafka, "restore", _in_formats(servers.settings, outputs))
             built.rebuilding.write(edits)
+
+
+def _mark(
+    servers: _Servers, space: Space, building: Building, standing: Sequence[Assigned], how: How
+) -> None:
+    """Keep everybody from going on with the old entries from now on; nobody may be at it."""
+    wanted = shape(servers.settings.policy(space.scope))
+    before = building.mark(begun(wanted, is_new=how.reindex))
+    try:
+        _check_unchanged(servers.group, standing)
+    except Failure:
+        building.mark(before)
+        raise
 
 
 def _in_formats(settings: Settings, outputs: list[Output]) -> list[Output]:

@@ -21,6 +21,7 @@ from processor.space import RowKey
 _BEGIN = load_script("begin")
 _PEEK = load_script("peek")
 _BUILD = load_script("build")
+_MARK = load_script("mark")
 _SWITCH = load_script("switch")
 _FORGET = load_script("forget")
 
@@ -36,7 +37,10 @@ class Superseded(Exception):
 
 
 class OtherShape(Exception):
-    """The live entries were derived by other settings: the message is their shape."""
+    """The live entries were derived by other settings: the message is their shape, or a mark.
+
+    A mark says that a rebuild by other settings has begun (``processor.space.begun``).
+    """
 
 
 class Start(Struct, frozen=True):
@@ -80,13 +84,15 @@ class Generations:
         """Close the connections."""
         self._connection.close()
 
-    def begin(self, space: Space, owner: str, shape: str = "") -> "Building":
+    def begin(
+        self, space: Space, owner: str, shape: str = "", *, is_new: bool = False
+    ) -> "Building":
         """Begin a generation; one that was begun before and never finished is discarded.
 
         Raises Fenced where the space belongs to another group or cluster, OtherShape where it has
-        another shape than the one given.
+        another shape than the one given (unless that is to be new), or was marked for another.
         """
-        reply = self._run(_BEGIN, space, (owner, shape))
+        reply = self._run(_BEGIN, space, (owner, shape, "reindexing" if is_new else "restoring"))
         if reply[0] == b"other_group":
             raise verdicts.other_group(space)
         if reply[0] == b"other_shape":
@@ -142,6 +148,11 @@ class Building:
         if values:
             pairs = [binary(part) for part in chain.from_iterable(values.items())]
             self._run(_BUILD, (self.number, pairs))
+
+    def mark(self, mark: str) -> str:
+        """Put *mark* in place of the space's shape until the switch; return what stood there."""
+        before: bytes = self._run(_MARK, (self.number, mark))[1]
+        return before.decode()
 
     def switch(self, life: Life) -> int:
         """Make this the live generation, atomically; return the seq that the space goes on with."""

@@ -13,7 +13,7 @@ from processor.index.building import Rebuilding
 from processor.index.generations import Generations, Life, OtherShape, Start, Superseded
 from processor.index.rebuild import Tombstone, rebuild
 from processor.index.redis import RedisIndex
-from processor.space import Ask, Fenced, LostWrites, RowClaim
+from processor.space import Ask, Fenced, LostWrites, RowClaim, begun, unfinished
 from tests.contract.people import (
     DEVICE,
     EMAIL,
@@ -168,7 +168,39 @@ def test_spaces_of_other_groups_and_other_settings_are_refused(servers):
     with pytest.raises(OtherShape, match="a shape"):
         generations.begin(SPACE, OWNER, "another")
     assert generations.begin(SPACE, OWNER, "a shape").number == "2"
-    assert generations.begin(SPACE, OWNER).number == "3"
+    assert generations.begin(SPACE, OWNER, "another", is_new=True).number == "3"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_rebuild_that_was_marked_is_ended_as_it_was_begun(servers, is_new: bool):
+    index, generations = servers
+    wanted = [RowClaim(ROW, "id-1")]
+    index.claim(SPACE, OWNER, "c", wanted, "a shape")
+    to = "another" if is_new else "a shape"
+    mark = begun(to, is_new=is_new)
+    first = generations.begin(SPACE, OWNER, to, is_new=is_new)
+    assert first.mark(mark) == "a shape"
+
+    assert index.claim(SPACE, OWNER, "c", wanted, "a shape").shape == mark
+    assert f"({to})" in (unfinished(SPACE, mark) or "")
+    assert unfinished(SPACE, to) is None
+    others = [("third", True), ("third", False), *([("a shape", True)] if is_new else [])]
+    for shape, how in [*others, *([(to, False)] if is_new else [])]:
+        with pytest.raises(OtherShape, match=mark):
+            generations.begin(SPACE, OWNER, shape, is_new=how)
+    second = generations.begin(SPACE, OWNER, to, is_new=is_new)
+    with pytest.raises(Superseded):
+        first.mark("too late")
+    second.switch(replace(LIFE, shape=to))
+    assert index.claim(SPACE, OWNER, "c", wanted, to).shape == to
+
+
+def test_a_mark_is_taken_back_to_what_stood_there(servers):
+    _, generations = servers
+    building = generations.begin(SPACE, OWNER)
+    assert building.mark("restoring:s") == ""
+    assert building.mark("") == "restoring:s"
+    assert building.mark("restoring:s") == ""
 
 
 def test_unique_identifiers_get_one_holder_and_the_losers_a_version(servers):

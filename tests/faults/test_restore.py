@@ -119,6 +119,46 @@ def test_other_settings_are_refused_until_the_index_is_derived_anew(deployment: 
     deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
 
 
+OTHER = '["customerid", "ios_idfv"]'
+
+
+def test_a_reindex_whose_changes_are_published_must_be_finished(deployment: Deployment):
+    deployment.produce(600)
+    deployment.run_to_the_end()
+    before = deployment.state()
+    deployment.configure(OTHER, OTHER)
+    died = deployment.restore("--wait", "--reindex", IDSTREAM_CRASH_AT="before_restore_switch")
+    assert died.returncode == -9
+    assert deployment.state() == before
+
+    deployment.configure()
+    deployment.processor.start()
+    assert deployment.processor.wait() == 1
+    refusals = [deployment.processor.log().splitlines()[-1]]
+    refusals += [deployment.restore("--wait", *how).stderr for how in ((), ("--reindex",))]
+    deployment.configure(OTHER, OTHER)
+    refusals.append(deployment.restore("--wait").stderr)
+    for refusal in refusals:
+        assert "finish it with `idstream restore --reindex` under these settings" in refusal
+        assert "lookups=customerid,ios_idfv" in refusal
+    assert deployment.state() == before
+
+    done = deployment.restore("--wait", "--reindex")
+    assert done.returncode == 0, done.stderr
+    deployment.produce(200)
+    deployment.run_to_the_end()
+    live = deployment.state()
+    deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
+    contents: dict[tuple[bytes, int], set[bytes]] = {}
+    for message in deployment.kafka.read(deployment.topics["profiles"]):
+        version = json.loads(message.value())["version"]
+        contents.setdefault((message.key(), version), set()).add(message.value())
+    assert all(len(values) == 1 for values in contents.values())
+    deployment.node.client.flushall()
+    assert deployment.restore("--wait").returncode == 0
+    assert deployment.state() == live
+
+
 def test_a_changelog_in_avro_is_restored_and_derived_anew(deployment: Deployment):
     deployment.configure(avro=("profiles", "changes"))
     deployment.produce(300)
