@@ -138,6 +138,8 @@ class Row(Struct):
 
 _WITNESS = re.compile(r"^([A-Za-z0-9_.\-]+/[a-z]+)=(\d*),(\d+)$")
 WITNESS_FORMAT = "idstream1"
+MOST_METADATA = 4095
+"""Characters of an offset's metadata that brokers take by default (offset.metadata.max.bytes)."""
 
 
 class Witness(Struct, frozen=True):

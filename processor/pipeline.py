@@ -17,7 +17,7 @@ from processor.codecs.formats import Codecs
 from processor.decide import Decided, Folder
 from processor.identity.model import IdentityPolicy, Space
 from processor.intake import Intake, Rejected, Taken, Work
-from processor.journal import Witness, read_witnesses, write_witnesses
+from processor.journal import MOST_METADATA, Witness, read_witnesses, write_witnesses
 from processor.outcome import Output, Record
 from processor.publish import Publisher, Settled
 from processor.quarantine import POISON, Lots, Quarantine
@@ -25,7 +25,6 @@ from processor.rules import Rules
 from processor.session import Env, SpaceSession
 from processor.space import (
     Assigned,
-    Claimed,
     Index,
     LostWrites,
     NoStart,
@@ -88,6 +87,8 @@ class Pipeline:
         }
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
+        self._carried: dict[RowKey, dict[str, Witness]] = {}
+        """Witnesses of spaces that the configuration does not have, at present."""
         self._tally = Tally()
         self._quarantine = Quarantine(setting.rules.limits.max_deaths)
         self.forget()
@@ -102,36 +103,44 @@ class Pipeline:
         """
         witnesses = {RowKey(p.topic, p.partition): read_witnesses(p.metadata) for p in partitions}
         foreign = [read_witnesses(p.metadata) for p in others]
-        claims = [RowClaim(RowKey(p.topic, p.partition), p.topic_id) for p in partitions]
         self._setting.reach("before_claim")
-        for space_rules in self._setting.spaces:
-            space = space_rules.space
-            claimed = self._setting.index.claim(
-                space,
-                self._setting.owner,
-                space_rules.fingerprint,
-                claims,
-                shape(space_rules.policy),
-            )
-            _check_shape(space_rules, claimed.shape)
-            _check_seq(space, claimed, [*witnesses.values(), *foreign])
-            states = {state.row: state for state in claimed.rows}
-            for partition in partitions:
-                key = RowKey(partition.topic, partition.partition)
-                state = states[key]
-                self._check_row(space, state, partition, witnesses[key])
-                self._check_config(space_rules, state, partition.committed or 0)
-                is_foreign = partition.committed is None or witnesses[key] is None
-                replay_end = 0 if is_foreign else state.cursor or 0
-                self._sessions[space].claimed(
-                    state, partition.committed or 0, replay_end, claimed.seq
-                )
-                if space_rules is self._setting.spaces[0]:
-                    self._quarantine.claimed(state, partition.committed or 0)
+        for rules in self._setting.spaces:
+            found = (w.get(rules.space.name) for w in (*witnesses.values(), *foreign) if w)
+            seen = max((witness.seq for witness in found if witness), default=0)
+            self._claim(rules, partitions, witnesses, seen)
+        served = {space.name for space in self._envs}
         for partition in partitions:
             key = RowKey(partition.topic, partition.partition)
             self._positions[key] = partition.committed or 0
+            told = (witnesses[key] or {}).items()
+            self._carried[key] = {name: one for name, one in told if name not in served}
         self._setting.reach("after_claim")
+
+    def _claim(
+        self,
+        rules: SpaceRules,
+        partitions: Sequence[Assigned],
+        witnesses: Mapping[RowKey, Mapping[str, Witness] | None],
+        seen: int,
+    ) -> None:
+        """Claim the rows of *partitions* in one space, of which offsets have *seen* so many seq."""
+        space, policy = rules.space, rules.policy
+        claims = [RowClaim(RowKey(p.topic, p.partition), p.topic_id, seen) for p in partitions]
+        claimed = self._setting.index.claim(
+            space, self._setting.owner, rules.fingerprint, claims, shape(policy)
+        )
+        _check_shape(rules, claimed.shape)
+        states = {state.row: state for state in claimed.rows}
+        for partition in partitions:
+            key = RowKey(partition.topic, partition.partition)
+            state, committed = states[key], partition.committed or 0
+            self._check_row(space, state, partition, witnesses[key])
+            self._check_config(rules, state, committed)
+            is_foreign = partition.committed is None or witnesses[key] is None
+            replay_end = 0 if is_foreign else state.cursor or 0
+            self._sessions[space].claimed(state, committed, replay_end, claimed.seq)
+            if rules is self._setting.spaces[0]:
+                self._quarantine.claimed(state, committed)
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
         """Give partitions up, after the last commit."""
@@ -147,6 +156,13 @@ class Pipeline:
         self._sessions = {space: SpaceSession(space, env) for space, env in self._envs.items()}
         self._positions = {}
         self._tally = Tally()
+
+    def excuse(self) -> None:
+        """Take the marks of records in hand back: the process ends, and none is to blame."""
+        session = self._sessions[self._setting.spaces[0].space]
+        marks = [mark for mark in self._quarantine.excuses() if mark.row in session.rows]
+        if marks:
+            session.mark(marks)
 
     # ---- records ----------------------------------------------------------------------------
 
@@ -197,9 +213,9 @@ class Pipeline:
     def metadata(self, topic: str, partition: int) -> str:
         """Return the witnesses for the next committed offset of a partition."""
         key = RowKey(topic, partition)
-        return write_witnesses(
-            {space.name: session.witness(key) for space, session in self._sessions.items()}
-        )
+        ours = {space.name: session.witness(key) for space, session in self._sessions.items()}
+        text = write_witnesses({**self._carried.get(key, {}), **ours})
+        return text if len(text) <= MOST_METADATA else write_witnesses(ours)
 
     def committed(self) -> None:
         """Count the records of the transaction that has committed; let journals be trimmed."""
@@ -331,13 +347,3 @@ def _check_shape(rules: SpaceRules, held: str) -> None:
             " `idstream restore --reindex`, or change the settings back"
         )
         raise NoStart(message)
-
-
-def _check_seq(
-    space: Space, claimed: Claimed, witnesses: Sequence[Mapping[str, Witness] | None]
-) -> None:
-    """Raise LostWrites where a committed offset has seen more commits than the index remembers."""
-    seen = max((w[space.name].seq for w in witnesses if w and space.name in w), default=0)
-    if claimed.seq <= seen:
-        message = f"the index has lost acknowledged writes of space {space.name}. {RESTORE}"
-        raise LostWrites(message)

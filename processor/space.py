@@ -182,6 +182,8 @@ class RowClaim(Struct, frozen=True):
 
     row: RowKey
     topic_id: str
+    seen: int = 0
+    """The highest seq of the space that any committed offset of the group has seen."""
 
 
 class RowState(Struct, frozen=True):
@@ -230,6 +232,8 @@ class Index(Protocol):
         first *shape*, until a rebuild gives it another; it is returned, not compared.
         The stored fingerprint of a row is returned as it was, then replaced by *config* once its
         journal is empty or unchanged; see RowState.config.
+        Raises LostWrites before anything is raised where seq is below what a row claim has seen:
+        claims themselves raise seq, and would wear the difference off.
         """
         ...
 

@@ -11,13 +11,11 @@ from processor.commands.failure import Failure
 from processor.commands.tables import print_table
 from processor.crash import POINTS
 from processor.index.redis import RedisIndex
-from processor.journal import Witness, write_witnesses
+from processor.journal import MOST_METADATA, Witness, write_witnesses
 from processor.kafka import topics
 from processor.settings import Settings, load
 from processor.space import IndexUnavailable
 
-MOST_METADATA: Final = 4095
-"""Characters of an offset's metadata that brokers take by default (offset.metadata.max.bytes)."""
 _LARGEST: Final = Witness(cursor=2**63 - 1, seq=2**63 - 1)
 
 

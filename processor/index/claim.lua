@@ -3,8 +3,10 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
---          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one a row; shape: the first that the space was given
---          or {'lost_space'}, or {'other_group'}
+--          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one a row;
+--          shape: the first that the space was given
+--          or {'lost_space'} or {'other_group'}, and then nothing was written: a claim raises seq, and
+--          would in time pass what was lost
 --
 -- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
 

@@ -93,6 +93,8 @@ class MemoryIndex:
         held = self._space(space)
         if held.owner not in {"", owner}:
             raise verdicts.other_group(space)
+        if held.seq < max((claim.seen for claim in rows), default=0):
+            raise verdicts.lost_space(space)
         held.owner = owner
         held.shape = held.shape or shape
         held.seq += 1

@@ -91,7 +91,8 @@ class RedisIndex:
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
     ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
-        blob = wire.pack_claim(self._seen.get(space, 0), owner, config, rows, shape)
+        seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
+        blob = wire.pack_claim(seen, owner, config, rows, shape)
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] != b"ok":
             raise _verdict(space, reply, [claim.row for claim in rows])

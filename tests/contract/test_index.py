@@ -338,6 +338,20 @@ def test_an_epoch_above_the_stored_one_means_lost_writes(index: Index):
         store(index, profile(7), advances=[advance(epochs[ROW] + 1, None, 1)])
 
 
+@pytest.mark.parametrize("seen", [7, 2**60])
+def test_a_claim_of_what_lost_writes_changes_nothing_however_often_it_is_made(
+    open_index: OpenIndex, seen: int
+):
+    for _ in range(3):
+        claim(open_index())
+    for _ in range(8):
+        with pytest.raises(LostWrites, match="idstream restore"):
+            open_index().claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1"), RowClaim(ROW, "x", seen)])
+    assert open_index().read(SPACE, {ROW: 3}, []).seq == 3
+    claimed = open_index().claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1", seen=3)])
+    assert (claimed.seq, claimed.rows[0].epoch) == (4, 4)
+
+
 @pytest.mark.parametrize("expected", [9, 2**60])
 def test_a_cursor_behind_the_expected_one_means_lost_writes(index: Index, expected: int):
     epochs = claim(index)
