@@ -54,6 +54,8 @@ class PassThrough:
 
     def forget(self) -> None: ...
 
+    def excuse(self) -> None: ...
+
 
 def main() -> None:
     stop = Event()

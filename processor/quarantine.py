@@ -11,6 +11,9 @@ own, and notes before each which one it is and how often that was tried. Only su
 record with nothing else in flight, counts as that record's doing. After the third (or as
 many as ``limits.max_deaths`` says) nobody reads it again: it goes to the dead letters unread, with
 reason ``poison``. What the index holds of it, if it got that far, stays and is told.
+
+A process that ends for a reason of its own (it is fenced, a topic refuses it) takes its marks back
+first: no record is to blame.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,6 +104,18 @@ class Quarantine:
         offset, tries = self._tries[key]
         is_under_way = self._mine.get(key, (-1, -1))[1] == offset
         return records[0].offset == offset and tries >= self._max_deaths and not is_under_way
+
+    def excuses(self) -> list[Mark]:
+        """Return what takes our marks back: the process ends, and knows that no record is to blame.
+
+        A batch that is marked stays unmarked, a try of one record did not take place.
+        """
+        return [
+            Mark(key, taken=0)
+            if offset < 0
+            else Mark(key, taken=taken, alone=offset, tries=self._tries[key][1] - 1)
+            for key, (taken, offset) in self._mine.items()
+        ]
 
     def _tried(self, record: Record) -> Mark:
         """Return the mark of a record taken alone; a second try of one process is none."""

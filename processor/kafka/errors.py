@@ -56,6 +56,8 @@ _PERMANENT: Final = frozenset(
     }
 )
 
+_OF_A_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
+
 _COMMIT_AGAIN: Final = frozenset(
     {
         KafkaError._TIMED_OUT,
@@ -80,6 +82,11 @@ def ends_the_process(error: KafkaError) -> bool:
     The producer is fenced or dead, or somebody has to change a topic, an ACL or a setting first.
     """
     return error.fatal() or error.code() in _PERMANENT
+
+
+def is_of_a_record(error: KafkaError) -> bool:
+    """Return whether *error* comes of what a record made, and would come of it again."""
+    return error.code() in _OF_A_RECORD
 
 
 def commits_again(error: KafkaError) -> bool:

@@ -8,6 +8,7 @@ Kafka where every own partition stands, start again. Everything else ends the pr
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from threading import Event
 from time import monotonic
 from typing import Final
@@ -17,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
 from processor.codecs.registry import RegistryUnavailable
-from processor.kafka.errors import passes
+from processor.kafka.errors import is_of_a_record, passes
 from processor.kafka.interval import Interval, positions_after
 from processor.kafka.positions import Found, Positions
 from processor.kafka.publishing import Committer, Undone
@@ -25,7 +26,7 @@ from processor.kafka.rebalance import Key, Partitions
 from processor.kafka.records import OutOfRange, check, record, split
 from processor.kafka.step import Observer, Step
 from processor.outcome import Record
-from processor.space import IndexUnavailable, LostWrites, NoStart
+from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
 
 READY_S: Final = 1.0
 QUIET_S: Final = 1.0
@@ -84,11 +85,20 @@ class Loop:
             self._has_failed = True
             self._rescue()
             raise
-        except BaseException:
+        except BaseException as end:
             self._has_failed = True
+            self._excuse(end)
             raise
         finally:
             self._leave()
+
+    def _excuse(self, end: BaseException) -> None:
+        """Let no record be suspected of what somebody else did to the process."""
+        if isinstance(end, Fenced | NoStart) or (
+            isinstance(end, KafkaException) and not is_of_a_record(end.args[0])
+        ):
+            with suppress(IndexUnavailable, LostWrites, Fenced):
+                self._step.excuse()
 
     # ---- a poll batch -----------------------------------------------------------------------
 

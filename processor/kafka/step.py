@@ -57,6 +57,10 @@ class Step(Protocol):
         """
         ...
 
+    def excuse(self) -> None:
+        """Take note: the process ends now, for a reason that no record in hand has to do with."""
+        ...
+
 
 class Observer(Protocol):
     """Hears how the loop fares: a few calls a poll batch or transaction, none a record."""

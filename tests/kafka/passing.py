@@ -35,6 +35,7 @@ class PassThrough:
         self.processed = 0
         self.commits = 0
         self.forgotten = 0
+        self.excused = 0
         self.idled = 0
 
     def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
@@ -62,6 +63,9 @@ class PassThrough:
 
     def forget(self) -> None:
         self.forgotten += 1
+
+    def excuse(self) -> None:
+        self.excused += 1
 
 
 def source(record: Record) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ from processor.outcome import Record
 from processor.pipeline import Pipeline, Setting, SpaceRules
 from processor.quarantine import Quarantine
 from processor.settings import load_text
-from processor.space import IndexUnavailable, RowKey, RowState
+from processor.space import IndexUnavailable, Mark, RowKey, RowState
 from tests.unit.pipeline.stream import Crash, Stream
 
 CONFIGURATION = """
@@ -165,6 +165,31 @@ def test_deaths_that_come_at_various_moments_set_nothing_aside(moments, size):
             continue
     world.live(size, 3)
     assert Counter(world.outcomes().values()) == {"forwarded": 24}
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_ends_that_a_process_knows_the_reason_of_are_no_records_doing(size):
+    world = World(None, "never")
+    for _ in range(10):
+        pipeline = world.pipeline()
+        world.stream.start(pipeline)
+        records = [batch(0, n) for n in range(size)]
+        assert pipeline.apart(records) == (records,), "nobody is suspected"
+        pipeline.process(records)
+        pipeline.excuse()
+    world.live(size, 3)
+    assert Counter(world.outcomes().values()) == {"forwarded": 24}
+
+
+def test_an_excuse_takes_back_one_try_and_leaves_those_of_others():
+    quarantine = Quarantine(3)
+    quarantine.claimed(state(taken=7, alone=5, tries=1), 5)
+    quarantine.marks([batch(0, 5)])
+    assert quarantine.excuses() == [Mark(ROW, taken=7, alone=5, tries=1)]
+    heir = Quarantine(3)
+    heir.claimed(state(), 5)
+    heir.marks([batch(0, 5), batch(0, 6)])
+    assert heir.excuses() == [Mark(ROW, taken=0)]
 
 
 def test_after_the_first_batch_nothing_is_marked_and_nothing_taken_apart():
