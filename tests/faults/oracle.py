@@ -6,15 +6,16 @@ it holds. Nothing here talks to a server, so a check can be tried on any history
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from processor.enrichment.outgoing import profile_fields
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
-from processor.outcome import Record
+from processor.outcome import Output, Record
 from processor.pipeline import Pipeline
 from processor.profiles.document import from_json, to_json
 from processor.publish import Settled
@@ -23,6 +24,9 @@ from tests.faults.load import BAD, CLASS, MARKS
 Source = tuple[str, int, int]
 """Topic, partition and offset of an input record."""
 MOST = 5
+
+_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Seen(NamedTuple):
@@ -36,17 +40,24 @@ class Seen(NamedTuple):
     @property
     def source(self) -> Source:
         """The input record that caused it."""
-        headers = self.headers
-        return (
-            headers["source-topic"].decode(),
-            int(headers["source-partition"]),
-            int(headers["source-offset"]),
-        )
+        return source_of(self.headers)
 
     @property
     def body(self) -> Any:
-        """The value as JSON."""
-        return json.loads(self.value)
+        """The value as JSON; that of an empty object where it is none."""
+        try:
+            return json.loads(self.value)
+        except ValueError:
+            return {}
+
+
+def source_of(headers: Mapping[str, bytes]) -> Source:
+    """Return the input record that *headers* of an output name."""
+    return (
+        headers["source-topic"].decode(),
+        int(headers["source-partition"]),
+        int(headers["source-offset"]),
+    )
 
 
 class Published(NamedTuple):
@@ -66,7 +77,7 @@ def one_outcome_each(published: Published) -> list[str]:
     lost = [f"no outcome: {s}" for s in published.inputs if not seen[s]]
     doubled = [f"{n} outcomes: {s}" for s, n in seen.items() if n > 1]
     foreign = [f"outcome of no input: {s}" for s in seen if s not in published.inputs]
-    return _few(lost) + _few(doubled) + _few(foreign)
+    return few(lost) + few(doubled) + few(foreign)
 
 
 OUTPUT_OF = {"forwarded": "enriched", "answered": "responses", "dead_letter": "dead_letters"}
@@ -89,7 +100,7 @@ def outputs_agree(published: Published) -> list[str]:
             for one in found:
                 wrong += _same_profile(one, outcome, source)
     wrong += [f"{role} of a record without outcome: {source}" for role, source in by_source]
-    return _few(wrong)
+    return few(wrong)
 
 
 def _same_profile(one: Seen, outcome: Mapping[str, Any], source: Source) -> list[str]:
@@ -110,7 +121,7 @@ def changes_are_told_once(published: Published) -> list[str]:
     seen = Counter((one.key, one.value) for one in published.by_role.get("changes", ()))
     # Two refusals of one record may be alike to the letter; changes of the graph may not.
     twice = [f"{n} times: {v!r}" for (_, v), n in seen.items() if n > 1 and b'"violation"' not in v]
-    return _few(twice)
+    return few(twice)
 
 
 def profiles_published(published: Published) -> dict[str, Profile]:
@@ -134,13 +145,13 @@ def changelog_is_the_store(published: Published, live: Mapping[str, Profile]) ->
         for key, profile in highest.items()
         if key in live and to_json(live[key]) != to_json(profile)
     ]
-    return _few(wrong)
+    return few(wrong)
 
 
 def changelog_ends_with_the_highest(published: Published) -> list[str]:
     """Compaction, which keeps what was appended last, keeps the highest version of each profile."""
     last = {one.key: from_json(one.value).version for one in published.by_role.get("profiles", ())}
-    return _few(
+    return few(
         [
             f"the last record has version {last[key.encode()]}, not {profile.version}: {key}"
             for key, profile in profiles_published(published).items()
@@ -170,7 +181,7 @@ def graph_is_valid(
     if stored != dict(inverse):
         missing = sum(stored.get(i) != owners for i, owners in inverse.items())
         wrong.append(f"index entries differ from the documents: {missing} of {len(inverse)}")
-    return _few(wrong)
+    return few(wrong)
 
 
 def changes_replay_to_the_records(
@@ -195,7 +206,7 @@ def changes_replay_to_the_records(
         record = {token(Identifier(i.identity_type, i.value)).hex() for i in profile.identities}
         if tokens != record:
             wrong.append(f"changes arrive at {len(tokens)} identities, not {len(record)}: {key}")
-    return _few(wrong)
+    return few(wrong)
 
 
 class Resolved(NamedTuple):
@@ -205,6 +216,8 @@ class Resolved(NamedTuple):
     settled: Mapping[Source, Settled]
     versions: Mapping[str, Sequence[tuple[int, Profile]]]
     """Every version of a profile with the place in the order of the record that made it."""
+    documents: Mapping[tuple[str, int], Output]
+    """What the changelog holds of each version, ascribed to the record that made it."""
 
 
 def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
@@ -227,13 +240,16 @@ def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
     order: dict[Source, int] = {}
     resolved: dict[Source, Settled] = {}
     versions: dict[str, list[tuple[int, Profile]]] = defaultdict(list)
+    documents: dict[tuple[str, int], Output] = {}
     for place, source in enumerate((*decided, *rest, *duplicates)):
         (settled,) = pipeline.settle([published.inputs[source]])
         pipeline.committed()
         order[source], resolved[source] = place, settled
         for output in settled.profiles:
-            versions[(output.key or b"").decode()].append((place, from_json(output.value or b"")))
-    return Resolved(order, resolved, dict(versions))
+            key, profile = (output.key or b"").decode(), from_json(output.value or b"")
+            versions[key].append((place, profile))
+            documents[key, profile.version] = output
+    return Resolved(order, resolved, dict(versions), documents)
 
 
 def decisions_are_those_of_one_processor(published: Published, resolved: Resolved) -> list[str]:
@@ -255,46 +271,64 @@ def decisions_are_those_of_one_processor(published: Published, resolved: Resolve
         expected_why = json.loads(bytes(settled.resolution)) if settled.resolution else None
         if None not in (why, expected_why) and why != expected_why:
             wrong.append(f"resolution {why}: {source}")
-    return _few(wrong)
+    return few(wrong)
 
 
-OF_PROFILE = ("user_attributes", "user_identities", "consent_state")
+OF_PROFILE = frozenset({"user_attributes", "user_identities", "consent_state"})
+"""The fields of a batch that may be those of a later version of its profile."""
 
 
 def outputs_show_their_profile(
-    published: Published, resolved: Resolved, workspace: str
+    published: Published, resolved: Resolved, workspace: str | None = None
 ) -> list[str]:
     """A batch goes out with its profile at some version at or after its own effect, never before.
 
-    All else in it is what a pure resolver sends.
+    All else in it is what a pure resolver sends, byte for byte. *workspace* is whose data it shows;
+    None: that of the scope's name, which then no other shares.
     """
     wrong = []
     for one in published.by_role.get("enriched", ()):
         settled = resolved.settled.get(one.source)
-        if "mpid" not in one.headers or settled is None or settled.output is None:
+        if settled is None or settled.output is None or one.value == settled.output.value:
             continue
-        body, expected = one.body, json.loads(settled.output.value or b"null")
-        shown = {name: body.pop(name, None) for name in OF_PROFILE}
-        at_once = {name: expected.pop(name, None) for name in OF_PROFILE}
-        if body != expected:
-            wrong.append(f"other fields than the resolver's: {one.source}")
-        if shown != at_once and shown not in _later(one, resolved, workspace):
+        if "mpid" not in dict(settled.output.headers):
+            wrong.append(f"not the batch as it was received: {one.source}")
+            continue
+        got, expected = fields_of(one.value), fields_of(settled.output.value or b"")
+        names = {name for name in {*got, *expected} if got.get(name) != expected.get(name)}
+        if others := sorted(names - OF_PROFILE):
+            wrong.append(f"other {', '.join(others)} than the resolver's: {one.source}")
+        mine = workspace or (settled.output.key or b"").decode().partition("/")[0]
+        if names & OF_PROFILE and _of_profile(got) not in _later(settled.output, resolved, mine):
             wrong.append(f"a profile that never was, or was before: {one.source}")
-    return _few(wrong)
+    return few(wrong)
 
 
-def _later(one: Seen, resolved: Resolved, workspace: str) -> list[dict[str, Any]]:
-    """Return what the profile of *one*, or its survivor, looked like after later records."""
-    place, found = resolved.order[one.source], []
-    keys = [(one.key or b"").decode()]
-    for key in keys:
+def fields_of(value: bytes) -> dict[str, bytes]:
+    """Return the bytes of each field of an object; all under no name where we do not write so."""
+    try:
+        fields = _fields(value)
+    except msgspec.DecodeError:
+        return {"": value}
+    return {n: bytes(raw) for n, raw in fields.items()} if _encode(fields) == value else {"": value}
+
+
+def _of_profile(fields: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: fields[name] for name in fields.keys() & OF_PROFILE}
+
+
+def _later(output: Output, resolved: Resolved, workspace: str) -> Iterator[dict[str, bytes]]:
+    """Yield what the profile of a batch, or its survivor, looked like after later records."""
+    key, since = (output.key or b"").decode(), resolved.order[source_of(dict(output.headers))]
+    while key:
+        following = ""
         for made_at, profile in resolved.versions.get(key, ()):
-            if profile.merged_into is not None:
-                keys.append(f"{key.rpartition('/')[0]}/{profile.merged_into}")
-            elif made_at > place or key != keys[0]:
-                fields = json.loads(msgspec.json.encode(profile_fields(profile, workspace)))
-                found.append({name: fields.get(name) for name in OF_PROFILE})
-    return found
+            if made_at >= since and profile.merged_into is None:
+                yield _of_profile(fields_of(_encode(profile_fields(profile, workspace))))
+            elif made_at >= since:
+                following, since = f"{key.rpartition('/')[0]}/{profile.merged_into}", made_at
+                break
+        key = following
 
 
 def final_states_are_the_resolvers(live: Mapping[str, Profile], resolved: Resolved) -> list[str]:
@@ -306,7 +340,7 @@ def final_states_are_the_resolvers(live: Mapping[str, Profile], resolved: Resolv
         for key, profile in live.items()
         if key not in expected or to_json(expected[key]) != to_json(profile)
     ]
-    return _few(wrong)
+    return few(wrong)
 
 
 def order_is_kept(published: Published) -> list[str]:
@@ -321,7 +355,7 @@ def order_is_kept(published: Published) -> list[str]:
                 if last.get(line, -1) > offset:
                     wrong.append(f"{role} of {one.source} after that of {last[line]}")
                 last[line] = offset
-    return _few(wrong)
+    return few(wrong)
 
 
 def bad_input_became_what_it_must(published: Published) -> list[str]:
@@ -335,13 +369,13 @@ def bad_input_became_what_it_must(published: Published) -> list[str]:
         if (outcome["outcome"], outcome["reason"]) != (bad.outcome, bad.reason):
             became = f"{outcome['outcome']}, {outcome['reason']}"
             wrong.append(f"{name.decode()} became {became}: {source}")
-    return _few(wrong)
+    return few(wrong)
 
 
 def nothing_is_told(text: str, where: str) -> list[str]:
     """No identifier's and no attribute's value is in a log or in the metrics."""
     lines = text.splitlines()
-    return _few([f"a value in {where}" for line in lines for m in MARKS if m.decode() in line])
+    return few([f"a value in {where}" for line in lines for m in MARKS if m.decode() in line])
 
 
 def readers_agree(first: Published, second: Published) -> list[str]:
@@ -364,6 +398,7 @@ def _why(one: Seen) -> Any:
     return None if header is None else json.loads(header)
 
 
-def _few(wrong: list[str]) -> list[str]:
+def few(wrong: list[str]) -> list[str]:
+    """Return the first of what is wrong, and how many there are besides."""
     more = len(wrong) - MOST
     return [*wrong[:MOST], f"… and {more} more"] if more > 0 else wrong

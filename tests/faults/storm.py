@@ -6,13 +6,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from processor.app import How, build_pipeline
-from processor.codecs.formats import Codecs
-from processor.crash import CrashPoints
-from processor.index.memory import MemoryIndex
-from processor.metrics import Metrics
+from processor.index.tokens import tokens
 from processor.settings import load as load_settings
-from processor.space import Assigned
 from tests.faults import oracle
 from tests.faults.processors import (
     Processor,
@@ -21,15 +16,13 @@ from tests.faults.processors import (
     live_profiles,
 )
 from tests.faults.stage import (
-    INPUTS,
-    PRIORITY,
     SPACE,
-    UNIQUE,
     Stage,
     Supervisor,
     chance_of,
 )
 from tests.faults.strikes import AGAINST_ALL, EVERY, Struck
+from tests.faults.verdict import Left, resolve_again, verdict
 from tests.servers.waiting import eventually
 
 MOST_TRIES = 5
@@ -222,36 +215,14 @@ def check(stage: Stage, published: oracle.Published) -> dict[str, list[str]]:
     """Apply every check to what the reader saw, the topics hold and the store holds."""
     again = oracle.Published(published.inputs, stage.read_again())
     settings = load_settings(stage.config, {})
-    index = MemoryIndex(settings.key())
     client = stage.servers.redis.client
     live = live_profiles(client, stage.group, SPACE)
-    by_token = identifiers_by_token(live, index.token)
-    holders = {
-        by_token.get(t, t.hex()): m for t, m in live_holders(client, stage.group, SPACE).items()
-    }
-    pipeline = build_pipeline(
-        settings, (index, Codecs()), "oracle", Metrics(), (CrashPoints({}), How())
-    )
-    topics = [stage.topics[role] for role in INPUTS]
-    pipeline.assign(
-        [Assigned(t, p, "", None, "") for t in topics for p in range(stage.partitions)], []
-    )
-    resolved = oracle.resolve_again(published, pipeline)
+    by_token = identifiers_by_token(live, tokens(settings.key()))
+    entries = live_holders(client, stage.group, SPACE).items()
+    holders = {SPACE: {by_token.get(t, t.hex()): mpids for t, mpids in entries}}
+    resolved = resolve_again(settings, published)
     logs = "\n".join(processor.log() for processor in stage.processors)
     return {
-        "one outcome each": oracle.one_outcome_each(published),
-        "one outcome each, read in the end": oracle.one_outcome_each(again),
-        "readers agree": oracle.readers_agree(published, again),
-        "order is kept": oracle.order_is_kept(again),
-        "outputs agree": oracle.outputs_agree(published),
-        "bad input": oracle.bad_input_became_what_it_must(published),
-        "changes told once": oracle.changes_are_told_once(published),
-        "changelog is the store": oracle.changelog_is_the_store(published, live),
-        "changelog ends with the highest": oracle.changelog_ends_with_the_highest(again),
-        "graph is valid": oracle.graph_is_valid(live, holders, PRIORITY, UNIQUE),
-        "changes replay": oracle.changes_replay_to_the_records(published, live, index.token),
-        "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
-        "shown": oracle.outputs_show_their_profile(published, resolved, "retail"),
-        "final states": oracle.final_states_are_the_resolvers(live, resolved),
+        **verdict(settings, published, again, Left(live, holders), resolved),
         "logs tell no values": oracle.nothing_is_told(logs, "a log"),
     }

@@ -1,0 +1,174 @@
+"""The checks of the fault suite on a recorded run, and on the same run with one thing wrong.
+
+What a check does not notice here it would not notice under fire either. No server is needed.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+
+from processor.settings import Settings
+from tests.faults.oracle import Published, Resolved, Seen
+from tests.faults.recorded import recorded
+from tests.faults.verdict import Left, resolve_again, verdict
+
+
+class Run(NamedTuple):
+    """A recorded run, and what the reference makes of its input."""
+
+    settings: Settings
+    published: Published
+    left: Left
+    resolved: Resolved
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    settings, published, left = recorded(tmp_path_factory.mktemp("recorded"))
+    return Run(settings, published, left, resolve_again(settings, published))
+
+
+class Wrong(NamedTuple):
+    """One thing that is wrong with what was published to a topic."""
+
+    what: str
+    role: str
+    told_by: str
+    make: Callable[[Sequence[Seen]], Sequence[Seen]]
+
+
+def each(change: Callable[[Seen], Seen | None]) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
+    """Return what changes every record, or drops it."""
+    return lambda seens: [new for one in seens if (new := change(one)) is not None]
+
+
+def doubled(is_meant: Callable[[Seen], bool]) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
+    return lambda seens: [again for one in seens for again in (one,) * (2 if is_meant(one) else 1)]
+
+
+def body(**fields: Any) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
+    """Return what sets *fields* of every JSON value; None takes them out."""
+    gone = {name for name, value in fields.items() if value is None}
+
+    def change(one: Seen) -> Seen:
+        new = {**one.body, **fields}
+        return one._replace(value=_json({k: v for k, v in new.items() if k not in gone}))
+
+    return each(change)
+
+
+def headers(**values: bytes) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
+    """Return what sets headers where they are."""
+    return each(
+        lambda one: one._replace(
+            headers={name: values.get(name, old) for name, old in one.headers.items()}
+        )
+    )
+
+
+def without(*names: str) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
+    return each(
+        lambda one: one._replace(headers={n: v for n, v in one.headers.items() if n not in names})
+    )
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _only(*names: str) -> Callable[[Seen], Seen]:
+    return lambda one: one._replace(value=_json({k: v for k, v in one.body.items() if k in names}))
+
+
+def _is(kind: str) -> Callable[[Seen], bool]:
+    return lambda one: one.body["change"] == kind
+
+
+def _last_of_each(seens: Sequence[Seen]) -> Sequence[Seen]:
+    return list({one.key: one for one in seens}.values())
+
+
+def _first_of_each(seens: Sequence[Seen]) -> Sequence[Seen]:
+    return list({one.key: one for one in reversed(seens)}.values())
+
+
+def _in_no_order(one: Seen) -> Seen:
+    seq = one.body["seq"]
+    return one._replace(value=_json({**one.body, "seq": seq and 1}))
+
+
+EMPTY = each(lambda one: one._replace(value=b""))
+NO_KEY = each(lambda one: one._replace(key=b""))
+REPEATED = doubled(lambda _one: True)
+NONE = each(lambda _one: None)
+KINDS = ("profile_created", "identity_added", "identity_removed")
+
+WRONG = [
+    Wrong("answers of two fields", "responses", "outputs", each(_only("mpid", "resolution"))),
+    Wrong("answers without a resolution", "responses", "outputs", body(resolution=None)),
+    Wrong("answers of another status", "responses", "outputs", body(status=418)),
+    Wrong("answers under no key", "responses", "outputs", NO_KEY),
+    Wrong("answers that are empty objects", "responses", "outputs", each(_only())),
+    Wrong("answers twice", "responses", "outputs agree", REPEATED),
+    Wrong("no answers", "responses", "outputs", NONE),
+    Wrong("batches without a resolution", "enriched", "outputs", without("resolution")),
+    Wrong("batches without an MPID", "enriched", "outputs", without("mpid")),
+    Wrong("batches without the input's headers", "enriched", "outputs", without("class")),
+    Wrong("batches under no key", "enriched", "outputs", NO_KEY),
+    Wrong("batches without events", "enriched", "shown", body(events=None)),
+    Wrong("batches of nobody's attributes", "enriched", "shown", body(user_attributes={"x": "y"})),
+    Wrong("batches without identities", "enriched", "shown", body(user_identities=None)),
+    Wrong("batches that are empty", "enriched", "shown", EMPTY),
+    Wrong("dead letters without their record", "dead_letters", "outputs", EMPTY),
+    Wrong("dead letters without their key", "dead_letters", "outputs", NO_KEY),
+    Wrong("dead letters of a wrong reason", "dead_letters", "outputs", headers(reason=b"dull")),
+    Wrong("dead letters of a wrong detail", "dead_letters", "outputs", headers(detail=b"dull")),
+    Wrong("dead letters tried often", "dead_letters", "outputs", headers(attempts=b"99")),
+    Wrong("dead letters without a time", "dead_letters", "outputs", without("source-timestamp")),
+    Wrong("dead letters lost", "dead_letters", "outputs", NONE),
+    *[
+        Wrong(f"no changes of the kind {kind}", "changes", "changes", make)
+        for kind in KINDS
+        for make in [each(lambda one, kind=kind: None if _is(kind)(one) else one)]
+    ],
+    *[
+        Wrong(f"changes of the kind {kind} twice", "changes", "changes", doubled(_is(kind)))
+        for kind in KINDS
+    ],
+    Wrong("changes of another time", "changes", "changes", body(timestamp_ms=1)),
+    Wrong("changes for another reason", "changes", "changes", body(reason="dull")),
+    Wrong("changes without a cause", "changes", "changes", body(cause={})),
+    Wrong("changes under no key", "changes", "changes", NO_KEY),
+    Wrong("changes without an MPID in headers", "changes", "changes", without("mpid")),
+    Wrong("profiles of other times", "profiles", "changelog", body(created_ms=1)),
+    Wrong("profiles without their MPID", "profiles", "changelog", without("mpid")),
+    Wrong(
+        "profiles of no record", "profiles", "changelog", headers(**{"source-offset": b"999999"})
+    ),
+    Wrong("only the last version of profiles", "profiles", "changelog keeps up", _last_of_each),
+    Wrong("only the first version of profiles", "profiles", "changelog keeps up", _first_of_each),
+    Wrong("all profiles twice", "profiles", "changelog repeats little", REPEATED),
+    Wrong("outcomes for another reason", "outcomes", "outcomes", body(reason="dull")),
+    Wrong("outcomes under no key", "outcomes", "outcomes", NO_KEY),
+    Wrong("outcomes twice", "outcomes", "one outcome each", REPEATED),
+    Wrong("outcomes in no order", "outcomes", "decisions", each(_in_no_order)),
+]
+
+
+def test_a_run_in_which_nothing_is_wrong_is_clean(run: Run):
+    assert set(run.published.by_role) >= {wrong.role for wrong in WRONG}
+    found = verdict(run.settings, run.published, run.published, run.left, run.resolved)
+    assert not any(found.values()), found
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.what)
+def test_what_is_wrong_is_told_by_the_check_that_is_meant_to(run: Run, wrong: Wrong):
+    by_role = {**run.published.by_role, wrong.role: wrong.make(run.published.by_role[wrong.role])}
+    mutated = run.published._replace(by_role=by_role)
+    resolved = run.resolved
+    if wrong.role == "outcomes":  # they are the order of everything
+        resolved = resolve_again(run.settings, mutated)
+    found = verdict(run.settings, mutated, mutated, run.left, resolved)
+    assert found[wrong.told_by], {name: told for name, told in found.items() if told}

@@ -1,0 +1,82 @@
+"""Every check of a run by its name, over what was published and what is left in the store. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from processor.app import How, build_pipeline
+from processor.codecs.formats import Codecs
+from processor.crash import CrashPoints
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.index.memory import MemoryIndex
+from processor.index.tokens import tokens
+from processor.metrics import Metrics
+from processor.pipeline import Pipeline
+from processor.settings import Settings
+from processor.space import Assigned
+from tests.faults import oracle, reference
+from tests.faults.oracle import Published, Resolved
+
+
+class Left(NamedTuple):
+    """What a run left in the store."""
+
+    live: Mapping[str, Profile]
+    """Every document, by profile key."""
+    holders: Mapping[Space, Mapping[Identifier, Iterable[int]]]
+    """Every index entry of each space; one of no identifier of a document has another key."""
+
+
+def verdict(
+    settings: Settings, published: Published, again: Published, left: Left, resolved: Resolved
+) -> dict[str, list[str]]:
+    """Return what each check says of *published*, which was read while the run lasted.
+
+    *again* is the same as read by one that reads everything in the end, *resolved* what the
+    reference makes of it.
+    """
+    token = tokens(settings.key())
+    live = left.live
+    found = {
+        "one outcome each": oracle.one_outcome_each(published),
+        "one outcome each, read in the end": oracle.one_outcome_each(again),
+        "readers agree": oracle.readers_agree(published, again),
+        "order is kept": oracle.order_is_kept(again),
+        "outputs agree": oracle.outputs_agree(published),
+        "bad input": oracle.bad_input_became_what_it_must(published),
+        "changes told once": oracle.changes_are_told_once(published),
+        "changelog is the store": oracle.changelog_is_the_store(published, live),
+        "changelog ends with the highest": oracle.changelog_ends_with_the_highest(again),
+        "changes replay": oracle.changes_replay_to_the_records(published, live, token),
+        "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
+        "outcomes": reference.outcomes_are_the_references(published, resolved),
+        "outputs": reference.outputs_are_the_references(published, resolved),
+        "shown": oracle.outputs_show_their_profile(published, resolved),
+        "changes": reference.changes_are_the_references(published, resolved),
+        "changelog": reference.changelog_is_of_the_reference(published, resolved),
+        "changelog keeps up": reference.changelog_keeps_up(published, resolved),
+        "changelog repeats little": reference.changelog_repeats_little(published),
+        "final states": oracle.final_states_are_the_resolvers(live, resolved),
+    }
+    for space, holders in left.holders.items():
+        mine = {key: p for key, p in live.items() if (p.scope, p.environment) == space}
+        policy = settings.policy(space.scope)
+        found[f"graph of {space.name}"] = oracle.graph_is_valid(
+            mine, holders, policy.priority, policy.unique_ids
+        )
+    return found
+
+
+def resolve_again(settings: Settings, published: Published) -> Resolved:
+    """Return what the reference makes of the input of *published*, in its order."""
+    pipeline = resolver(settings, MemoryIndex(settings.key()), published)
+    return oracle.resolve_again(published, pipeline)
+
+
+def resolver(settings: Settings, index: MemoryIndex, published: Published) -> Pipeline:
+    """Return the pipeline that is the reference: over an empty index in memory."""
+    edge, test_build = (index, Codecs()), (CrashPoints({}), How())
+    pipeline = build_pipeline(settings, edge, "oracle", Metrics(), test_build)
+    partitions = sorted({(topic, partition) for topic, partition, _ in published.inputs})
+    pipeline.assign([Assigned(t, p, "", None, "") for t, p in partitions], [])
+    return pipeline
