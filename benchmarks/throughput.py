@@ -28,7 +28,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import confluent_kafka
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
 from benchmarks.batches import batches, uuid_of
 from tests.servers import redis as redis_server
@@ -227,7 +227,7 @@ class Stage:
         )
         reader.assign(
             [
-                TopicPartition(f"{stem}-enriched", p, OFFSET_END)
+                TopicPartition(f"{stem}-enriched", p, OFFSET_BEGINNING)
                 for p in range(self.options.partitions)
             ]
         )
@@ -245,6 +245,15 @@ class Stage:
 
     def _send(
         self, topic: str, sent: dict[tuple[int, int], float], started: Event, ended: Event
+    ) -> None:
+        """Send batches; whatever happens, say so in the end."""
+        try:
+            self._send_steadily(topic, sent, started)
+        finally:
+            ended.set()
+
+    def _send_steadily(
+        self, topic: str, sent: dict[tuple[int, int], float], started: Event
     ) -> None:
         """Send a batch, and when it has come out the others; note when the counted ones went."""
         producer = Producer(
@@ -278,7 +287,6 @@ class Stage:
             else:
                 producer.produce(topic, value, key, on_delivery=delivered)
         producer.flush(30)
-        ended.set()
 
     def _receive(
         self, reader: Consumer, started: Event, ended: Event
