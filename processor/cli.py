@@ -169,13 +169,20 @@ def profile(
     is_flag=True,
     help="Derive the index anew under changed identity settings; conflicts are settled and told.",
 )
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Also where the index has more profiles than the topic, or records are under way.",
+)
 @click.pass_obj
-def restore(environ: Environ, config: Path, *, wait: bool, reindex: bool) -> None:
+def restore(
+    environ: Environ, config: Path, *, wait: bool, reindex: bool, accept_loss: bool
+) -> None:
     """Rebuild the index from the profiles topic."""
     from processor.commands.restore import How  # noqa: PLC0415
     from processor.commands.restore import restore as command  # noqa: PLC0415
 
-    command(config, environ, How(wait=wait, reindex=reindex))
+    command(config, environ, How(wait=wait, reindex=reindex, accept_loss=accept_loss))
 
 
 @idstream.command()

@@ -19,6 +19,7 @@ from processor.codecs.registry import Registry, open_codecs
 from processor.commands.failure import Failure
 from processor.commands.progress import progress
 from processor.commands.rebuilding import REGISTRY_AWAY, Reading, outputs_of
+from processor.commands.suspicions import check_any, check_settled, check_whole, surveyed
 from processor.crash import CrashPoints
 from processor.identity.model import Space
 from processor.identity.view import Edit
@@ -44,6 +45,8 @@ class How(Struct, frozen=True):
 
     wait: bool = False
     reindex: bool = False
+    accept_loss: bool = False
+    """Also where the index is better than what would take its place."""
 
 
 class _Servers(Struct, frozen=True):
@@ -70,9 +73,16 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
             raise Failure(str(error)) from None
         _tell_foreign(standing)
         owner = servers.group.owner()
+        live = surveyed(servers.generations, servers.settings.spaces(), standing)
+        if not how.accept_loss:
+            check_settled(live, standing)
         spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
         servers.reach("restore_begun")
         _read(servers, spaces)
+        if not how.accept_loss:
+            built = {space: one.rebuilding for space, one in spaces.items()}
+            check_whole(servers.generations, built, live, standing)
+            check_any(built, standing)
         _settle(servers, spaces, standing, how)
         servers.reach("before_restore_switch")
         _check_unchanged(servers.group, standing)
@@ -199,7 +209,7 @@ def _in_formats(settings: Settings, outputs: list[Output]) -> list[Output]:
     codecs = open_codecs(registry, settings.avro_topics(), lambda _away: False)
     if codecs is None:
         raise Failure(REGISTRY_AWAY)
-    return codecs.written(outputs, settings.rules().formats)
+    return codecs.written(outputs)
 
 
 def _tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[Verdict]) -> None:

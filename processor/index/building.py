@@ -69,6 +69,11 @@ class Rebuilding:
             if isinstance(record, Tombstone):
                 self._erased.add(record.mpid)
 
+    @property
+    def erased(self) -> int:
+        """How many profiles were erased at some time."""
+        return len(self._erased)
+
     def finish(self) -> None:
         """Take away what stood for erased profiles."""
         erased = sorted(self._erased)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
-from processor.index import keys, verdicts
+from processor.index import keys, verdicts, wire
 from processor.index.connection import Connection, Timeouts, load_script
 from processor.index.tokens import tokens
 from processor.index.wire import binary
@@ -22,6 +22,7 @@ _BEGIN = load_script("begin")
 _PEEK = load_script("peek")
 _BUILD = load_script("build")
 _MARK = load_script("mark")
+_SURVEY = load_script("survey")
 _SWITCH = load_script("switch")
 _FORGET = load_script("forget")
 
@@ -65,6 +66,23 @@ class Life(Struct, frozen=True):
     rows: tuple[Start, ...]
 
 
+class Standing(Struct, frozen=True):
+    """What the live generation holds of one row; topic_id '' where it does not know the row."""
+
+    topic_id: str
+    cursor: int | None
+    chunks: tuple[tuple[int, bytes], ...]
+
+
+class Survey(Struct, frozen=True):
+    """The live generation of a space, as a rebuild finds it."""
+
+    seq: int
+    shape: str
+    rows: dict[RowKey, Standing]
+    number: str
+
+
 class Generations:
     """The generations of every space on one Redis server or cluster."""
 
@@ -98,6 +116,32 @@ class Generations:
         if reply[0] == b"other_shape":
             raise OtherShape(reply[1].decode())
         return Building(self, space, reply[1].decode())
+
+    def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
+        """Return what the live generation holds of *rows*."""
+        _, seq, shape, number, states = self._run(_SURVEY, space, ([keys.row(r) for r in rows],))
+        return Survey(
+            seq=int(seq),
+            shape=shape.decode(),
+            rows={
+                row: Standing(
+                    topic_id=topic_id.decode(),
+                    cursor=int(cursor) if cursor else None,
+                    chunks=tuple(map(wire.chunk_of, chunks)),
+                )
+                for row, (topic_id, cursor, chunks) in zip(rows, states, strict=True)
+            },
+            number=number.decode(),
+        )
+
+    def count(self, space: Space, number: str, most: int) -> int:
+        """Return how many documents a generation holds; exact where they are more than *most*."""
+        base = f"{keys.control(self._prefix, space)}:{number}:p:"
+        count = sum(map(len, self._connection.slices(base, _SLICE)))
+        if count <= most:
+            return count
+        # A scan may tell a key twice.
+        return len(set(chain.from_iterable(self._connection.slices(base, _SLICE))))
 
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""

@@ -149,12 +149,18 @@ def row_state(row: RowKey, state: Sequence[object]) -> RowState:
         epoch=int(epoch),
         cursor=int(cursor) if isinstance(cursor, bytes) else None,
         config=config.decode(),
-        chunks=tuple(_chunk(chunk) for chunk in chunks),
+        chunks=tuple(chunk_of(one) for one in chunks),
         owed=tuple(sorted(map(keys.mpid_of, owed))),
         taken=int(taken or 0),
         alone=int(-1 if alone is None else alone),
         tries=int(tries or 0),
     )
+
+
+def chunk_of(stored: bytes) -> tuple[int, bytes]:
+    """Return a chunk of a journal and the seq of its commit."""
+    seq, _, chunk = stored.partition(b":")
+    return int(seq), chunk
 
 
 def pairs(flat: Sequence[bytes | None]) -> Iterable[tuple[bytes, bytes | None]]:
@@ -202,8 +208,3 @@ def _advance(advance: RowAdvance) -> tuple[str, str, str, str, Raw]:
         str(advance.cursor),
         binary(advance.chunk),
     )
-
-
-def _chunk(stored: bytes) -> tuple[int, bytes]:
-    seq, _, chunk = stored.partition(b":")
-    return int(seq), chunk

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 from processor.index.building import Rebuilding
-from processor.index.generations import Generations, Life, OtherShape, Start, Superseded
+from processor.index.generations import Generations, Life, OtherShape, Standing, Start, Superseded
 from processor.index.rebuild import Tombstone, rebuild
 from processor.index.redis import RedisIndex
 from processor.space import Ask, Fenced, LostWrites, RowClaim, begun, unfinished
@@ -22,6 +22,7 @@ from tests.contract.people import (
     OWNER,
     ROW,
     SPACE,
+    advance,
     claim,
     is_lookup,
     profile,
@@ -169,6 +170,23 @@ def test_spaces_of_other_groups_and_other_settings_are_refused(servers):
         generations.begin(SPACE, OWNER, "another")
     assert generations.begin(SPACE, OWNER, "a shape").number == "2"
     assert generations.begin(SPACE, OWNER, "another", is_new=True).number == "3"
+
+
+def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):
+    index, generations = servers
+    assert generations.survey(SPACE, [ROW]).rows[ROW] == Standing("", None, ())
+    epochs = claim(index, ROW, OTHER_ROW)
+    for at in range(2):
+        advances = [advance(epochs[ROW], at or None, at + 1, chunk=b"chunk:%d" % at)]
+        store(index, profile(at, Identifier("email", str(at))), advances=advances)
+
+    survey = generations.survey(SPACE, [ROW, OTHER_ROW])
+
+    assert survey.rows[ROW] == Standing("id-1", 2, ((2, b"chunk:0"), (3, b"chunk:1")))
+    assert survey.rows[OTHER_ROW] == Standing("id-1", None, ())
+    assert (survey.seq, survey.shape) == (3, "")
+    assert [generations.count(SPACE, survey.number, most) for most in (0, 2, 9)] == [2, 2, 2]
+    assert generations.count(SPACE, "7", 0) == 0
 
 
 @pytest.mark.parametrize("is_new", [True, False])

@@ -119,6 +119,52 @@ def test_other_settings_are_refused_until_the_index_is_derived_anew(deployment: 
     deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
 
 
+def test_a_topic_that_has_fewer_profiles_than_the_index_does_not_replace_it(deployment: Deployment):
+    deployment.produce(300)
+    deployment.run_to_the_end()
+    before = deployment.state()
+    deployment.kafka.empty(deployment.topics["profiles"], partitions=(0, 2))
+
+    refused = deployment.restore("--wait")
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    left = {m.key() for m in deployment.kafka.read(deployment.topics["profiles"])}
+    assert f"has {len(left)} profiles of space retail/production" in line
+    assert f"the index has {len(before[0])}" in line
+    assert "--accept-loss" in line
+    assert deployment.state() == before
+
+    deployment.kafka.empty(deployment.topics["profiles"], partitions=(1,))
+    deployment.node.client.flushall()
+    refused = deployment.restore("--wait")
+    assert refused.returncode == 1
+    assert "no profiles of space retail/production, but committed offsets" in refused.stderr
+    assert deployment.restore("--wait", "--accept-loss").returncode == 0
+    deployment.produce(50)
+    deployment.run_to_the_end()
+
+
+def test_records_under_way_are_settled_before_a_sound_index_is_restored(deployment: Deployment):
+    deployment.produce(300)
+    deployment.run_to_the_end()
+    deployment.produce(100)
+    deployment.processor.start(IDSTREAM_CRASH_AT="before_kafka_commit")
+    assert deployment.processor.wait() == -9
+    before = deployment.state()
+
+    refused = deployment.restore("--wait")
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert "records are under way: the index of space retail/production lost nothing" in line
+    assert deployment.state() == before
+
+    deployment.run_to_the_end()
+    before = deployment.state()
+    done = deployment.restore("--wait")
+    assert done.returncode == 0, done.stderr
+    assert deployment.state() == before
+
+
 OTHER = '["customerid", "ios_idfv"]'
 
 

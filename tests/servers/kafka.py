@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -53,6 +54,12 @@ class Kafka:
         settings = {key.replace("_", "."): value for key, value in config.items()}
         self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
         eventually(lambda: self._has_leaders(name, partitions))
+
+    def empty(self, topic: str, partitions: Iterable[int]) -> None:
+        """Delete every record of *partitions*, as a retention does."""
+        ends = [TopicPartition(topic, partition, OFFSET_END) for partition in partitions]
+        for done in self.admin.delete_records(ends).values():
+            done.result(30)
 
     def _has_leaders(self, topic: str, partitions: int) -> bool:
         known = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
