@@ -29,11 +29,17 @@ class Bad(NamedTuple):
 
 
 def load(
-    seed: int, batches: int, requests: int, bad: float = 0.02, repeats: float = 0.2
+    seed: int,
+    batches: int,
+    requests: int,
+    bad: float = 0.02,
+    repeats: float = 0.2,
+    variety: float = 0.0,
 ) -> Iterator[Sent]:
     """Yield *batches* and *requests*, mixed, about people who share devices; *seed* fixes them.
 
-    *repeats* is the share of batches with a ``source_request_id``, some of which are used twice.
+    *repeats* is the share of batches with a ``source_request_id``, some of which are used twice;
+    *variety* that of records which need the whole configuration of a ``Stage`` (``_varied``).
     """
     chance = random.Random(seed)
     people = max(50, batches // 20)
@@ -44,6 +50,8 @@ def load(
         key = f"k{person}".encode()
         if chance.random() < bad:
             yield _bad(chance, topic, key)
+        elif variety and chance.random() < variety:
+            yield _varied(chance, topic, key, person)
         elif topic == "event-batches":
             yield Sent(topic, key, _json(_batch(chance, number, person, repeats)))
         else:
@@ -84,6 +92,92 @@ def _request(chance: random.Random, number: int, person: int) -> dict[str, Any]:
 
 def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+# ---- variety ----------------------------------------------------------------------------------
+
+FIRST_MPID = 10_000
+"""People whom batches name by MPID have this one and the next: requests can modify them."""
+OUTLET = (("input", b"outlet"),)
+
+
+def _varied(chance: random.Random, topic: str, key: bytes, person: int) -> Sent:
+    """Return a record of the other workspace or environment, or one that moves or refuses."""
+    kinds = [_elsewhere, _outlet, _outlet]
+    kinds += [_named, _crowded] if topic == "event-batches" else [_modify, _modify]
+    kinds.append(_blocked)
+    record, headers = chance.choice(kinds)(chance, topic, person)
+    return Sent(topic, key, _json(record), headers)
+
+
+Made = tuple[dict[str, Any], Headers]
+
+
+def _about(topic: str, **identities: str) -> dict[str, Any]:
+    """Return a batch or a request about *identities*; a device is one of device_info."""
+    if topic == "identity-requests":
+        return {
+            "request_type": "identify",
+            "request_id": "r",
+            "environment": "production",
+            "known_identities": identities,
+        }
+    devices = {kind: v for kind, v in identities.items() if kind == "ios_idfv"}
+    return {
+        "environment": "production",
+        "events": [{"event_type": "session_start", "data": {}}],
+        "device_info": devices,
+        "user_identities": {kind: v for kind, v in identities.items() if kind not in devices},
+    }
+
+
+def _elsewhere(_chance: random.Random, topic: str, person: int) -> Made:
+    """The same people in development: they are others."""
+    record = _about(topic, ios_idfv=f"device-{person // 2}", email=f"mail-{person}")
+    return {**record, "environment": "development"}, ()
+
+
+def _outlet(chance: random.Random, topic: str, person: int) -> Made:
+    """The workspace that merges: each record holds one or two of a person's identifiers."""
+    person %= 40  # few, so that their profiles meet
+    all_of_them = {
+        "customer_id": f"customer-{person}",
+        "email": f"mail-{chance.randrange(person + 1)}",
+        "ios_idfv": f"device-{person // 2}-{chance.randrange(2)}",
+    }
+    chosen = chance.sample(sorted(all_of_them), chance.randrange(1, 3))
+    return _about(topic, **{kind: all_of_them[kind] for kind in chosen}), OUTLET
+
+
+def _named(chance: random.Random, topic: str, person: int) -> Made:
+    """A batch with an MPID of its sender's choice, which requests can modify then."""
+    mpid = FIRST_MPID + person % 20
+    batch = _about(topic, email=f"mail-{chance.randrange(person + 1)}")
+    return {**batch, "mpid": mpid, "user_attributes": {"kind": "secret-named"}}, ()
+
+
+def _crowded(_chance: random.Random, topic: str, person: int) -> Made:
+    """A device that everybody uses: it gets more holders than it may have."""
+    return _about(topic, ios_idfv="device-shop", customer_id=f"customer-{person}"), ()
+
+
+def _modify(chance: random.Random, _topic: str, person: int) -> Made:
+    """A change of an address, to one that somebody else may have: that moves it."""
+    new = f"mail-{chance.randrange(person + 1)}" if chance.random() < 0.8 else None
+    request = {
+        "request_type": "modify",
+        "request_id": "r",
+        "environment": "production",
+        "mpid": str(FIRST_MPID + chance.randrange(20)),
+        "identity_changes": [{"identity_type": "email", "old_value": None, "new_value": new}],
+    }
+    return request, ()
+
+
+def _blocked(chance: random.Random, topic: str, person: int) -> Made:
+    """An address that is none."""
+    record = _about(topic, email="mail-blocked", ios_idfv=f"device-{person // 2}")
+    return record, chance.choice([(), OUTLET])
 
 
 # ---- bad input --------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def _settings(folder: Path) -> Settings:
 def _inputs() -> dict[Source, Record]:
     inputs: dict[Source, Record] = {}
     offsets: dict[tuple[str, int], int] = defaultdict(int)
-    for number, sent in enumerate(load(3, 1200, 400, bad=0.05)):
+    for number, sent in enumerate(load(3, 1200, 400, bad=0.05, variety=0.3)):
         topic = "batches" if sent.topic == "event-batches" else "requests"
         partition = sum(sent.key or b"") % PARTITIONS
         offset = offsets[topic, partition]

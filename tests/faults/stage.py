@@ -18,7 +18,6 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from processor.identity.model import Space
 from processor.outcome import Record
 from tests.faults import oracle
 from tests.faults.load import load
@@ -32,9 +31,6 @@ from tests.servers.redis import Node as RedisNode
 from tests.servers.redis import find_binary
 from tests.servers.waiting import eventually
 
-SPACE = Space("retail", "production")
-PRIORITY = ("customerid", "email", "ios_idfv")
-UNIQUE = ("customerid", "email")
 INPUTS = ("batches", "requests")
 OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
 SESSION_S = 3.0
@@ -55,14 +51,26 @@ url = "redis://127.0.0.1:{redis}/0"
 prefix = "{group}"
 [observability]
 port = 0
+[limits]
+max_holders = 3
 [workspaces.retail]
 strategy = "profile_isolation"
 priority = ["customerid", "email", "ios_idfv"]
 login_ids = ["customerid", "email"]
 unique_ids = ["customerid", "email"]
+blocked_values = ["mail-blocked"]
+[workspaces.outlet]
+strategy = "flat_matching"
+max_merges = 3
+[workspaces.outlet.identifiers]
+customer_id = {{ limit = 1 }}
+email = {{ limit = 2, blocked = ["mail-blocked"] }}
+ios_idfv = {{ limit = 2 }}
 [inputs.default]
 workspace = "retail"
 source = "custom_feed"
+[inputs.outlet]
+workspace = "outlet"
 """
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""

@@ -16,7 +16,6 @@ from tests.faults.processors import (
     live_profiles,
 )
 from tests.faults.stage import (
-    SPACE,
     Stage,
     Supervisor,
     chance_of,
@@ -25,6 +24,8 @@ from tests.faults.strikes import AGAINST_ALL, EVERY, Struck
 from tests.faults.verdict import Left, resolve_again, verdict
 from tests.servers.waiting import eventually
 
+VARIETY = 0.3
+"""The share of the load that is none of a single workspace's visitors, see ``load``."""
 MOST_TRIES = 5
 """How often a fault is tried that does not hit."""
 
@@ -176,7 +177,9 @@ def _produce(stage: Stage, weather: Weather, part: int) -> None:
     """Produce the whole load; while faults last, a tenth of it again, of other people."""
     share = 1 if part == 0 else 10
     counts = max(20, weather.batches // share), max(4, weather.requests // share)
-    stage.produce(weather.seed * 1000 + part, counts, weather.rate, bad=weather.bad)
+    stage.produce(
+        weather.seed * 1000 + part, counts, weather.rate, bad=weather.bad, variety=VARIETY
+    )
 
 
 def _let_finish(stage: Stage, supervisor: Supervisor) -> list[str]:
@@ -216,10 +219,13 @@ def check(stage: Stage, published: oracle.Published) -> dict[str, list[str]]:
     again = oracle.Published(published.inputs, stage.read_again())
     settings = load_settings(stage.config, {})
     client = stage.servers.redis.client
-    live = live_profiles(client, stage.group, SPACE)
-    by_token = identifiers_by_token(live, tokens(settings.key()))
-    entries = live_holders(client, stage.group, SPACE).items()
-    holders = {SPACE: {by_token.get(t, t.hex()): mpids for t, mpids in entries}}
+    live, holders = {}, {}
+    for space in settings.spaces():
+        mine = live_profiles(client, stage.group, space)
+        by_token = identifiers_by_token(mine, tokens(settings.key()))
+        entries = live_holders(client, stage.group, space).items()
+        holders[space] = {by_token.get(t, t.hex()): mpids for t, mpids in entries}
+        live.update(mine)
     resolved = resolve_again(settings, published)
     logs = "\n".join(processor.log() for processor in stage.processors)
     return {

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
+from processor.identity.profile import Profile
 from processor.settings import Settings
 from tests.faults.oracle import Published, Resolved, Seen
 from tests.faults.recorded import recorded
@@ -103,7 +105,15 @@ EMPTY = each(lambda one: one._replace(value=b""))
 NO_KEY = each(lambda one: one._replace(key=b""))
 REPEATED = doubled(lambda _one: True)
 NONE = each(lambda _one: None)
-KINDS = ("profile_created", "identity_added", "identity_removed")
+KINDS = (
+    "profile_created",
+    "profile_merged",
+    "profile_orphaned",
+    "identity_added",
+    "identity_removed",
+    "identity_moved",
+    "violation",
+)
 
 WRONG = [
     Wrong("answers of two fields", "responses", "outputs", each(_only("mpid", "resolution"))),
@@ -159,6 +169,7 @@ WRONG = [
 
 def test_a_run_in_which_nothing_is_wrong_is_clean(run: Run):
     assert set(run.published.by_role) >= {wrong.role for wrong in WRONG}
+    assert {one.body["change"] for one in run.published.by_role["changes"]} == set(KINDS)
     found = verdict(run.settings, run.published, run.published, run.left, run.resolved)
     assert not any(found.values()), found
 
@@ -172,3 +183,62 @@ def test_what_is_wrong_is_told_by_the_check_that_is_meant_to(run: Run, wrong: Wr
         resolved = resolve_again(run.settings, mutated)
     found = verdict(run.settings, mutated, mutated, run.left, resolved)
     assert found[wrong.told_by], {name: told for name, told in found.items() if told}
+
+
+def left_wrong(run: Run, profile: Profile, **fields: Any) -> dict[str, list[str]]:
+    """Return what is told of the run if *profile* were left in the store with other fields."""
+    key = f"{profile.scope}/{profile.environment}/{profile.mpid}"
+    live = {**run.left.live, key: replace(profile, **fields)}
+    left = run.left._replace(live=live)
+    return verdict(run.settings, run.published, run.published, left, run.resolved)
+
+
+def one_of(run: Run, space: str, is_meant: Callable[[Profile], Any]) -> Profile:
+    profiles = run.left.live.values()
+    return next(p for p in profiles if f"{p.scope}/{p.environment}" == space and is_meant(p))
+
+
+def test_more_identities_than_a_type_may_have_are_told(run: Run):
+    profile = one_of(run, "outlet/production", lambda p: p.identities)
+    more = [replace(profile.identities[0], value=f"customer-{number}") for number in range(4)]
+    found = left_wrong(run, profile, identities=(*profile.identities, *more))
+    assert found["limits of outlet/production"]
+    assert found["graph of outlet/production"]
+
+
+def test_more_identities_than_a_profile_may_have_are_told(run: Run):
+    profile = one_of(run, "retail/development", lambda p: p.identities)
+    found = left_wrong(run, profile, identities=profile.identities * 201)
+    assert found["limits of retail/development"]
+
+
+def test_an_identifier_with_too_many_holders_is_told(run: Run):
+    profile = one_of(run, "retail/production", lambda p: p.identities)
+    device = replace(profile.identities[0], identity_type="ios_idfv", value="device-x")
+    live = {
+        f"retail/production/{mpid}": replace(profile, mpid=mpid, identities=(device,))
+        for mpid in range(31)
+    }
+    left = run.left._replace(live=live)
+    found = verdict(run.settings, run.published, run.published, left, run.resolved)
+    assert found["limits of retail/production"] == ["31 holders of a ios_idfv"]
+
+
+@pytest.mark.parametrize("pointer", [1, None], ids=["to nobody", "lost"])
+def test_a_merge_that_leads_nowhere_is_told(run: Run, pointer: int | None):
+    merged = one_of(run, "outlet/production", lambda p: p.merged_into)
+    found = left_wrong(run, merged, merged_into=pointer)
+    assert found["merges of outlet/production"]
+
+
+def test_a_merge_that_the_survivor_does_not_know_is_told(run: Run):
+    survivor = one_of(run, "outlet/production", lambda p: p.absorbed)
+    assert left_wrong(run, survivor, absorbed=())["merges of outlet/production"]
+
+
+@pytest.mark.parametrize("space", ["retail/production", "outlet/production"])
+def test_entries_that_are_not_those_of_the_documents_are_told(run: Run, space: str):
+    holders = {s: held if s.name != space else {} for s, held in run.left.holders.items()}
+    left = run.left._replace(holders=holders)
+    found = verdict(run.settings, run.published, run.published, left, run.resolved)
+    assert found[f"graph of {space}"]

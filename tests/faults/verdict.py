@@ -14,7 +14,7 @@ from processor.metrics import Metrics
 from processor.pipeline import Pipeline
 from processor.settings import Settings
 from processor.space import Assigned
-from tests.faults import oracle, reference
+from tests.faults import graph, oracle, reference
 from tests.faults.oracle import Published, Resolved
 
 
@@ -64,6 +64,8 @@ def verdict(
         found[f"graph of {space.name}"] = oracle.graph_is_valid(
             mine, holders, policy.priority, policy.unique_ids
         )
+        found[f"limits of {space.name}"] = graph.limits_hold(mine, policy)
+        found[f"merges of {space.name}"] = graph.merges_lead_to_survivors(mine)
     return found
 
 
