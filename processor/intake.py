@@ -40,6 +40,8 @@ class Work(Struct, gc=False):
     call: IdentityCall | None
     ask: Ask
     time_ms: int = 0
+    form: Format = "json"
+    """What the value was read as."""
 
 
 class Unasked(Struct, gc=False):
@@ -51,6 +53,7 @@ class Unasked(Struct, gc=False):
     call: IdentityCall | None = None
     error: tuple[int, str, str] | None = None
     """For an identity request: (status, code, message)."""
+    form: Format = "json"
 
 
 class Rejected(Struct, gc=False):
@@ -109,7 +112,7 @@ class Intake(Struct, frozen=True):
         rules = self.rules.inputs.get(name)
         if rules is None or (rules.topics and record.topic not in rules.topics):
             return DeadLetter("unknown_input", "header input names no input of this topic")
-        usual = rules.format or self.rules.formats.get(record.topic, "json")
+        usual = self._usual_format(rules, record.topic)
         if content_type is None:
             return rules, usual
         form = _format(content_type)
@@ -121,6 +124,12 @@ class Intake(Struct, frozen=True):
                 f"header content-type: only application/json and {AVRO_TYPE} are read",
             )
         return rules, form
+
+    def _usual_format(self, rules: InputRules, topic: str) -> Format:
+        """Return what values are without a content type: an input speaks for its batches only."""
+        if rules.format is not None and topic in self.rules.batch_topics:
+            return rules.format
+        return self.rules.formats.get(topic, "json")
 
     def _take_batch(self, record: Record, rules: InputRules, form: Format) -> Taken:
         workspace = rules.workspace
@@ -137,8 +146,9 @@ class Intake(Struct, frozen=True):
         time_ms = self._time_ms(record, batch.time_ms)
         if rules.protection == "read_only":
             if claim is None:
-                return Unasked(record, rules, batch=batch)
-            return Work(record, rules, space, None, batch, None, Ask(claim=claim), time_ms)
+                return Unasked(record, rules, batch=batch, form=form)
+            ask = Ask(claim=claim)
+            return Work(record, rules, space, None, batch, None, ask, time_ms, form)
         kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
         request = IdentityRequest(
             action="batch",
@@ -156,7 +166,7 @@ class Intake(Struct, frozen=True):
 
     def _take_request(self, record: Record, rules: InputRules, form: Format) -> Taken:
         workspace = rules.workspace
-        opener = self.codecs.requests["json" if form == "segment" else form]
+        opener = self.codecs.requests[form]
         call = decode_request(record.value, workspace.keys, self.rules.limits, opener)
         if isinstance(call, DeadLetter):
             return Rejected(record, call)

@@ -46,8 +46,8 @@ class Output(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
-    as_received: bool = False
-    """The value is an input's own bytes: it goes out in whatever format it came."""
+    as_received: str | None = None
+    """The format of a value that is an input's own bytes, and goes out as it came."""
 
 
 class Outcome(NamedTuple):

@@ -172,7 +172,7 @@ class Pipeline:
         for settled in self.settle(records):
             settled.add_outputs(outputs)
         outputs += self._republished()
-        return self._setting.codecs.written(outputs, self._setting.rules.formats)
+        return self._setting.codecs.written(outputs)
 
     def apart(self, records: Sequence[Record]) -> Lots:
         """Return *records* in lots that are to be committed one by one; () where there is no need.
@@ -206,7 +206,7 @@ class Pipeline:
         """Trim journals and notice lost writes; return documents to publish again."""
         for session in self._sessions.values():
             session.check()
-        return self._setting.codecs.written(self._republished(), self._setting.rules.formats)
+        return self._setting.codecs.written(self._republished())
 
     # ---- the transaction --------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from processor.intake import Rejected, Taken, Unasked, Work
 from processor.outcome import Outcome, Output, Record
 from processor.profiles.batch import IdentityCall
 from processor.profiles.document import profile_key, to_json
-from processor.rules import WorkspaceRules
+from processor.rules import Format, WorkspaceRules
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -124,7 +124,7 @@ def _dead_letter(rejected: Rejected) -> Settled:
 def _unasked(unasked: Unasked) -> Settled:
     record = unasked.record
     if unasked.call is None:
-        return Settled(record, Outcome("forwarded"), _as_received(record))
+        return Settled(record, Outcome("forwarded"), _as_received(record, unasked.form))
     workspace = unasked.rules.workspace
     assert unasked.error is not None
     value = encode.error_response(
@@ -168,7 +168,7 @@ def _response(
 def _forwarded(work: Work, decided: Decided, resolution: bytes | None) -> Output:
     record, profile = work.record, decided.profile
     if profile is None:
-        return _as_received(record)
+        return _as_received(record, work.form)
     assert work.batch is not None
     assert resolution is not None
     headers = (
@@ -184,11 +184,11 @@ def _forwarded(work: Work, decided: Decided, resolution: bytes | None) -> Output
     )
 
 
-def _as_received(record: Record) -> Output:
+def _as_received(record: Record, form: Format) -> Output:
     """Return a read_only batch: byte for byte, under its own key (semantics §8)."""
     kept = tuple(h for h in record.headers if h[0] == "content-type")
     headers = (*_headers(record), *kept)
-    return Output("enriched", record.key, record.value, headers, as_received=True)
+    return Output("enriched", record.key, record.value, headers, as_received=form)
 
 
 def _headers(record: Record) -> Headers:

@@ -28,6 +28,8 @@ _SINGLE_OBJECT: Final = b"\xc3\x01"
 _ID_END: Final = 5
 _FINGERPRINT_END: Final = 10
 
+MOST_SCHEMAS: Final = 1000
+"""How many schemas of others are remembered; with more, all are asked for anew."""
 UNKNOWN_ID: Final = "the schema registry has no schema of this id"
 
 _encode = msgspec.json.Encoder().encode
@@ -80,14 +82,14 @@ class AvroReader:
             raise Fault("the value is null (a tombstone)", "malformed")
         if len(value) > max_bytes:
             raise Fault("the value is larger than limits.max_record_bytes", "oversize")
-        return _fields(self._record(value))
+        return _fields(self._record(value), max_bytes)
 
     def to_json(self, value: bytes) -> bytes:
         """Return the JSON form of *value*, or raise Fault; fields that have nothing to say are out.
 
         For readers of outputs. Fields that are always there are there.
         """
-        fields = _fields(self._record(value))
+        fields = _fields(self._record(value), None)
         nulls = {name: Raw(b"null") for name in required_nulls(self._own.schema)}
         return _encode({**nulls, **fields})
 
@@ -128,6 +130,8 @@ class AvroReader:
             known = self._foreign(schema_id, self._writers)
             if known is None:
                 raise Fault(UNKNOWN_ID, "schema_not_found")
+            if len(self._by_id) >= MOST_SCHEMAS:
+                self._by_id.clear()
             self._by_id[schema_id] = known
         if isinstance(known, str):
             raise Fault(known, "undecodable")
@@ -182,16 +186,21 @@ class AvroWriter:
         return stream.getvalue()
 
 
-def _fields(record: dict[str, Any]) -> Fields:
-    fields = {}
+def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:
+    """Return *record* as JSON has it, which may be many times as long: at most *max_bytes*."""
+    fields, length = {}, 0
     other: dict[str, bytes] = record.pop(OTHER_FIELDS)
     for name, value in record.items():
         if value is None:
             continue
         if type(value) is bytes:
+            length += len(value)
             fields[name] = _embedded(value, name)
             continue
         data = _encode(value)
+        length += len(data)
+        if max_bytes is not None and length > max_bytes:
+            raise Fault("the value is larger than limits.max_record_bytes as JSON", "oversize")
         if b"null" in data and not _is_finite(value):  # NaN, say, has no JSON form but null
             raise Fault(f"{name}: holds a number that is not finite", "undecodable")
         fields[name] = Raw(data)

@@ -13,7 +13,15 @@ import msgspec
 from processor.codecs.schemas import Schema, parsed
 
 MAX_SCHEMA_BYTES: Final = 262_144
+MAX_PLAIN_BYTES: Final = 65_536
+"""Of what is left of a schema: fastavro puts much of it into the message of each record's error."""
 MAX_SCHEMA_DEPTH: Final = 64
+MAX_BRANCHES: Final = 64
+"""Of a union: resolving a value compares the type that it has with each of the reader's."""
+
+_KEYS: Final = ("type", "name", "namespace", "fields", "items", "values", "symbols", "size")
+"""What reading needs. Nothing else gets through: fastavro trusts keys of its own, if it finds them,
+to hold what it has parsed before."""
 
 MAX_EXCESS: Final = 4096
 STEPS_A_BYTE: Final = 8
@@ -40,7 +48,7 @@ class Unusable(Exception):
 
 
 def read_schema(text: str) -> Schema:
-    """Return the parsed writer schema that *text* holds, without its logical types."""
+    """Return the parsed writer schema that *text* holds: types and names, nothing logical."""
     if len(text) > MAX_SCHEMA_BYTES:
         raise Unusable("the writer schema is too large")
     try:
@@ -55,6 +63,8 @@ def _plain(schema: Any) -> Any:  # noqa: ANN401 - JSON
     plain, _ = _Walk().of(schema, "")
     if not isinstance(plain, dict) or plain["type"] != "record":
         raise Unusable("the writer schema is no record")
+    if len(msgspec.json.encode(plain)) > MAX_PLAIN_BYTES:
+        raise Unusable("the writer schema is too large")
     return plain
 
 
@@ -68,17 +78,19 @@ class _Cost(NamedTuple):
 
 
 class _Walk:
-    """Walks a schema: leaves logical types out, refuses what data could abuse."""
+    """Walks a schema: leaves out all but types and names, refuses what data could abuse."""
 
     def __init__(self) -> None:
         self._open: set[str] = set()
         self._known: dict[str, _Cost] = {}
 
     def of(self, schema: Any, namespace: str) -> tuple[Any, _Cost]:  # noqa: ANN401 - JSON
-        """Return *schema* without logical types and documentation, and what its data cost."""
+        """Return the types and names of *schema*, and what its data cost."""
         if isinstance(schema, str):
             return schema, self._called(schema, namespace)
         if isinstance(schema, list):
+            if len(schema) > MAX_BRANCHES:
+                raise Unusable("the writer schema has a union of too many types")
             branches = [self.of(branch, namespace) for branch in schema]
             excess = max((cost.excess for _, cost in branches), default=0)
             return [plain for plain, _ in branches], _over(excess - STEPS_A_BYTE, branches)
@@ -86,7 +98,7 @@ class _Walk:
         walk = self._WALKS.get(kind) if isinstance(kind, str) else None
         if walk is None:
             return self.of(kind, namespace)
-        plain = {k: v for k, v in schema.items() if k not in ("logicalType", "doc")}
+        plain = {key: schema[key] for key in _KEYS if key in schema}
         return plain, walk(self, plain, namespace)
 
     def _called(self, name: str, namespace: str) -> _Cost:
@@ -118,7 +130,7 @@ class _Walk:
         fields = [self.of(field["type"], inner) for field in plain["fields"]]
         self._open.discard(name)
         plain["fields"] = [
-            {**field, "type": kind}
+            {"name": field["name"], "type": kind}
             for field, (kind, _) in zip(plain["fields"], fields, strict=True)
         ]
         cost = _over(sum(cost.excess for _, cost in fields), fields)

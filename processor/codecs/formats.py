@@ -13,7 +13,7 @@ from processor.codecs.segment import open_segment
 from processor.outcome import Output
 from processor.rules import Format
 
-CONTENT_TYPES: Final[Mapping[Format, bytes]] = {
+CONTENT_TYPES: Final[Mapping[str, bytes]] = {
     "json": b"application/json",
     "avro": CONTENT_TYPE.encode(),
     "segment": b"application/json",
@@ -53,29 +53,29 @@ class Codecs(Struct, frozen=True):
             writers={role: AvroWriter(MESSAGES[role], register(role)) for role in roles},
         )
 
-    def written(self, outputs: list[Output], formats: Mapping[str, Format]) -> list[Output]:
+    def written(self, outputs: list[Output]) -> list[Output]:
         """Return *outputs*, which are JSON, in the formats of their topics.
 
-        *formats* are those of input topics. A batch that goes out as received keeps its own; where
-        readers of the topic expect another, a content type tells them.
+        A batch that goes out as received keeps its own; where readers of the topic expect another,
+        a content type tells them.
         """
-        if not self.writers and "avro" not in formats.values():
+        if not self.writers and not any(output.as_received == "avro" for output in outputs):
             return outputs
-        return [self._written(output, formats) for output in outputs]
+        return [self._written(output) for output in outputs]
 
-    def _written(self, output: Output, formats: Mapping[str, Format]) -> Output:
+    def _written(self, output: Output) -> Output:
         writer = self.writers.get(output.role)
         if output.as_received:
-            return _told(output, formats, "json" if writer is None else "avro")
+            return _told(output, "json" if writer is None else "avro")
         if writer is None or output.value is None:
             return output
         headers = (*output.headers, ("content-type", CONTENT_TYPES["avro"]))
         return Output(output.role, output.key, writer.write(output.value), headers)
 
 
-def _told(output: Output, formats: Mapping[str, Format], expected: Format) -> Output:
-    headers = dict(output.headers)
-    form = formats.get(headers["source-topic"].decode(), "json")
-    if "content-type" in headers or form == expected:
+def _told(output: Output, expected: Format) -> Output:
+    has_one = any(name == "content-type" for name, _ in output.headers)
+    if has_one or output.as_received is None or output.as_received == expected:
         return output
-    return output._replace(headers=(*output.headers, ("content-type", CONTENT_TYPES[form])))
+    told = ("content-type", CONTENT_TYPES[output.as_received])
+    return output._replace(headers=(*output.headers, told))

@@ -9,11 +9,16 @@ from functools import partial
 from time import monotonic
 from typing import Final, TypeVar
 
+from processor.apart import apart
+from processor.codecs.avro import MOST_SCHEMAS
 from processor.codecs.foreign import Unusable
 from processor.codecs.formats import Codecs
 from processor.codecs.schemas import MESSAGES, latest
 
 TIMEOUT_S: Final = 3.0
+"""For each piece of an answer."""
+DEADLINE_S: Final = 5.0
+"""For all of it: who sends a byte now and then must not hold up the loop."""
 MOST_UNKNOWN: Final = 10_000
 UNKNOWN_FOR_S: Final = 60.0
 """How long an id that the registry did not know is not asked for again."""
@@ -79,12 +84,15 @@ class Registry:
                 raise RegistryUnavailable(f"HTTP {refusal.status}") from None
             self._note_unknown(schema_id)
             return None
-        if schema.schema_type not in (None, "AVRO") or schema.schema_str is None:
+        text = schema.schema_str
+        if schema.schema_type not in (None, "AVRO") or not isinstance(text, str):
             raise Unusable("the writer schema is not Avro")
         if schema.references:
             raise Unusable("the writer schema refers to other subjects, which is not read")
-        self._texts[schema_id] = schema.schema_str
-        return str(schema.schema_str)
+        if len(self._texts) >= MOST_SCHEMAS:
+            self._texts.clear()
+        self._texts[schema_id] = text
+        return text
 
     def register(self, role: str, topic: str) -> int:
         """Register the schema of *role* for the values of *topic*, and return its id."""
@@ -109,7 +117,7 @@ class Registry:
     def _ask(self, call: Callable[[], _Answer]) -> _Answer:
         """Make *call* of the client; raise RegistryUnavailable, or RegistryRefused."""
         try:
-            return call()
+            return apart(call, DEADLINE_S, "ask-registry")
         except self._error as error:
             status = error.http_status_code
             if status >= _SERVER_ERROR or status in _PASSING:

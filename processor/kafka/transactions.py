@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from threading import Thread
 from time import monotonic
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from processor.apart import apart
 from processor.kafka.clients import Config
 from processor.kafka.errors import TIMED_OUT
 from processor.kafka.publishing import Publishing, serve
@@ -139,18 +139,8 @@ def _apart(call: Callable[[float], None], deadline: float) -> None:
     librdkafka forgets the timeout of send_offsets_to_transaction when the group's coordinator goes
     away, and may never return (its issues 5456 and 5511). Whoever waits here gives the producer up.
     """
-    failures: list[KafkaException] = []
-
-    def run() -> None:
-        try:
-            call(max(0.0, deadline - monotonic()))
-        except KafkaException as failure:
-            failures.append(failure)
-
-    thread = Thread(target=run, name="send-offsets", daemon=True)
-    thread.start()
-    thread.join(max(0.0, deadline - monotonic()))
-    if thread.is_alive():
-        raise KafkaException(KafkaError(TIMED_OUT))
-    if failures:
-        raise failures[0]
+    seconds = max(0.0, deadline - monotonic())
+    try:
+        apart(partial(call, seconds), seconds, "send-offsets")
+    except TimeoutError:
+        raise KafkaException(KafkaError(TIMED_OUT)) from None

@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
+from processor.codecs import registry
 from processor.codecs.avro import AvroReader
 from processor.codecs.fault import Fault
 from processor.codecs.registry import (
@@ -22,15 +23,22 @@ ABSENT = b"\0\x00\x00\x00\x07rest"
 
 
 @contextmanager
-def answering(status: int, body: bytes = ERROR) -> Iterator[Registry]:
-    """Serve one answer to whatever is asked, and give a client of it."""
+def answering(status: int, body: bytes = ERROR, every_s: float = 0) -> Iterator[Registry]:
+    """Serve one answer to whatever is asked, at once or a byte *every_s*; give a client of it."""
+    is_over = Event()
 
     class Always(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if not every_s:
+                self.wfile.write(body)
+                return
+            for byte in body:
+                if is_over.wait(every_s):
+                    return
+                self.wfile.write(bytes([byte]))
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
@@ -46,6 +54,7 @@ def answering(status: int, body: bytes = ERROR) -> Iterator[Registry]:
     try:
         yield client
     finally:
+        is_over.set()
         client.close()
         server.shutdown()
         thread.join()
@@ -65,11 +74,23 @@ def test_an_id_that_is_refused_is_a_schema_not_found(status):
     assert raised.value.reason == "schema_not_found"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"7"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"7", b'{"schema": 7}', b'{"schema": true}', b'{"schema": null}'],
+)
 def test_an_answer_that_is_no_schema_costs_only_the_records_of_its_id(body):
-    with answering(200, body) as client, pytest.raises(Fault) as raised:
-        AvroReader("event-batch", client).open_object(ABSENT, 100)
-    assert raised.value.reason in ("schema_not_found", "undecodable")
+    with answering(200, body) as client:
+        for message in ("event-batch", "identity-request"):
+            with pytest.raises(Fault) as raised:
+                AvroReader(message, client).open_object(ABSENT, 100)
+            assert raised.value.reason in ("schema_not_found", "undecodable")
+
+
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(registry, "DEADLINE_S", 0.5)
+    slow = answering(200, b'{"schema": "' + b" " * 100, every_s=0.1)
+    with slow as client, pytest.raises(RegistryUnavailable, match="TimeoutError"):
+        client.writer(7)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])

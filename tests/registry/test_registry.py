@@ -63,7 +63,7 @@ def test_outputs_are_framed_with_the_id_that_the_registry_gave(client: Registry)
     codecs = open_codecs(client, {"outcomes": name}, never)
     assert codecs is not None
     value = b'{"outcome":"stored","reason":null,"mpid":"1","seq":2,"position":3}'
-    (written,) = codecs.written([Output("outcomes", None, value, ())], {})
+    (written,) = codecs.written([Output("outcomes", None, value, ())])
     schema_id = client.register("outcomes", name)
     assert written.value is not None
     assert written.value[:5] == b"\0" + schema_id.to_bytes(4)

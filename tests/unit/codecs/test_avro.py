@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from processor.codecs.avro import AvroReader, AvroWriter
 from processor.codecs.fault import Fault
-from processor.codecs.foreign import Unusable, read_schema
+from processor.codecs.foreign import Unusable, _plain, read_schema
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch, decode_request
 from processor.codecs.schemas import MESSAGES, latest, parsed
@@ -300,7 +300,26 @@ def chained(times: int) -> list[dict]:
 
 WIDE = named("Wide", *[NOTHING, *["Nothing"] * 99], "int")
 
+CHEAP = {"type": "fixed", "name": "X", "size": 1}
+
+
+def pretending(hidden: dict) -> dict:
+    """Return a schema that claims to be parsed already, with another X than it shows."""
+    cheap, use = {"name": "cheap", "type": CHEAP}, {"name": "x", "type": "X"}
+    return foreign(cheap, use, __fastavro_parsed=True, __named_schemas={"X": hidden})
+
+
 COSTLY = [
+    (
+        foreign(
+            {
+                "name": "u",
+                "type": {"type": "map", "values": ["null", *[named(f"B{n}") for n in range(64)]]},
+            }
+        ),
+        "too many types",
+    ),
+    (foreign(*({"name": "x" * 100 + str(n), "type": "int"} for n in range(700))), "too large"),
     (foreign(*doubled("null", 40)), "too many steps"),
     (foreign(*doubled(["null", named("Wide", *["null"] * 100)], 10)), "too many steps"),
     (foreign(*chained(100)), "nested too deeply"),
@@ -344,6 +363,30 @@ def test_a_schema_whose_data_could_cost_more_than_its_length_is_not_read(schema,
     assert isinstance(found, DeadLetter)
     assert found.reason == "undecodable"
     assert why in found.detail
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        named("X", ["null", "X"]),
+        named("X", {"type": "array", "items": "null"}),
+    ],
+)
+def test_a_schema_is_read_as_it_stands_whatever_it_says_was_parsed_before(hidden):
+    schema = pretending(hidden)
+    assert reason(b"\0\0\0\0\x01a" + b"\x02" * 50_000 + b"\0", schema) == "undecodable"
+    counting = b"\0\0\0\0\x01a" + bytes([*[0xFE] * 8, 0x01]) + b"\0"
+    assert reason(counting, schema) == "undecodable"
+    assert "__" not in json.dumps(_plain(schema))
+
+
+def test_a_record_that_is_longer_as_json_than_records_may_be_is_oversize():
+    value = AvroWriter("event-batch").write(json.dumps({"mp_deviceid": "\x01" * 500}).encode())
+    opener = AvroReader("event-batch").open_object
+    assert "mp_deviceid" in opener(value, 3100)
+    with pytest.raises(Fault, match="as JSON") as raised:
+        opener(value, 2000)
+    assert raised.value.reason == "oversize"
 
 
 def test_logical_types_are_taken_as_the_types_below_them():
@@ -427,7 +470,7 @@ def test_outputs_are_written_in_the_formats_of_their_topics():
         Output("responses", b"k", b"{}", ()),
         Output("changes", b"k", None, ()),
     ]
-    written = codecs.written(outputs, {})
+    written = codecs.written(outputs)
     assert json.loads(AvroReader("identity-change").to_json(written[0].value)) == json.loads(change)
     content_type = ("content-type", b"application/vnd.apache.avro+binary")
     assert written[0].headers == (("mpid", b"1"), content_type)
@@ -444,7 +487,7 @@ def test_outputs_are_written_in_the_formats_of_their_topics():
     ],
 )
 def test_a_batch_as_received_names_its_format_where_readers_expect_another(roles, form, told):
-    output = Output("enriched", b"k", b"as it is", (("source-topic", b"t"),), as_received=True)
-    (written,) = Codecs.build(roles).written([output], {"t": form})
+    output = Output("enriched", b"k", b"as it is", (("source-topic", b"t"),), as_received=form)
+    (written,) = Codecs.build(roles).written([output])
     assert written.value == b"as it is"
     assert dict(written.headers).get("content-type") == told

@@ -1,0 +1,67 @@
+"""What an input reads, and how a batch that goes out as it came says what it is."""
+
+import pytest
+
+from processor.codecs.avro import CONTENT_TYPE, AvroWriter
+from processor.codecs.formats import Codecs
+from processor.index.memory import MemoryIndex
+from processor.outcome import Output, Record
+from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.settings import load_text
+from processor.space import Assigned
+
+CONFIGURATION = """
+[kafka.topics]
+batches = "batches"
+requests = "requests"
+[workspaces.retail]
+preset = "default"
+[inputs.default]
+workspace = "retail"
+format = "avro"
+protection = "read_only"
+"""
+BATCH = b'{"user_identities":{"email":"a@b"},"events":[{"event_type":"session_start","data":{}}]}'
+REQUEST = b'{"request_type":"search","environment":"production","known_identities":{"email":"a"}}'
+AVRO = ("content-type", CONTENT_TYPE.encode())
+JSON = ("content-type", b"application/json")
+
+
+def output_of(topic: str, value: bytes, written: tuple[str, ...], *headers) -> Output:
+    settings = load_text(CONFIGURATION, {})
+    spaces = tuple(
+        SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
+        for s in settings.spaces()
+    )
+    codecs = Codecs.build(written)
+    pipeline = Pipeline(Setting(settings.rules(), spaces, MemoryIndex(), "t", codecs=codecs))
+    pipeline.assign([Assigned(topic, 0, "id", None, "")], [])
+    (output,) = pipeline.process([Record(topic, 0, 0, 1, None, value, headers)])
+    return output
+
+
+@pytest.mark.parametrize(
+    ("written", "headers", "told"),
+    [
+        ((), (), AVRO),
+        (("enriched",), (), None),
+        ((), (AVRO,), AVRO),
+        ((), (JSON,), JSON),
+        (("enriched",), (JSON,), JSON),
+    ],
+)
+def test_a_batch_that_goes_out_as_it_came_says_what_it_is_where_readers_expect_another(
+    written, headers, told
+):
+    value = BATCH if JSON in headers else AvroWriter("event-batch").write(BATCH)
+    output = output_of("batches", value, written, *headers)
+    assert (output.role, output.value) == ("enriched", value)
+    types = [header for header in output.headers if header[0] == "content-type"]
+    assert types == ([told] if told else [])
+
+
+def test_the_format_of_an_input_is_that_of_its_batches_and_not_of_its_requests():
+    assert output_of("requests", REQUEST, ()).role == "responses"
+    avro = AvroWriter("identity-request").write(REQUEST)
+    assert output_of("requests", avro, ()).role == "dead_letters"
+    assert output_of("requests", avro, (), AVRO).role == "responses"
