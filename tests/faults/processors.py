@@ -22,6 +22,8 @@ class Processor:
         self.name = name
         self.is_static = is_static
         """Whether it keeps its place in the group over restarts."""
+        self.lives = 0
+        """How often it was started."""
         self.command = [sys.executable, "-m", "processor"]
         self._config = config
         self._began = 0
@@ -32,6 +34,7 @@ class Processor:
         """Start the process; *environ* may name a crash point."""
         if self.is_static:
             environ["IDSTREAM_KAFKA__INSTANCE_ID"] = self.name
+        self.lives += 1
         with self._log.open("ab") as log:
             self._began = log.tell()
             self._process = subprocess.Popen(

@@ -74,6 +74,8 @@ workspace = "outlet"
 """
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
+BY_HAND = (signal.SIGKILL, signal.SIGTERM)
+"""Signals that are sent: by strikes and crash points, and to one that is only just starting."""
 
 
 class Servers:
@@ -245,10 +247,14 @@ class Supervisor(threading.Thread):
         self.held: set[str] = set()
         """Processors that somebody else looks after."""
         self.ends: Counter[str] = Counter()
+        self._noted: dict[str, int] = {}
+        """The last life of each processor whose end was noted."""
         self.unexpected: list[str] = []
         self.told: deque[str] = deque(maxlen=20)
         """What the metrics said of late."""
         self.has_told_values: list[str] = []
+        self.readings = 0
+        """How often metrics were read."""
         self._ports = {p.name: free_port() for p in stage.processors}
 
     def start_all(self) -> None:
@@ -256,7 +262,8 @@ class Supervisor(threading.Thread):
             self.bring_up(processor)
 
     def bring_up(self, processor: Processor, **environ: str) -> None:
-        """Start *processor*, with its metrics at a port of its own."""
+        """Note how *processor* ended, and start it with its metrics at a port of its own."""
+        self.note_end(processor)
         port = str(self._ports[processor.name])
         processor.start(IDSTREAM_OBSERVABILITY__PORT=port, **environ)
 
@@ -268,18 +275,21 @@ class Supervisor(threading.Thread):
                 if processor.name in self.held:
                     continue
                 if not processor.is_running:
-                    self.note_end(processor)
                     self.bring_up(processor)
                 elif turn % 20 == 0:
                     self._look(processor)
 
     def note_end(self, processor: Processor) -> None:
-        """Tell an end that may be from one that may not."""
+        """Tell an end that may be from one that may not; each is noted once, whoever met it."""
         status = processor.status
-        if status is None:
+        if status is None or self._noted.get(processor.name) == processor.lives:
             return
+        self._noted[processor.name] = processor.lives
         if status < 0:
-            self.ends[signal.Signals(-status).name] += 1
+            name = signal.Signals(-status).name
+            self.ends[name] += 1
+            if -status not in BY_HAND:
+                self.unexpected.append(f"{processor.name}: {name}")
             return
         last = processor.log().splitlines()[-1:] if status else ["stopped"]
         line = last[0] if last else "no line"
@@ -294,6 +304,7 @@ class Supervisor(threading.Thread):
                 text = answer.read().decode()
         except OSError:
             return  # it is starting, frozen or gone
+        self.readings += 1
         self.has_told_values += oracle.nothing_is_told(text, "the metrics")
 
     def stop(self) -> None:

@@ -164,7 +164,7 @@ def storm(
     report.wrong = {
         **check(stage, published),
         "all is processed, nothing is owed": left,
-        "metrics tell no values": supervisor.has_told_values[:5],
+        "metrics tell no values": told_by_metrics(supervisor),
         "processors end as they may": supervisor.unexpected[:5],
     }
     report.records = len(published.inputs)
@@ -201,6 +201,13 @@ def _let_finish(stage: Stage, supervisor: Supervisor) -> list[str]:
             processor.wait()
         supervisor.note_end(processor)
     return wrong
+
+
+def told_by_metrics(supervisor: Supervisor) -> list[str]:
+    """Return what the metrics told that they must not, if they were read at all."""
+    if not supervisor.readings:
+        return ["the metrics were never read"]
+    return supervisor.has_told_values[: oracle.MOST]
 
 
 def owes_nothing(stage: Stage) -> bool:

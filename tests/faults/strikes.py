@@ -97,7 +97,6 @@ def _terminate(struck: Struck) -> bool:
     struck.processor.terminate()
     if not _ended(struck, 40):
         raise AssertionError("it did not leave within 40 s of SIGTERM")
-    struck.supervisor.note_end(struck.processor)
     return True
 
 
@@ -141,10 +140,7 @@ def _fence(struck: Struck) -> bool:
         usurper.init_transactions(20)
     except KafkaException:
         return False
-    if _ended(struck, PASS_S):
-        struck.supervisor.note_end(struck.processor)
-        return True
-    return False
+    return _ended(struck, PASS_S)
 
 
 RUN_POINTS = [p for p in POINTS if not {"restore", "replay"} & set(p.split("_"))]
