@@ -219,7 +219,8 @@ def _error(
         body["Errors"] = errors
         body["ErrorCode"] = code
         body["StatusCode"] = status
-        body["RequestId"] = call.request_id
+        if call.request_id is not None:
+            body["RequestId"] = call.request_id
     body["resolution"] = why
     return _encode(body)
 

@@ -26,6 +26,8 @@ _STRENGTH: Final = (
 """Device ids, steadiest first: a batch's device is the stored one that shares the first of them."""
 
 _ID_KEYS: Final = frozenset(DEVICE_INFO_KEYS)
+_FACTS: Final = frozenset({str, int, float, bool})
+"""Types of facts that a device keeps; what has parts stays in the batch alone."""
 
 _RANK: Final = {identity_type: rank for rank, identity_type in enumerate(_STRENGTH)}
 
@@ -111,7 +113,7 @@ def _has(device: Device, ids: Sequence[Identifier]) -> bool:
 def _knows(known: Mapping[str, Any], info: Mapping[str, Any] | None) -> bool:
     if info:
         for name, fact in info.items():
-            if known.get(name) != fact and fact is not None and name not in _ID_KEYS:
+            if known.get(name) != fact and type(fact) in _FACTS and name not in _ID_KEYS:
                 return False
     return True
 
@@ -135,4 +137,4 @@ def _ordered(ids: dict[str, str]) -> dict[str, str]:
 def _facts(info: Mapping[str, Any] | None) -> dict[str, Any]:
     if not info:
         return {}
-    return {name: fact for name, fact in info.items() if fact is not None and name not in _ID_KEYS}
+    return {n: fact for n, fact in info.items() if type(fact) in _FACTS and n not in _ID_KEYS}

@@ -12,7 +12,7 @@ from contracts.jsonschemas import json_schema
 from processor.codecs.avro import AvroReader, AvroWriter
 from processor.codecs.batch import EventType
 from processor.codecs.json import decode_request
-from processor.codecs.schemas import latest
+from processor.codecs.schemas import MESSAGES, latest
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
@@ -26,6 +26,7 @@ SETTINGS = load_text(
     """
 [workspaces.retail]
 preset = "default"
+error_envelope = "both"
 [inputs.default]
 workspace = "retail"
 [inputs.trial]
@@ -36,21 +37,27 @@ protection = "read_only"
 )
 SCHEMAS = {
     message: jsonschema.Draft202012Validator(json_schema(latest(message)))
-    for message in ("event-batch", "enriched-batch", "identity-request")
+    for message in MESSAGES.values()
 }
 NOW = 1_782_900_000_000
 
 
-def output_of(batch: dict[str, Any], *headers: tuple[str, bytes]) -> Output:
-    """Return what a new processor makes of *batch*, its first record."""
+def outputs_of(topic: str, body: dict[str, Any], *headers: tuple[str, bytes]) -> list[Output]:
+    """Return what a new processor makes of *body*, its first record."""
     spaces = tuple(
         SpaceRules(s, SETTINGS.policy(s.scope), SETTINGS.fingerprint(s.scope))
         for s in SETTINGS.spaces()
     )
-    pipeline = Pipeline(Setting(SETTINGS.rules(), spaces, MemoryIndex(), "test"))
-    pipeline.assign([Assigned("event-batches", 0, "id", None, "")], [])
-    value = json.dumps(batch).encode()
-    outputs = pipeline.process([Record("event-batches", 0, 0, NOW, None, value, headers)])
+    rules, index = SETTINGS.rules(), MemoryIndex()
+    pipeline = Pipeline(Setting(rules, spaces, index, "test", with_outcomes=True))
+    pipeline.assign([Assigned(topic, 0, "id", None, "")], [])
+    value = json.dumps(body).encode()
+    return pipeline.process([Record(topic, 0, 0, NOW, None, value, headers)])
+
+
+def output_of(batch: dict[str, Any], *headers: tuple[str, bytes]) -> Output:
+    """Return the enriched batch that a new processor makes of *batch*."""
+    outputs = outputs_of("event-batches", batch, *headers)
     (found,) = (one for one in outputs if one.role in ("enriched", "dead_letters"))
     assert found.role == "enriched", dict(found.headers)
     return found
@@ -163,6 +170,43 @@ def test_a_batch_that_goes_out_as_received_fits_both_schemas(batch):
     assert output.value == json.dumps(batch).encode()
     assert problems("event-batch", output.value) == []
     assert problems("enriched-batch", output.value) == []
+
+
+REQUESTS = st.fixed_dictionaries(
+    {"request_type": st.sampled_from(["identify", "login", "logout", "modify", "search", "x"])},
+    optional={
+        "environment": st.sampled_from(["production", None, "x"]),
+        "request_id": NULL | st.text(max_size=9),
+        "request_timestamp_ms": NULL | NUMBERS,
+        "previous_mpid": JSON,
+        "mpid": JSON,
+        "known_identities": st.dictionaries(st.sampled_from(["email", "customerid"]), JSON),
+        "read_only": JSON,
+    },
+)
+
+
+@given(
+    st.tuples(st.just("event-batches"), ACCEPTED)
+    | st.tuples(st.just("identity-requests"), REQUESTS)
+)
+def test_every_output_fits_its_json_schema_and_is_the_same_after_a_trip_through_avro(record):
+    for output in outputs_of(*record):
+        if output.role == "dead_letters":  # as received
+            continue
+        message = MESSAGES[output.role]
+        assert problems(message, output.value) == []
+        avro = AvroWriter(message).write(output.value or b"")
+        there_and_back = json.loads(AvroReader(message).to_json(avro))
+        assert without_nulls(there_and_back) == without_nulls(json.loads(output.value or b""))
+        if output.role == "profiles":
+            assert AvroReader(message)._record(avro)["other_fields"] == {}, "all of it is typed"
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 FIELDS = sorted(latest("event-batch").schema["fields"], key=lambda field: field["name"])

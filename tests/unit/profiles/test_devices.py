@@ -23,6 +23,7 @@ def devices(document):
 
 def test_a_device_is_noted_with_its_ids_and_facts():
     info = {"brand": "Apple", "ios_idfv": "idfv-1", "os_version": None, "is_tablet": False}
+    info |= {"cores": ["a15"], "screen": {"dpi": 460}}
     after = see(profile(), IDFV, STAMP, info=info, time_ms=5)
     ids = {"device_application_stamp": "stamp-1", "ios_idfv": "idfv-1"}
     assert devices(after) == (Device(ids, 5, 5, {"brand": "Apple", "is_tablet": False}),)
