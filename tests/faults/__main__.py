@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults import losses, recovery
+from tests.faults import commands, losses, recovery
+from tests.faults.deployment import Deployment
 from tests.faults.guards import complaints_without
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
@@ -32,14 +33,19 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description=__doc__,
+        epilog="\n".join(["parts:", *(f"  {n:<10}{part.__doc__}" for n, part in PARTS.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batches", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=150, help="records a second")
     parser.add_argument("--bad", type=float, default=0.1, help="share of bad input")
-    parser.add_argument("--kills", type=int, default=30, help="kills at each crash point")
+    parser.add_argument("--kills", type=int, default=30, help="kills at each crash point (30)")
     parser.add_argument("--others", type=int, default=300, help="other faults, in all")
     parser.add_argument("--processors", type=int, default=3, choices=(1, 2, 3, 4))
     return parser
@@ -65,14 +71,14 @@ def _stage(servers: Servers, names: tuple[str, ...]) -> Iterator[Stage]:
 
 
 def _model(asked: argparse.Namespace) -> int:
-    """Loop, journal and index in any order of steps."""
+    """Loop, journal and index in any order of steps, without servers (3 minutes)."""
     return play_model(MODEL_SECONDS, asked.seed, with_losses=False) | play_model(
         MODEL_SECONDS / 2, asked.seed, with_losses=True
     )
 
 
 def _guards(asked: argparse.Namespace) -> int:
-    """Each guard switched off, and what the checks say of it."""
+    """Each guard switched off: the check that is meant to must tell it (5 minutes)."""
     status = 0
     with _servers() as servers:
         for guard in GUARDS:
@@ -83,7 +89,7 @@ def _guards(asked: argparse.Namespace) -> int:
 
 
 def _losses(_asked: argparse.Namespace) -> int:
-    """Redis loses acknowledged writes; and restarts that lose nothing."""
+    """Redis loses acknowledged writes; and restarts that lose nothing (5 minutes)."""
     status = 0
 
     def tell(what: str, wrong: list[str]) -> None:
@@ -109,14 +115,14 @@ def _losses(_asked: argparse.Namespace) -> int:
 
 
 def _recovery(_asked: argparse.Namespace) -> int:
-    """How long it takes until work goes on."""
+    """How long it takes until work goes on: numbers, nothing is judged (6 minutes)."""
     with _servers() as servers:
         print(recovery.report(servers), flush=True)
     return 0
 
 
 def _storm(asked: argparse.Namespace) -> int:
-    """Load under every kind of fault, and everything checked."""
+    """Load under every kind of fault, everything checked (half an hour)."""
     weather = Weather(
         asked.seed,
         asked.batches,
@@ -129,6 +135,27 @@ def _storm(asked: argparse.Namespace) -> int:
         report = storm(stage, weather, _tell)
     print(table(report), flush=True)
     return 0 if report.is_clean else 1
+
+
+def _commands(asked: argparse.Namespace) -> int:
+    """Restore and replay killed --kills times at each of their points (7 minutes)."""
+    ways = {"restore": commands.restores_killed, "replay": commands.replays_killed}
+    points = {"restore": commands.RESTORE_POINTS, "replay": commands.REPLAY_POINTS}
+    status = 0
+    with _servers() as servers:
+        for name, kill in ways.items():
+            servers.redis.client.flushall()
+            with tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
+                deployment = Deployment(servers.kafka, servers.redis, Path(folder))
+                try:
+                    wrong = kill(deployment, asked.kills, _tell)
+                finally:
+                    deployment.processor.close()
+            for point in points[name]:
+                print(f"{point:<34}{asked.kills:>7} kills")
+            print(f"{name:<34}{wrong[:5] or 'ends as if nothing had happened'}", flush=True)
+            status |= bool(wrong)
+    return status
 
 
 def _tell(line: str) -> None:
@@ -146,6 +173,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
     "recovery": _recovery,
     "losses": _losses,
     "guards": _guards,
+    "commands": _commands,
     "storm": _storm,
 }
 

@@ -83,6 +83,18 @@ def one_outcome_each(published: Published) -> list[str]:
 OUTPUT_OF = {"forwarded": "enriched", "answered": "responses", "dead_letter": "dead_letters"}
 
 
+def losses(published: Published) -> int:
+    """Return how many records have no outcome."""
+    return len(published.inputs.keys() - published.outcomes().keys())
+
+
+def repetitions(published: Published) -> int:
+    """Return how many outcomes, batches, answers and dead letters are one too many."""
+    roles = ("outcomes", *OUTPUT_OF.values())
+    seen = Counter((role, one.source) for role in roles for one in published.by_role.get(role, ()))
+    return seen.total() - len(seen)
+
+
 def outputs_agree(published: Published) -> list[str]:
     """A record's outputs are those its outcome promises, once each, and name one profile."""
     wrong: list[str] = []

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from processor.index.tokens import tokens
@@ -54,13 +54,17 @@ class Report:
     ends: Counter[str] = field(default_factory=Counter)
     recovery: dict[str, list[float]] = field(default_factory=dict)
     """For each fault against one processor, the seconds until it processed again."""
-    wrong: Mapping[str, list[str]] = field(default_factory=dict)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
     seconds: float = 0.0
     struck: list[tuple[float, float, str]] = field(default_factory=list)
     """Each strike with its beginning and its end."""
     silences: list[tuple[float, float]] = field(default_factory=list)
     """See ``Reader``."""
     records: int = 0
+    lost: int = 0
+    """Records without an outcome."""
+    doubled: int = 0
+    """Outcomes and outputs of records that had theirs already."""
     tell: Callable[[str], object] = lambda _line: None
     """Hears what happens while it happens."""
 
@@ -167,7 +171,9 @@ def storm(
         "metrics tell no values": told_by_metrics(supervisor),
         "processors end as they may": supervisor.unexpected[:5],
     }
+    report.wrong["every fault struck"] = never_hit(report)
     report.records = len(published.inputs)
+    report.lost, report.doubled = oracle.losses(published), oracle.repetitions(published)
     report.outcomes.update(o["outcome"] for o in published.outcomes().values())
     report.silences = sorted(stage.reader.silences, reverse=True)
     return report
@@ -201,6 +207,12 @@ def _let_finish(stage: Stage, supervisor: Supervisor) -> list[str]:
             processor.wait()
         supervisor.note_end(processor)
     return wrong
+
+
+def never_hit(report: Report) -> list[str]:
+    """Return the strikes that were asked for and missed to the end."""
+    missing = Counter(report.weather.strikes) - report.faults
+    return [f"{name}: {count} strikes never hit" for name, count in sorted(missing.items())]
 
 
 def told_by_metrics(supervisor: Supervisor) -> list[str]:

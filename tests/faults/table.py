@@ -29,6 +29,8 @@ def table(report: Report) -> str:
     lines += [
         f"{'all':<34}{report.faults.total():>7}   ({crashes} at crash points, {others} others)",
         "",
+        f"{'records lost':<34}{report.lost:>7}",
+        f"{'outcomes and outputs doubled':<34}{report.doubled:>7}",
         *_pairs("outcomes", report.outcomes.items()),
         *_pairs("how processors ended", report.ends.items()),
         *_silences(report),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from processor.identity.profile import Profile
 from processor.settings import Settings
-from tests.faults.oracle import Published, Resolved, Seen
+from tests.faults.oracle import Published, Resolved, Seen, losses, repetitions
 from tests.faults.recorded import recorded
 from tests.faults.verdict import Left, resolve_again, verdict
 
@@ -183,6 +183,15 @@ def test_what_is_wrong_is_told_by_the_check_that_is_meant_to(run: Run, wrong: Wr
         resolved = resolve_again(run.settings, mutated)
     found = verdict(run.settings, mutated, mutated, run.left, resolved)
     assert found[wrong.told_by], {name: told for name, told in found.items() if told}
+
+
+def test_what_is_lost_and_what_is_doubled_is_counted(run: Run):
+    assert (losses(run.published), repetitions(run.published)) == (0, 0)
+    outcomes = run.published.by_role["outcomes"]
+    answers = run.published.by_role["responses"]
+    by_role = {"outcomes": outcomes[2:], "responses": [*answers, *answers[:3]]}
+    mutated = run.published._replace(by_role=by_role)
+    assert (losses(mutated), repetitions(mutated)) == (2, 3)
 
 
 def left_wrong(run: Run, profile: Profile, **fields: Any) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.processors import Processor
 from tests.faults.stage import Stage, Supervisor
-from tests.faults.storm import Report, Striker, Weather, told_by_metrics
+from tests.faults.storm import Report, Striker, Weather, never_hit, told_by_metrics
 from tests.servers.waiting import eventually
 
 LOST = "idstream: the index has lost acknowledged writes of space retail/production."
@@ -82,3 +82,11 @@ def test_metrics_that_nobody_could_read_are_no_proof(tmp_path: Path):
     assert told_by_metrics(supervisor)
     supervisor.readings = 1
     assert not told_by_metrics(supervisor)
+
+
+def test_a_fault_that_never_struck_is_told_whatever_else_did():
+    report = Report(Weather(1, 1, 1, 1, 0, ["SIGKILL", "SIGKILL", "SIGTERM"]))
+    report.faults["SIGKILL"] = 1
+    report.missed["SIGKILL"] = 51
+    report.faults["SIGTERM"] = 1
+    assert never_hit(report) == ["SIGKILL: 1 strikes never hit"]
