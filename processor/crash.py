@@ -30,6 +30,7 @@ POINTS = {
     "in_rewind": "A transaction was aborted; positions are not read again.",
     "restore_begun": "A restore has begun generations; they hold nothing.",
     "restore_reading": "A restore has written a batch of profiles into its generations.",
+    "restore_published": "A restore has published a slice of its changes; nothing is switched.",
     "before_restore_switch": "A restore has built all generations; none is live.",
     "after_restore_switch": "A restore has switched one space; the others are as they were.",
     "restore_deleting": "A restore is done; a slice of an old generation is deleted.",

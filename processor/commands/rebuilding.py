@@ -86,8 +86,7 @@ def outputs_of(
 
     No record caused them. As every output names one, they name the last settled one of a partition.
     """
-    settled = ((p.topic, p.partition, p.committed - 1) for p in standing if p.committed)
-    place = next(settled, (settings.kafka.topics.inputs[0], 0, 0))
+    place = _last_settled(settings, standing)
     scope, environment = edits[0].after.scope, edits[0].after.environment
     policy = settings.policy(scope)
     workspace = next(w.name for w in settings.workspaces.values() if w.scope == scope)
@@ -97,6 +96,22 @@ def outputs_of(
         for change in identity_changes(edits, policy, token)
     ]
     return [*changes, *(_document(e.after, place) for e in edits)]
+
+
+def again(
+    settings: Settings, records: Sequence[Profile | Tombstone], standing: Sequence[Assigned]
+) -> list[Output]:
+    """Return what appends *records* to the changelog once more, as they are."""
+    place = _last_settled(settings, standing)
+    return [
+        _document(one, place) if isinstance(one, Profile) else _tombstone(one, place)
+        for one in records
+    ]
+
+
+def _last_settled(settings: Settings, standing: Sequence[Assigned]) -> tuple[str, int, int]:
+    settled = ((p.topic, p.partition, p.committed - 1) for p in standing if p.committed)
+    return next(settled, (settings.kafka.topics.inputs[0], 0, 0))
 
 
 def _change(
@@ -112,6 +127,13 @@ def _change(
 def _document(profile: Profile, place: tuple[str, int, int]) -> Output:
     key = profile_key(profile.scope, profile.environment, profile.mpid)
     return Output("profiles", key, to_json(profile), _headers(profile.mpid, place))
+
+
+def _tombstone(one: Tombstone, place: tuple[str, int, int]) -> Output:
+    headers = _headers(one.mpid, place)
+    if one.version != _ERASES_ALL:
+        headers += (("version", b"%d" % one.version),)
+    return Output("profiles", profile_key(one.scope, one.environment, one.mpid), None, headers)
 
 
 def _headers(mpid: int, place: tuple[str, int, int]) -> tuple[tuple[str, bytes], ...]:

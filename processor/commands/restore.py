@@ -15,20 +15,27 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.codecs.formats import Codecs
 from processor.codecs.registry import Registry, open_codecs
 from processor.commands.failure import Failure
 from processor.commands.progress import progress
-from processor.commands.rebuilding import REGISTRY_AWAY, Reading, outputs_of
-from processor.commands.suspicions import check_any, check_settled, check_whole, surveyed
+from processor.commands.rebuilding import REGISTRY_AWAY, Reading, again, outputs_of
+from processor.commands.suspicions import (
+    check_any,
+    check_settled,
+    check_unanimous,
+    check_whole,
+    surveyed,
+)
 from processor.crash import CrashPoints
 from processor.identity.model import Space
 from processor.identity.view import Edit
 from processor.index.building import Rebuilding, Verdict
-from processor.index.generations import Building, Generations, Life, OtherShape, Start
+from processor.index.generations import Building, Generations, Life, OtherShape, Start, Survey
 from processor.journal import Witness, read_witnesses, write_witnesses
 from processor.kafka.changelog import Changelog
 from processor.kafka.group import Group, Unsettled
-from processor.kafka.oneshot import publish
+from processor.kafka.oneshot import OneShot
 from processor.outcome import Output
 from processor.settings import Settings, load
 from processor.space import Assigned, RowKey, begun, shape, unfinished
@@ -36,6 +43,8 @@ from processor.space import Assigned, RowKey, begun, shape, unfinished
 SEQ_MARGIN: Final = 1_000_000
 """More commits than one can have made that no committed offset has seen."""
 ASK_AGAIN_S: Final = 0.5
+SLICE: Final = 1000
+"""Profiles that are published in one transaction: it must end in time, and fit into memory."""
 MOST_SHOWN: Final = 20
 """Conflicts told one by one."""
 
@@ -80,9 +89,7 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
         servers.reach("restore_begun")
         _read(servers, spaces)
         if not how.accept_loss:
-            built = {space: one.rebuilding for space, one in spaces.items()}
-            check_whole(servers.generations, built, live, standing)
-            check_any(built, standing)
+            _check_better(servers, spaces, live, standing)
         _settle(servers, spaces, standing, how)
         servers.reach("before_restore_switch")
         _check_unchanged(servers.group, standing)
@@ -169,25 +176,60 @@ def _read(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
     finally:
         changelog.close()
     for space, built in spaces.items():
-        built.rebuilding.finish()
         _say(f"{space.name}: {built.rebuilding.profiles:,} profiles")
     for space, count in reading.unknown.items():
         _say(f"{space.name}: {count:,} records left out, no workspace has this scope")
+
+
+def _check_better(
+    servers: _Servers,
+    spaces: Mapping[Space, _Built],
+    live: Mapping[Space, Survey],
+    standing: Sequence[Assigned],
+) -> None:
+    built = {space: one.rebuilding for space, one in spaces.items()}
+    check_whole(servers.generations, built, live, standing)
+    check_any(built, standing)
+    check_unanimous(built, servers.settings.kafka.topics.profiles)
 
 
 def _settle(
     servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assigned], how: How
 ) -> None:
     """Set right what contradicts itself, in the changelog first: begun again, it is right there."""
-    kafka = servers.settings.kafka
+    channel = _Channel(servers)
     for space, built in spaces.items():
+        overtaken = 0
+        for records in built.rebuilding.overtaken():
+            channel.publish(again(servers.settings, records, standing))
+            overtaken += len(records)
+        if overtaken:
+            _say(f"{space.name}: {overtaken:,} profiles published again, over a lower version")
+        built.rebuilding.finish()
         edits, verdicts = built.rebuilding.settle()
         _tell_verdicts(space, edits, verdicts)
         if edits:
             _mark(servers, space, built.building, standing, how)
-            outputs = outputs_of(servers.settings, edits, servers.generations.token, standing)
-            publish(kafka, "restore", _in_formats(servers.settings, outputs))
-            built.rebuilding.write(edits)
+        for at in range(0, len(edits), SLICE):
+            some, token = edits[at : at + SLICE], servers.generations.token
+            channel.publish(outputs_of(servers.settings, some, token, standing))
+            built.rebuilding.write(some)
+            servers.reach("restore_published")
+
+
+class _Channel:
+    """Publishes in the formats of the topics; connects when there is something."""
+
+    def __init__(self, servers: _Servers) -> None:
+        self._settings = servers.settings
+        self._connected: tuple[Codecs, OneShot] | None = None
+
+    def publish(self, outputs: list[Output]) -> None:
+        """Publish *outputs* in a transaction of their own."""
+        if self._connected is None:
+            self._connected = _codecs(self._settings), OneShot(self._settings.kafka, "restore")
+        codecs, producer = self._connected
+        producer.publish(codecs.written(outputs))
 
 
 def _mark(
@@ -203,13 +245,13 @@ def _mark(
         raise
 
 
-def _in_formats(settings: Settings, outputs: list[Output]) -> list[Output]:
+def _codecs(settings: Settings) -> Codecs:
     url = settings.registry_url()
     registry = Registry(url) if url else None
     codecs = open_codecs(registry, settings.avro_topics(), lambda _away: False)
     if codecs is None:
         raise Failure(REGISTRY_AWAY)
-    return codecs.written(outputs)
+    return codecs
 
 
 def _tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[Verdict]) -> None:

@@ -9,6 +9,7 @@ from processor.index.generations import Generations, Survey
 from processor.journal import Entry, Witness, read_witnesses, unpack_entries
 from processor.space import Assigned, RowKey, unfinished
 
+_MOST_SHOWN = 5
 _ACCEPT = "or restore with --accept-loss"
 
 
@@ -59,6 +60,19 @@ def check_any(built: Mapping[Space, Rebuilding], standing: Sequence[Assigned]) -
         if witness.cursor is not None and space in {one.name for one in built}:
             found = next(one for one in built if one.name == space)
             raise Failure(_too_few(found, "no", "committed offsets tell of decisions"))
+
+
+def check_unanimous(built: Mapping[Space, Rebuilding], topic: str) -> None:
+    """Refuse a changelog that says two things of one version: one of them was never live."""
+    for space, rebuilding in built.items():
+        if found := rebuilding.twofold:
+            places = [f"{space.name}/{mpid} version {version}" for mpid, version in found]
+            more = f" and {len(found) - _MOST_SHOWN:,} more" if len(found) > _MOST_SHOWN else ""
+            raise Failure(
+                f"{topic} has two records of one version with different content, of"
+                f" {len(found):,} profiles: {', '.join(places[:_MOST_SHOWN])}{more}. Nothing was"
+                " switched; restore with --accept-loss: then the last one of each counts"
+            )
 
 
 def _too_few(space: Space, found: str, but: str) -> str:

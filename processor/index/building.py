@@ -4,7 +4,7 @@ It does to Redis what :func:`processor.index.rebuild.rebuild` does in memory, an
 its own than a batch, the shared identifiers to look at again, and what they lead to.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -46,21 +46,23 @@ class Rebuilding:
         self._is_new_policy = is_new_policy
         self._shared: set[Identifier] = set()
         self._erased: set[int] = set()
+        self._behind: set[int] = set()
+        self._twofold: dict[int, int] = {}
         self.profiles = 0
 
     def add(self, records: Iterable[Profile | Tombstone]) -> None:
         """Take records of the space: of each profile the highest version counts, not the last."""
-        latest: dict[int, Profile | Tombstone] = {}
-        for record in records:
-            before = latest.get(record.mpid)
-            if before is None or rank(record) > rank(before):
-                latest[record.mpid] = record
-        names = [self._building.document_name(mpid) for mpid in latest]
-        stored = dict(zip(latest, map(_read, self._building.values(names)), strict=True))
+        came = list(records)
+        mpids = list(dict.fromkeys(record.mpid for record in came))
+        names = [self._building.document_name(mpid) for mpid in mpids]
+        stored = dict(zip(mpids, map(_read, self._building.values(names)), strict=True))
+        latest = dict(stored)
+        for record in came:
+            latest[record.mpid] = self._counting(latest[record.mpid], record)
         edits = [
-            (before, record)
-            for mpid, record in latest.items()
-            if (before := stored[mpid]) is None or rank(record) > rank(before)
+            (before, after)
+            for mpid, before in stored.items()
+            if (after := latest[mpid]) is not None and after is not before
         ]
         values = {self._building.document_name(r.mpid): _written(r) for _, r in edits}
         self._building.write({**values, **self._entries(edits)})
@@ -68,6 +70,37 @@ class Rebuilding:
             self.profiles += isinstance(record, Profile) - isinstance(before, Profile)
             if isinstance(record, Tombstone):
                 self._erased.add(record.mpid)
+
+    def _counting(
+        self, before: Profile | Tombstone | None, record: Profile | Tombstone
+    ) -> Profile | Tombstone:
+        """Return which of the two counts; of two of one version the last, as compaction has it."""
+        if before is not None and rank(record) < rank(before):
+            self._behind.add(record.mpid)
+            return before
+        self._behind.discard(record.mpid)
+        if before is None or rank(record) > rank(before):
+            self._twofold.pop(record.mpid, None)
+        elif record == before:
+            return before
+        else:
+            self._twofold[record.mpid] = record.version
+        return record
+
+    @property
+    def twofold(self) -> list[tuple[int, int]]:
+        """MPIDs and versions of profiles of which two records of one version differ."""
+        return sorted(self._twofold.items())
+
+    def overtaken(self) -> Iterator[list[Profile | Tombstone]]:
+        """Yield, in slices, what a lower version came after: compaction would go back to that.
+
+        Ends with :meth:`finish`, which takes the erased ones away.
+        """
+        behind = sorted(self._behind)
+        for at in range(0, len(behind), _AT_ONCE):
+            names = [self._building.document_name(mpid) for mpid in behind[at : at + _AT_ONCE]]
+            yield [record for record in map(_read, self._building.values(names)) if record]
 
     @property
     def erased(self) -> int:

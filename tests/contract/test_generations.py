@@ -189,6 +189,35 @@ def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):
     assert generations.count(SPACE, "7", 0) == 0
 
 
+def test_what_a_lower_version_came_after_is_told_until_a_higher_one_comes(servers):
+    _, generations = servers
+    erased = Tombstone(SPACE.scope, SPACE.environment, 3, 9)
+    high = [profile(n, EMAIL, version=5) for n in (1, 2)]
+    low = [profile(n, DEVICE, version=4) for n in (1, 2, 3)]
+    for batches in ([[*high, erased, *low]], [high, [erased], low]):
+        building = generations.begin(SPACE, OWNER)
+        rebuilding = Rebuilding(building, POLICY, is_new_policy=False)
+        for batch in batches:
+            rebuilding.add(batch)
+        assert list(rebuilding.overtaken()) == [[*high, erased]]
+        rebuilding.add([high[0], profile(2, EMAIL, version=6)])
+        assert list(rebuilding.overtaken()) == [[erased]]
+
+
+def test_two_records_of_one_version_that_differ_are_told_and_the_last_counts(servers):
+    index, generations = servers
+    one, other = profile(1, EMAIL, version=6), profile(1, DEVICE, version=6)
+    for batches in ([[one, other]], [[one], [other]]):
+        building, rebuilding = built(generations, *batches)
+        assert rebuilding.twofold == [(1, 6)]
+        assert (rebuilding.profiles, list(rebuilding.overtaken())) == (1, [])
+    building.switch(LIFE)
+    assert read(index, EMAIL, DEVICE).holders == {EMAIL: (), DEVICE: (1,)}
+    later = profile(1, version=7)
+    for batches in ([[one], [one]], [[one, other], [later]], [[later], [one, other]]):
+        assert built(generations, *batches)[1].twofold == []
+
+
 @pytest.mark.parametrize("is_new", [True, False])
 def test_a_rebuild_that_was_marked_is_ended_as_it_was_begun(servers, is_new: bool):
     index, generations = servers

@@ -103,15 +103,24 @@ class Deployment:
     def restore(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return self.command("restore", *options, **environ)
 
+    def restore_in_slices(
+        self, count: int, *options: str, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Restore, with *count* changed profiles a transaction."""
+        program = (
+            "import sys; from processor.cli import main; from processor.commands import restore;"
+            f" restore.SLICE = {count}; main(sys.argv[1:])"
+        )
+        return _run(["-c", program, "restore", "-c", str(self.config), *options], environ)
+
+    def place_of(self, key: str) -> int:
+        """Return the partition of the changelog where the records of *key* are."""
+        messages = self.kafka.read(self.topics["profiles"])
+        return next(m.partition() for m in messages if m.key() == key.encode())
+
     def command(self, name: str, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the configuration."""
-        return subprocess.run(
-            [sys.executable, "-m", "processor", name, "-c", str(self.config), *options],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **environ},
-        )
+        return _run(["-m", "processor", name, "-c", str(self.config), *options], environ)
 
     def state(self) -> tuple[dict[str, bytes], dict[bytes, tuple[int, ...]]]:
         """Return documents and entries as they are in Redis."""
@@ -142,3 +151,13 @@ class Deployment:
         """Return the generations of which there are keys."""
         keys = self.node.client.scan_iter("idstream:1:{retail/production}:*", count=1000)
         return {key.split(b"}:")[1].split(b":")[0] for key in keys}
+
+
+def _run(arguments: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environ},
+    )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from processor.codecs.avro import AvroReader
-from processor.crash import POINTS
+from tests.faults.commands import PUBLISHED, RESTORE_POINTS
 from tests.faults.deployment import Deployment
 from tests.servers.waiting import eventually
 
@@ -68,9 +68,6 @@ def test_part_of_the_documents_lost_is_restored_too(deployment: Deployment):
     assert done.returncode == 0, done.stderr
     assert deployment.state() == before
     assert deployment.generations() == {b"2"}, "the old generation is deleted"
-
-
-RESTORE_POINTS = tuple(point for point in POINTS if "restore" in point)
 
 
 def test_a_restore_that_died_at_any_point_is_begun_again(deployment: Deployment):
@@ -163,6 +160,77 @@ def test_records_under_way_are_settled_before_a_sound_index_is_restored(deployme
     done = deployment.restore("--wait")
     assert done.returncode == 0, done.stderr
     assert deployment.state() == before
+
+
+def profiles(deployment: Deployment) -> dict[bytes, list[bytes]]:
+    """Return the documents of the changelog by key."""
+    found: dict[bytes, list[bytes]] = {}
+    for message in deployment.kafka.read(deployment.topics["profiles"]):
+        found.setdefault(message.key(), []).append(message.value())
+    return found
+
+
+def test_what_a_lower_version_came_after_is_published_again(deployment: Deployment):
+    for _ in range(2):
+        deployment.produce(300)
+        deployment.run_to_the_end()
+    before = deployment.state()
+    found = profiles(deployment)
+    changed = {key: values for key, values in found.items() if values[0] != values[-1]}
+    assert len(changed) > 5
+    changed = dict(list(changed.items())[:8])
+    for key, values in changed.items():
+        place = deployment.place_of(key.decode())
+        deployment.kafka.produce(deployment.topics["profiles"], [values[0]], place, key)
+
+    done = deployment.restore("--wait")
+
+    assert done.returncode == 0, done.stderr
+    assert f"{len(changed):,} profiles published again, over a lower version" in done.stdout
+    assert deployment.state() == before
+    last = {key.decode(): values[-1] for key, values in profiles(deployment).items()}
+    assert last == before[0]
+    assert "published again" not in deployment.restore().stdout
+
+
+def test_two_documents_of_one_version_are_refused_and_told(deployment: Deployment):
+    deployment.produce(200)
+    deployment.run_to_the_end()
+    before = deployment.state()
+    key, document = next(iter(before[0].items()))
+    other = json.loads(document) | {"last_seen_ms": 7}
+    place = deployment.place_of(key)
+    deployment.kafka.produce(
+        deployment.topics["profiles"], [json.dumps(other).encode()], place, key.encode()
+    )
+
+    refused = deployment.restore("--wait")
+
+    assert refused.returncode == 1
+    assert f"of 1 profiles: {key} version {other['version']}. Nothing was" in refused.stderr
+    assert deployment.state() == before
+    assert deployment.restore("--accept-loss").returncode == 0
+    assert json.loads(deployment.state()[0][key])["last_seen_ms"] == 7
+
+
+def test_changes_are_published_slice_by_slice_and_gone_on_with(deployment: Deployment):
+    deployment.produce(600)
+    deployment.run_to_the_end()
+    deployment.configure(OTHER, OTHER)
+    count = sum(map(len, profiles(deployment).values()))
+
+    died = deployment.restore_in_slices(
+        5, "--wait", "--reindex", IDSTREAM_CRASH_AT=f"{PUBLISHED}:2"
+    )
+
+    assert died.returncode == -9, died.stderr
+    assert sum(map(len, profiles(deployment).values())) == count + 10
+    done = deployment.restore_in_slices(5, "--wait", "--reindex")
+    assert done.returncode == 0, done.stderr
+    deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
+    found = profiles(deployment)
+    assert {key.decode(): values[-1] for key, values in found.items()} == deployment.state()[0]
+    assert all(len(values) == len(set(values)) for values in found.values()), "each change once"
 
 
 OTHER = '["customerid", "ios_idfv"]'
