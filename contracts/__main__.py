@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.asyncapi import asyncapi
-from contracts.evolution import broken
+from contracts.evolution import broken, rewritten
 from contracts.jsonschemas import json_schema
 from contracts.page import page
 from processor.codecs.schemas import MESSAGES, versions
@@ -27,9 +27,30 @@ def derived() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/topics.md", page(document)
 
 
+def edited(lock: Path) -> list[str]:
+    """Say which versions are not what *lock* holds of them: what was written finds no reader.
+
+    A new version is added to it; nothing else ever changes there.
+    """
+    locked: dict[str, list[str]] = json.loads(lock.read_text())
+    found = {message: [own.fingerprint.hex() for own in versions(message)] for message in ALL}
+    return [
+        f"{lock.name}: {message} is {', '.join(found[message])},"
+        f" not {', '.join(locked.get(message, ()))}: a version is never edited; add a new one"
+        for message in ALL
+        if found[message] != locked.get(message)
+    ]
+
+
 def main() -> int:
     """Write all derived files, unless a version breaks its contract."""
-    problems = [problem for message in ALL for problem in broken(versions(message))]
+    problems = [
+        problem
+        for message in ALL
+        for check in (broken, rewritten)
+        for problem in check(versions(message))
+    ]
+    problems += edited(ROOT / "schemas/fingerprints.json")
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:

@@ -12,9 +12,11 @@ Document = dict[str, Any]
 TEXT = {"type": "string"}
 DECIMAL = {"type": "string", "pattern": "^-?[0-9]+$"}
 SOURCE = {f"source-{part}": DECIMAL for part in ("partition", "offset")} | {"source-topic": TEXT}
+REPLAYED: Document = {"replay-of": TEXT, "attempts": DECIMAL}
+"""Of records that ``idstream replay`` put back."""
 HEADERS: dict[str, Document] = {
-    "batches": {"input": TEXT, "content-type": TEXT},
-    "requests": {"input": TEXT, "content-type": TEXT},
+    "batches": {"input": TEXT, "content-type": TEXT, **REPLAYED},
+    "requests": {"input": TEXT, "content-type": TEXT, **REPLAYED},
     "enriched": {**SOURCE, "mpid": DECIMAL, "resolution": TEXT, "content-type": TEXT},
     "responses": {**SOURCE, "mpid": DECIMAL, "content-type": TEXT},
     "changes": {**SOURCE, "mpid": DECIMAL, "content-type": TEXT},
@@ -32,6 +34,10 @@ KEYS = {
     "outcomes": "the input's key",
 }
 INPUTS = ("batches", "requests")
+SEGMENT: Document = {
+    "summary": "One of Segment's calls.",
+    "payload": {"description": "See docs/messages.md, Segment's messages."},
+}
 
 
 def asyncapi(settings: Settings) -> Document:
@@ -117,10 +123,16 @@ def _message(role: str, form: str) -> Document:
             "payload": {"description": "The input's value, byte for byte."},
         }
     own = latest(MESSAGES[role])
+    if form == "segment":
+        return {**_message(role, "json"), "name": "SegmentCall", **SEGMENT}
     return {
         **_said(role, own),
         "contentType": CONTENT_TYPES["avro" if form == "avro" else "json"].decode(),
-        "headers": {"type": "object", "properties": HEADERS[role]},
+        "headers": {
+            "type": "object",
+            "properties": HEADERS[role],
+            "required": [name for name in HEADERS[role] if name in SOURCE],
+        },
         "payload": _payload(own, form),
     }
 

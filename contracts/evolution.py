@@ -1,6 +1,7 @@
 """Whether data written with one Avro schema can be read with another (Avro's schema resolution)."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from fastavro import parse_schema
@@ -36,6 +37,52 @@ def broken(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
             reader, writer = (newer, older) if is_input else (older, newer)
             for problem in incompatible(reader.schema, writer.schema):
                 yield f"{newer.message}: v{reader.version} cannot read v{writer.version}: {problem}"
+
+
+def rewritten(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
+    """Say where a version of ours does more than add fields that may be missing.
+
+    More than Avro asks for: promotions, aliases and removals resolve, but a reader of JSON, or of
+    what an older processor passed through, would not find what it had.
+    """
+    for older, newer in pairwise(versions):
+        for problem in _rewritten(older.schema, newer.schema, "$"):
+            yield f"{newer.message}: v{newer.version} changes v{older.version}: {problem}"
+
+
+def _rewritten(older: Schema, newer: Schema, at: str) -> Iterator[str]:
+    if isinstance(older, dict) and isinstance(newer, dict):
+        was, now = (_fields_of(schema) for schema in (older, newer))
+        for name in was.keys() - now.keys():
+            yield f"{at}.{name}: is gone"
+        for name, field in now.items():
+            if name in was:
+                yield from _rewritten(was[name], field, f"{at}.{name}")
+            elif not _may_be_missing(field):
+                yield f"{at}.{name}: is new, and no union with null that is null by default"
+        for key in sorted((older.keys() | newer.keys()) - {"doc", "fields"}):
+            if key not in older or key not in newer:
+                yield f"{at}: {key} is {'new' if key in newer else 'gone'}"
+            else:
+                yield from _rewritten(older[key], newer[key], at)
+    elif isinstance(older, list) and isinstance(newer, list) and len(older) == len(newer):
+        for was, now in zip(older, newer, strict=True):
+            yield from _rewritten(was, now, at)
+    elif older != newer:
+        yield f"{at}: {_short(older)} becomes {_short(newer)}"
+
+
+def _fields_of(schema: Schema) -> dict[str, Schema]:
+    return {field["name"]: field for field in schema.get("fields", ())}
+
+
+def _may_be_missing(field: Schema) -> bool:
+    kind = field["type"]
+    return isinstance(kind, list) and kind[0] == "null" and field.get("default", 0) is None
+
+
+def _short(schema: Schema) -> str:
+    return "another type" if isinstance(schema, dict | list) else str(schema)
 
 
 def incompatible(reader: Schema, writer: Schema) -> list[str]:

@@ -137,16 +137,39 @@ def test_a_batch_of_the_package_comes_out_enriched(validation, form, tmp_path: P
     check_enriched(output.value)
 
 
-def test_what_the_package_sends_of_platforms_that_nobody_published_only_strict_refuses(
-    tmp_path: Path,
+def on_an_unknown_platform(made: mparticle.Batch) -> None:
+    made.device_info.platform = "Unknown"
+
+
+def with_an_unknown_event(made: mparticle.Batch) -> None:
+    made.events = [mparticle.AppEvent(event_name="e", custom_event_type="unknown")]
+
+
+def with_a_profile_event(made: mparticle.Batch) -> None:
+    made.events = [mparticle.ProfileEvent(profile_event_type="login", profile_name="p")]
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        (on_an_unknown_platform, "device_info.platform: is not one of the values allowed here"),
+        (
+            with_an_unknown_event,
+            "events[0].data.custom_event_type: is not one of the values allowed here",
+        ),
+        (with_a_profile_event, "events[0].data.previous_mpid: is required"),
+    ],
+)
+def test_what_the_package_sends_that_nobody_published_only_strict_refuses(
+    change, detail, tmp_path: Path
 ):
     made = batch()
-    made.device_info.platform = "Unknown"
+    change(made)
     assert Playing(tmp_path).one("batches", serialised(made)).role == "enriched"
     refused = Playing(tmp_path, validation="strict").one("batches", serialised(made))
     headers = dict(refused.headers)
     assert headers["reason"] == b"invalid"
-    assert headers["detail"] == b"device_info.platform: is not one of the values allowed here"
+    assert headers["detail"].decode() == detail
 
 
 def announced(*names: str) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from contracts.__main__ import ALL, ROOT, derived
+from contracts.__main__ import ALL, ROOT, derived, edited
 from contracts.asyncapi import asyncapi
-from contracts.evolution import broken, incompatible, unfit_defaults
+from contracts.evolution import broken, incompatible, rewritten, unfit_defaults
 from contracts.jsonschemas import json_schema
 from processor.codecs.schemas import OwnSchema, latest, versions
 from processor.settings import load_text
@@ -25,6 +25,33 @@ def test_every_folder_is_a_message():
 @pytest.mark.parametrize("message", ALL)
 def test_no_version_breaks_those_before_it(message):
     assert list(broken(versions(message))) == []
+
+
+@pytest.mark.parametrize("message", ALL)
+def test_a_version_only_adds_to_the_one_before(message):
+    assert list(rewritten(versions(message))) == []
+
+
+LOCK = SCHEMAS / "fingerprints.json"
+
+
+def test_no_version_is_edited_and_a_new_one_is_noted():
+    assert edited(LOCK) == []
+
+
+@pytest.mark.parametrize("change", ["edited", "forgotten", "unknown"])
+def test_a_version_that_is_not_what_was_noted_is_told(change, tmp_path):
+    noted = json.loads(LOCK.read_text())
+    if change == "edited":
+        noted["profile"][0] = "0" * 16
+    elif change == "forgotten":
+        noted["profile"].append("0" * 16)
+    else:
+        del noted["profile"]
+    (tmp_path / "lock").write_text(json.dumps(noted))
+    (problem,) = edited(tmp_path / "lock")
+    assert "profile is" in problem
+    assert "add a new one" in problem
 
 
 DERIVED = dict(derived())
@@ -154,6 +181,36 @@ def test_a_default_that_fits_is_none_of_our_business(kind, default):
     assert unfit(record(A, {"name": "b", "type": kind, "default": default})) == []
 
 
+OLDER = record(A, B, {"name": "i", "type": ["null", record(A, name="I")], "default": None})
+C = {"name": "c", "type": ["null", "string"], "default": None, "doc": "New."}
+
+
+@pytest.mark.parametrize(
+    ("newer", "why"),
+    [
+        (record(A, B), "$.i: is gone"),
+        (record(A, {**B, "type": ["null", "double"]}, OLDER["fields"][2]), "becomes double"),
+        (record(A, {**B, "name": "d", "aliases": ["b"]}, OLDER["fields"][2]), "$.b: is gone"),
+        (record(A, {**B, "aliases": ["d"]}, OLDER["fields"][2]), "aliases is new"),
+        (record(A, {**B, "logicalType": "date"}, OLDER["fields"][2]), "logicalType is new"),
+        (record(*OLDER["fields"], {"name": "c", "type": "string", "default": ""}), "no union"),
+        (
+            record(A, B, {**OLDER["fields"][2], "type": ["null", record(B, name="I")]}),
+            "$.i.a: is gone",
+        ),
+    ],
+)
+def test_what_does_more_than_add_a_field_is_told(newer, why):
+    two = (version("profile", 1, OLDER), version("profile", 2, newer))
+    assert any(why in problem for problem in rewritten(two)), list(rewritten(two))
+
+
+def test_fields_that_may_be_missing_can_be_added_anywhere():
+    inner = {**OLDER["fields"][2], "type": ["null", record(C, A, name="I")]}
+    newer = record(C, {**A, "doc": "Now with words."}, B, inner)
+    assert list(rewritten((version("profile", 1, OLDER), version("profile", 2, newer)))) == []
+
+
 def version(message: str, number: int, schema: dict[str, Any]) -> OwnSchema:
     return OwnSchema(message, number, schema, {}, b"")
 
@@ -201,6 +258,20 @@ def test_the_document_names_the_topics_of_the_settings_in_their_formats():
     enriched = document["components"]["messages"]["enriched-avro"]
     assert enriched["contentType"] == "application/vnd.apache.avro+binary"
     assert enriched["payload"]["schema"] == latest("enriched-batch").schema
+
+
+def test_the_document_of_a_topic_of_segments_calls_claims_no_batch():
+    text = CONFIGURATION.replace('app = "avro"', 'app = "segment"')
+    message = asyncapi(load_text(text, {}))["components"]["messages"]["batches-segment"]
+    assert message["name"] == "SegmentCall"
+    assert message["payload"].keys() == {"description"}
+
+
+def test_outputs_say_which_headers_are_always_there():
+    messages = asyncapi(load_text(CONFIGURATION, {}))["components"]["messages"]
+    always = ["source-partition", "source-offset", "source-topic"]
+    assert messages["enriched-avro"]["headers"]["required"] == always
+    assert messages["batches"]["headers"]["required"] == []
 
 
 def references(value: Any) -> list[str]:
