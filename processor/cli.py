@@ -197,12 +197,23 @@ def restore(
 @click.option(
     "--max", "most", type=click.IntRange(min=1), metavar="N", help="Put back N letters at most."
 )
+@click.option(
+    "--pass-over", is_flag=True, help="Leave letters behind for good that cannot be put back."
+)
 @click.pass_obj
-def replay(environ: Environ, config: Path, reasons: tuple[str, ...], most: int | None) -> None:
+def replay(
+    environ: Environ,
+    config: Path,
+    reasons: tuple[str, ...],
+    most: int | None,
+    *,
+    pass_over: bool,
+) -> None:
     """Put dead letters back on the topics that they came from."""
+    from processor.commands.replay import How  # noqa: PLC0415
     from processor.commands.replay import replay as command  # noqa: PLC0415
 
-    command(config, environ, reasons, most)
+    command(config, environ, How(reasons=reasons, most=most, pass_over=pass_over))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

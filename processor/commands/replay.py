@@ -4,36 +4,75 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from processor.commands.failure import Failure
 from processor.commands.progress import progress
 from processor.crash import CrashPoints
-from processor.kafka.replay import REASONS, Replay, Wanted
+from processor.kafka.replay import REASONS, Replay, Tally, TooLarge, Wanted
 from processor.publish import RESERVED
 from processor.settings import load
 
 
-def replay(
-    config: Path, environ: Mapping[str, str], reasons: Sequence[str], most: int | None
-) -> None:
-    """Put back letters of *reasons* (all, where none is given), *most* of them at most."""
+class How(Struct, frozen=True):
+    """What the command line asks for."""
+
+    reasons: Sequence[str] = ()
+    """All, where none is given."""
+    most: int | None = None
+    pass_over: bool = False
+
+
+def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
+    """Put dead letters back."""
     settings = load(config, environ)
-    unknown = sorted(set(reasons) - set(REASONS))
+    unknown = sorted(set(how.reasons) - set(REASONS))
     if unknown:
         raise Failure(f"there is no reason {unknown[0]}; there are {', '.join(REASONS)}")
     wanted = Wanted(
-        reasons=frozenset(reasons or REASONS),
+        reasons=frozenset(how.reasons or REASONS),
         inputs=frozenset(settings.kafka.topics.inputs),
         reserved=RESERVED,
-        most=most,
+        most=how.most,
+        pass_over=how.pass_over,
     )
+    topic = settings.kafka.topics.dead_letters
     run = Replay(settings.kafka, wanted, CrashPoints(environ).reach)
     try:
-        with progress(f"reading {settings.kafka.topics.dead_letters}") as shown:
+        _begin(run, topic, pass_over=how.pass_over)
+        with progress(f"reading {topic}") as shown:
             for done, total in run.run():
                 shown.at(done, total)
+    except TooLarge as error:
+        _tell(run.tally)
+        raise Failure(str(error)) from None
     finally:
         run.close()
-    tally = run.tally
+    _tell(run.tally)
+
+
+def _begin(run: Replay, topic: str, *, pass_over: bool) -> None:
+    """Look first: what is passed over now, no later run would come to."""
+    unplaced = run.begin()
+    if unplaced:
+        sys.stderr.write(
+            f"no position of an earlier replay in {topic}/{', '.join(map(str, unplaced))}: this is"
+            " the first one, or the positions have expired (offsets.retention.minutes), and"
+            " letters that were put back before go back again\n"
+        )
+    if pass_over:
+        return
+    found = run.passed_over()
+    if found:
+        topics = ", ".join(f"{count:,} of {name or 'no topic'}" for name, count in found.items())
+        raise Failure(
+            f"{sum(found.values()):,} letters cannot go back, for their topic is no input"
+            f" ({topics}): nothing was put back. Put the topic back into the configuration, take"
+            " letters of other reasons, or leave these behind for good with --pass-over"
+        )
+
+
+def _tell(tally: Tally) -> None:
     for reason, count in sorted(tally.replayed.items()):
         sys.stdout.write(f"{reason}: {count:,} put back\n")
     if tally.no_input:

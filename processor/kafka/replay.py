@@ -38,6 +38,10 @@ Positions = dict[str, int]
 """For each reason the offset before which its letters are done with."""
 
 
+class TooLarge(Exception):
+    """A letter is larger than its topic takes, and may not be passed over; says how to go on."""
+
+
 class Letter(Struct, frozen=True):
     """A dead letter as it is put back."""
 
@@ -53,10 +57,12 @@ class Wanted(Struct, frozen=True):
 
     reasons: frozenset[str]
     inputs: frozenset[str]
-    """Topics that are consumed: letters of others are passed over."""
+    """Topics that are consumed: letters of others cannot be put back."""
     reserved: frozenset[str]
     """Headers that only the processor writes: not given back."""
     most: int | None = None
+    pass_over: bool = False
+    """Leave letters behind for good that cannot be put back."""
 
 
 class Tally(Struct):
@@ -136,25 +142,44 @@ class Replay:
         config["transactional.id"] = f"{kafka.group_id}-{NAME}"
         self._producer = Producer(config)
         self._counts: dict[str, int] = {}
+        self._held: dict[int, Positions] = {}
+        self._starts: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._unplaced: list[int] = []
         self.tally = Tally()
+
+    def begin(self) -> list[int]:
+        """Find out what there is to do; return the partitions with letters but no position."""
+        # Fences a replay that runs or has died; its open transaction ends here.
+        self._producer.init_transactions(_WITHIN_S)
+        for one in self._committed():
+            low, high = self._marks(one.partition)
+            held = self._held[one.partition] = read_positions(one.offset, one.metadata or "")
+            wanted = min(held[reason] for reason in self._wanted.reasons)
+            self._starts[one.partition], self._ends[one.partition] = max(wanted, low), high
+            if one.offset < 0 and low < high:
+                self._unplaced.append(one.partition)
+        return self._unplaced
+
+    def passed_over(self) -> dict[str, int]:
+        """Return how many wanted letters cannot go back, by topic; nothing is put back."""
+        found: dict[str, int] = {}
+        for letters in self._slices():
+            for letter in letters:
+                if self._is_wanted(letter) and put_back(letter, self._wanted) is None:
+                    topic = dict(letter.headers).get("source-topic", b"").decode("utf-8", "replace")
+                    found[topic] = found.get(topic, 0) + 1
+        return found
 
     def run(self) -> Iterator[tuple[int, int]]:
         """Put letters back; after each transaction yield how many offsets are done, of how many."""
-        # Fences a replay that runs or has died; its open transaction ends here.
-        self._producer.init_transactions(_WITHIN_S)
-        positions = self._positions()
-        ends = {p: self._marks(p)[1] for p in positions}
-        at = {p: self._start(p, held) for p, held in positions.items()}
+        at, ends = dict(self._starts), self._ends
         total = sum(max(0, ends[p] - at[p]) for p in ends)
-        open_parts = {p for p in ends if at[p] < ends[p]}
-        self._consumer.assign([TopicPartition(self._topic, p, at[p]) for p in open_parts])
-        while open_parts and not self._is_enough():
-            letters = self._taken(ends, open_parts)
-            for partition, offset in self._replayed(letters, positions).items():
-                at[partition] = offset
-                if offset >= ends[partition]:
-                    open_parts.discard(partition)
+        for letters in self._slices():
+            at.update(self._replayed(letters))
             yield total - sum(max(0, ends[p] - at[p]) for p in ends), total
+            if self._is_enough():
+                return
 
     def close(self) -> None:
         """Close the connections."""
@@ -162,6 +187,23 @@ class Replay:
 
     def _is_enough(self) -> bool:
         return self._wanted.most is not None and self.tally.total() >= self._wanted.most
+
+    def _is_wanted(self, letter: Record) -> bool:
+        reason = reason_of(letter)
+        is_done = letter.offset < self._held[letter.partition][reason]
+        return not is_done and reason in self._wanted.reasons
+
+    def _slices(self) -> Iterator[list[Record]]:
+        """Yield what there is from the positions to the ends."""
+        ends = self._ends
+        open_parts = {p for p, start in self._starts.items() if start < ends[p]}
+        self._consumer.assign([TopicPartition(self._topic, p, self._starts[p]) for p in open_parts])
+        while open_parts:
+            letters = self._taken(ends, open_parts)
+            yield letters
+            open_parts -= {
+                one.partition for one in letters if one.offset + 1 >= ends[one.partition]
+            }
 
     def _taken(self, ends: Mapping[int, int], open_parts: set[int]) -> list[Record]:
         letters = []
@@ -176,22 +218,22 @@ class Replay:
                 raise KafkaException(error)
         return letters
 
-    def _replayed(
-        self, letters: Sequence[Record], positions: Mapping[int, Positions]
-    ) -> dict[int, int]:
+    def _replayed(self, letters: Sequence[Record]) -> dict[int, int]:
         """Put *letters* back in one transaction; return the positions after them."""
         refused: set[tuple[int, int]] = set()
         while letters:
-            tally, after = self._chosen(letters, positions, refused)
+            tally, after = self._chosen(letters, refused)
             self._reach("replay_produced")
             too_large = self._too_large()
             if too_large:
                 self._producer.abort_transaction(_WITHIN_S)
+                if not self._wanted.pass_over:
+                    raise TooLarge(self._too_large_are(too_large))
                 refused |= too_large
                 continue
             moved = {}
             for partition, offset in after.items():
-                held = positions[partition]
+                held = self._held[partition]
                 held.update({r: max(held[r], offset) for r in self._wanted.reasons})
                 moved[partition] = write_positions(held)
             self._producer.send_offsets_to_transaction(
@@ -206,10 +248,7 @@ class Replay:
         return {}
 
     def _chosen(
-        self,
-        letters: Sequence[Record],
-        positions: Mapping[int, Positions],
-        refused: Collection[tuple[int, int]],
+        self, letters: Sequence[Record], refused: Collection[tuple[int, int]]
     ) -> tuple[Tally, dict[int, int]]:
         """Produce those of *letters* that are wanted, in a new transaction."""
         tally = Tally(dict(self.tally.replayed), self.tally.no_input, self.tally.too_large)
@@ -220,11 +259,9 @@ class Replay:
             if self._wanted.most is not None and tally.total() >= self._wanted.most:
                 break
             after[letter.partition] = letter.offset + 1
-            reason = reason_of(letter)
-            is_done = letter.offset < positions[letter.partition][reason]
-            if is_done or reason not in self._wanted.reasons:
+            if not self._is_wanted(letter):
                 continue
-            back = put_back(letter, self._wanted)
+            reason, back = reason_of(letter), put_back(letter, self._wanted)
             if back is None:
                 tally.no_input += 1
             elif (letter.partition, letter.offset) in refused:
@@ -275,7 +312,15 @@ class Replay:
             raise KafkaException(next(iter(self._failed.values())))
         return too_large
 
-    def _positions(self) -> dict[int, Positions]:
+    def _too_large_are(self, places: Collection[tuple[int, int]]) -> str:
+        shown = ", ".join(f"{self._topic}/{p} offset {at}" for p, at in sorted(places)[:5])
+        return (
+            f"{len(places):,} letters are larger than their topic takes with the headers of a"
+            f" replay ({shown}): they and those beside them were not put back. Raise"
+            " max.message.bytes of the topic, or leave them behind for good with --pass-over"
+        )
+
+    def _committed(self) -> list[TopicPartition]:
         partitions = range(self._partitions_of(self._topic))
         found = self._consumer.committed(
             [TopicPartition(self._topic, p) for p in partitions], _WITHIN_S
@@ -283,11 +328,7 @@ class Replay:
         for one in found:
             if one.error:
                 raise KafkaException(one.error)
-        return {p.partition: read_positions(p.offset, p.metadata or "") for p in found}
-
-    def _start(self, partition: int, positions: Positions) -> int:
-        wanted = min(positions[reason] for reason in self._wanted.reasons)
-        return max(wanted, self._marks(partition)[0])
+        return found
 
     def _marks(self, partition: int) -> tuple[int, int]:
         place = TopicPartition(self._topic, partition)

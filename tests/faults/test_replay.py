@@ -1,6 +1,7 @@
 """Dead letters go back to their topic once, whatever happens."""
 
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -87,3 +88,66 @@ def test_a_replay_that_died_goes_on_where_its_last_transaction_ended(deployment:
     came = Counter(m.value() for m in deployment.kafka.read(deployment.topics["batches"]))
     assert set(came.values()) == {2}, "each once by us, and once put back"
     assert replayed(deployment).startswith("0 letters")
+
+
+def refused(deployment: Deployment, *options: str) -> str:
+    done = deployment.command("replay", *options)
+    assert done.returncode == 1, done.stdout
+    return done.stderr.splitlines()[-1]
+
+
+def test_letters_of_a_topic_that_is_no_input_are_not_passed_over_unasked(deployment: Deployment):
+    for number in range(5):
+        send(deployment, b"{" + str(number).encode())
+    deployment.run_to_the_end()
+    place = {"source-topic": b"gone", "source-partition": b"0", "source-offset": b"3"}
+    headers = [("reason", b"malformed"), *place.items()]
+    deployment.kafka.produce(deployment.topics["dead_letters"], [b"{"], 0, None, headers)
+    configuration, batches = deployment.config.read_text(), deployment.topics["batches"]
+    other = deployment.kafka.create_topic("other", 3)
+    moved = configuration.replace(f'batches = "{batches}"', f'batches = "{other}"')
+    deployment.config.write_text(moved)
+
+    line = refused(deployment, "--reason", "malformed")
+    assert "6 letters cannot go back" in line
+    assert f"5 of {batches}" in line
+    assert "1 of gone" in line
+    assert "nothing was put back" in line
+    assert replayed(deployment, "--reason", "poison").startswith("0 letters")
+
+    deployment.config.write_text(configuration)
+    assert "1 letters cannot go back" in refused(deployment)
+    assert len(deployment.kafka.read(batches)) == 5
+    assert replayed(deployment, "--pass-over").startswith("5 letters")
+    assert len(deployment.kafka.read(batches)) == 10
+    assert replayed(deployment).startswith("0 letters"), "what was left behind is left behind"
+
+
+def test_a_letter_that_is_too_large_ends_the_run_and_stays_within_reach(deployment: Deployment):
+    send(deployment, b"{" + os.urandom(3000))
+    deployment.run_to_the_end()
+    batches = deployment.topics["batches"]
+    deployment.kafka.alter_topic(batches, max_message_bytes="2000")
+
+    line = refused(deployment)
+    assert "1 letters are larger than their topic takes" in line
+    assert "--pass-over" in line
+
+    deployment.kafka.alter_topic(batches, max_message_bytes="100000")
+    assert replayed(deployment).startswith("1 letters")
+    assert len(deployment.kafka.read(batches)) == 2
+
+
+def test_positions_that_have_expired_are_told(deployment: Deployment):
+    send(deployment, b"{")
+    deployment.run_to_the_end()
+    warning = "no position of an earlier replay"
+    assert warning in deployment.command("replay").stderr
+    assert warning not in deployment.command("replay").stderr
+
+    group = f"{deployment.topics['batches']}-replay"
+    deployment.kafka.admin.delete_consumer_groups([group])[group].result(30)
+
+    done = deployment.command("replay")
+    assert warning in done.stderr
+    assert "1 letters put back" in done.stdout

@@ -16,7 +16,14 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from tests.servers.kafka_node import Node, Unavailable, start_node
 from tests.servers.waiting import eventually
@@ -54,6 +61,19 @@ class Kafka:
         settings = {key.replace("_", "."): value for key, value in config.items()}
         self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
         eventually(lambda: self._has_leaders(name, partitions))
+
+    def alter_topic(self, topic: str, **config: str) -> None:
+        """Change settings of *topic*."""
+        entries = [
+            ConfigEntry(
+                name.replace("_", "."),
+                value,
+                incremental_operation=AlterConfigOpType.SET,
+            )
+            for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        self.admin.incremental_alter_configs([resource])[resource].result(30)
 
     def empty(self, topic: str, partitions: Iterable[int]) -> None:
         """Delete every record of *partitions*, as a retention does."""
