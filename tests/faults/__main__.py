@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults import commands, losses, recovery
 from tests.faults.deployment import Deployment
-from tests.faults.guards import complaints_without
+from tests.faults.guards import MEANT, complaints_without, is_told
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
 from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES
@@ -83,8 +83,10 @@ def _guards(asked: argparse.Namespace) -> int:
     with _servers() as servers:
         for guard in GUARDS:
             complaints = complaints_without(guard, servers, asked.seed)
-            print(f"without {guard:<14}{len(complaints)} complaints: {complaints[:1]}", flush=True)
-            status |= not complaints
+            told = "told" if is_told(guard, complaints) else "NOT told"
+            print(f"without {guard:<14}{told} by: {MEANT[guard]}", flush=True)
+            print(f"    {len(complaints)} complaints: {complaints[:1]}", flush=True)
+            status |= not is_told(guard, complaints)
     return status
 
 
