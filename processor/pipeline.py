@@ -316,8 +316,11 @@ class Pipeline:
         if self._setting.accept_offsets:
             return
         if partition.committed is None and state.cursor is not None:
-            message = f"the index knows records of {name}, but the group has no offset there."
-            raise NoStart(f"{message} {RESTORE}, or {ACCEPT}")
+            message = (
+                f"the index knows records of {name}, but the group has no offset there."
+                " Both ways out begin at the earliest record that is left, and process all again"
+            )
+            raise NoStart(f"{message}. {RESTORE}, or {ACCEPT}")
         if partition.committed is not None and witnesses is None:
             message = f"the committed offset of {name} was not written by idstream."
             raise NoStart(f"{message} {RESTORE}, or {ACCEPT}")

@@ -32,6 +32,13 @@ REGISTRY_AWAY: Final = "the schema registry is away: nothing was switched, begin
 _AVRO: Final = CONTENT_TYPES["avro"]
 
 
+_MOST_UNREADABLE: Final = 10_000
+
+
+class TooManyUnreadable(Exception):
+    """So many records cannot be read that it must be the configuration, or another topic."""
+
+
 class Reading:
     """Turns records into profiles, whatever format they are in."""
 
@@ -40,16 +47,24 @@ class Reading:
         self._avro: AvroReader | None = None
         self.unknown: dict[Space, int] = {}
         """Records of spaces that the configuration does not have."""
+        self.unreadable: dict[bytes | None, str] = {}
+        """Place and fault of the last record of each key, where that cannot be read."""
 
     def parsed(self, records: Iterable[Record]) -> dict[Space, list[Profile | Tombstone]]:
-        """Return *records* of the changelog by space; ValueError names the place of a bad one."""
+        """Return the readable *records* of the changelog by space.
+
+        One that is not is made up for by a later one of its key, as it will be by compaction.
+        """
         found: dict[Space, list[Profile | Tombstone]] = {}
         for record in records:
             try:
                 one = self._one(record)
             except ValueError as error:
-                place = f"{record.topic}/{record.partition} offset {record.offset}"
-                raise ValueError(f"{place}: {error}") from None
+                self._note_unreadable(record, error)
+                continue
+            self.unreadable.pop(record.key, None)
+            if one is None:
+                continue
             found.setdefault(Space(one.scope, one.environment), []).append(one)
         return found
 
@@ -57,7 +72,13 @@ class Reading:
         """Count records of a space that nobody asked for."""
         self.unknown[space] = self.unknown.get(space, 0) + count
 
-    def _one(self, record: Record) -> Profile | Tombstone:
+    def _note_unreadable(self, record: Record, error: ValueError) -> None:
+        place = f"{record.topic}/{record.partition} offset {record.offset}"
+        self.unreadable[record.key] = f"{place}: {error}"
+        if len(self.unreadable) > _MOST_UNREADABLE:
+            raise TooManyUnreadable
+
+    def _one(self, record: Record) -> Profile | Tombstone | None:
         if record.value is None:
             return _erased(record)
         if ("content-type", _AVRO) in record.headers:
@@ -140,10 +161,10 @@ def _headers(mpid: int, place: tuple[str, int, int]) -> tuple[tuple[str, bytes],
     return (*encode.place_headers(*place), ("mpid", b"%d" % mpid))
 
 
-def _erased(record: Record) -> Tombstone:
+def _erased(record: Record) -> Tombstone | None:
     match = _KEY.fullmatch(record.key or b"")
     if match is None:
-        raise ValueError("a tombstone's key is no profile key")
+        return None  # what it erases is no profile
     scope, environment, mpid = (part.decode() for part in match.groups())
     version = dict(record.headers).get("version", b"")
     if not _VERSION.fullmatch(version):

@@ -9,6 +9,7 @@ from msgspec import Struct
 from processor.commands.failure import Failure
 from processor.commands.progress import progress
 from processor.crash import CrashPoints
+from processor.kafka.known import NoTopic
 from processor.kafka.replay import REASONS, Replay, Tally, TooLarge, Wanted
 from processor.publish import RESERVED
 from processor.settings import load
@@ -43,6 +44,8 @@ def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
         with progress(f"reading {topic}") as shown:
             for done, total in run.run():
                 shown.at(done, total)
+    except NoTopic as error:
+        raise Failure(str(error)) from None
     except TooLarge as error:
         _tell(run.tally)
         raise Failure(str(error)) from None

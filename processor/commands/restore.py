@@ -19,7 +19,13 @@ from processor.codecs.formats import Codecs
 from processor.codecs.registry import Registry, open_codecs
 from processor.commands.failure import Failure
 from processor.commands.progress import progress
-from processor.commands.rebuilding import REGISTRY_AWAY, Reading, again, outputs_of
+from processor.commands.rebuilding import (
+    REGISTRY_AWAY,
+    Reading,
+    TooManyUnreadable,
+    again,
+    outputs_of,
+)
 from processor.commands.suspicions import (
     check_any,
     check_settled,
@@ -35,6 +41,7 @@ from processor.index.generations import Building, Generations, Life, OtherShape,
 from processor.journal import Witness, read_witnesses, write_witnesses
 from processor.kafka.changelog import Changelog
 from processor.kafka.group import Group, Unsettled
+from processor.kafka.known import NoTopic
 from processor.kafka.oneshot import OneShot
 from processor.outcome import Output
 from processor.settings import Settings, load
@@ -87,7 +94,7 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
             check_settled(live, standing)
         spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
         servers.reach("restore_begun")
-        _read(servers, spaces)
+        _read(servers, spaces, accept_loss=how.accept_loss)
         if not how.accept_loss:
             _check_better(servers, spaces, live, standing)
         _settle(servers, spaces, standing, how)
@@ -108,6 +115,8 @@ def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
     group = Group(settings.kafka)
     try:
         yield _Servers(settings, group, generations, CrashPoints(environ).reach)
+    except NoTopic as error:
+        raise Failure(f"{error}: nothing was switched") from None
     finally:
         group.close()
         generations.close()
@@ -157,7 +166,7 @@ def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
     return _Built(building, Rebuilding(building, policy, is_new_policy=how.reindex))
 
 
-def _read(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
+def _read(servers: _Servers, spaces: Mapping[Space, _Built], *, accept_loss: bool) -> None:
     kafka = servers.settings.kafka
     changelog = Changelog(kafka, kafka.topics.profiles)
     reading = Reading(servers.settings.registry_url())
@@ -171,14 +180,31 @@ def _read(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
                         reading.note_unknown(space, len(records))
                 shown.at(part.done, part.total)
                 servers.reach("restore_reading")
-    except ValueError as error:
-        raise Failure(f"{error}: nothing was switched") from None
+    except TooManyUnreadable:
+        raise Failure(_unreadable(reading)) from None
     finally:
         changelog.close()
+    if reading.unreadable and not accept_loss:
+        raise Failure(_unreadable(reading))
+    _tell_read(spaces, reading)
+
+
+def _tell_read(spaces: Mapping[Space, _Built], reading: Reading) -> None:
     for space, built in spaces.items():
         _say(f"{space.name}: {built.rebuilding.profiles:,} profiles")
+    if reading.unreadable:
+        _say(f"{len(reading.unreadable):,} records left out that cannot be read")
     for space, count in reading.unknown.items():
         _say(f"{space.name}: {count:,} records left out, no workspace has this scope")
+
+
+def _unreadable(reading: Reading) -> str:
+    count, place = len(reading.unreadable), next(iter(reading.unreadable.values()))
+    return (
+        f"{count:,} records of the profiles topic cannot be read, the first one is {place}."
+        " Nothing was switched. Publish a readable document or a tombstone under the same key,"
+        " or restore with --accept-loss: then they are left out"
+    )
 
 
 def _check_better(

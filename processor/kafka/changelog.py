@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
+from processor.kafka.known import partitions_of
 from processor.kafka.records import record
 from processor.outcome import Record
 from processor.settings import KafkaSettings
@@ -97,10 +98,8 @@ class Changelog:
                 raise KafkaException(error)
 
     def _offsets(self, which: OffsetSpec) -> dict[int, int]:
-        known = self._admin.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
-        if known.error is not None:
-            raise KafkaException(known.error)
-        asked = {TopicPartition(self._topic, p): which for p in known.partitions}
+        partitions = partitions_of(self._admin, self._topic, _ANSWER_S)
+        asked = {TopicPartition(self._topic, p): which for p in partitions}
         found = self._admin.list_offsets(
             asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_ANSWER_S
         )

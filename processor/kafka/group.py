@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
+from processor.kafka.known import partitions_of
 from processor.kafka.positions import TopicIds, described_topic_ids
 from processor.settings import KafkaSettings
 from processor.space import Assigned
@@ -106,10 +107,7 @@ class Group:
                     raise KafkaException(one.error)
 
     def _partitions(self, topic: str) -> list[tuple[str, int]]:
-        known = self._admin.list_topics(topic, timeout=_ANSWER_S).topics[topic]
-        if known.error is not None:
-            raise KafkaException(known.error)
-        return [(topic, partition) for partition in sorted(known.partitions)]
+        return [(topic, p) for p in partitions_of(self._admin, topic, _ANSWER_S)]
 
     def _committed(self, asked: Sequence[TopicPartition]) -> list[TopicPartition]:
         deadline = monotonic() + _SETTLED_S

@@ -32,8 +32,8 @@ def check(error: KafkaError, message: Message) -> str:
         raise OutOfRange(
             f"the committed offset of {message.topic()}/{message.partition()} is not in the"
             " partition any more: records between it and the first one there were never processed."
-            " Run `idstream restore` to begin from the profiles topic,"
-            " or `idstream run --accept-offsets` to go on without those records"
+            " `idstream run --accept-offsets` goes on without those records;"
+            " `idstream restore` does not, for it keeps the committed offsets"
         )
     if not passes(error):
         raise KafkaException(error)

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from processor.codecs.past import ATTEMPTS, REPLAY_OF, count
 from processor.kafka.clients import client_config, transactional_config
 from processor.kafka.errors import passes
+from processor.kafka.known import partitions_of
 from processor.kafka.records import record
 from processor.outcome import DeadLetterReason, Record
 from processor.settings import KafkaSettings
@@ -337,8 +338,5 @@ class Replay:
 
     def _partitions_of(self, topic: str) -> int:
         if topic not in self._counts:
-            known = self._consumer.list_topics(topic, _WITHIN_S).topics[topic]
-            if known.error is not None:
-                raise KafkaException(known.error)
-            self._counts[topic] = len(known.partitions)
+            self._counts[topic] = len(partitions_of(self._consumer, topic, _WITHIN_S))
         return self._counts[topic]

@@ -213,6 +213,45 @@ def test_two_documents_of_one_version_are_refused_and_told(deployment: Deploymen
     assert json.loads(deployment.state()[0][key])["last_seen_ms"] == 7
 
 
+def test_a_record_that_cannot_be_read_is_made_up_for_by_a_later_one(deployment: Deployment):
+    deployment.produce(200)
+    deployment.run_to_the_end()
+    before = deployment.state()
+    topic = deployment.topics["profiles"]
+    key, document = next(iter(before[0].items()))
+    for name, place in ((key, deployment.place_of(key)), ("garbage", 0)):
+        deployment.kafka.produce(topic, [b"{"], place, name.encode())
+
+    refused = deployment.restore("--wait")
+    assert refused.returncode == 1
+    assert "2 records of the profiles topic cannot be read" in refused.stderr
+    assert f"{topic}/" in refused.stderr
+    assert deployment.restore("--accept-loss").returncode == 0
+    assert deployment.state() == before
+
+    deployment.kafka.produce(topic, [document], deployment.place_of(key), key.encode())
+    deployment.kafka.produce(topic, [None], 0, b"garbage")
+    done = deployment.restore()
+    assert done.returncode == 0, done.stderr
+    assert deployment.state() == before
+
+
+def test_a_topic_that_is_missing_is_named(deployment: Deployment):
+    deployment.produce(50)
+    deployment.run_to_the_end()
+    before = deployment.state()
+    name = f"{deployment.topics['profiles']}-typo"
+    text = deployment.config.read_text()
+    deployment.config.write_text(text.replace(deployment.topics["profiles"], name))
+
+    refused = deployment.restore("--wait")
+
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert f"topic {name} of the configuration: " in line
+    assert deployment.state() == before
+
+
 def test_changes_are_published_slice_by_slice_and_gone_on_with(deployment: Deployment):
     deployment.produce(600)
     deployment.run_to_the_end()

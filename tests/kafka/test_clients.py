@@ -117,5 +117,5 @@ def test_headers_given_as_a_mapping_are_headers():
 @pytest.mark.parametrize("code", [KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE])
 def test_an_offset_outside_the_log_names_the_partition_and_the_ways_out(code):
     message = Message("t", 3, 17, None, None, None, KafkaError(code))
-    with pytest.raises(OutOfRange, match=r"t/3.*idstream restore.*--accept-offsets"):
+    with pytest.raises(OutOfRange, match=r"t/3.*--accept-offsets` goes on.*restore` does not"):
         check(message.error(), message)
