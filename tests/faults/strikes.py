@@ -111,7 +111,8 @@ def freeze_at(point: str, seconds: float) -> Strike:
     """Return the strike that stops a processor at a named point, until others have its work."""
 
     def strike(struck: Struck) -> bool:
-        _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{struck.chance.randrange(1, 4)}")
+        nth = 1 if point in ONCE else struck.chance.randrange(1, 4)
+        _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{nth}")
         if not _wait(lambda: _is_stopped(struck.processor), PASS_S):
             return False
         time.sleep(seconds)  # sessions and transactions end meanwhile: that is the fault
@@ -152,6 +153,7 @@ AGAINST_ONE: dict[str, Strike] = {
     "SIGSTOP past the session": _freeze,
     "SIGSTOP before the index commit": freeze_at("before_index_commit", SESSION_S + 1),
     "SIGSTOP after the index commit": freeze_at("after_index_commit", SESSION_S + 1),
+    "SIGSTOP briefly after the index commit": freeze_at("after_index_commit", SESSION_S / 3),
     "SIGSTOP after the claim": freeze_at("after_claim", SESSION_S + 1),
     "SIGSTOP past the transaction": freeze_at("before_kafka_commit", TRANSACTION_S + 2),
     "producer fenced": _fence,
