@@ -168,8 +168,8 @@ class SpaceSession:
             message = (
                 f"{row.key.topic}/{row.key.partition} offset {work.record.offset} is below the"
                 f" cursor {row.replay_end} of space {self.space.name}, but the journal has no"
-                " decision for it; another configuration may have taken it."
-                " Run `idstream restore` to rebuild the index from the profiles topic"
+                " decision for it; another configuration may have taken it. Go on with that one,"
+                " or run `idstream restore --accept-loss` to have what is under way decided anew"
             )
             raise NoStart(message)
         return entry
