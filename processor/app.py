@@ -4,7 +4,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Final, TextIO
 
@@ -25,6 +25,7 @@ from processor.pipeline import Pipeline, Setting, SpaceRules
 from processor.settings import Settings, SettingsError
 from processor.space import Index
 
+TOPICS_AGAIN_S: Final = 0.5
 REGISTRY_AGAIN_S: Final = 0.5
 """How long a registry that is away is left alone."""
 
@@ -126,7 +127,7 @@ def serve(
         if codecs is None:
             return
         if not how.embedded:
-            compare_topics(settings, log)
+            compare_topics(settings, log, stop, watch)
         owner = f"{settings.kafka.group_id}@{cluster}"
         step = build_pipeline(settings, (index, codecs), owner, metrics, (points, how))
         options = Options(
@@ -142,15 +143,24 @@ def serve(
         admin.stop()
 
 
-def compare_topics(settings: Settings, log: Log) -> None:
+def compare_topics(settings: Settings, log: Log, stop: Event, watch: Watch) -> None:
     """Log what is wrong with the topics; refuse to start where ours would not fit into them.
 
-    A profile or an enriched batch that its topic refuses would stop the processor for good.
+    A profile or an enriched batch that its topic refuses would stop the processor for good. A
+    cluster that does not answer is waited for; one that does not let us ask is not.
     """
-    try:
-        reports = topics.inspect(settings.kafka, settings.limits)
-    except topics.Unreachable:
-        return  # it is waited for; `idstream check` says it at once
+    reports: Sequence[topics.TopicReport] = ()
+    while not stop.is_set():
+        try:
+            reports = topics.inspect(settings.kafka, settings.limits)
+            break
+        except topics.Unreachable as away:
+            log.warning("topics_not_compared", why=str(away))
+            if not away.is_passing:
+                break
+        watch.turn()
+        watch.error("kafka", "topics_not_compared")
+        stop.wait(TOPICS_AGAIN_S)
     for report in reports:
         for problem in report.problems:
             log.warning("topic_problem", topic=report.name, role=report.role, problem=problem)

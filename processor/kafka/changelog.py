@@ -22,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
+from processor.kafka.admin import answered, close
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
 from processor.kafka.known import partitions_of
@@ -80,6 +81,7 @@ class Changelog:
     def close(self) -> None:
         """Close the connections."""
         self._consumer.close()
+        close(self._admin)
 
     def _taken(
         self, messages: Sequence[Message], ends: Mapping[int, int], at: dict[int, int]
@@ -103,4 +105,4 @@ class Changelog:
         found = self._admin.list_offsets(
             asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_ANSWER_S
         )
-        return {p.partition: one.result(_ANSWER_S + 1).offset for p, one in found.items()}
+        return {p.partition: answered(one, _ANSWER_S).offset for p, one in found.items()}

@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from processor.kafka.clients import client_config
+from processor.kafka.admin import open_admin
 from processor.kafka.errors import passes
 from processor.kafka.step import Observer
 from processor.settings import KafkaSettings
@@ -19,7 +19,13 @@ log = structlog.get_logger()
 
 def wait_for_cluster_id(kafka: KafkaSettings, stop: Event, observer: Observer) -> str | None:
     """Return the cluster's id, waiting for an unreachable broker; None if *stop* came first."""
-    admin = AdminClient(client_config(kafka, "admin"))
+    with open_admin(kafka) as admin:
+        return _cluster_id(admin, kafka, stop, observer)
+
+
+def _cluster_id(
+    admin: AdminClient, kafka: KafkaSettings, stop: Event, observer: Observer
+) -> str | None:
     told = ""
     while not stop.is_set():
         observer.turn()

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
+from processor.kafka.admin import answered, close
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
 from processor.kafka.known import partitions_of
@@ -52,6 +53,7 @@ class Group:
     def close(self) -> None:
         """Close the connections."""
         self._consumer.close()
+        close(self._admin)
 
     def owner(self) -> str:
         """Return what spaces are bound to: the group and its cluster."""
@@ -64,7 +66,7 @@ class Group:
         while True:
             asked = self._admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
             try:
-                found = asked[group].result(_ANSWER_S + 1).members
+                found = answered(asked[group], _ANSWER_S).members
             except KafkaException as failure:
                 error = failure.args[0]
                 if error.code() == KafkaError.GROUP_ID_NOT_FOUND:

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
+from processor.kafka.admin import answered
 from processor.space import Assigned
 
 Key = tuple[str, int]
@@ -121,7 +122,7 @@ def described_topic_ids(admin: AdminClient, within: float = 5.0) -> TopicIds:
     def ids(topics: Collection[str]) -> dict[str, str]:
         names = sorted(topics)
         asked = admin.describe_topics(TopicCollection(names), request_timeout=within)
-        return {name: str(asked[name].result(within + 1).topic_id) for name in names}
+        return {name: str(answered(asked[name], within).topic_id) for name in names}
 
     return ids
 

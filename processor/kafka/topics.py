@@ -5,7 +5,7 @@ are compared before anything runs; ``profiles`` must keep the newest version of 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no exports
@@ -16,7 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.clients import client_config, producer_config
+from processor.kafka.admin import answered, open_admin
+from processor.kafka.clients import producer_config
+from processor.kafka.errors import passes
 from processor.rules import Limits
 from processor.settings import KafkaSettings
 
@@ -31,6 +33,11 @@ _ANSWER_S: Final = 10.0
 
 class Unreachable(Exception):
     """The cluster does not answer, or does not let us ask."""
+
+    def __init__(self, why: str, *, is_passing: bool) -> None:
+        super().__init__(f"the cluster cannot be asked: {why}")
+        self.is_passing = is_passing
+        """Whether it may answer later."""
 
 
 class Topic(Struct, frozen=True):
@@ -59,13 +66,18 @@ class TopicReport(Struct, frozen=True):
 
 def inspect(kafka: KafkaSettings, limits: Limits) -> list[TopicReport]:
     """Return a report for every configured topic. Raises Unreachable without a cluster."""
-    admin = AdminClient(client_config(kafka, "admin"))
-    return judge(kafka, limits, _found(admin, [name for _, name in _roles(kafka)]))
+    with open_admin(kafka) as admin:
+        found = _found(admin, [name for _, name in _roles(kafka)])
+    return judge(kafka, limits, found)
 
 
 def create_missing(kafka: KafkaSettings, limits: Limits) -> list[str]:
     """Create the topics that are not there with the settings they need; return their names."""
-    admin = AdminClient(client_config(kafka, "admin"))
+    with open_admin(kafka) as admin:
+        return _create_missing(admin, kafka, limits)
+
+
+def _create_missing(admin: AdminClient, kafka: KafkaSettings, limits: Limits) -> list[str]:
     created: list[str] = []
     inputs = [r for r in _roles(kafka) if r[0] in ("batches", "requests")]
     outputs = [r for r in _roles(kafka) if r not in inputs]
@@ -85,8 +97,8 @@ def create_missing(kafka: KafkaSettings, limits: Limits) -> list[str]:
             for role, name in roles
             if name not in found
         ]
-        for name, made in (admin.create_topics(wanted) if wanted else {}).items():
-            made.result(_ANSWER_S)
+        for name, made in _requested(admin, wanted).items():
+            answered(made, _ANSWER_S)
             created.append(name)
     return created
 
@@ -183,7 +195,8 @@ def _found(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
     try:
         return _asked(admin, names)
     except KafkaException as failure:
-        raise Unreachable(f"the cluster cannot be asked: {failure.args[0].str()}") from None
+        error = failure.args[0]
+        raise Unreachable(error.str(), is_passing=passes(error)) from None
 
 
 def _asked(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
@@ -191,9 +204,17 @@ def _asked(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
     present = [name for name in names if name in known and known[name].error is None]
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in present]
     settings = {
-        resource.name: {key: entry.value for key, entry in answer.result(_ANSWER_S).items()}
-        for resource, answer in (admin.describe_configs(asked) if asked else {}).items()
+        resource.name: {key: entry.value for key, entry in answered(one, _ANSWER_S).items()}
+        for resource, one in _described(admin, asked).items()
     }
     return {
         name: Topic(name, len(known[name].partitions), settings.get(name, {})) for name in present
     }
+
+
+def _described(admin: AdminClient, asked: list[ConfigResource]) -> dict[ConfigResource, Any]:
+    return admin.describe_configs(asked, request_timeout=_ANSWER_S) if asked else {}
+
+
+def _requested(admin: AdminClient, wanted: list[NewTopic]) -> dict[str, Any]:
+    return admin.create_topics(wanted, request_timeout=_ANSWER_S) if wanted else {}

@@ -1,6 +1,8 @@
 import pytest
+from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
+from processor.kafka import topics
 from processor.kafka.topics import COMPACTION_LAG_MS, Unreachable, create_missing, inspect
 from processor.rules import Limits
 from processor.settings import KafkaSettings, TopicSettings
@@ -13,7 +15,7 @@ LIMITS = Limits()
 def settings(kafka):
     """Settings whose topics do not exist."""
     stem = kafka.unique("check")
-    topics = TopicSettings(
+    names = TopicSettings(
         batches=(f"{stem}-batches",),
         requests=(f"{stem}-requests",),
         **{
@@ -21,7 +23,7 @@ def settings(kafka):
             for role in ("enriched", "responses", "changes", "profiles", "dead_letters")
         },
     )
-    return KafkaSettings(bootstrap_servers=kafka.bootstrap, topics=topics)
+    return KafkaSettings(bootstrap_servers=kafka.bootstrap, topics=names)
 
 
 def problems(settings, limits=LIMITS):
@@ -85,5 +87,26 @@ def test_topics_to_be_joined_should_have_as_many_partitions_each(kafka, settings
 
 
 def test_a_cluster_that_does_not_answer_is_unreachable():
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable) as raised:
         inspect(KafkaSettings(bootstrap_servers="127.0.0.1:1"), LIMITS)
+    assert raised.value.is_passing
+
+
+def test_a_cluster_that_stops_answering_between_two_questions_is_unreachable(
+    kafka, settings, monkeypatch
+):
+    create_missing(settings, LIMITS)
+    monkeypatch.setattr(topics, "_ANSWER_S", 1.0)
+    describe = AdminClient.describe_configs
+
+    def freezing(admin, asked, **options):
+        kafka.node.pause()
+        return describe(admin, asked, **options)
+
+    monkeypatch.setattr(AdminClient, "describe_configs", freezing)
+    try:
+        with pytest.raises(Unreachable, match="imed out") as raised:
+            inspect(settings, LIMITS)
+    finally:
+        kafka.node.resume()
+    assert raised.value.is_passing
