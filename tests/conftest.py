@@ -3,6 +3,7 @@
 import importlib.util
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -27,3 +28,10 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev")
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what waits for a broker run beside what computes, where there are two workers (CI)."""
+    for item in items:
+        if any(item.iter_markers("kafka")) or any(item.iter_markers("registry")):
+            item.add_marker(pytest.mark.xdist_group("broker"))

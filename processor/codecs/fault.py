@@ -38,5 +38,7 @@ def fault_of(error: msgspec.ValidationError, field: str) -> Fault:
         return Fault(f"{path}.{missing.group(1)}: is required")
     if expected := _EXPECTED.match(message):
         what, got = expected.groups()
+        if what == "int" and ("<=" in message or ">=" in message):
+            return Fault(f"{path}: must be int of 64 bits")
         return Fault(f"{path}: must be {what}" + (f", not {got}" if got else ""))
     return Fault(f"{path}: is not one of the values allowed here")

@@ -401,8 +401,9 @@ def test_the_full_examples_are_taken_so_that_an_output_can_be_fed_back_in(messag
     assert found == lenient(value)
 
 
-LOOSE = st.none() | st.text(max_size=5) | st.integers() | st.booleans() | st.floats(-9, 9)
-WHOLE = st.none() | st.integers(-(2**63), 2**63 - 1)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+LOOSE = st.none() | st.text(max_size=5) | INTEGERS | st.booleans() | st.floats(-9, 9)
+WHOLE = st.none() | INTEGERS
 CONSENT = st.fixed_dictionaries(
     {"consented": st.booleans(), "timestamp_unixtime_ms": WHOLE},
     optional={"document": LOOSE, "location": LOOSE, "hardware_id": LOOSE, "regulation": LOOSE},
