@@ -72,7 +72,7 @@ source = "custom_feed"
 [inputs.outlet]
 workspace = "outlet"
 """
-EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "static consumer")
+EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
 BY_HAND = (signal.SIGKILL, signal.SIGTERM)
 """Signals that are sent: by strikes and crash points, and to one that is only just starting."""
