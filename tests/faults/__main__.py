@@ -119,7 +119,8 @@ def _losses(_asked: argparse.Namespace) -> int:
 def _recovery(_asked: argparse.Namespace) -> int:
     """How long it takes until work goes on: numbers, nothing is judged (6 minutes)."""
     with _servers() as servers:
-        print(recovery.report(servers), flush=True)
+        for line in recovery.report(servers):
+            print(line, flush=True)
     return 0
 
 
