@@ -16,7 +16,7 @@ from processor.codecs.json import decode_batch
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.rules import Limits
 from processor.settings import load_offline
 from processor.space import Assigned
@@ -49,10 +49,7 @@ def pipeline(codecs: Codecs) -> Pipeline:
         path = Path(folder) / "idstream.toml"
         path.write_text(CONFIGURATION)
         settings = load_offline(path, {})
-    spaces = tuple(
-        SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-        for s in settings.spaces()
-    )
+    spaces = settings.space_rules()
     made = Pipeline(
         Setting(
             rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="b", codecs=codecs

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from processor.index.redis import RedisIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.settings import load_text
 from processor.space import Assigned
 from processor.tally import Tally
@@ -88,10 +88,7 @@ def play(name: str, url: str, results: multiprocessing.Queue) -> None:
     settings = load_text(CONFIG, {})
     index = RedisIndex.connect(url, name)
     tallies: list[Tally] = []
-    spaces = tuple(
-        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
-        for space in settings.spaces()
-    )
+    spaces = settings.space_rules()
     rules = settings.rules()
     topic = next(iter(rules.batch_topics))
     pipeline = Pipeline(

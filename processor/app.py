@@ -21,7 +21,7 @@ from processor.kafka.open import Options, open_loop
 from processor.kafka.step import TransactionKind
 from processor.logs import Log, open_log
 from processor.metrics import Metrics
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.settings import Settings, SettingsError
 from processor.space import Index
 
@@ -193,10 +193,7 @@ def build_pipeline(
     """Return the pipeline of *settings* between the index and the formats of *edge*."""
     points, how = test_build
     index, codecs = edge
-    spaces = tuple(
-        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
-        for space in settings.spaces()
-    )
+    spaces = settings.space_rules()
     return Pipeline(
         Setting(
             rules=settings.rules(),

@@ -15,13 +15,13 @@ from msgspec import Struct, field
 
 from processor.codecs.formats import Codecs
 from processor.decide import Decided, Folder
-from processor.identity.model import IdentityPolicy, Space
+from processor.identity.model import Space
 from processor.intake import Intake, Rejected, Taken, Work
 from processor.journal import MOST_METADATA, Witness, read_witnesses, write_witnesses
 from processor.outcome import Output, Record
 from processor.publish import Publisher, Settled
 from processor.quarantine import POISON, Lots, Quarantine
-from processor.rules import Rules
+from processor.rules import Rules, SpaceRules
 from processor.session import Env, SpaceSession
 from processor.space import (
     Assigned,
@@ -38,14 +38,6 @@ from processor.tally import Tally
 
 RESTORE = "Run `idstream restore` to rebuild the index from the profiles topic"
 ACCEPT = "`idstream run --accept-offsets` to go on from the committed offsets as they are"
-
-
-class SpaceRules(Struct, frozen=True):
-    """One space to serve: its scope's policy, and the fingerprint of its identity settings."""
-
-    space: Space
-    policy: IdentityPolicy
-    fingerprint: str
 
 
 class Setting(Struct, frozen=True):

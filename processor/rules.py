@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from processor.identity.model import IdentityPolicy
+from processor.identity.model import IdentityPolicy, Space
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import IdentityKeys
 
@@ -59,6 +59,14 @@ class InputRules(Struct, frozen=True):
     """Topics it may come from; empty: every input topic."""
     format: Format | None = None
     """Of its batches; None: as their topic says."""
+
+
+class SpaceRules(Struct, frozen=True):
+    """One space to serve: its scope's policy, and the fingerprint of its identity settings."""
+
+    space: Space
+    policy: IdentityPolicy
+    fingerprint: str
 
 
 class Rules(Struct, frozen=True):

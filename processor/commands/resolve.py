@@ -15,7 +15,7 @@ from processor.commands.lines import records
 from processor.commands.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.publish import Settled
 from processor.settings import Settings
 from processor.space import Assigned
@@ -61,10 +61,7 @@ def load_index(settings: Settings, profiles: Path | None) -> MemoryIndex:
 
 def offline_pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
     """Return the pipeline that ``run`` has, over *index*, with the topics of ``resolve``."""
-    spaces = tuple(
-        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
-        for space in settings.spaces()
-    )
+    spaces = settings.space_rules()
     setting = Setting(
         rules=settings.rules(), spaces=spaces, index=index, owner="resolve", key=settings.key()
     )

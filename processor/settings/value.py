@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from processor.identity.model import IdentityPolicy, Space
-from processor.rules import InputRules, Limits, Rules, WorkspaceRules
+from processor.rules import InputRules, Limits, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
 from processor.settings.secret import Secret
 from processor.settings.shape import (
@@ -62,6 +62,13 @@ class Settings(Struct, frozen=True):
             Space(scope, environment)
             for scope in sorted(self.fingerprints)
             for environment in ("production", "development")
+        )
+
+    def space_rules(self) -> tuple[SpaceRules, ...]:
+        """Return the rules of every space."""
+        return tuple(
+            SpaceRules(space, self.policy(space.scope), self.fingerprint(space.scope))
+            for space in self.spaces()
         )
 
     def policy(self, scope: str) -> IdentityPolicy:

@@ -12,7 +12,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Effects
 from processor.index.rebuild import rebuild
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.profiles.document import from_json
 from processor.settings import Settings, load_offline
 from processor.space import Ask, Assigned, Committed, Index
@@ -122,10 +122,7 @@ class Stage:
         self._pipeline = self._begin(settings_of([story], folder), places)
 
     def _begin(self, settings: Settings, places: list[Assigned]) -> Pipeline:
-        spaces = tuple(
-            SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
-            for space in settings.spaces()
-        )
+        spaces = settings.space_rules()
         pipeline = Pipeline(
             Setting(
                 rules=settings.rules(),

@@ -10,7 +10,7 @@ from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.index.redis import RedisIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.settings import load_text
 from processor.space import Ask, Assigned
 from processor.tally import Tally
@@ -39,10 +39,7 @@ TALLIES: list[Tally] = []
 
 
 def pipeline(index, partitions):
-    spaces = tuple(
-        SpaceRules(space, SETTINGS.policy(space.scope), SETTINGS.fingerprint(space.scope))
-        for space in SETTINGS.spaces()
-    )
+    spaces = SETTINGS.space_rules()
     made = Pipeline(
         Setting(
             rules=SETTINGS.rules(),

@@ -9,7 +9,7 @@ import pytest
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.profiles.document import from_json, to_json
 from processor.settings import load_offline
 from tests.docs.pages import text
@@ -52,10 +52,7 @@ class Playing:
         self._pipeline = Pipeline(
             Setting(
                 rules=settings.rules(),
-                spaces=tuple(
-                    SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-                    for s in settings.spaces()
-                ),
+                spaces=settings.space_rules(),
                 index=MemoryIndex(),
                 owner="docs",
                 with_outcomes=True,

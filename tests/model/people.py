@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from processor.outcome import Record
-from processor.pipeline import SpaceRules
-from processor.rules import Rules
+from processor.rules import Rules, SpaceRules
 from processor.settings import load
 
 # Deaths come from outside here, and often meet one record alone: that is not its doing.
@@ -62,10 +61,7 @@ def rulebook(strategy: str) -> Rulebook:
         path = Path(folder, "idstream.toml")
         path.write_text(CONFIGURATION.format(strategy=strategy, rules=SETTINGS[strategy]))
         settings = load(path, {})
-    spaces = tuple(
-        SpaceRules(space, settings.policy(space.scope), settings.fingerprint(space.scope))
-        for space in settings.spaces()
-    )
+    spaces = settings.space_rules()
     if strategy == "flat_matching":
         return Rulebook(settings.rules(), spaces, FLAT_TYPES, FLAT_TYPES)
     unique = () if strategy == "best_match" else ("customerid", "email")

@@ -16,7 +16,7 @@ from mparticle.models.gdpr_consent_state import GDPRConsentState
 from processor.codecs.avro import AvroWriter
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.settings import load_offline
 from processor.space import Assigned
 from tests.conformance.test_kafka import PARTITIONS, Theatre, free_port, processing
@@ -89,10 +89,7 @@ class Playing:
     def __init__(self, folder: Path, inputs: str = "", **switches: Any) -> None:
         (folder / "idstream.toml").write_text(configuration(**switches) + inputs)
         settings = load_offline(folder / "idstream.toml", {})
-        spaces = tuple(
-            SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-            for s in settings.spaces()
-        )
+        spaces = settings.space_rules()
         self._pipeline = Pipeline(
             Setting(rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="t")
         )

@@ -4,7 +4,7 @@ import json
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.profiles.document import to_json
 from processor.settings import load_text
 from processor.space import Assigned
@@ -25,10 +25,7 @@ source = "custom_feed"
 def test_identities_and_attributes_together_stay_within_the_bytes_of_a_profile():
     settings = load_text(CONFIGURATION, {})
     index = MemoryIndex()
-    spaces = tuple(
-        SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-        for s in settings.spaces()
-    )
+    spaces = settings.space_rules()
     pipeline = Pipeline(Setting(settings.rules(), spaces, index, "test"))
     pipeline.assign([Assigned("event-batches", 0, "id", None, "")], [])
     outcomes, reasons = [], set()

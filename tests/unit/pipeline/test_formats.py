@@ -6,7 +6,7 @@ from processor.codecs.avro import CONTENT_TYPE, AvroWriter
 from processor.codecs.formats import Codecs
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.settings import load_text
 from processor.space import Assigned
 
@@ -29,10 +29,7 @@ JSON = ("content-type", b"application/json")
 
 def output_of(topic: str, value: bytes, written: tuple[str, ...], *headers) -> Output:
     settings = load_text(CONFIGURATION, {})
-    spaces = tuple(
-        SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-        for s in settings.spaces()
-    )
+    spaces = settings.space_rules()
     codecs = Codecs.build(written)
     pipeline = Pipeline(Setting(settings.rules(), spaces, MemoryIndex(), "t", codecs=codecs))
     pipeline.assign([Assigned(topic, 0, "id", None, "")], [])

@@ -16,7 +16,7 @@ from processor.codecs.schemas import MESSAGES, latest
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.profiles.batch import IdentityCall
 from processor.rules import Limits
 from processor.settings import load_text
@@ -44,10 +44,7 @@ NOW = 1_782_900_000_000
 
 def outputs_of(topic: str, body: dict[str, Any], *headers: tuple[str, bytes]) -> list[Output]:
     """Return what a new processor makes of *body*, its first record."""
-    spaces = tuple(
-        SpaceRules(s, SETTINGS.policy(s.scope), SETTINGS.fingerprint(s.scope))
-        for s in SETTINGS.spaces()
-    )
+    spaces = SETTINGS.space_rules()
     rules, index = SETTINGS.rules(), MemoryIndex()
     pipeline = Pipeline(Setting(rules, spaces, index, "test", with_outcomes=True))
     pipeline.assign([Assigned(topic, 0, "id", None, "")], [])

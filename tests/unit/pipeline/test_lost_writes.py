@@ -5,7 +5,7 @@ import pytest
 from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.settings import load_text
 from processor.space import Assigned, LostWrites
 
@@ -23,10 +23,7 @@ TOPIC = "event-batches"
 
 def pipeline(index: MemoryIndex, configuration: str = CONFIGURATION) -> Pipeline:
     settings = load_text(configuration, {})
-    spaces = tuple(
-        SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-        for s in settings.spaces()
-    )
+    spaces = settings.space_rules()
     return Pipeline(Setting(rules=settings.rules(), spaces=spaces, index=index, owner="test"))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.quarantine import Quarantine
 from processor.settings import load_text
 from processor.space import IndexUnavailable, Mark, RowKey, RowState
@@ -67,10 +67,7 @@ class World:
         return Pipeline(
             Setting(
                 rules=settings.rules(),
-                spaces=tuple(
-                    SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-                    for s in settings.spaces()
-                ),
+                spaces=settings.space_rules(),
                 index=self.index,
                 owner="test",
                 with_outcomes=True,

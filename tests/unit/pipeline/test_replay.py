@@ -14,7 +14,7 @@ from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.index.rebuild import rebuild
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting, SpaceRules
+from processor.pipeline import Pipeline, Setting
 from processor.profiles.document import from_json, to_json
 from processor.settings import load
 from processor.space import NoStart
@@ -47,10 +47,7 @@ def pipeline_over(
     if not path.exists():
         path.write_text(CONFIGURATION.format(strategy=strategy, rules=STRATEGIES[strategy]))
     settings = load(path, {})
-    spaces = tuple(
-        SpaceRules(s, settings.policy(s.scope), settings.fingerprint(s.scope))
-        for s in settings.spaces()
-    )
+    spaces = settings.space_rules()
     rules = settings.rules()
     return Pipeline(
         Setting(
