@@ -16,7 +16,7 @@ from processor.codecs.json import decode_batch
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.rules import Limits
 from processor.settings import load_offline
 from processor.space import Assigned
@@ -51,9 +51,7 @@ def pipeline(codecs: Codecs) -> Pipeline:
         settings = load_offline(path, {})
     spaces = settings.space_rules()
     made = Pipeline(
-        Setting(
-            rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="b", codecs=codecs
-        )
+        Parts(rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="b", codecs=codecs)
     )
     made.assign([Assigned("batches", 0, "t", None, "")], [])
     return made

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from processor.index.redis import RedisIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.settings import load_text
 from processor.space import Assigned
 from processor.tally import Tally
@@ -92,7 +92,7 @@ def play(name: str, url: str, results: multiprocessing.Queue) -> None:
     rules = settings.rules()
     topic = next(iter(rules.batch_topics))
     pipeline = Pipeline(
-        Setting(rules=rules, spaces=spaces, index=index, owner="bench", counted=tallies.append)
+        Parts(rules=rules, spaces=spaces, index=index, owner="bench", counted=tallies.append)
     )
     pipeline.assign([Assigned(topic, 0, topic, None, "")], [])
     seconds, polled, memory = [], [], []

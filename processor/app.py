@@ -21,7 +21,7 @@ from processor.kafka.open import Options, open_loop
 from processor.kafka.step import TransactionKind
 from processor.logs import Log, open_log
 from processor.metrics import Metrics
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.settings import Settings, SettingsError
 from processor.space import Index
 
@@ -195,7 +195,7 @@ def build_pipeline(
     index, codecs = edge
     spaces = settings.space_rules()
     return Pipeline(
-        Setting(
+        Parts(
             rules=settings.rules(),
             spaces=spaces,
             index=index,

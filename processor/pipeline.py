@@ -40,7 +40,7 @@ RESTORE = "Run `idstream restore` to rebuild the index from the profiles topic"
 ACCEPT = "`idstream run --accept-offsets` to go on from the committed offsets as they are"
 
 
-class Setting(Struct, frozen=True):
+class Parts(Struct, frozen=True):
     """What a pipeline needs from the composition root."""
 
     rules: Rules
@@ -64,25 +64,25 @@ class Setting(Struct, frozen=True):
 class Pipeline:
     """Processes poll batches for the partitions it was assigned. One thread uses it."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self._intake = Intake(setting.rules, setting.key, setting.codecs)
-        self._publisher = Publisher(setting.with_outcomes)
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._intake = Intake(parts.rules, parts.key, parts.codecs)
+        self._publisher = Publisher(parts.with_outcomes)
         self._envs = {
             s.space: Env(
-                index=setting.index,
-                folder=Folder(s.space, s.policy, setting.rules.limits, setting.index.token),
-                wait=setting.wait,
-                reach=setting.reach,
+                index=parts.index,
+                folder=Folder(s.space, s.policy, parts.rules.limits, parts.index.token),
+                wait=parts.wait,
+                reach=parts.reach,
             )
-            for s in setting.spaces
+            for s in parts.spaces
         }
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
         self._carried: dict[RowKey, dict[str, Witness]] = {}
         """Witnesses of spaces that the configuration does not have, at present."""
         self._tally = Tally()
-        self._quarantine = Quarantine(setting.rules.limits.max_deaths)
+        self._quarantine = Quarantine(parts.rules.limits.max_deaths)
         self.forget()
 
     # ---- partitions -------------------------------------------------------------------------
@@ -95,8 +95,8 @@ class Pipeline:
         """
         witnesses = {RowKey(p.topic, p.partition): read_witnesses(p.metadata) for p in partitions}
         foreign = [read_witnesses(p.metadata) for p in others]
-        self._setting.reach("before_claim")
-        for rules in self._setting.spaces:
+        self._parts.reach("before_claim")
+        for rules in self._parts.spaces:
             found = (w.get(rules.space.name) for w in (*witnesses.values(), *foreign) if w)
             seen = max((witness.seq for witness in found if witness), default=0)
             self._claim(rules, partitions, witnesses, seen)
@@ -106,7 +106,7 @@ class Pipeline:
             self._positions[key] = partition.committed or 0
             told = (witnesses[key] or {}).items()
             self._carried[key] = {name: one for name, one in told if name not in served}
-        self._setting.reach("after_claim")
+        self._parts.reach("after_claim")
 
     def _claim(
         self,
@@ -118,8 +118,8 @@ class Pipeline:
         """Claim the rows of *partitions* in one space, of which offsets have *seen* so many seq."""
         space, policy = rules.space, rules.policy
         claims = [RowClaim(RowKey(p.topic, p.partition), p.topic_id, seen) for p in partitions]
-        claimed = self._setting.index.claim(
-            space, self._setting.owner, rules.fingerprint, claims, shape(policy)
+        claimed = self._parts.index.claim(
+            space, self._parts.owner, rules.fingerprint, claims, shape(policy)
         )
         _check_shape(rules, claimed.shape)
         states = {state.row: state for state in claimed.rows}
@@ -131,7 +131,7 @@ class Pipeline:
             is_foreign = partition.committed is None or witnesses[key] is None
             replay_end = 0 if is_foreign else state.cursor or 0
             self._sessions[space].claimed(state, committed, replay_end, claimed.seq)
-            if rules is self._setting.spaces[0]:
+            if rules is self._parts.spaces[0]:
                 self._quarantine.claimed(state, committed)
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
@@ -151,7 +151,7 @@ class Pipeline:
 
     def excuse(self) -> None:
         """Take the marks of records in hand back: the process ends, and none is to blame."""
-        session = self._sessions[self._setting.spaces[0].space]
+        session = self._sessions[self._parts.spaces[0].space]
         marks = [mark for mark in self._quarantine.excuses() if mark.row in session.rows]
         if marks:
             session.mark(marks)
@@ -164,7 +164,7 @@ class Pipeline:
         for settled in self.settle(records):
             settled.add_outputs(outputs)
         outputs += self._republished()
-        return self._setting.codecs.written(outputs)
+        return self._parts.codecs.written(outputs)
 
     def apart(self, records: Sequence[Record]) -> Lots:
         """Return *records* in lots that are to be committed one by one; () where there is no need.
@@ -198,7 +198,7 @@ class Pipeline:
         """Trim journals and notice lost writes; return documents to publish again."""
         for session in self._sessions.values():
             session.check()
-        return self._setting.codecs.written(self._republished())
+        return self._parts.codecs.written(self._republished())
 
     # ---- the transaction --------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class Pipeline:
             session.committed(self._positions)
         self._quarantine.committed(self._positions)
         tally, self._tally = self._tally, Tally()
-        self._setting.counted(tally)
+        self._parts.counted(tally)
 
     # ---- inside -----------------------------------------------------------------------------
 
@@ -225,8 +225,8 @@ class Pipeline:
             return [self._poison(record) for record in records]
         marks = self._quarantine.marks(records)
         if marks:
-            self._sessions[self._setting.spaces[0].space].mark(marks)
-        self._setting.look(records)
+            self._sessions[self._parts.spaces[0].space].mark(marks)
+        self._parts.look(records)
         taken = [self._intake.take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
             return [self._as_before(one) for one in taken]
@@ -305,7 +305,7 @@ class Pipeline:
         if witness is not None and (state.cursor or 0) < (witness.cursor or 0):
             message = f"the index has lost acknowledged writes: {name} is behind. {RESTORE}"
             raise LostWrites(message)
-        if self._setting.accept_offsets:
+        if self._parts.accept_offsets:
             return
         if partition.committed is None and state.cursor is not None:
             message = (

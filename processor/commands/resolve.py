@@ -15,7 +15,7 @@ from processor.commands.lines import records
 from processor.commands.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.publish import Settled
 from processor.settings import Settings
 from processor.space import Assigned
@@ -62,10 +62,10 @@ def load_index(settings: Settings, profiles: Path | None) -> MemoryIndex:
 def offline_pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
     """Return the pipeline that ``run`` has, over *index*, with the topics of ``resolve``."""
     spaces = settings.space_rules()
-    setting = Setting(
+    parts = Parts(
         rules=settings.rules(), spaces=spaces, index=index, owner="resolve", key=settings.key()
     )
-    pipeline = Pipeline(setting)
+    pipeline = Pipeline(parts)
     pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in TOPICS], [])
     return pipeline
 

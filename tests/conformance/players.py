@@ -12,7 +12,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Effects
 from processor.index.rebuild import rebuild
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json
 from processor.settings import Settings, load_offline
 from processor.space import Ask, Assigned, Committed, Index
@@ -124,7 +124,7 @@ class Stage:
     def _begin(self, settings: Settings, places: list[Assigned]) -> Pipeline:
         spaces = settings.space_rules()
         pipeline = Pipeline(
-            Setting(
+            Parts(
                 rules=settings.rules(),
                 spaces=spaces,
                 index=self._index,

@@ -10,7 +10,7 @@ from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.index.redis import RedisIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.settings import load_text
 from processor.space import Ask, Assigned
 from processor.tally import Tally
@@ -41,7 +41,7 @@ TALLIES: list[Tally] = []
 def pipeline(index, partitions):
     spaces = SETTINGS.space_rules()
     made = Pipeline(
-        Setting(
+        Parts(
             rules=SETTINGS.rules(),
             spaces=spaces,
             index=index,

@@ -9,7 +9,7 @@ import pytest
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json, to_json
 from processor.settings import load_offline
 from tests.docs.pages import text
@@ -50,7 +50,7 @@ class Playing:
         settings = load_offline(folder / "idstream.toml", {})
         self._offset = 0
         self._pipeline = Pipeline(
-            Setting(
+            Parts(
                 rules=settings.rules(),
                 spaces=settings.space_rules(),
                 index=MemoryIndex(),

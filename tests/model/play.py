@@ -7,7 +7,7 @@ from typing import NamedTuple
 from processor.identity.model import Identifier
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.profiles.document import profile_key
 from processor.space import Assigned, LostWrites
 from tests.faults import oracle
@@ -68,8 +68,8 @@ def check(world: World) -> list[str]:
 
 def _resolver(world: World) -> Pipeline:
     book = world.setting
-    setting = Setting(rules=book.rules, spaces=book.spaces, index=MemoryIndex(), owner="oracle")
-    pipeline = Pipeline(setting)
+    parts = Parts(rules=book.rules, spaces=book.spaces, index=MemoryIndex(), owner="oracle")
+    pipeline = Pipeline(parts)
     pipeline.assign([Assigned(*key, "", None, "") for key in world.inputs], [])
     return pipeline
 

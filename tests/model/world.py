@@ -23,12 +23,13 @@ import processor.kafka.transactions as transactions_module
 from processor.identity.model import Identifier, Space
 from processor.index.memory import MemoryIndex
 from processor.kafka.interval import Interval, Pace
-from processor.kafka.loop import Loop, Parts
+from processor.kafka.loop import Loop
+from processor.kafka.loop import Parts as LoopParts
 from processor.kafka.positions import Positions, topic_names
 from processor.kafka.step import Deaf
 from processor.kafka.transactions import Transactions
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
 from tests.model.kafka import Cluster, PlayedConsumer, PlayedProducer, failure
 
@@ -177,7 +178,7 @@ class Processor:
     def _build(self) -> Loop:
         world = self._world
         step = Pipeline(
-            Setting(
+            Parts(
                 rules=world.setting.rules,
                 spaces=world.setting.spaces,
                 index=_Client(self, world),
@@ -194,7 +195,7 @@ class Processor:
         committer = Transactions(config, consumer, {r: r for r in OUTPUTS}, self.pause)  # type: ignore[arg-type]
         pace = Pace(interval_s=1e9, records=world.plan.per_transaction)
         inputs = sorted({topic for topic, _ in world.cluster.inputs})
-        parts = Parts(
+        parts = LoopParts(
             consumer=consumer,  # type: ignore[arg-type]
             committer=committer,
             interval=Interval(committer, step, Deaf(), self.pause, pace),

@@ -16,7 +16,7 @@ from mparticle.models.gdpr_consent_state import GDPRConsentState
 from processor.codecs.avro import AvroWriter
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.settings import load_offline
 from processor.space import Assigned
 from tests.conformance.test_kafka import PARTITIONS, Theatre, free_port, processing
@@ -91,7 +91,7 @@ class Playing:
         settings = load_offline(folder / "idstream.toml", {})
         spaces = settings.space_rules()
         self._pipeline = Pipeline(
-            Setting(rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="t")
+            Parts(rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="t")
         )
         topics = ("batches", "requests")
         self._pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in topics], [])

@@ -4,7 +4,7 @@ import json
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.profiles.document import to_json
 from processor.settings import load_text
 from processor.space import Assigned
@@ -26,7 +26,7 @@ def test_identities_and_attributes_together_stay_within_the_bytes_of_a_profile()
     settings = load_text(CONFIGURATION, {})
     index = MemoryIndex()
     spaces = settings.space_rules()
-    pipeline = Pipeline(Setting(settings.rules(), spaces, index, "test"))
+    pipeline = Pipeline(Parts(settings.rules(), spaces, index, "test"))
     pipeline.assign([Assigned("event-batches", 0, "id", None, "")], [])
     outcomes, reasons = [], set()
     for number in range(12):

@@ -4,7 +4,7 @@ import json
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from tests.model.people import rulebook
 from tests.unit.pipeline.stream import Stream
 
@@ -23,7 +23,7 @@ def login(partition: int, offset: int, customer: str) -> Record:
 def pipeline_over(index: MemoryIndex, reach=lambda _point: None) -> Pipeline:
     book = rulebook("profile_isolation")
     return Pipeline(
-        Setting(rules=book.rules, spaces=book.spaces, index=index, owner="test", reach=reach)
+        Parts(rules=book.rules, spaces=book.spaces, index=index, owner="test", reach=reach)
     )
 
 

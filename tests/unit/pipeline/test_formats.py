@@ -6,7 +6,7 @@ from processor.codecs.avro import CONTENT_TYPE, AvroWriter
 from processor.codecs.formats import Codecs
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.settings import load_text
 from processor.space import Assigned
 
@@ -31,7 +31,7 @@ def output_of(topic: str, value: bytes, written: tuple[str, ...], *headers) -> O
     settings = load_text(CONFIGURATION, {})
     spaces = settings.space_rules()
     codecs = Codecs.build(written)
-    pipeline = Pipeline(Setting(settings.rules(), spaces, MemoryIndex(), "t", codecs=codecs))
+    pipeline = Pipeline(Parts(settings.rules(), spaces, MemoryIndex(), "t", codecs=codecs))
     pipeline.assign([Assigned(topic, 0, "id", None, "")], [])
     (output,) = pipeline.process([Record(topic, 0, 0, 1, None, value, headers)])
     return output

@@ -16,7 +16,7 @@ from processor.codecs.schemas import MESSAGES, latest
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.profiles.batch import IdentityCall
 from processor.rules import Limits
 from processor.settings import load_text
@@ -46,7 +46,7 @@ def outputs_of(topic: str, body: dict[str, Any], *headers: tuple[str, bytes]) ->
     """Return what a new processor makes of *body*, its first record."""
     spaces = SETTINGS.space_rules()
     rules, index = SETTINGS.rules(), MemoryIndex()
-    pipeline = Pipeline(Setting(rules, spaces, index, "test", with_outcomes=True))
+    pipeline = Pipeline(Parts(rules, spaces, index, "test", with_outcomes=True))
     pipeline.assign([Assigned(topic, 0, "id", None, "")], [])
     value = json.dumps(body).encode()
     return pipeline.process([Record(topic, 0, 0, NOW, None, value, headers)])

@@ -5,7 +5,7 @@ import pytest
 from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.settings import load_text
 from processor.space import Assigned, LostWrites
 
@@ -24,7 +24,7 @@ TOPIC = "event-batches"
 def pipeline(index: MemoryIndex, configuration: str = CONFIGURATION) -> Pipeline:
     settings = load_text(configuration, {})
     spaces = settings.space_rules()
-    return Pipeline(Setting(rules=settings.rules(), spaces=spaces, index=index, owner="test"))
+    return Pipeline(Parts(rules=settings.rules(), spaces=spaces, index=index, owner="test"))
 
 
 def batch(partition: int, offset: int, person: int) -> Record:

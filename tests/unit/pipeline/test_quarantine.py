@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.quarantine import Quarantine
 from processor.settings import load_text
 from processor.space import IndexUnavailable, Mark, RowKey, RowState
@@ -65,7 +65,7 @@ class World:
     def pipeline(self) -> Pipeline:
         settings = self.settings
         return Pipeline(
-            Setting(
+            Parts(
                 rules=settings.rules(),
                 spaces=settings.space_rules(),
                 index=self.index,

@@ -14,7 +14,7 @@ from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
 from processor.index.rebuild import rebuild
 from processor.outcome import Output, Record
-from processor.pipeline import Pipeline, Setting
+from processor.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json, to_json
 from processor.settings import load
 from processor.space import NoStart
@@ -50,7 +50,7 @@ def pipeline_over(
     spaces = settings.space_rules()
     rules = settings.rules()
     return Pipeline(
-        Setting(
+        Parts(
             rules=rules,
             spaces=spaces,
             index=index,
