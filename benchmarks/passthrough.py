@@ -40,7 +40,7 @@ class PassThrough:
             for record in records
         ]
 
-    def apart(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:  # noqa: ARG002
+    def lots(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:  # noqa: ARG002
         return ()
 
     def idle(self) -> Sequence[Output]:

@@ -166,12 +166,12 @@ class Pipeline:
         outputs += self._republished()
         return self._parts.codecs.written(outputs)
 
-    def apart(self, records: Sequence[Record]) -> Lots:
+    def lots(self, records: Sequence[Record]) -> Lots:
         """Return *records* in lots that are to be committed one by one; () where there is no need.
 
         So it is while a record is suspected of having killed a process (``quarantine``).
         """
-        return self._quarantine.apart(records)
+        return self._quarantine.lots(records)
 
     def settle(self, records: Sequence[Record]) -> list[Settled]:
         """Process a poll batch and return what became of each record, in order."""

@@ -70,7 +70,7 @@ class Quarantine:
             ends = self._until.items()
             self._until = {key: end for key, end in ends if positions.get(key, 0) < end}
 
-    def apart(self, records: Sequence[Record]) -> Lots:
+    def lots(self, records: Sequence[Record]) -> Lots:
         """Return *records* in lots to be committed each on its own; () where there is no need."""
         if not self._fresh and not self._until:
             return ()

@@ -144,7 +144,7 @@ class Loop:
 
     def _process_all(self, records: Sequence[Record]) -> None:
         """Process a poll batch, or one lot of it after the other, with commits between them."""
-        lots = self._step.apart(records)
+        lots = self._step.lots(records)
         if not lots:
             self._process(records)
             return

@@ -31,7 +31,7 @@ class Step(Protocol):
         """Process one poll batch, in order, and return what is to be published."""
         ...
 
-    def apart(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+    def lots(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
         """Return *records* in lots, each to be processed and committed on its own; () as a rule.
 
         Order within a partition is kept.

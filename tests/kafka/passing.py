@@ -48,7 +48,7 @@ class PassThrough:
         self.processed += len(records)
         return [Output("enriched", r.key, r.value, (*r.headers, *source(r))) for r in records]
 
-    def apart(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+    def lots(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
         return ()
 
     def idle(self) -> Sequence[Output]:

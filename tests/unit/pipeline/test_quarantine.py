@@ -84,7 +84,7 @@ class World:
         waiting: list = []
         turn = 0
         while records := stream._poll(position, size):
-            lots = pipeline.apart(records)
+            lots = pipeline.lots(records)
             if lots:
                 waiting = stream._commit(pipeline, self.of(pipeline), waiting, lambda _p: None)
             for lot in lots or (records,):
@@ -171,7 +171,7 @@ def test_ends_that_a_process_knows_the_reason_of_are_no_records_doing(size):
         pipeline = world.pipeline()
         world.stream.start(pipeline)
         records = [batch(0, n) for n in range(size)]
-        assert pipeline.apart(records) == (records,), "nobody is suspected"
+        assert pipeline.lots(records) == (records,), "nobody is suspected"
         pipeline.process(records)
         pipeline.excuse()
     world.live(size, 3)
@@ -193,10 +193,10 @@ def test_after_the_first_batch_nothing_is_marked_and_nothing_taken_apart():
     quarantine = Quarantine(3)
     quarantine.claimed(state(), 5)
     first, second = [batch(0, n) for n in (5, 6)], [batch(0, n) for n in (7, 8)]
-    assert quarantine.apart(first) == (first,)
+    assert quarantine.lots(first) == (first,)
     assert [(m.taken, m.alone) for m in quarantine.marks(first)] == [(7, -1)]
     quarantine.committed({ROW: 7})
-    assert quarantine.apart(second) == ()
+    assert quarantine.lots(second) == ()
     assert quarantine.marks(second) == []
 
 
@@ -209,7 +209,7 @@ def test_only_partitions_whose_owner_died_are_taken_apart():
     quarantine.claimed(state(taken=7), 5)
     suspects = [batch(0, n) for n in (5, 6, 7, 8)]
     others = [batch(1, n) for n in (0, 1)]
-    lots = quarantine.apart([suspects[0], others[0], *suspects[1:], others[1]])
+    lots = quarantine.lots([suspects[0], others[0], *suspects[1:], others[1]])
     assert [[(r.partition, r.offset) for r in lot] for lot in lots] == [
         [(1, 0), (1, 1)],
         [(0, 5)],
@@ -240,7 +240,7 @@ def test_the_marks_of_ones_own_first_batch_are_no_death_after_a_rewind():
     quarantine.marks([batch(0, 0), batch(0, 1)])
     quarantine.claimed(state(taken=2), 0)
     records = [batch(0, 0), batch(0, 1)]
-    assert quarantine.apart(records) == (records,)
+    assert quarantine.lots(records) == (records,)
 
 
 def test_an_index_that_is_away_while_a_record_is_alone_is_no_death(monkeypatch):
@@ -252,7 +252,7 @@ def test_an_index_that_is_away_while_a_record_is_alone_is_no_death(monkeypatch):
     for _ in range(5):
         heir.forget()
         heir.assign(world.stream.assigned(), [])
-        assert heir.apart([batch(0, 0)]) == [(batch(0, 0),)]
+        assert heir.lots([batch(0, 0)]) == [(batch(0, 0),)]
         with monkeypatch.context() as away:
             away.setattr(world.index, "commit", _away)
             with pytest.raises(IndexUnavailable):
