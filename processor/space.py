@@ -48,7 +48,7 @@ def shape(policy: IdentityPolicy) -> str:
 
 
 def begun(shape: str, *, is_new: bool) -> str:
-    """Return the mark in place of a shape: a rebuild publishes changes, and is not live yet.
+    """Return the announcement in place of a shape: a rebuild publishes, and is not live yet.
 
     Whoever went on with the old entries would make the versions that it has published once more.
     """
@@ -56,7 +56,7 @@ def begun(shape: str, *, is_new: bool) -> str:
 
 
 def unfinished(space: Space, held: str) -> str | None:
-    """Return the way out where *held* is such a mark, None where it is a shape."""
+    """Return the way out where *held* announces a rebuild, None where it is a shape."""
     kind, _, wanted = held.rpartition(":")
     if not kind:
         return None

@@ -235,7 +235,7 @@ def _settle(
         edits, verdicts = built.rebuilding.settle()
         _tell_verdicts(space, edits, verdicts)
         if edits:
-            _mark(servers, space, built.building, standing, how)
+            _announce(servers, space, built.building, standing, how)
         for at in range(0, len(edits), SLICE):
             some, token = edits[at : at + SLICE], servers.generations.token
             channel.publish(outputs_of(servers.settings, some, token, standing))
@@ -258,16 +258,16 @@ class _Channel:
         producer.publish(codecs.written(outputs))
 
 
-def _mark(
+def _announce(
     servers: _Servers, space: Space, building: Building, standing: Sequence[Assigned], how: How
 ) -> None:
     """Keep everybody from going on with the old entries from now on; nobody may be at it."""
     wanted = shape(servers.settings.policy(space.scope))
-    before = building.mark(begun(wanted, is_new=how.reindex))
+    before = building.announce(begun(wanted, is_new=how.reindex))
     try:
         _check_unchanged(servers.group, standing)
     except Failure:
-        building.mark(before)
+        building.announce(before)
         raise
 
 

@@ -3,7 +3,7 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, shape or '' (of whatever shape), 'reindexing' or 'restoring'}
 -- Returns  {'ok', number of the new generation}; or {'other_group'}, or {'other_shape', the one that
---          the space has, or the mark of a rebuild that was begun (mark.lua)}
+--          the space has, or the announcement of a rebuild (announce.lua)}
 --
 -- Twice is harmless: another generation begins, and the one before it is to be deleted.
 

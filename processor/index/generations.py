@@ -18,10 +18,10 @@ from processor.index.tokens import tokens
 from processor.index.wire import binary
 from processor.space import RowKey
 
+_ANNOUNCE = load_script("announce")
 _BEGIN = load_script("begin")
 _PEEK = load_script("peek")
 _BUILD = load_script("build")
-_MARK = load_script("mark")
 _SURVEY = load_script("survey")
 _SWITCH = load_script("switch")
 _FORGET = load_script("forget")
@@ -38,9 +38,9 @@ class Superseded(Exception):
 
 
 class OtherShape(Exception):
-    """The live entries were derived by other settings: the message is their shape, or a mark.
+    """The live entries were derived by other settings: the message is their shape.
 
-    A mark says that a rebuild by other settings has begun (``processor.space.begun``).
+    Or it is what stands in place of it: the announcement of a rebuild (``processor.space.begun``).
     """
 
 
@@ -108,7 +108,7 @@ class Generations:
         """Begin a generation; one that was begun before and never finished is discarded.
 
         Raises Fenced where the space belongs to another group or cluster, OtherShape where it has
-        another shape than the one given (unless that is to be new), or was marked for another.
+        another shape than the one given (unless that is to be new), or another was announced.
         """
         reply = self._run(_BEGIN, space, (owner, shape, "reindexing" if is_new else "restoring"))
         if reply[0] == b"other_group":
@@ -193,9 +193,9 @@ class Building:
             pairs = [binary(part) for part in chain.from_iterable(values.items())]
             self._run(_BUILD, (self.number, pairs))
 
-    def mark(self, mark: str) -> str:
-        """Put *mark* in place of the space's shape until the switch; return what stood there."""
-        before: bytes = self._run(_MARK, (self.number, mark))[1]
+    def announce(self, announcement: str) -> str:
+        """Say so in place of the space's shape until the switch; return what stood there."""
+        before: bytes = self._run(_ANNOUNCE, (self.number, announcement))[1]
         return before.decode()
 
     def switch(self, life: Life) -> int:

@@ -219,35 +219,35 @@ def test_two_records_of_one_version_that_differ_are_told_and_the_last_counts(ser
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_a_rebuild_that_was_marked_is_ended_as_it_was_begun(servers, is_new: bool):
+def test_a_rebuild_that_was_announced_is_ended_as_it_was_begun(servers, is_new: bool):
     index, generations = servers
     wanted = [RowClaim(ROW, "id-1")]
     index.claim(SPACE, OWNER, "c", wanted, "a shape")
     to = "another" if is_new else "a shape"
-    mark = begun(to, is_new=is_new)
+    announced = begun(to, is_new=is_new)
     first = generations.begin(SPACE, OWNER, to, is_new=is_new)
-    assert first.mark(mark) == "a shape"
+    assert first.announce(announced) == "a shape"
 
-    assert index.claim(SPACE, OWNER, "c", wanted, "a shape").shape == mark
-    assert f"({to})" in (unfinished(SPACE, mark) or "")
+    assert index.claim(SPACE, OWNER, "c", wanted, "a shape").shape == announced
+    assert f"({to})" in (unfinished(SPACE, announced) or "")
     assert unfinished(SPACE, to) is None
     others = [("third", True), ("third", False), *([("a shape", True)] if is_new else [])]
     for shape, how in [*others, *([(to, False)] if is_new else [])]:
-        with pytest.raises(OtherShape, match=mark):
+        with pytest.raises(OtherShape, match=announced):
             generations.begin(SPACE, OWNER, shape, is_new=how)
     second = generations.begin(SPACE, OWNER, to, is_new=is_new)
     with pytest.raises(Superseded):
-        first.mark("too late")
+        first.announce("too late")
     second.switch(replace(LIFE, shape=to))
     assert index.claim(SPACE, OWNER, "c", wanted, to).shape == to
 
 
-def test_a_mark_is_taken_back_to_what_stood_there(servers):
+def test_an_announcement_is_taken_back_to_what_stood_there(servers):
     _, generations = servers
     building = generations.begin(SPACE, OWNER)
-    assert building.mark("restoring:s") == ""
-    assert building.mark("") == "restoring:s"
-    assert building.mark("restoring:s") == ""
+    assert building.announce("restoring:s") == ""
+    assert building.announce("") == "restoring:s"
+    assert building.announce("restoring:s") == ""
 
 
 def test_unique_identifiers_get_one_holder_and_the_losers_a_version(servers):
