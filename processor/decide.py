@@ -91,7 +91,7 @@ class Folder(Struct, frozen=True):
         notifications, bounded = None, 0
         if work.batch is not None and mpid is not None:
             notifications, bounded = self._store(work, view, mpid)
-        edits = view.settle()
+        edits = view.end_record()
         profile = None if mpid is None else view.exact(mpid)
         outcome, reason = outcome_of(work, decision)
         entry = Entry(

@@ -60,7 +60,7 @@ class Chunk(Struct):
     """One commit's part of a row's journal, until it is trimmed."""
 
     end: int
-    """The offset after its last entry: settled once Kafka's committed offset reaches it."""
+    """The offset after its last entry: committed once Kafka's committed offset reaches it."""
     published: dict[int, int]
     """The newest version of each touched profile that a committed transaction of ours holds."""
 
@@ -109,16 +109,16 @@ class Row(Struct):
 
     def trim(self) -> Trim | None:
         """Return the trim to ask for: chunks whose records Kafka has committed, and debts."""
-        settled = 0
+        committed = 0
         published = {} if self.is_waiting else dict(self.owed)
         for chunk in self.chunks:
             if chunk.end > self.committed:
                 break
-            settled += 1
+            committed += 1
             published.update(chunk.published)
-        if not settled and not published:
+        if not committed and not published:
             return None
-        return Trim(row=self.key, chunks=settled, published=published)
+        return Trim(row=self.key, chunks=committed, published=published)
 
     def trimmed(self, trim: Trim, owed: tuple[int, ...]) -> None:
         """Forget the chunks that the index dropped; it says what the row still owes."""

@@ -181,7 +181,7 @@ class Pipeline:
         decided = self._decide(taken)
         done = perf_counter()
         settled = [
-            self._publisher.settle(one, decided.get(place)) for place, one in enumerate(taken)
+            self._publisher.outputs_of(one, decided.get(place)) for place, one in enumerate(taken)
         ]
         self._publish_profiles(settled, decided)
         ends = {(record.topic, record.partition): record.offset + 1 for record in records}
@@ -259,7 +259,7 @@ class Pipeline:
         decided: dict[int, Decided] = {}
         for space, mine in places.items():
             works = [one for place in mine if isinstance(one := taken[place], Work)]
-            decided.update(zip(mine, self._sessions[space].settle(works, self._tally), strict=True))
+            decided.update(zip(mine, self._sessions[space].decide(works, self._tally), strict=True))
         return decided
 
     def _publish_profiles(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:

@@ -70,7 +70,7 @@ class Publisher(Struct, frozen=True):
 
     with_outcomes: bool
 
-    def settle(self, taken: Taken, decided: Decided | None) -> Settled:
+    def outputs_of(self, taken: Taken, decided: Decided | None) -> Settled:
         """Return what becomes of a record and what is published for it, but for profiles."""
         if isinstance(taken, Rejected):
             settled = _dead_letter(taken)
@@ -93,7 +93,7 @@ class Publisher(Struct, frozen=True):
         """Return a profile's record for the changelog.
 
         *source* is the topic, partition and offset of the record that caused its version; of a
-        document published again, the last settled record of the row that owed it.
+        document published again, the last committed record of the row that owed it.
         """
         return Output(
             "profiles",

@@ -91,7 +91,7 @@ class SpaceSession:
 
     # ---- a poll batch -----------------------------------------------------------------------
 
-    def settle(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
+    def decide(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
         """Decide *works*, in order, and commit their effects: as a rule one read, one commit."""
         decided: list[Decided] = []
         rest = list(works)
@@ -100,7 +100,7 @@ class SpaceSession:
             asks = [self._ask(work) for work in lot]
             reading = self._read(asks, [self._row(work).key for work in lot])
             covered = lot[: reading.covered]
-            done = self._settle_covered(covered, reading, tally)
+            done = self._decide_covered(covered, reading, tally)
             decided += done
             rest = rest[len(done) :]
         return decided
@@ -197,7 +197,7 @@ class SpaceSession:
         self.seq = max(self.seq, reading.seq)
         return reading
 
-    def _settle_covered(self, works: list[Work], reading: Reading, tally: Tally) -> list[Decided]:
+    def _decide_covered(self, works: list[Work], reading: Reading, tally: Tally) -> list[Decided]:
         """Fold and commit *works*, or a prefix where others keep changing what they read."""
         read, duplicates, seq = reading.read, reading.duplicates, reading.seq
         live = [self._replayed(work) is None for work in works]

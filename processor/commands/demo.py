@@ -118,7 +118,7 @@ class Stage:
             self._collect(self._client.read(within=0.5))
         return self._answers[place]
 
-    def settle(self) -> None:
+    def read_on(self) -> None:
         """Read on until nothing more comes: profiles follow the answers they belong to."""
         while records := self._client.read(within=0.5):
             self._collect(records)
@@ -167,7 +167,7 @@ def _play(stage: Stage) -> int:
             _row(ATTRIBUTES_HEAD)
             for attributes in ATTRIBUTES:
                 differs += not _attributes(stage, attributes)
-        stage.settle()
+        stage.read_on()
         differs += _profiles(stage, journey, labels)
     click.echo("Enriched batches:")
     for batch in stage.enriched:

@@ -105,9 +105,9 @@ def outputs_of(
 ) -> list[Output]:
     """Return what tells of *edits*: changes of the graph, and documents.
 
-    No record caused them. As every output names one, they name the last settled one of a partition.
+    No record caused them. As every output names one, they name a partition's last committed one.
     """
-    place = _last_settled(settings, standing)
+    place = _last_committed(settings, standing)
     scope, environment = edits[0].after.scope, edits[0].after.environment
     policy = settings.policy(scope)
     workspace = next(w.name for w in settings.workspaces.values() if w.scope == scope)
@@ -123,16 +123,16 @@ def again(
     settings: Settings, records: Sequence[Profile | Tombstone], standing: Sequence[Assigned]
 ) -> list[Output]:
     """Return what appends *records* to the changelog once more, as they are."""
-    place = _last_settled(settings, standing)
+    place = _last_committed(settings, standing)
     return [
         _document(one, place) if isinstance(one, Profile) else _tombstone(one, place)
         for one in records
     ]
 
 
-def _last_settled(settings: Settings, standing: Sequence[Assigned]) -> tuple[str, int, int]:
-    settled = ((p.topic, p.partition, p.committed - 1) for p in standing if p.committed)
-    return next(settled, (settings.kafka.topics.inputs[0], 0, 0))
+def _last_committed(settings: Settings, standing: Sequence[Assigned]) -> tuple[str, int, int]:
+    committed = ((p.topic, p.partition, p.committed - 1) for p in standing if p.committed)
+    return next(committed, (settings.kafka.topics.inputs[0], 0, 0))
 
 
 def _change(

@@ -28,7 +28,7 @@ from processor.commands.rebuilding import (
 )
 from processor.commands.suspicions import (
     check_any,
-    check_settled,
+    check_none_under_way,
     check_unanimous,
     check_whole,
     surveyed,
@@ -91,13 +91,13 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
         owner = servers.group.owner()
         live = surveyed(servers.generations, servers.settings.spaces(), standing)
         if not how.accept_loss:
-            check_settled(live, standing)
+            check_none_under_way(live, standing)
         spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
         servers.reach("restore_begun")
         _read(servers, spaces, accept_loss=how.accept_loss)
         if not how.accept_loss:
             _check_better(servers, spaces, live, standing)
-        _settle(servers, spaces, standing, how)
+        _reconcile(servers, spaces, standing, how)
         servers.reach("before_restore_switch")
         _check_unchanged(servers.group, standing)
         _switch(servers, spaces, standing, owner)
@@ -219,7 +219,7 @@ def _check_better(
     check_unanimous(built, servers.settings.kafka.topics.profiles)
 
 
-def _settle(
+def _reconcile(
     servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assigned], how: How
 ) -> None:
     """Set right what contradicts itself, in the changelog first: begun again, it is right there."""
@@ -232,7 +232,7 @@ def _settle(
         if overtaken:
             _say(f"{space.name}: {overtaken:,} profiles published again, over a lower version")
         built.rebuilding.finish()
-        edits, verdicts = built.rebuilding.settle()
+        edits, verdicts = built.rebuilding.reconcile()
         _tell_verdicts(space, edits, verdicts)
         if edits:
             _announce(servers, space, built.building, standing, how)

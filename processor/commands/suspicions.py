@@ -21,7 +21,7 @@ def surveyed(
     return {space: generations.survey(space, rows) for space in spaces}
 
 
-def check_settled(live: Mapping[Space, Survey], standing: Sequence[Assigned]) -> None:
+def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assigned]) -> None:
     """Refuse while a sound index holds decisions that Kafka does not: they would be taken anew."""
     if any(_has_lost(space, one, standing) for space, one in live.items()):
         return

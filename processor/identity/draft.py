@@ -28,7 +28,7 @@ class Draft:
         """Lookups that were added."""
         self.fallen: list[int] = []
         """Others that lost their last login ID."""
-        self.settled: set[str] = set()
+        self.named: set[str] = set()
         """Unique types that the request has named a value of: the first one counts."""
 
     def find(self, identifier: Identifier) -> Identity | None:

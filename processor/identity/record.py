@@ -95,7 +95,7 @@ def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str
     if mine is None:
         reason = _attach(draft, identifier, rank, barred)
     else:
-        draft.settled.add(kind)
+        draft.named.add(kind)
         if identifier == draft.question.wanted[kind][-1]:  # of several, the last one is current
             draft.refresh(mine)
     if reason is None and kind not in draft.question.policy.priority:
@@ -127,7 +127,7 @@ def _why_not(draft: Draft, identifier: Identifier, rank: int) -> str | None:
         return "unique_elsewhere"
     if has and is_immutable:
         return "immutable"
-    if kind in draft.settled or (has and rank >= policy.priority.index(kind)):
+    if kind in draft.named or (has and rank >= policy.priority.index(kind)):
         return "stronger_kept"
     return None if has_room(draft, identifier, 0 if has else 1) else "bound"
 
@@ -138,7 +138,7 @@ def own(draft: Draft, identifier: Identifier) -> None:
         draft.take_away(mpid, identifier)
     draft.drop(draft.values(identifier.identity_type))
     draft.add(identifier)
-    draft.settled.add(identifier.identity_type)
+    draft.named.add(identifier.identity_type)
 
 
 def has_room(draft: Draft, identifier: Identifier, more: int) -> bool:

@@ -129,7 +129,7 @@ class View:
                 self._holders[identifier] = (*self.holders(identifier), mpid)
         self._profiles[mpid] = profile
 
-    def settle(self) -> tuple[Edit, ...]:
+    def end_record(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""
         if not self._before:
             return ()

@@ -116,7 +116,7 @@ class Rebuilding:
             gone = [n for n, v in zip(names, values, strict=True) if v and v[:1] == _ERASED]
             self._building.write(dict.fromkeys(gone, b""))
 
-    def settle(self) -> tuple[list[Edit], list[Verdict]]:
+    def reconcile(self) -> tuple[list[Edit], list[Verdict]]:
         """Set right what cannot be beside each other; return what it did to whom, and why.
 
         The edited documents are written with :meth:`write`, once the changelog has them.
@@ -142,7 +142,7 @@ class Rebuilding:
         return edits, verdicts
 
     def write(self, edits: Sequence[Edit]) -> None:
-        """Write what :meth:`settle` decided."""
+        """Write what :meth:`reconcile` decided."""
         for at in range(0, len(edits), _AT_ONCE):
             some = [(e.before, e.after) for e in edits[at : at + _AT_ONCE]]
             values = {self._building.document_name(a.mpid): pack(a) for _, a in some}

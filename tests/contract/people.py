@@ -54,7 +54,7 @@ def view_of(index: Index, profiles: Sequence[Profile], space: Space = SPACE) -> 
     view = View(index.read(space, {}, [ask]).read, is_lookup, space)
     for one in profiles:
         view.put(one)
-    view.settle()
+    view.end_record()
     return view
 
 

@@ -36,7 +36,7 @@ def decide(read: ReadSet, wanted: list[Identifier], born: int) -> View:
     new = Profile(SPACE.scope, SPACE.environment, born, 0, 0, 0)
     free = [i for i in wanted if not view.holders(i)]
     view.put(add_to(found or new, *free))
-    view.settle()
+    view.end_record()
     return view
 
 

@@ -255,7 +255,7 @@ def test_unique_identifiers_get_one_holder_and_the_losers_a_version(servers):
     people = [profile(n, EMAIL, DEVICE, version=7, last_seen_ms=n) for n in (1, 2, 3)]
     building, rebuilding = built(generations, people[:1], people[1:])
 
-    edits, verdicts = rebuilding.settle()
+    edits, verdicts = rebuilding.reconcile()
     rebuilding.write(edits)
     building.switch(LIFE)
 
@@ -273,7 +273,7 @@ def test_under_new_settings_those_who_can_tie_are_contested(servers):
     people = [profile(n, DEVICE, version=1) for n in (1, 2)]
     building, rebuilding = built(generations, people, new=True)
 
-    edits, verdicts = rebuilding.settle()
+    edits, verdicts = rebuilding.reconcile()
     rebuilding.write(edits)
     building.switch(LIFE)
 

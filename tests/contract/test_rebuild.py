@@ -34,7 +34,7 @@ def live(
     for mpid, held, survivor in wanted:
         view = View(index.read(SPACE, {}, [EVERYTHING]).read, is_lookup, SPACE)
         view.put(profile(mpid, *([] if survivor else held), merged_into=survivor))
-        published += [edit.after for edit in view.settle()]
+        published += [edit.after for edit in view.end_record()]
         if effects := view.effects():
             assert isinstance(index.commit(SPACE, effects, ()), Committed)
     return published

@@ -168,7 +168,7 @@ class Twins(RuleBasedStateMachine):
                 view.put(self.person(mpid, held, survivor))
             except Unread:
                 return nothing
-            view.settle()
+            view.end_record()
         return view.effects() or nothing
 
     @staticmethod

@@ -105,9 +105,9 @@ class Cluster:
             return
         for at, key in enumerate(self.inputs):
             self.target[key] = self.members[(salt // (at + 1) + at) % len(self.members)]
-        self.settle()
+        self.hand_over()
 
-    def settle(self) -> None:
+    def hand_over(self) -> None:
         """Give free partitions to those who are to have them; ask owners for the others."""
         for key, member in self.target.items():
             holder = next((m for m in self.members if key in m.owned | m.to_give), None)
@@ -309,7 +309,7 @@ class PlayedConsumer:
             if not self.member.is_out:
                 self.member.owned -= taken
                 self.member.to_take -= taken
-                self._cluster.settle()
+                self._cluster.hand_over()
         elif given := set(self.member.to_give):
             self.member.owned |= given
             self.member.to_give = set()

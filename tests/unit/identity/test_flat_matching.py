@@ -163,7 +163,7 @@ def ask(people, request, rules):
     wanted = request.identifiers
     view = View(people.read(wanted, ()), people.policy.priority.__contains__, SPACE, one_owner=True)
     decision = resolve(request, view, people.policy, rules)
-    return decision, view.settle()
+    return decision, view.end_record()
 
 
 def test_a_merge_that_would_be_too_large_is_not_made_and_told():

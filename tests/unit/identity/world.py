@@ -96,7 +96,7 @@ class World:
             read, is_lookup = self.read(wanted, mpids), self.policy.priority.__contains__
             view = View(read, is_lookup, SPACE, one_owner=is_flat)
             try:
-                steps = [Step(resolve(r, view, self.policy), view.settle()) for r in requests]
+                steps = [Step(resolve(r, view, self.policy), view.end_record()) for r in requests]
             except Unread as unread:
                 wanted |= set(unread.identifiers)
                 mpids |= set(unread.mpids)

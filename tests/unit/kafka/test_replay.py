@@ -22,7 +22,7 @@ RECORD = Record("batches", 2, 40, 7, b"k", b"{", (("input", b"web"), ("tracepare
 
 def letter_of(record: Record, reason: str = "malformed") -> Record:
     """Return *record* as the dead letter that the processor makes of it."""
-    settled = Publisher(with_outcomes=False).settle(
+    settled = Publisher(with_outcomes=False).outputs_of(
         Rejected(record, DeadLetter(reason, "why")), None
     )
     output = settled.output
