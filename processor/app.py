@@ -39,6 +39,13 @@ class How(Struct, frozen=True):
     """Where the admin server listens; None: as the settings say."""
 
 
+class Edge(Struct, frozen=True):
+    """What a pipeline reads from and writes to: the index, and the formats of the topics."""
+
+    index: Index
+    codecs: Codecs
+
+
 class Garbage:
     """Collects garbage between transactions instead of in the middle of poll batches.
 
@@ -129,7 +136,14 @@ def serve(
         if not how.embedded:
             compare_topics(settings, log, stop, watch)
         owner = f"{settings.kafka.group_id}@{cluster}"
-        step = build_pipeline(settings, (index, codecs), owner, metrics, (points, how))
+        step = build_pipeline(
+            settings,
+            Edge(index, codecs),
+            owner,
+            metrics,
+            points,
+            accept_offsets=how.accept_offsets,
+        )
         options = Options(
             process=process_name(),
             embedded=how.embedded,
@@ -185,25 +199,25 @@ def open_formats(settings: Settings, stop: Event, watch: Watch) -> Codecs | None
 
 def build_pipeline(
     settings: Settings,
-    edge: tuple[Index, Codecs],
+    edge: Edge,
     owner: str,
     metrics: Metrics,
-    test_build: tuple[CrashPoints, How],
+    points: CrashPoints,
+    *,
+    accept_offsets: bool = False,
 ) -> Pipeline:
-    """Return the pipeline of *settings* between the index and the formats of *edge*."""
-    points, how = test_build
-    index, codecs = edge
+    """Return the pipeline of *settings* at *edge*."""
     spaces = settings.space_rules()
     return Pipeline(
         Parts(
             rules=settings.rules(),
             spaces=spaces,
-            index=index,
+            index=edge.index,
             owner=owner,
             key=settings.key(),
-            codecs=codecs,
+            codecs=edge.codecs,
             with_outcomes=bool(settings.kafka.topics.outcomes),
-            accept_offsets=how.accept_offsets,
+            accept_offsets=accept_offsets,
             wait=time.sleep,
             reach=points.reach,
             look=points.look,

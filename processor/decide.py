@@ -69,15 +69,15 @@ class Folder(Struct, frozen=True):
             fits=partial(is_within, most=self.limits.max_profile_bytes),
         )
         decided = [
-            self._decide(work, place, (view, rules), is_duplicate=duplicate)
+            self._decide(work, place, view, rules, is_duplicate=duplicate)
             for place, (work, duplicate) in enumerate(zip(works, duplicates, strict=True))
         ]
         return Folded(decided, view.effects())
 
     def _decide(
-        self, work: Work, place: int, over: tuple[View, DocumentRules], *, is_duplicate: bool
+        self, work: Work, place: int, view: View, rules: DocumentRules, *, is_duplicate: bool
     ) -> Decided:
-        request, (view, rules) = work.request, over
+        request = work.request
         if is_duplicate:
             return _plain(work, place, "duplicate")
         if request is None:

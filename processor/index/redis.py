@@ -15,7 +15,7 @@ from processor.index.connection import Connection, Timeouts, load_script
 from processor.index.documents import Documents
 from processor.index.report import ServerReport, report
 from processor.index.tokens import tokens
-from processor.index.wire import Bounds
+from processor.index.wire import Besides, Bounds
 from processor.profiles.document import pack
 from processor.space import (
     Ask,
@@ -112,8 +112,8 @@ class RedisIndex:
         if not {t.row for t in trims} | {m.row for m in marks} <= epochs.keys():
             raise ValueError("only the owner of a row may trim its journal or mark it")
         seen = self._seen.get(space, 0)
-        work = trims, marks
-        request = wire.pack_read(seen, self._bounds, epochs, asks, work, self._packed_token)
+        besides = Besides(trims, marks)
+        request = wire.pack_read(seen, self._bounds, epochs, asks, besides, self._packed_token)
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _verdict(space, reply, list(epochs))

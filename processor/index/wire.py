@@ -34,6 +34,13 @@ class Bounds(Struct, frozen=True):
     max_bytes: int = 4_194_304
 
 
+class Besides(Struct, frozen=True):
+    """What a read does besides: journals to trim, marks to note."""
+
+    trims: Sequence[Trim]
+    marks: Sequence[Mark]
+
+
 class ReadRequest(Struct):
     """A read, packed, and the identifiers it names in the order of the answer."""
 
@@ -69,14 +76,10 @@ def pack_read(
     bounds: Bounds,
     epochs: dict[RowKey, int],
     asks: Sequence[Ask],
-    work: tuple[Sequence[Trim], Sequence[Mark]],
+    besides: Besides,
     token: Token,
 ) -> ReadRequest:
-    """Return the argument of read.lua; every identifier and MPID is named once.
-
-    *work* is what the read does besides.
-    """
-    trims, marks = work
+    """Return the argument of read.lua; every identifier and MPID is named once."""
     identifiers: dict[Identifier, None] = {}
     mpids: dict[int, None] = {}
     identifier_ends, mpid_ends, claimed, claiming = [], [], [], []
@@ -100,8 +103,8 @@ def pack_read(
             [keys.mpid_digits(mpid) for mpid in mpids],
             mpid_ends,
             claimed,
-            [_trim(trim) for trim in trims],
-            [(keys.row(m.row), str(m.taken), str(m.alone), str(m.tries)) for m in marks],
+            [_trim(trim) for trim in besides.trims],
+            [(keys.row(m.row), str(m.taken), str(m.alone), str(m.tries)) for m in besides.marks],
         )
     )
     return ReadRequest(blob, list(identifiers), claiming)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from processor.app import How, build_pipeline
+from processor.app import Edge, build_pipeline
 from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
 from processor.identity.model import Identifier, Space
@@ -77,8 +77,8 @@ def resolve_again(settings: Settings, published: Published) -> Resolved:
 
 def resolver(settings: Settings, index: MemoryIndex, published: Published) -> Pipeline:
     """Return the pipeline that is the reference: over an empty index in memory."""
-    edge, test_build = (index, Codecs()), (CrashPoints({}), How())
-    pipeline = build_pipeline(settings, edge, "oracle", Metrics(), test_build)
+    edge = Edge(index, Codecs())
+    pipeline = build_pipeline(settings, edge, "oracle", Metrics(), CrashPoints({}))
     partitions = sorted({(topic, partition) for topic, partition, _ in published.inputs})
     pipeline.assign([Assigned(t, p, "", None, "") for t, p in partitions], [])
     return pipeline
