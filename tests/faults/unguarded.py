@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from processor import pipeline, session
+from processor import session, starting
 from processor.cli import main
 from processor.index import redis as index
 from processor.index.connection import Script
@@ -56,7 +56,7 @@ def _witness() -> None:
         found = read_witnesses(metadata)
         return None if found is None else dict.fromkeys(found, Witness(cursor=None, seq=0))
 
-    pipeline.read_witnesses = none
+    starting.read_witnesses = none
 
 
 def _transaction() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from processor import pipeline, session
+from processor import session, starting
 from processor.index import memory
 from processor.journal import Witness, read_witnesses
 from tests.model import kafka
@@ -55,7 +55,7 @@ def _witness(patch: pytest.MonkeyPatch) -> None:
         found = read_witnesses(metadata)
         return None if found is None else dict.fromkeys(found, Witness(cursor=None, seq=0))
 
-    patch.setattr(pipeline, "read_witnesses", forgetful)
+    patch.setattr(starting, "read_witnesses", forgetful)
 
 
 def _transaction(patch: pytest.MonkeyPatch) -> None:
