@@ -7,7 +7,7 @@ or when it grows large. Whatever goes wrong and passes ends in the same *rewind*
 Kafka where every own partition stands, start again. Everything else ends the process.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 from time import monotonic
@@ -15,38 +15,22 @@ from typing import Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from msgspec import Struct
 
 from processor.codecs.registry import RegistryUnavailable
-from processor.kafka.errors import is_of_a_record, passes
-from processor.kafka.interval import Interval, positions_after
-from processor.kafka.positions import Found, Positions
-from processor.kafka.publishing import Committer, Undone
+from processor.kafka.errors import is_of_a_record
+from processor.kafka.interval import positions_after
+from processor.kafka.parts import Parts
+from processor.kafka.publishing import Undone
 from processor.kafka.rebalance import Key, Partitions
-from processor.kafka.records import OutOfRange, check, record, split
-from processor.kafka.step import Observer, Step
+from processor.kafka.records import check, record, split
+from processor.kafka.starting import Starting
 from processor.outcome import Record
 from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
 
-READY_S: Final = 1.0
 QUIET_S: Final = 1.0
 """How often idle work is done and lag is told."""
-BACKOFF_S: Final = (0.1, 2.0)
 
 log = structlog.get_logger()
-
-
-class Parts(Struct, frozen=True):
-    """What the loop drives, and what it works with."""
-
-    consumer: Consumer
-    committer: Committer
-    interval: Interval
-    positions: Positions
-    step: Step
-    observer: Observer
-    reach: Callable[[str], None]
-    """Passes a named crash point."""
 
 
 class Loop:
@@ -60,12 +44,11 @@ class Loop:
         self._step = parts.step
         self._observer = parts.observer
         self._reach = parts.reach
-        self._partitions = Partitions(parts.consumer)
+        self._partitions = Partitions(parts.consumer, parts.observer)
+        self._starting = Starting(parts, self._partitions)
         self._inputs = list(inputs)
         self._take_records = take
         self._wait_s = wait_s
-        self._backoff = BACKOFF_S[0]
-        self._start_at = 0.0
         self._quiet_at = 0.0
         self._has_failed = False
 
@@ -92,17 +75,10 @@ class Loop:
         finally:
             self._leave()
 
-    def _excuse(self, end: BaseException) -> None:
-        """Let no record be suspected of what somebody else did to the process."""
-        if isinstance(end, Fenced | NoStart) or (
-            isinstance(end, KafkaException) and not is_of_a_record(end.args[0])
-        ):
-            with suppress(IndexUnavailable, LostWrites, Fenced):
-                self._step.excuse()
-
-    # ---- a poll batch -----------------------------------------------------------------------
+    # ---- a turn: one poll batch -------------------------------------------------------------
 
     def _turn(self) -> None:
+        """Do what is due; whatever goes wrong and passes ends in a rewind."""
         self._observer.turn()
         try:
             self._do_what_is_due()
@@ -113,13 +89,13 @@ class Loop:
         except RegistryUnavailable as away:
             self._rewind("registry", str(away))
         except NoStart as refusal:
-            if not self._is_overcome(refusal):
+            if not self._starting.is_overcome(refusal):
                 raise
             self._rewind("consumer", type(refusal).__name__)
 
     def _do_what_is_due(self) -> None:
         records = self._take()
-        self._start_waiting()
+        self._starting.start_waiting()
         if records:
             self._process_all(records)
         elif self._interval.is_open:
@@ -168,7 +144,7 @@ class Loop:
 
     def _commit(self) -> None:
         self._interval.commit()
-        self._backoff = BACKOFF_S[0]
+        self._starting.committed()
         if monotonic() >= self._quiet_at:
             self._tell_lag()
 
@@ -182,79 +158,31 @@ class Loop:
             self._interval.add((), outputs, monotonic())
         self._committer.serve()
 
-    # ---- starting, and the one way back -----------------------------------------------------
+    def _tell_lag(self) -> None:
+        self._quiet_at = monotonic() + QUIET_S
+        for key, n in self._positions.lags(self._partitions.started).items():
+            self._observer.lag(*key, n)
 
-    def _start_waiting(self) -> None:
-        """Start the partitions that wait, if Kafka and the index say from where."""
-        waiting = self._partitions.waiting
-        if not waiting or monotonic() < self._start_at:
-            return
-        began = monotonic()
-        found = self._find(waiting)
-        if found is None:
-            # Partitions that do not wait get at least as much time as the question took.
-            self._start_at = monotonic() + max(BACKOFF_S[0], monotonic() - began)
-            return
-        committed = {(p.topic, p.partition): p.committed for p in found.own}
-        self._interval.committed.update(committed)
-        self._step.assign(found.own, found.others)
-        if found.starts:
-            self._interval.commit_starts(found.starts)
-        self._reach("before_start")
-        self._partitions.start(
-            {key: found.starts[key] if at is None else at for key, at in committed.items()}
-        )
-        log.info("partitions_started", partitions=len(committed))
-        self._tell_partitions()
-
-    def _is_overcome(self, refusal: NoStart) -> bool:
-        """Whether starting again answers *refusal*.
-
-        So it does where any offset will do, and where others have committed offsets of ours: we
-        were stopped, and looked from the past.
-        """
-        if isinstance(refusal, OutOfRange):
-            return self._positions.accept_offsets
-        known = self._interval.committed
-        found = self._find(self._partitions.owned)
-        return found is None or any(
-            p.committed != known.get((p.topic, p.partition)) for p in found.own
-        )
-
-    def _find(self, waiting: Collection[Key]) -> Found | None:
-        """Return where *waiting* start; None where Kafka does not say now."""
-        try:
-            if not self._committer.ready(READY_S):
-                return None
-            return self._positions.find(waiting, self._partitions.owned)
-        except KafkaException as failure:
-            error = failure.args[0]
-            if not passes(error):
-                raise
-            self._observer.error("consumer", error.name())
-            return None
+    # ---- the one way back -------------------------------------------------------------------
 
     def _rewind(self, source: str, kind: str) -> None:
         """Undo the open transaction; every own partition starts again from what is committed."""
         log.warning("rewound", source=source, kind=kind)
         self._observer.error(source, kind)
         self._undo()
-        self._start_at = monotonic() + self._backoff
-        self._backoff = min(2 * self._backoff, BACKOFF_S[1])
+        self._starting.back_off()
         self._reach("in_rewind")
 
     def _undo(self) -> None:
         self._interval.abort()
         self._step.forget()
         self._partitions.stop()
-        self._tell_partitions()
 
     # ---- the group --------------------------------------------------------------------------
 
     def _on_assign(self, _: Consumer, given: list[TopicPartition]) -> None:
         self._partitions.given(_keys(given))
         log.info("partitions_assigned", partitions=len(given))
-        self._tell_partitions()
 
     def _on_revoke(self, _: Consumer, taken: list[TopicPartition]) -> None:
         """Commit what was processed, then give the partitions up."""
@@ -263,7 +191,6 @@ class Loop:
             self._give_up(keys)
         self._partitions.taken(keys)
         log.info("partitions_revoked", partitions=len(taken))
-        self._tell_partitions()
 
     def _give_up(self, keys: Sequence[Key]) -> None:
         try:
@@ -281,7 +208,8 @@ class Loop:
         if not self._has_failed:
             self._rewind("consumer", "partitions_lost")
         self._partitions.taken(_keys(lost))
-        self._tell_partitions()
+
+    # ---- the end ----------------------------------------------------------------------------
 
     def _finish(self) -> None:
         """Commit what was processed; if that cannot be done now, the next owner does it again."""
@@ -308,17 +236,19 @@ class Loop:
             log.warning("abort_failed", kind=failure.args[0].name())
         self._consumer.close()
 
-    # ---- what others want to know -----------------------------------------------------------
-
-    def _tell_lag(self) -> None:
-        self._quiet_at = monotonic() + QUIET_S
-        started = self._partitions.started
-        for key, end in self._positions.ends(started).items():
-            self._observer.lag(*key, max(0, end - started[key]))
-
-    def _tell_partitions(self) -> None:
-        self._observer.partitions(len(self._partitions.started), len(self._partitions.waiting))
+    def _excuse(self, end: BaseException) -> None:
+        """Let no record be suspected of what somebody else did to the process."""
+        if _is_of_no_record(end):
+            with suppress(IndexUnavailable, LostWrites, Fenced):
+                self._step.excuse()
 
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
     return [(one.topic, one.partition) for one in partitions]
+
+
+def _is_of_no_record(end: BaseException) -> bool:
+    """Whether the process ends for a reason that no record in hand has to do with."""
+    if isinstance(end, KafkaException):
+        return not is_of_a_record(end.args[0])
+    return isinstance(end, Fenced | NoStart)

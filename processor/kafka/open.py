@@ -16,7 +16,8 @@ from processor.kafka.clients import (
 )
 from processor.kafka.deliveries import Deliveries
 from processor.kafka.interval import Interval, Pace
-from processor.kafka.loop import Loop, Parts
+from processor.kafka.loop import Loop
+from processor.kafka.parts import Parts
 from processor.kafka.positions import Positions, TopicIds, described_topic_ids, topic_names
 from processor.kafka.publishing import Committer
 from processor.kafka.step import Deaf, Observer, Step

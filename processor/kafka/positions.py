@@ -60,16 +60,14 @@ class Positions:
             starts=starts,
         )
 
-    def ends(self, started: Collection[Key]) -> dict[Key, int]:
-        """Return the ends of partitions being fetched, as last heard: asks nobody."""
-        ends: dict[Key, int] = {}
-        for topic, partition in started:
-            marks = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), cached=True
-            )
-            if marks[1] >= 0:  # else nothing was fetched yet
-                ends[topic, partition] = marks[1]
-        return ends
+    def lags(self, started: Mapping[Key, int]) -> dict[Key, int]:
+        """Return how many records of each partition wait, as last heard: asks nobody."""
+        lags: dict[Key, int] = {}
+        for key, position in started.items():
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+            if end >= 0:  # else nothing was fetched yet
+                lags[key] = max(0, end - position)
+        return lags
 
     def _committed(self, keys: Sequence[Key], within: float) -> list[TopicPartition]:
         found = self._consumer.committed([TopicPartition(t, p) for t, p in keys], within)

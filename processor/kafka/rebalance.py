@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
+from processor.kafka.step import Observer
 from processor.outcome import Record
 
 Key = tuple[str, int]
@@ -18,8 +19,9 @@ Key = tuple[str, int]
 class Partitions:
     """The partitions that the group has given to this member."""
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, observer: Observer) -> None:
         self._consumer = consumer
+        self._observer = observer
         self._owned: set[Key] = set()
         self._next: dict[Key, int] = {}
 
@@ -42,11 +44,13 @@ class Partitions:
         """Note what the group gives; called in its callback."""
         self._owned.update(keys)
         self._consumer.incremental_assign([])
+        self._tell()
 
     def taken(self, keys: Collection[Key]) -> None:
         """Give back what the group takes; called in its callback."""
         self._owned.difference_update(keys)
         self._drop([key for key in self._next if key not in self._owned])
+        self._tell()
 
     def start(self, offsets: Mapping[Key, int]) -> None:
         """Read from *offsets*."""
@@ -54,11 +58,13 @@ class Partitions:
             [TopicPartition(*key, offset) for key, offset in offsets.items()]
         )
         self._next.update(offsets)
+        self._tell()
 
     def stop(self) -> None:
         """Read nothing more; all that are owned wait to be started again."""
         if self._next:
             self._drop(list(self._next))
+        self._tell()
 
     def expected(self, records: Sequence[Record]) -> list[Record]:
         """Return those *records* that come next: none of a partition given up in the same poll."""
@@ -76,3 +82,6 @@ class Partitions:
         for key in keys:
             del self._next[key]
         self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
+
+    def _tell(self) -> None:
+        self._observer.partitions(len(self.started), len(self.waiting))

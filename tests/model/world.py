@@ -19,12 +19,13 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 
 import processor.kafka.loop as loop_module
+import processor.kafka.starting as starting_module
 import processor.kafka.transactions as transactions_module
 from processor.identity.model import Identifier, Space
 from processor.index.memory import MemoryIndex
 from processor.kafka.interval import Interval, Pace
 from processor.kafka.loop import Loop
-from processor.kafka.loop import Parts as LoopParts
+from processor.kafka.parts import Parts as LoopParts
 from processor.kafka.positions import Positions, topic_names
 from processor.kafka.step import Deaf
 from processor.kafka.transactions import Transactions
@@ -514,7 +515,8 @@ def played_kafka() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transactions_module, "Producer", lambda c: PlayedProducer(*c["played"]))
         patch.setattr(transactions_module, "_apart", lambda call, _deadline: call(1.0))
-        patch.setattr(loop_module, "BACKOFF_S", (0.0, 0.0))
+        patch.setattr(starting_module, "BACKOFF_S", (0.0, 0.0))
         patch.setattr(loop_module, "QUIET_S", 0.0)
-        patch.setattr(loop_module, "log", structlog.wrap_logger(structlog.ReturnLogger()))
+        for module in (loop_module, starting_module):
+            patch.setattr(module, "log", structlog.wrap_logger(structlog.ReturnLogger()))
         yield
