@@ -72,7 +72,7 @@ class Pipeline:
         self._positions: dict[RowKey, int] = {}
         """The offset of the next record of each partition."""
         self._carried: dict[RowKey, dict[str, Witness]] = {}
-        """Witnesses of spaces that the configuration does not have, at present."""
+        """Witnesses of spaces that the configuration leaves out, as they were."""
         self._tally = Tally()
         """Counts the open transaction."""
         self._starting = Starting(parts.index, parts.owner, parts.accept_offsets)
@@ -115,7 +115,7 @@ class Pipeline:
             return [self._poison(record) for record in records]
         marks = self._quarantine.marks(records)
         if marks:
-            self._marked.mark(marks)
+            self._first.mark(marks)
         self._parts.look(records)
         taken = [self._intake.take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
@@ -123,7 +123,7 @@ class Pipeline:
         return taken
 
     def _as_before(self, one: Taken) -> Taken:
-        """Set a record aside again whose schema became known only after it was passed by."""
+        """Set a record aside as the first time, where its schema became known only after that."""
         if not isinstance(one, Work) or not self._sessions[one.space].is_undecided(one):
             return one
         key, offset = RowKey(one.record.topic, one.record.partition), one.record.offset
@@ -211,13 +211,13 @@ class Pipeline:
         Raises LostWrites and NoStart where they may not start (``starting``), Fenced and
         IndexUnavailable as the index does.
         """
-        own, foreign = [Offset.of(p) for p in partitions], [Offset.of(p) for p in others]
+        own, lent = [Offset.of(p) for p in partitions], [Offset.of(p) for p in others]
         self._parts.reach("before_claim")
         for rules in self._parts.spaces:
             session = self._sessions[rules.space]
-            for start in self._starting.starts(rules, own, foreign):
+            for start in self._starting.starts(rules, own, lent):
                 session.claimed(start.state, start.position, start.replay_end, start.seq)
-                if session is self._marked:
+                if session is self._first:
                     self._quarantine.claimed(start.state, start.position)
         served = {space.name for space in self._envs}
         for offset in own:
@@ -243,20 +243,20 @@ class Pipeline:
 
     def excuse(self) -> None:
         """Take the marks of records in hand back: the process ends, and none is to blame."""
-        marked = self._marked
-        marks = [mark for mark in self._quarantine.excuses() if mark.row in marked.rows]
+        first = self._first
+        marks = [mark for mark in self._quarantine.excuses() if mark.row in first.rows]
         if marks:
-            marked.mark(marks)
+            first.mark(marks)
 
     @property
-    def _marked(self) -> SpaceSession:
-        """The first space: its rows have the marks of quarantine."""
+    def _first(self) -> SpaceSession:
+        """The first space: marks of records in hand are kept in its rows."""
         return self._sessions[self._parts.spaces[0].space]
 
 
 def _positions_after(records: Sequence[Record]) -> dict[RowKey, int]:
     ends = {(record.topic, record.partition): record.offset + 1 for record in records}
-    return {RowKey(*place): end for place, end in ends.items()}
+    return {RowKey(*partition): end for partition, end in ends.items()}
 
 
 def _last_changes(decided: Mapping[int, Decided]) -> dict[tuple[Space, int], int]:

@@ -69,14 +69,14 @@ class Starting(Struct, frozen=True):
     accept_offsets: bool
 
     def starts(
-        self, rules: SpaceRules, own: Sequence[Offset], others: Sequence[Offset]
+        self, rules: SpaceRules, own: Sequence[Offset], lent: Sequence[Offset]
     ) -> Iterator[Start]:
         """Claim the rows of *own* in one space, and yield each when it was found safe.
 
-        *others* lend their witnesses. Raises LostWrites where the index is behind one, NoStart
-        where there is no safe place to start from.
+        *lent* are offsets of others, for their witnesses. Raises LostWrites where the index is
+        behind one, NoStart where there is no safe place to start from.
         """
-        seen = _most_seen(rules.space, (*own, *others))
+        seen = _most_seen(rules.space, (*own, *lent))
         claimed = self.index.claim(
             rules.space,
             self.owner,
