@@ -1,15 +1,16 @@
 -- Says in place of the shape that a rebuild publishes changes: no claim goes on before the switch.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, generation, announcement, or '' for none}
+-- ARGV[1]  msgpack: {seq, generation, writes so far, announcement, or '' for none}
 -- Returns  {'ok', what stood there, or ''}; or {'superseded'} as build.lua
 --
--- Twice is harmless: the same announcement stands there again. The switch ends it.
+-- Twice is refused: by then there is a write more. The switch ends the announcement.
 
-if redis.call('HGET', control, 'building') ~= ask[2] then return {'superseded'} end
+if not is_building(ask[2], ask[3]) then return {'superseded'} end
+redis.call('HINCRBY', control, 'written', 1)
 local before = redis.call('HGET', control, 'shape') or ''
-if ask[3] ~= '' then
-  redis.call('HSET', control, 'shape', ask[3])
+if ask[4] ~= '' then
+  redis.call('HSET', control, 'shape', ask[4])
 else
   redis.call('HDEL', control, 'shape')
 end

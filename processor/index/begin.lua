@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, shape or '' (of whatever shape), 'reindexing' or 'restoring'}
--- Returns  {'ok', number of the new generation}; or {'other_group'}, or {'other_shape', the one that
+-- Returns  {'ok', number of the new generation, seq}; or {'other_group'}, or {'other_shape', the one that
 --          the space has, or the announcement of a rebuild (announce.lua)}
 --
 -- Twice is harmless: another generation begins, and the one before it is to be deleted.
@@ -27,5 +27,5 @@ if marks[1] then discarded = discarded .. marks[1] .. ' ' end
 for number in string.gmatch(discarded, '%d+') do highest = math.max(highest, tonumber(number)) end
 local building = string.format('%d', highest + 1)
 
-redis.call('HSET', control, 'building', building, 'discarded', discarded)
-return {'ok', building}
+redis.call('HSET', control, 'building', building, 'written', '0', 'discarded', discarded)
+return {'ok', building, seq}

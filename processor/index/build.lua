@@ -1,12 +1,14 @@
 -- Writes values into a generation that is being built.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, generation, values {name, value, ...} ('' removes)}
--- Returns  {'ok'}; or {'superseded'} where another rebuild has begun since, or the index was emptied
+-- ARGV[1]  msgpack: {seq, generation, writes so far, values {name, value, ...} ('' removes)}
+-- Returns  {'ok'}; or {'superseded'} where another rebuild has begun since, or writes of this one were
+--          lost
 --
--- Twice is harmless: the same values stand there again.
+-- Twice is refused: by then there is a write more.
 
-if redis.call('HGET', control, 'building') ~= ask[2] then return {'superseded'} end
+if not is_building(ask[2], ask[3]) then return {'superseded'} end
+redis.call('HINCRBY', control, 'written', 1)
 base = control .. ':' .. ask[2] .. ':'
-write('', ask[3])
+write('', ask[4])
 return {'ok'}

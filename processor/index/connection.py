@@ -60,11 +60,16 @@ class Script(Struct, frozen=True):
     digest: str
 
 
-def load_script(name: str) -> Script:
-    """Return the script *name*, with what all scripts share in front of it."""
+def load_script(name: str, flag: str = "") -> Script:
+    """Return the script *name*, with what all scripts share in front of it.
+
+    *flag* is one of the server's own: it refuses a script when it is full, unless that says
+    ``no-writes`` or ``allow-oom``.
+    """
     here = files("processor.index")
     # The shebang makes a cluster refuse keys of other slots, and a full server refuse the script.
-    parts = ("#!lua\n", (here / "shared.lua").read_text(), (here / f"{name}.lua").read_text())
+    shebang = f"#!lua flags={flag}\n" if flag else "#!lua\n"
+    parts = (shebang, (here / "shared.lua").read_text(), (here / f"{name}.lua").read_text())
     text = "".join(parts)
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 

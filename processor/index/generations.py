@@ -18,13 +18,14 @@ from processor.index.tokens import tokens
 from processor.index.wire import binary
 from processor.space import RowKey
 
-_ANNOUNCE = load_script("announce")
-_BEGIN = load_script("begin")
-_PEEK = load_script("peek")
+# A full server must let a restore begin, and delete what others have left.
+_ANNOUNCE = load_script("announce", "allow-oom")
+_BEGIN = load_script("begin", "allow-oom")
+_PEEK = load_script("peek", "no-writes")
 _BUILD = load_script("build")
-_SURVEY = load_script("survey")
-_SWITCH = load_script("switch")
-_FORGET = load_script("forget")
+_SURVEY = load_script("survey", "no-writes")
+_SWITCH = load_script("switch", "allow-oom")
+_FORGET = load_script("forget", "allow-oom")
 
 _SLICE = 1000
 """Keys deleted at once: the server answers nobody else meanwhile."""
@@ -34,7 +35,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Superseded(Exception):
-    """Another rebuild of the space has begun, or the index was emptied: this one cannot end."""
+    """This rebuild cannot end: another has begun, writes of it were lost, or the group went on."""
 
 
 class OtherShape(Exception):
@@ -115,7 +116,7 @@ class Generations:
             raise verdicts.other_group(space)
         if reply[0] == b"other_shape":
             raise OtherShape(reply[1].decode())
-        return Building(self, space, reply[1].decode())
+        return Building(self, space, reply[1].decode(), reply[2].decode())
 
     def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
         """Return what the live generation holds of *rows*."""
@@ -166,10 +167,13 @@ class Generations:
 class Building:
     """One generation that is being built. Names are ``p:<hex digits>`` and ``i:<token>``."""
 
-    def __init__(self, generations: Generations, space: Space, number: str) -> None:
+    def __init__(self, generations: Generations, space: Space, number: str, seq: str) -> None:
         self._generations = generations
         self.space = space
         self.number = number
+        self._seq = seq
+        """The space's seq as it began: whoever claims or commits raises it."""
+        self._written = 0
 
     def document_name(self, mpid: int) -> bytes:
         """Return the name of a document."""
@@ -183,33 +187,44 @@ class Building:
         """Return what stands under *names*, None where nothing does."""
         if not names:
             return []
-        ask = (self.number, [binary(name) for name in names])
-        found: list[bytes | None] = self._run(_PEEK, ask)[1]
+        ask = self.number, [binary(name) for name in names]
+        reply = self._generations._run(_PEEK, self.space, ask)  # noqa: SLF001 - one module
+        found: list[bytes | None] = reply[1]
         return found
 
     def write(self, values: Mapping[bytes, bytes]) -> None:
         """Write *values* under their names; an empty one removes."""
         if values:
             pairs = [binary(part) for part in chain.from_iterable(values.items())]
-            self._run(_BUILD, (self.number, pairs))
+            self._run(_BUILD, (pairs,))
+            self._written += 1
 
     def announce(self, announcement: str) -> str:
         """Say so in place of the space's shape until the switch; return what stood there."""
-        before: bytes = self._run(_ANNOUNCE, (self.number, announcement))[1]
+        before: bytes = self._run(_ANNOUNCE, (announcement,))[1]
+        self._written += 1
         return before.decode()
 
     def switch(self, life: Life) -> int:
         """Make this the live generation, atomically; return the seq that the space goes on with."""
         rows = [(keys.row(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
-        ask = (self.number, life.owner, life.config, life.shape, str(life.least_seq), rows)
+        ask = (self._seq, life.owner, life.config, life.shape, str(life.least_seq), rows)
         return int(self._run(_SWITCH, ask)[1])
 
     def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
-        reply = self._generations._run(script, self.space, ask)  # noqa: SLF001 - one module
+        """Run one of the scripts that go on only while all that was written is there."""
+        place = self.number, str(self._written)
+        reply = self._generations._run(script, self.space, (*place, *ask))  # noqa: SLF001 - one module
         if reply[0] == b"superseded":
             raise Superseded(
-                f"another rebuild of space {self.space.name} has begun, or the index was emptied:"
-                " nothing was switched; run one `idstream restore` at a time"
+                f"space {self.space.name} was not switched: another rebuild of it has begun, or"
+                " Redis has lost what this one wrote; run one `idstream restore` at a time, and"
+                " begin again"
+            )
+        if reply[0] == b"gone_on":
+            raise Superseded(
+                f"space {self.space.name} was not switched: a processor has claimed it since this"
+                " restore began; stop every process of this group, and begin again"
             )
         if reply[0] == b"other_group":
             raise verdicts.other_group(self.space)

@@ -115,4 +115,11 @@ local function collect(tokens, t1, t2, mpids, m1, m2)
   end
 end
 
+-- Whether this generation is still the one that is built, with all that was written into it. Writes
+-- are lost one after the other from the last: a server that lost some knows of fewer.
+local function is_building(generation, written)
+  local now = redis.call('HMGET', control, 'building', 'written')
+  return now[1] == generation and now[2] == written
+end
+
 if below(seq, ask[1]) then return {'lost_space'} end

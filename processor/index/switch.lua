@@ -1,17 +1,19 @@
 -- Makes the generation that was built the live one, with rows that begin where Kafka says.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, generation, owner, config, shape, least seq, rows {{row, topic id,
---          cursor}...}}
--- Returns  {'ok', seq}; or {'superseded'} as build.lua, or {'other_group'}
+-- ARGV[1]  msgpack: {seq, generation, writes in all, seq when it began, owner, config, shape, least
+--          seq, rows {{row, topic id, cursor}...}}
+-- Returns  {'ok', seq}; or {'superseded'} as build.lua, {'gone_on'} where the live generation was
+--          claimed or written to since, or {'other_group'}
 --
 -- Twice is harmless: the second time nothing is being built. Every epoch that was ever given is at
 -- most the seq of its time (a claim raises both), so an epoch of the new seq is above all of them.
 
-local generation, owner, config, shape, least, rows = ask[2], ask[3], ask[4], ask[5], ask[6], ask[7]
+local generation, owner, config, shape, least, rows = ask[2], ask[5], ask[6], ask[7], ask[8], ask[9]
 if held[3] and held[3] ~= owner then return {'other_group'} end
-local marks = redis.call('HMGET', control, 'building', 'discarded')
-if marks[1] ~= generation then return {'superseded'} end
+if not is_building(generation, ask[3]) then return {'superseded'} end
+if seq ~= ask[4] then return {'gone_on'} end
+local discarded = redis.call('HGET', control, 'discarded') or ''
 
 -- From here on everything is written.
 if below(seq, least) then redis.call('HSET', control, 'seq', least) end
@@ -27,7 +29,7 @@ end
 redis.call(
   'HSET', control,
   'gen', generation, 'owner', owner, 'shape', shape,
-  'discarded', (marks[2] or '') .. (held[1] or '1') .. ' '
+  'discarded', discarded .. (held[1] or '1') .. ' '
 )
-redis.call('HDEL', control, 'building')
+redis.call('HDEL', control, 'building', 'written')
 return {'ok', seq}
