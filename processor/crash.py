@@ -33,7 +33,7 @@ POINTS = {
     "restore_published": "A restore has published a slice of its changes; nothing is switched.",
     "before_restore_switch": "A restore has built all generations; none is live.",
     "after_restore_switch": "A restore has switched one space; the others are as they were.",
-    "restore_deleting": "A restore is done; a slice of an old generation is deleted.",
+    "restore_deleting": "A restore has deleted a slice of a generation that nobody needs.",
     "replay_produced": "A replay has put letters into its transaction, no position yet.",
     "before_replay_commit": "A replay's transaction holds letters and positions, uncommitted.",
 }

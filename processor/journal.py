@@ -7,7 +7,7 @@ published them has committed and the changelog cannot go backwards any more.
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Struct, field
@@ -156,6 +156,16 @@ def write_witnesses(witnesses: dict[str, Witness]) -> str:
         cursor = "" if witness.cursor is None else witness.cursor
         parts.append(f"{name}={cursor},{witness.seq}")
     return " ".join(parts)
+
+
+def carry_witnesses(held: Mapping[str, Witness], ours: dict[str, Witness]) -> str:
+    """Return the metadata of an offset: our witnesses, and those of spaces that are not ours now.
+
+    A space that is left out for a while must not have its losses forgotten meanwhile. Ours alone
+    fit, as ``idstream check`` sees to.
+    """
+    text = write_witnesses({**held, **ours})
+    return text if len(text) <= MOST_METADATA else write_witnesses(ours)
 
 
 def read_witnesses(metadata: str) -> dict[str, Witness] | None:

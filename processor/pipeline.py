@@ -20,7 +20,7 @@ from processor.codecs.formats import Codecs
 from processor.decide import Decided, Folder
 from processor.identity.model import Space
 from processor.intake import Intake, Rejected, Taken, Work
-from processor.journal import MOST_METADATA, Witness, write_witnesses
+from processor.journal import Witness, carry_witnesses
 from processor.outcome import Output, Record
 from processor.publish import Publisher, Settled
 from processor.quarantine import POISON, Lots, Quarantine
@@ -192,8 +192,7 @@ class Pipeline:
         """Return the witnesses for the next committed offset of a partition."""
         key = RowKey(topic, partition)
         ours = {space.name: session.witness(key) for space, session in self._sessions.items()}
-        text = write_witnesses({**self._carried.get(key, {}), **ours})
-        return text if len(text) <= MOST_METADATA else write_witnesses(ours)
+        return carry_witnesses(self._carried.get(key, {}), ours)
 
     def committed(self) -> None:
         """Count the records of the transaction that has committed; let journals be trimmed."""

@@ -5,7 +5,6 @@ has no members and stands where it stood, one script a space makes it the live o
 begin at the committed offsets. Interrupted at any point, it is simply begun again.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,12 +32,19 @@ from processor.commands.suspicions import (
     check_whole,
     surveyed,
 )
+from processor.commands.telling import (
+    say,
+    tell_blank,
+    tell_foreign,
+    tell_read,
+    tell_verdicts,
+    unreadable,
+)
 from processor.crash import CrashPoints
 from processor.identity.model import Space
-from processor.identity.view import Edit
-from processor.index.building import Rebuilding, Verdict
+from processor.index.building import Rebuilding
 from processor.index.generations import Building, Generations, Life, OtherShape, Start, Survey
-from processor.journal import Witness, read_witnesses, write_witnesses
+from processor.journal import Witness, carry_witnesses, read_witnesses
 from processor.kafka.changelog import Changelog
 from processor.kafka.group import Group, Unsettled
 from processor.kafka.known import NoTopic
@@ -52,8 +58,6 @@ SEQ_MARGIN: Final = 1_000_000
 ASK_AGAIN_S: Final = 0.5
 SLICE: Final = 1000
 """Profiles that are published in one transaction: it must end in time, and fit into memory."""
-MOST_SHOWN: Final = 20
-"""Conflicts told one by one."""
 
 
 class How(Struct, frozen=True):
@@ -83,25 +87,26 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
     """Rebuild every space of the configuration, and switch to what was built."""
     with _servers(config, environ) as servers:
         _wait_alone(servers.group, wait=how.wait)
-        try:
-            standing = servers.group.standing().partitions
-        except Unsettled as error:
-            raise Failure(str(error)) from None
-        _tell_foreign(standing)
+        standing = _standing(servers.group)
+        tell_foreign(standing)
         owner = servers.group.owner()
-        live = surveyed(servers.generations, servers.settings.spaces(), standing)
+        # From here on whoever claims a space keeps it from being switched.
+        spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
+        live = surveyed(servers.generations, list(spaces), standing)
         if not how.accept_loss:
             check_none_under_way(live, standing)
-        spaces = {space: _begin(servers, space, owner, how) for space in servers.settings.spaces()}
         servers.reach("restore_begun")
-        _read(servers, spaces, accept_loss=how.accept_loss)
+        _delete(servers, spaces)  # what others have left: there must be room for what comes
+        _read(servers, spaces, how)
+        if not how.reindex:
+            tell_blank([s for s in spaces if not live[s].shape and spaces[s].rebuilding.profiles])
         if not how.accept_loss:
             _check_better(servers, spaces, live, standing)
         _reconcile(servers, spaces, standing, how)
         servers.reach("before_restore_switch")
-        _check_unchanged(servers.group, standing)
+        _check_unchanged(servers.group, standing, wait=how.wait)
         _switch(servers, spaces, standing, owner)
-        _say("the index is restored: processors may be started")
+        say("the index is restored: processors may be started")
         _delete(servers, spaces)
 
 
@@ -122,6 +127,13 @@ def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
         generations.close()
 
 
+def _standing(group: Group) -> tuple[Assigned, ...]:
+    try:
+        return group.standing().partitions
+    except Unsettled as error:
+        raise Failure(str(error)) from None
+
+
 def _wait_alone(group: Group, *, wait: bool) -> None:
     """Return when the group has no members; where it has some, refuse or, if told so, wait."""
     told: list[str] = []
@@ -132,24 +144,15 @@ def _wait_alone(group: Group, *, wait: bool) -> None:
                 " let restore wait for their sessions to end with --wait"
             )
         if members != told:
-            _say(f"waiting for {len(members)} members to leave: {', '.join(members)}")
+            say(f"waiting for {len(members)} members to leave: {', '.join(members)}")
             told = members
         time.sleep(ASK_AGAIN_S)
 
 
-def _check_unchanged(group: Group, standing: Sequence[Assigned]) -> None:
-    _wait_alone(group, wait=False)
+def _check_unchanged(group: Group, standing: Sequence[Assigned], *, wait: bool) -> None:
+    _wait_alone(group, wait=wait)
     if group.standing().partitions != standing:
         raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
-
-
-def _tell_foreign(partitions: Sequence[Assigned]) -> None:
-    for one in partitions:
-        if one.committed is not None and read_witnesses(one.metadata) is None:
-            _say(
-                f"the committed offset of {one.topic}/{one.partition} was not written by idstream;"
-                f" it is taken as it is, {one.committed}"
-            )
 
 
 def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
@@ -166,7 +169,7 @@ def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
     return _Built(building, Rebuilding(building, policy, is_new_policy=how.reindex))
 
 
-def _read(servers: _Servers, spaces: Mapping[Space, _Built], *, accept_loss: bool) -> None:
+def _read(servers: _Servers, spaces: Mapping[Space, _Built], how: How) -> None:
     kafka = servers.settings.kafka
     changelog = Changelog(kafka, kafka.topics.profiles)
     reading = Reading(servers.settings.registry_url())
@@ -181,30 +184,12 @@ def _read(servers: _Servers, spaces: Mapping[Space, _Built], *, accept_loss: boo
                 shown.at(part.done, part.total)
                 servers.reach("restore_reading")
     except TooManyUnreadable:
-        raise Failure(_unreadable(reading)) from None
+        raise Failure(unreadable(reading)) from None
     finally:
         changelog.close()
-    if reading.unreadable and not accept_loss:
-        raise Failure(_unreadable(reading))
-    _tell_read(spaces, reading)
-
-
-def _tell_read(spaces: Mapping[Space, _Built], reading: Reading) -> None:
-    for space, built in spaces.items():
-        _say(f"{space.name}: {built.rebuilding.profiles:,} profiles")
-    if reading.unreadable:
-        _say(f"{len(reading.unreadable):,} records left out that cannot be read")
-    for space, count in reading.unknown.items():
-        _say(f"{space.name}: {count:,} records left out, no workspace has this scope")
-
-
-def _unreadable(reading: Reading) -> str:
-    count, place = len(reading.unreadable), next(iter(reading.unreadable.values()))
-    return (
-        f"{count:,} records of the profiles topic cannot be read, the first one is {place}."
-        " Nothing was switched. Publish a readable document or a tombstone under the same key,"
-        " or restore with --accept-loss: then they are left out"
-    )
+    if reading.unreadable and not how.accept_loss:
+        raise Failure(unreadable(reading))
+    tell_read({space: one.rebuilding for space, one in spaces.items()}, reading)
 
 
 def _check_better(
@@ -230,10 +215,10 @@ def _reconcile(
             channel.publish(again(servers.settings, records, standing))
             overtaken += len(records)
         if overtaken:
-            _say(f"{space.name}: {overtaken:,} profiles published again, over a lower version")
+            say(f"{space.name}: {overtaken:,} profiles published again, over a lower version")
         built.rebuilding.finish()
         edits, verdicts = built.rebuilding.reconcile()
-        _tell_verdicts(space, edits, verdicts)
+        tell_verdicts(space, edits, verdicts)
         if edits:
             _announce(servers, space, built.building, standing, how)
         for at in range(0, len(edits), SLICE):
@@ -265,7 +250,7 @@ def _announce(
     wanted = shape(servers.settings.policy(space.scope))
     before = building.announce(begun(wanted, is_new=how.reindex))
     try:
-        _check_unchanged(servers.group, standing)
+        _check_unchanged(servers.group, standing, wait=how.wait)
     except Failure:
         building.announce(before)
         raise
@@ -280,27 +265,16 @@ def _codecs(settings: Settings) -> Codecs:
     return codecs
 
 
-def _tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[Verdict]) -> None:
-    if not edits:
-        return
-    _say(
-        f"{space.name}: {len(verdicts):,} identifiers had more holders than they can have;"
-        f" {len(edits):,} profiles were changed"
-    )
-    for one in verdicts[:MOST_SHOWN]:
-        kept, lost = (", ".join(map(str, mpids)) for mpids in (one.kept_by, one.lost_by))
-        _say(f"  {one.identity_type} {one.token}: {kept} keeps it, {lost} lost it")
-    if len(verdicts) > MOST_SHOWN:
-        _say(f"  and {len(verdicts) - MOST_SHOWN:,} more; all are in the topic of identity changes")
-
-
 def _switch(
     servers: _Servers,
     spaces: Mapping[Space, _Built],
     standing: Sequence[Assigned],
     owner: str,
 ) -> None:
-    """Switch each space, then give the committed offsets witnesses of what they meet now."""
+    """Switch each space, then give the committed offsets witnesses of what they meet now.
+
+    Where the group has gone on since the switch, its own commits bear witness.
+    """
     settings = servers.settings
     seqs: dict[str, int] = {}
     for space, built in spaces.items():
@@ -318,17 +292,24 @@ def _switch(
         )
         seqs[space.name] = built.building.switch(life)
         servers.reach("after_restore_switch")
+    try:
+        _check_unchanged(servers.group, standing, wait=False)
+    except Failure:
+        say("the group is at work already")
+        return
     servers.group.commit(
         [
-            replace(one, metadata=write_witnesses(_witnesses(one.committed, seqs)))
+            replace(one, metadata=_metadata(one.metadata, one.committed, seqs))
             for one in standing
             if one.committed is not None
         ]
     )
 
 
-def _witnesses(cursor: int, seqs: Mapping[str, int]) -> dict[str, Witness]:
-    return {name: Witness(cursor=cursor, seq=seq) for name, seq in seqs.items()}
+def _metadata(before: str, cursor: int, seqs: Mapping[str, int]) -> str:
+    """Return the witnesses of an offset; those of spaces that were not restored go on."""
+    ours = {name: Witness(cursor=cursor, seq=seq) for name, seq in seqs.items()}
+    return carry_witnesses(read_witnesses(before) or {}, ours)
 
 
 def _seen(space: Space, standing: Sequence[Assigned]) -> int:
@@ -345,9 +326,5 @@ def _delete(servers: _Servers, spaces: Mapping[Space, _Built]) -> None:
             for count in servers.generations.delete(space, number):
                 deleted += count
                 servers.reach("restore_deleting")
-    _say(f"{deleted:,} keys of old generations deleted")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    if deleted:
+        say(f"{deleted:,} keys of old generations deleted")

@@ -35,7 +35,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Superseded(Exception):
-    """This rebuild cannot end: another has begun, writes of it were lost, or the group went on."""
+    """A rebuild cannot end: another has begun, writes of it were lost, or the group went on."""
 
 
 class OtherShape(Exception):

@@ -13,7 +13,15 @@ from processor.index.building import Rebuilding
 from processor.index.generations import Generations, Life, OtherShape, Standing, Start, Superseded
 from processor.index.rebuild import Tombstone, rebuild
 from processor.index.redis import RedisIndex
-from processor.space import Ask, Fenced, LostWrites, RowClaim, begun, unfinished
+from processor.space import (
+    Ask,
+    Fenced,
+    IndexUnavailable,
+    LostWrites,
+    RowClaim,
+    begun,
+    unfinished,
+)
 from tests.contract.people import (
     DEVICE,
     EMAIL,
@@ -279,3 +287,60 @@ def test_under_new_settings_those_who_can_tie_are_contested(servers):
 
     assert verdicts == []
     assert all(p and p.contested for p in read(index, DEVICE).profiles.values())
+
+
+def test_a_rebuild_of_which_the_server_lost_writes_cannot_go_on_nor_be_switched(start_redis):
+    node = start_redis("--dbfilename", "kept.rdb")
+    generations = Generations.connect(node.url, "test", b"key")
+    building, rebuilding = built(generations, [profile(1, EMAIL, version=1)])
+    node.client.save()
+    rebuilding.add([profile(2, DEVICE, version=1)])
+
+    node.restart()
+
+    for go_on in (
+        lambda: rebuilding.add([profile(3, version=1)]),
+        lambda: building.mark("restoring:s"),
+        lambda: building.switch(LIFE),
+    ):
+        with pytest.raises(Superseded, match="has lost what this one wrote"):
+            go_on()
+    assert generations.survey(SPACE, []).number == "1"
+    again, _ = built(generations, [profile(n, version=1) for n in (1, 2, 3)])
+    again.switch(LIFE)
+    generations.close()
+
+
+def test_a_space_that_was_claimed_or_written_to_since_is_not_switched(servers):
+    index, generations = servers
+    epochs = claim(index)
+    before_commit = generations.begin(SPACE, OWNER)
+    store(index, profile(1, EMAIL), advances=[advance(epochs[ROW], None, 1)])
+    with pytest.raises(Superseded, match="a processor has claimed it"):
+        before_commit.switch(LIFE)
+    before_claim = generations.begin(SPACE, OWNER)
+    claim(index)
+    with pytest.raises(Superseded, match="a processor has claimed it"):
+        before_claim.switch(LIFE)
+
+    assert read(index, EMAIL).holders == {EMAIL: (1,)}
+    building, _ = built(generations, [profile(2, EMAIL, version=1)])
+    read(index, EMAIL)
+    building.switch(LIFE)
+
+
+def test_a_full_server_lets_a_rebuild_begin_and_make_room(start_redis):
+    node = start_redis()
+    generations = Generations.connect(node.url, "test", b"key")
+    left, _ = built(generations, [profile(n, version=1) for n in range(1, 3000)])
+    node.client.config_set("maxmemory", int(node.client.info("memory")["used_memory"]) - 1000)
+    with pytest.raises(IndexUnavailable, match="OutOfMemory"):
+        left.write({left.document_name(1): b"x" * 1000})
+
+    building = generations.begin(SPACE, OWNER)
+    assert generations.survey(SPACE, [ROW]).number == "1"
+    assert generations.discarded(SPACE) == [left.number]
+    assert sum(generations.delete(SPACE, left.number)) == 2999
+    building.write({building.document_name(1): b"x"})
+    building.switch(LIFE)
+    generations.close()

@@ -1,15 +1,24 @@
 """Topics, a Redis server of its own, one processor, and what can be asked of them."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from processor.identity.model import Space
 from processor.index.tokens import tokens
 from processor.profiles.document import to_json
 from tests.faults.load import load
-from tests.faults.processors import Processor, identifiers_by_token, live_holders, live_profiles
+from tests.faults.processors import (
+    Processor,
+    identifiers_by_token,
+    live_holders,
+    live_profiles,
+    state_of,
+)
 from tests.servers.waiting import eventually
 
 SPACE = Space("retail", "production")
@@ -79,14 +88,15 @@ class Deployment:
             )
         )
 
-    def produce(self, count: int) -> None:
+    def produce(self, count: int, **headers: str) -> None:
         names = {
             "event-batches": self.topics["batches"],
             "identity-requests": self.topics["requests"],
         }
         for _ in range(count):
             sent = next(self._load)
-            self.kafka.produce(names[sent.topic], [sent.value], sum(sent.key) % 3, sent.key)
+            partition, named = sum(sent.key) % 3, [(n, v.encode()) for n, v in headers.items()]
+            self.kafka.produce(names[sent.topic], [sent.value], partition, sent.key, named)
         self.sent += count
 
     def run_to_the_end(self) -> None:
@@ -102,6 +112,33 @@ class Deployment:
 
     def restore(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return self.command("restore", *options, **environ)
+
+    @contextmanager
+    def restore_that_stops(self, point: str) -> Iterator[Callable[[], tuple[int, str, str]]]:
+        """Begin a restore that freezes at *point*; yield what thaws it, and tells how it ended."""
+        arguments = [sys.executable, "-m", "processor", "restore", "--wait", "-c", str(self.config)]
+        environ = {**os.environ, "IDSTREAM_STOP_AT": point}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        frozen = subprocess.Popen(arguments, env=environ, **pipes)
+
+        def thawed() -> tuple[int, str, str]:
+            frozen.send_signal(signal.SIGCONT)
+            said, error = frozen.communicate(timeout=60)
+            return frozen.returncode, said, error
+
+        try:
+            eventually(lambda: state_of(frozen.pid) == "T", within=60)
+            yield thawed
+        finally:
+            frozen.kill()
+            frozen.wait()
+
+    def committed(self) -> dict[str, dict[int, int]]:
+        """Return the committed offsets of both inputs."""
+        group = self.topics["batches"]
+        topics = [self.topics[role] for role in ("batches", "requests")]
+        found = {topic: self.kafka.committed(group, topic) for topic in topics}
+        return {t: {p: one.offset for p, one in of.items()} for t, of in found.items()}
 
     def restore_in_slices(
         self, count: int, *options: str, **environ: str

@@ -57,10 +57,7 @@ class Processor:
     @property
     def state(self) -> str:
         """The state of the process as the system sees it, such as T for stopped; '' if gone."""
-        if self._process is None:
-            return ""
-        asked = ["ps", "-o", "state=", "-p", str(self._process.pid)]
-        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout[:1]
+        return "" if self._process is None else state_of(self._process.pid)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -104,6 +101,12 @@ class Processor:
         if self.is_running:
             assert self._process is not None
             self._process.send_signal(number)
+
+
+def state_of(pid: int) -> str:
+    """Return the state of a process as the system sees it, such as T for stopped; '' if gone."""
+    asked = ["ps", "-o", "state=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout[:1]
 
 
 def live_profiles(client: redis.Redis, prefix: str, space: Space) -> dict[str, Profile]:

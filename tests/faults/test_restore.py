@@ -342,3 +342,71 @@ def test_a_changelog_in_avro_is_restored_and_derived_anew(deployment: Deployment
         for message in deployment.kafka.read(deployment.topics["changes"])
     }
     assert "identity_removed" in kinds
+
+
+def test_a_restore_that_wakes_up_late_takes_nothing_back(deployment: Deployment):
+    deployment.produce(200)
+    deployment.run_to_the_end()
+    with deployment.restore_that_stops("after_restore_switch:1") as wake:
+        deployment.produce(200)
+        deployment.run_to_the_end()
+        before, committed = deployment.state(), deployment.committed()
+        status, _, error = wake()
+
+    assert status == 1
+    assert "was not switched: a processor has claimed it" in error
+    assert (deployment.state(), deployment.committed()) == (before, committed)
+    with deployment.restore_that_stops("after_restore_switch:2") as wake:  # of the last space
+        deployment.produce(200)
+        deployment.run_to_the_end()
+        before, committed = deployment.state(), deployment.committed()
+        status, said, _ = wake()
+
+    assert status == 0
+    assert "the group is at work already" in said
+    assert (deployment.state(), deployment.committed()) == (before, committed)
+    deployment.run_to_the_end()
+    assert len(deployment.kafka.read(deployment.topics["outcomes"])) == deployment.sent
+
+
+def test_a_space_that_is_left_out_for_a_while_does_not_forget_its_loss(deployment: Deployment):
+    one = deployment.config.read_text()
+    two = one + OUTLET
+    deployment.config.write_text(two)
+    deployment.produce(100)
+    deployment.produce(100, input="outlet")
+    deployment.run_to_the_end()
+    deployment.node.client.flushall()
+    deployment.config.write_text(one)
+
+    done = deployment.restore("--wait")
+
+    assert done.returncode == 0, done.stderr
+    assert "outlet/production" in done.stdout
+    deployment.config.write_text(two)
+    deployment.processor.start()
+    assert deployment.processor.wait() == 1
+    assert "lost acknowledged writes" in deployment.processor.log().splitlines()[-1]
+    assert deployment.restore("--wait").returncode == 0
+    deployment.run_to_the_end()
+
+
+def test_what_restores_that_died_have_left_is_deleted_before_more_is_written(
+    deployment: Deployment,
+):
+    deployment.produce(200)
+    deployment.run_to_the_end()
+    for left in ({b"1", b"2"}, {b"1", b"3"}):
+        assert deployment.restore("--wait", IDSTREAM_CRASH_AT="before_restore_switch").returncode < 0
+        assert deployment.generations() == left
+
+
+OUTLET = """
+[workspaces.outlet]
+strategy = "profile_isolation"
+priority = ["customerid"]
+login_ids = ["customerid"]
+unique_ids = ["customerid"]
+[inputs.outlet]
+workspace = "outlet"
+"""
