@@ -86,18 +86,20 @@ class Row(Struct):
     """What is owed goes out with the next transaction: ask again after it."""
 
     @classmethod
-    def claimed(cls, state: RowState, committed: int, replay_end: int) -> "Row":
+    def claimed(cls, state: RowState, committed: int) -> "Row":
         """Take over a row: what Kafka has not committed is replayed, the rest trimmed."""
         row = cls(
             key=state.row,
             epoch=state.epoch,
             cursor=state.cursor,
             committed=committed,
-            replay_end=replay_end,
+            replay_end=state.cursor or 0,
         )
         for seq, chunk in state.chunks:
             entries = unpack_entries(seq, chunk)
-            row.replay.update((e.offset, e) for e in entries if e.offset >= committed)
+            # What is beyond the cursor is no decision of a record that is to be replayed.
+            under_way = range(committed, row.replay_end)
+            row.replay.update((e.offset, e) for e in entries if e.offset in under_way)
             row.note_chunk(entries)
         row.owed = dict.fromkeys(state.owed, 0)
         return row

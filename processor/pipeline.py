@@ -215,7 +215,7 @@ class Pipeline:
         for rules in self._parts.spaces:
             session = self._sessions[rules.space]
             for start in self._starting.starts(rules, own, lent):
-                session.claimed(start.state, start.position, start.replay_end, start.seq)
+                session.claimed(start.state, start.position, start.seq)
                 if session is self._first:
                     self._quarantine.claimed(start.state, start.position)
         served = {space.name for space in self._envs}

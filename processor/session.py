@@ -75,9 +75,9 @@ class SpaceSession:
 
     # ---- rows -------------------------------------------------------------------------------
 
-    def claimed(self, state: RowState, committed: int, replay_end: int, seq: int) -> None:
-        """Take over a row that the index has just given us; *replay_end* as in Row."""
-        self.rows[state.row] = Row.claimed(state, committed, replay_end)
+    def claimed(self, state: RowState, committed: int, seq: int) -> None:
+        """Take over a row that the index has just given us."""
+        self.rows[state.row] = Row.claimed(state, committed)
         self.seq = max(self.seq, seq)
 
     def released(self, key: RowKey) -> None:

@@ -21,6 +21,10 @@ class IndexUnavailable(Exception):
     """
 
 
+class IndexRefused(Exception):
+    """Redis refuses what is asked of it (rights, a key of another type ...): stop, and say so."""
+
+
 class LostWrites(Exception):
     """The index holds less than was acknowledged: stop, and name ``idstream restore``."""
 
@@ -78,6 +82,8 @@ class Assigned(Struct, frozen=True):
     """The group's committed offset; None where it has none."""
     metadata: str
     """That offset's metadata, '' where none: the witnesses (``processor.journal``)."""
+    is_moved: bool = False
+    """*committed* is where the operator accepts to begin: the group's own is outside of the log."""
 
 
 class RowKey(Struct, frozen=True, order=True, gc=False):
@@ -184,6 +190,8 @@ class RowClaim(Struct, frozen=True):
     topic_id: str
     seen: int = 0
     """The highest seq of the space that any committed offset of the group has seen."""
+    anew: bool = False
+    """The operator begins somewhere of his own: the cursor says nothing of it and is forgotten."""
 
 
 class RowState(Struct, frozen=True):
@@ -192,7 +200,10 @@ class RowState(Struct, frozen=True):
     row: RowKey
     epoch: int
     cursor: int | None
-    """The offset after the last journalled record; None where the row never moved."""
+    """The offset after the last journalled record; None where the row never moved.
+
+    As it was: a claim anew returns it once, and forgets it.
+    """
     config: str
     """Fingerprint of the identity settings the row was last claimed or moved under; '' if new."""
     chunks: tuple[tuple[int, bytes], ...]

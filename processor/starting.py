@@ -7,6 +7,7 @@ out (docs/architecture.md, "The loss detector" and "Starting points are explicit
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from processor.identity.model import Space
 from processor.journal import Witness, read_witnesses
@@ -36,13 +37,21 @@ class Offset(Struct, frozen=True):
     """None where the group has none."""
     witnesses: Mapping[str, Witness] | None
     """By the names of spaces; None where idstream did not write the offset."""
+    is_moved: bool
+    """*committed* is not the group's own: that is outside of the log."""
 
     @classmethod
     def of(cls, partition: Assigned) -> "Offset":
         """Read what Kafka has for *partition*."""
         row = RowKey(partition.topic, partition.partition)
         witnesses = read_witnesses(partition.metadata)
-        return cls(row, partition.topic_id, partition.committed, witnesses)
+        topic_id, committed = partition.topic_id, partition.committed
+        return cls(row, topic_id, committed, witnesses, partition.is_moved)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a process of ours committed here: the row's cursor speaks of what follows."""
+        return self.committed is not None and self.witnesses is not None and not self.is_moved
 
     @property
     def position(self) -> int:
@@ -55,8 +64,6 @@ class Start(Struct, frozen=True):
 
     state: RowState
     position: int
-    replay_end: int
-    """As in ``processor.journal.Row``."""
     seq: int
     """The space's, after the claim."""
 
@@ -77,12 +84,10 @@ class Starting(Struct, frozen=True):
         behind one, NoStart where there is no safe place to start from.
         """
         seen = _most_seen(rules.space, (*own, *lent))
+        anew = {offset.row for offset in own if self.accept_offsets and not offset.is_ours}
+        claims = [RowClaim(o.row, o.topic_id, seen, anew=o.row in anew) for o in own]
         claimed = self.index.claim(
-            rules.space,
-            self.owner,
-            rules.fingerprint,
-            [RowClaim(offset.row, offset.topic_id, seen) for offset in own],
-            shape(rules.policy),
+            rules.space, self.owner, rules.fingerprint, claims, shape(rules.policy)
         )
         _check_shape(rules, claimed.shape)
         states = {state.row: state for state in claimed.rows}
@@ -91,10 +96,10 @@ class Starting(Struct, frozen=True):
             _check_witness(rules.space, state, offset)
             if not self.accept_offsets:
                 _check_offset(rules.space, state, offset)
+            if offset.row in anew:
+                state = replace(state, cursor=None)
             _check_config(rules, state, offset.position)
-            is_foreign = offset.committed is None or offset.witnesses is None
-            replay_end = 0 if is_foreign else state.cursor or 0
-            yield Start(state, offset.position, replay_end, claimed.seq)
+            yield Start(state, offset.position, claimed.seq)
 
 
 def _most_seen(space: Space, offsets: Sequence[Offset]) -> int:
@@ -147,7 +152,7 @@ def _check_config(rules: SpaceRules, state: RowState, position: int) -> None:
             f"the identity settings of scope {rules.space.scope} changed"
             " while records were under way."
             " Start once with the settings as they were, stop, then change them;"
-            f" or {ACCEPT}"
+            " or run `idstream restore --accept-loss` to have what is under way decided anew"
         )
         raise NoStart(message)
 

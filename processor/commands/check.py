@@ -14,7 +14,7 @@ from processor.index.redis import RedisIndex
 from processor.journal import MOST_METADATA, Witness, write_witnesses
 from processor.kafka import topics
 from processor.settings import Settings, load
-from processor.space import IndexUnavailable
+from processor.space import IndexRefused, IndexUnavailable
 
 _LARGEST: Final = Witness(cursor=2**63 - 1, seq=2**63 - 1)
 
@@ -95,7 +95,7 @@ def redis(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "ok", f"{report.server} {report.version}")
             yield from (Finding(what, "wrong", text) for text in report.problems)
             yield from (Finding(what, "warning", text) for text in report.warnings)
-    except IndexUnavailable as error:
+    except (IndexRefused, IndexUnavailable) as error:
         yield Finding("redis", "wrong", str(error))
     finally:
         index.close()

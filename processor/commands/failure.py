@@ -3,7 +3,7 @@
 from processor.codecs.registry import RegistryRefused
 from processor.crash import NoSuchPoint
 from processor.settings import SettingsError
-from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
+from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 
 
 class Failure(Exception):
@@ -22,6 +22,7 @@ def explained(error: Exception) -> str | None:
         | SettingsError
         | AdminUnavailable
         | EmbeddedUnavailable
+        | IndexRefused
         | IndexUnavailable
         | RegistryRefused
         | NoSuchPoint
@@ -39,10 +40,4 @@ def _of_library(error: Exception) -> str | None:
     name = type(error).__name__
     if name == "KafkaException" and error.args:
         return f"kafka: {error.args[0].str()}"
-    if type(error).__module__.startswith("redis.") and name in _REDIS_REFUSALS:
-        return f"redis: {error}"
     return None
-
-
-# By name: this module knows neither library.
-_REDIS_REFUSALS = frozenset({"AuthenticationError", "AuthorizationError", "NoPermissionError"})

@@ -1,10 +1,10 @@
 -- Makes the caller the owner of rows: raises their epochs and the space's seq, returns the journals.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id}...}, shape or ''}
+-- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
 --          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one a row;
---          shape: the first that the space was given
+--          shape: the first that the space was given; the cursor as it was, but if anew it is gone
 --          or {'lost_space'} or {'other_group'}, and then nothing was written: a claim raises seq, and
 --          would in time pass what was lost
 --
@@ -33,6 +33,7 @@ for at, claim in ipairs(rows) do
   local chunks = redis.call('LRANGE', journal, 0, -1)
   redis.call('HSET', row, 'next', config)
   if #chunks == 0 then redis.call('HSET', row, 'config', config) end
+  if claim[3] == 1 then redis.call('HDEL', row, 'cursor') end
   states[at] = {now[1], now[2], now[3] or '', chunks, owed, {now[4], now[5], now[6]}}
 end
 return {'ok', redis.call('HGET', control, 'seq'), states, redis.call('HGET', control, 'shape') or ''}

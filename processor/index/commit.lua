@@ -44,15 +44,18 @@ if not is_as_read() then
   return {'conflict', seq, found.holders, found.documents}
 end
 
--- From here on everything is written.
-write('i:', holders)
-write('p:', documents)
+-- From here on everything is written. Cursors come last: where a right to a command is missing, nothing
+-- has happened that a cursor speaks of, and nobody looks at entries beyond it.
 redis.call('HINCRBY', control, 'seq', 1)
 seq = redis.call('HGET', control, 'seq')
+for _, advance in ipairs(advances) do
+  redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
+end
+write('i:', holders)
+write('p:', documents)
 for _, advance in ipairs(advances) do
   local row = base .. 'r:' .. advance[1]
   local config = redis.call('HGET', row, 'next') or ''
   redis.call('HSET', row, 'cursor', advance[4], 'config', config)
-  redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
 end
 return {'ok', seq}

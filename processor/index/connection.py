@@ -28,7 +28,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from processor.space import IndexUnavailable
+from processor.space import IndexRefused, IndexUnavailable
 
 _AWAY = (
     redis.ConnectionError,  # LOADING too
@@ -40,7 +40,7 @@ _AWAY = (
     RedisClusterException,  # no node answers, or a slot is nobody's
     TryAgainError,
 )
-_MISTAKES = (AuthenticationError, AuthorizationError)
+_REFUSALS = (AuthenticationError, AuthorizationError)
 """Kinds of ConnectionError that waiting does not mend."""
 _AWAY_CODES = frozenset({"BUSY", "NOREPLICAS", "MISCONF", "UNKILLABLE"})
 """Error codes of which the client makes no class of their own."""
@@ -153,11 +153,14 @@ class Connection:
 
 
 def translate(error: RedisError | RedisClusterException) -> Exception:
-    """Return IndexUnavailable for what may pass by itself, *error* for what is a mistake."""
-    if isinstance(error, _MISTAKES):
-        return error
+    """Return IndexUnavailable for what may pass by itself, IndexRefused for what does not."""
+    # The text of the error is the server's, and names users, commands and keys, never values.
+    what = f"{type(error).__name__}: {error}"
     code = str(error).partition(" ")[0]
-    if isinstance(error, _AWAY) or (isinstance(error, ResponseError) and code in _AWAY_CODES):
-        # The text of the error is the server's, and names keys at most, never values.
-        return IndexUnavailable(f"Redis cannot be asked: {type(error).__name__}: {error}")
-    return error
+    is_away = isinstance(error, _AWAY) and not isinstance(error, _REFUSALS)
+    if is_away or (isinstance(error, ResponseError) and code in _AWAY_CODES):
+        return IndexUnavailable(f"Redis cannot be asked: {what}")
+    return IndexRefused(
+        f"Redis refuses what is asked of it: {what}. `idstream check` looks at the server;"
+        " docs/operations.md has the rights that its user needs"
+    )

@@ -172,6 +172,8 @@ def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
     if row.mark is not None:
         mark = row.mark
         state = replace(state, taken=mark.taken, alone=mark.alone, tries=mark.tries)
+    if claim.anew:
+        row.cursor = None
     row.next_config = config
     if not row.chunks:
         row.config = config

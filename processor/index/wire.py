@@ -67,7 +67,7 @@ def unpacked(token: Raw) -> bytes:
 
 def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim], shape: str) -> bytes:
     """Return the argument of claim.lua."""
-    wanted = [(keys.row(r.row), r.topic_id) for r in rows]
+    wanted = [(keys.row(r.row), r.topic_id, int(r.anew)) for r in rows]
     return _encode((str(seen), owner, config, wanted, shape))
 
 

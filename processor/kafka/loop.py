@@ -25,7 +25,7 @@ from processor.kafka.rebalance import Key, Partitions
 from processor.kafka.records import check, record, split
 from processor.kafka.starting import Starting
 from processor.outcome import Record
-from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
+from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 
 QUIET_S: Final = 1.0
 """How often idle work is done and lag is told."""
@@ -197,17 +197,17 @@ class Loop:
             self._reach("before_revoke")
             self._interval.commit()
             self._reach("after_revoke")
-            self._step.revoke(keys)
         except Undone as undone:
             self._rewind("producer", undone.kind)
-        except IndexUnavailable as away:
-            self._rewind("index", type(away).__name__)
+        self._step.revoke(keys)
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
         """They have another owner already: what is open must not count."""
+        keys = _keys(lost)
         if not self._has_failed:
             self._rewind("consumer", "partitions_lost")
-        self._partitions.taken(_keys(lost))
+            self._step.revoke(keys)
+        self._partitions.taken(keys)
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Loop:
     def _excuse(self, end: BaseException) -> None:
         """Let no record be suspected of what somebody else did to the process."""
         if _is_of_no_record(end):
-            with suppress(IndexUnavailable, LostWrites, Fenced):
+            with suppress(IndexRefused, IndexUnavailable, LostWrites, Fenced):
                 self._step.excuse()
 
 
@@ -251,4 +251,4 @@ def _is_of_no_record(end: BaseException) -> bool:
     """Whether the process ends for a reason that no record in hand has to do with."""
     if isinstance(end, KafkaException):
         return not is_of_a_record(end.args[0])
-    return isinstance(end, Fenced | NoStart)
+    return isinstance(end, Fenced | IndexRefused | NoStart)

@@ -111,6 +111,7 @@ def _assigned(partition: TopicPartition, topic_id: str, offset: int) -> Assigned
         topic_id=topic_id,
         committed=offset if offset >= 0 else None,
         metadata=partition.metadata or "",
+        is_moved=offset != partition.offset,
     )
 
 

@@ -24,7 +24,7 @@ class Step(Protocol):
         ...
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
-        """Give partitions up, after the last commit that holds records of them."""
+        """Forget partitions that were given up, or lost: asks nobody."""
         ...
 
     def process(self, records: Sequence[Record]) -> Sequence[Output]:

@@ -300,7 +300,7 @@ def test_a_rebuild_of_which_the_server_lost_writes_cannot_go_on_nor_be_switched(
 
     for go_on in (
         lambda: rebuilding.add([profile(3, version=1)]),
-        lambda: building.mark("restoring:s"),
+        lambda: building.announce("restoring:s"),
         lambda: building.switch(LIFE),
     ):
         with pytest.raises(Superseded, match="has lost what this one wrote"):

@@ -411,6 +411,23 @@ def test_a_recreated_topic_starts_anew_under_a_higher_epoch(index: Index):
     assert index.claim(SPACE, OWNER, "c2", [RowClaim(ROW, "id-2")]).rows[0].config == "c2"
 
 
+def test_a_claim_anew_forgets_the_cursor_and_keeps_journal_and_debts(index: Index):
+    epochs = claim(index)
+    store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5, chunk=b"c")])
+    store(index, profile(7, DEVICE))
+    index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 0})])
+    anew = RowClaim(ROW, "id-1", anew=True)
+
+    first, then = (index.claim(SPACE, OWNER, "c", [anew], "").rows[0] for _ in range(2))
+
+    assert (first.cursor, then.cursor) == (5, None)
+    assert then.chunks == first.chunks != ()
+    assert then.owed == first.owed == (7,)
+    later = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows[0]
+    assert later.cursor is None
+    store(index, profile(9, EMAIL, DEVICE), advances=[advance(later.epoch, None, 2)])
+
+
 def test_a_space_belongs_to_the_group_that_claimed_it_first(open_index: OpenIndex):
     claim(open_index())
 

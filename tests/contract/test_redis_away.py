@@ -19,6 +19,7 @@ from processor.space import (
     Claim,
     Committed,
     Fenced,
+    IndexRefused,
     IndexUnavailable,
     LostWrites,
     RowClaim,
@@ -230,14 +231,28 @@ def _is_unavailable(index: RedisIndex) -> bool:
 def test_mistakes_are_not_waited_for(start_redis, connect):
     node = start_redis()
     node.client.set(keys.control("test", SPACE), "no hash")
-    with pytest.raises(redis.ResponseError):
+    with pytest.raises(IndexRefused, match="WRONGTYPE"):
         claim(connect(node.url))
 
     guarded = start_redis()
     guarded.client.config_set("requirepass", "secret")
-    with pytest.raises(redis.AuthenticationError):
+    with pytest.raises(IndexRefused, match="AuthenticationError"):
         claim(connect(guarded.url))
     guarded.client.execute_command("AUTH", "secret")
+
+
+def test_a_commit_that_lacks_a_right_moves_no_cursor(start_redis, connect):
+    node = start_redis()
+    index = connect(node.url)
+    for missing in ("rpush", "mset", "hset"):
+        epochs = claim(index)
+        node.client.execute_command("ACL", "SETUSER", "default", f"-{missing}")
+        with pytest.raises(IndexRefused, match=missing):
+            store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5)])
+        node.client.execute_command("ACL", "SETUSER", "default", f"+{missing}")
+        row = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows[0]
+        assert row.cursor is None
+    store(index, profile(8, DEVICE), advances=[advance(claim(index)[ROW], None, 5)])
 
 
 def test_a_document_of_an_unknown_format_is_not_guessed_at(node, connect):
@@ -322,7 +337,7 @@ def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connec
     assert found.newer == {7: profile(7, DEVICE, version=2)}
     assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
     assert index.server_report()[0].appendfsync == "everysec"
-    with pytest.raises(redis.exceptions.NoPermissionError):
+    with pytest.raises(IndexRefused, match="NoPermissionError"):
         RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [])
 
 

@@ -397,7 +397,9 @@ def test_what_restores_that_died_have_left_is_deleted_before_more_is_written(
     deployment.produce(200)
     deployment.run_to_the_end()
     for left in ({b"1", b"2"}, {b"1", b"3"}):
-        assert deployment.restore("--wait", IDSTREAM_CRASH_AT="before_restore_switch").returncode < 0
+        assert (
+            deployment.restore("--wait", IDSTREAM_CRASH_AT="before_restore_switch").returncode < 0
+        )
         assert deployment.generations() == left
 
 

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from processor.outcome import Output
-from processor.space import Fenced, IndexUnavailable, LostWrites
+from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites
 from tests.kafka.passing import PassThrough, all_came_out_once, fill, flow, running
 from tests.servers.waiting import eventually
 
@@ -146,7 +146,12 @@ def test_the_index_away_means_waiting_and_starting_again_from_what_is_committed(
 
 
 @pytest.mark.parametrize(
-    ("failure", "is_rescued"), [(LostWrites("behind"), True), (Fenced("newer owner"), False)]
+    ("failure", "is_rescued"),
+    [
+        (LostWrites("behind"), True),
+        (Fenced("newer owner"), False),
+        (IndexRefused("NOPERM"), False),
+    ],
 )
 def test_what_cannot_be_lived_with_ends_the_loop(kafka, failure, is_rescued):
     line = flow(kafka, commit_interval_ms=60_000)

@@ -1,0 +1,93 @@
+"""A start from offsets that the operator accepts goes on like any other, whatever rows know."""
+
+import pytest
+from msgspec.structs import replace
+
+from processor.index.memory import MemoryIndex
+from processor.pipeline import Parts, Pipeline
+from processor.settings import load_text
+from processor.space import Assigned, LostWrites, NoStart
+from tests.unit.pipeline.test_lost_writes import CONFIGURATION, INPUT, TOPIC, batch
+
+RECORDS = [batch(0, offset, offset) for offset in range(30)]
+BY_HAND = [
+    Assigned(TOPIC, 0, "id", 10, ""),
+    Assigned(TOPIC, 0, "id", 10, "somebody else's"),
+    Assigned(TOPIC, 0, "id", None, ""),
+]
+
+
+def pipeline(index: MemoryIndex, *, accept: bool = False) -> Pipeline:
+    settings = load_text(CONFIGURATION + INPUT, {})
+    return Pipeline(
+        Parts(
+            rules=settings.rules(),
+            spaces=settings.space_rules(),
+            index=index,
+            owner="test",
+            accept_offsets=accept,
+        )
+    )
+
+
+def life(index: MemoryIndex, given: Assigned, upto: int, *, accept: bool = False) -> Assigned:
+    """Process up to an offset, record by record; return what the group has committed then."""
+    one = pipeline(index, accept=accept)
+    one.assign([given], [])
+    begin = given.committed or 0
+    if given.committed is None:  # as the loop does, before anything is taken
+        one.committed()
+    for record in RECORDS[begin:upto]:
+        outputs = one.process([record])
+        assert [output.role for output in outputs].count("enriched") == 1
+        one.committed()
+    return Assigned(TOPIC, 0, "id", upto, one.metadata(TOPIC, 0))
+
+
+@pytest.fixture
+def index() -> MemoryIndex:
+    return MemoryIndex()
+
+
+@pytest.fixture
+def done(index: MemoryIndex) -> Assigned:
+    """What is committed after all records were processed once."""
+    return life(index, Assigned(TOPIC, 0, "id", None, ""), 30)
+
+
+@pytest.mark.parametrize("given", BY_HAND)
+def test_a_start_by_hand_is_refused_until_it_is_accepted_and_goes_on_without(index, done, given):
+    people = len(list(index.profiles()))
+    for _ in range(2):
+        with pytest.raises(NoStart, match="--accept-offsets"):
+            life(index, given, 15)
+
+    between = life(index, given, 15, accept=True)
+
+    plain = life(index, between, 20)
+    assert life(index, plain, 30, accept=True).committed == 30
+    assert len(list(index.profiles())) == people
+
+
+@pytest.mark.parametrize("given", BY_HAND)
+def test_a_rewind_after_a_start_by_hand_begins_where_that_began(index, done, given):
+    one = pipeline(index, accept=True)
+    one.assign([given], [])
+    ours = one.metadata(TOPIC, 0)
+    for _ in range(3):
+        one.forget()
+        one.assign([Assigned(TOPIC, 0, "id", given.committed or 0, ours)], [])
+        one.process(RECORDS[given.committed or 0 : 12])
+
+
+def test_a_start_inside_of_the_log_where_the_group_was_outside_is_accepted_too(index, done):
+    # The log was cut below what the group had committed: an unclean election.
+    between = life(index, replace(done, committed=10, is_moved=True), 15, accept=True)
+    assert life(index, between, 30).committed == 30
+
+
+def test_accepting_offsets_does_not_pass_the_loss_detector(index, done):
+    emptied = MemoryIndex()
+    for is_moved in (False, True):
+        with pytest.raises(LostWrites, match="idstream restore"):
+            life(emptied, replace(done, committed=10, is_moved=is_moved), 15, accept=True)
