@@ -13,7 +13,7 @@ from processor.commands.failure import Failure
 from processor.commands.tables import print_table
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile, WorkspaceData
-from processor.identity.types import canonical_type
+from processor.identity.types import type_under
 from processor.index.redis import RedisIndex
 from processor.profiles.document import to_json
 from processor.rules import WorkspaceRules
@@ -82,7 +82,7 @@ def _holders(
     index: RedisIndex, space: Space, workspace: WorkspaceRules, key: str
 ) -> tuple[int, ...]:
     name, equals, value = key.partition("=")
-    identity_type = canonical_type(name)
+    identity_type = type_under(workspace.policy, name)
     if not equals or not value:
         raise Failure("name an MPID, or an identity as type=value, such as email=ada@example.com")
     if identity_type is None:

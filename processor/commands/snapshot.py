@@ -9,7 +9,7 @@ from processor.commands.failure import Failure
 from processor.identity.contest import contested_among
 from processor.identity.model import IdentityPolicy, Space
 from processor.identity.profile import Profile
-from processor.identity.types import canonical_type
+from processor.identity.types import type_under
 from processor.profiles.document import from_json, to_json
 
 
@@ -57,11 +57,11 @@ def _profiles(path: Path) -> Iterator[Profile]:
 
 
 def _canonical(profile: Profile, policy: IdentityPolicy | None) -> Profile:
-    """Return *profile* with its types spelt as they are looked up; flat matching's are literal."""
-    if policy is None or policy.strategy == "flat_matching":
+    """Return *profile* with its types spelt as they are looked up."""
+    if policy is None:
         return profile
     identities = tuple(
-        replace(i, identity_type=canonical_type(i.identity_type) or i.identity_type)
+        replace(i, identity_type=type_under(policy, i.identity_type) or i.identity_type)
         for i in profile.identities
     )
     return replace(profile, identities=identities)

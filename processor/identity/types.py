@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from processor.identity.model import IdentityPolicy
+
 
 class IdentityKeys(Struct, frozen=True):
     """Which keys name an identity in a workspace's records, and the canonical type of each."""
@@ -105,6 +107,11 @@ STANDARD_KEYS: Final = IdentityKeys(
 def canonical_type(name: str) -> str | None:
     """Return the canonical type that *name* is a spelling of, or None."""
     return _ALL_NAMES.get(name)
+
+
+def type_under(policy: IdentityPolicy, name: str) -> str | None:
+    """Return the type that *name* spells under *policy*, or None; flat matching's are literal."""
+    return name if policy.strategy == "flat_matching" else canonical_type(name)
 
 
 def batch_spelling(identity_type: str) -> str:

@@ -24,6 +24,14 @@ priority = ["customerid", "email"]
 login_ids = ["customerid", "email"]
 unique_ids = ["customerid", "email"]
 normalizers = {{ email = ["lower"] }}
+[workspaces.shop]
+strategy = "flat_matching"
+[workspaces.shop.identifiers]
+user_id = {{ priority = 1 }}
+[inputs.retail]
+workspace = "retail"
+[inputs.shop]
+workspace = "shop"
 """
 SPACE = Space("retail", "production")
 EMAIL = Identifier("email", "ada@example.com")
@@ -44,6 +52,16 @@ ADA = Profile(
         )
     },
 )
+USER = Identifier("user_id", "u1")
+CUSTOMER = Profile(
+    scope="shop",
+    environment="production",
+    mpid=9,
+    version=1,
+    created_ms=0,
+    last_seen_ms=0,
+    identities=(Identity("user_id", "u1", 1, 2, "default"),),
+)
 MERGED = Profile("retail", "production", 8, 1, 0, 0, merged_into=7)
 
 
@@ -52,6 +70,8 @@ def config(redis_url: str, redis_prefix: str, tmp_path: Path) -> Path:
     index = RedisIndex.connect(redis_url, redis_prefix)
     effects = Effects({}, {}, {EMAIL: (7,)}, {7: ADA, 8: MERGED})
     index.commit(SPACE, effects, [])
+    effects = Effects({}, {}, {USER: (9,)}, {9: CUSTOMER})
+    index.commit(Space("shop", "production"), effects, [])
     index.close()
     path = tmp_path / "idstream.toml"
     path.write_text(CONFIG.format(url=redis_url, prefix=redis_prefix))
@@ -64,6 +84,11 @@ def test_a_profile_is_found_by_its_mpid_and_by_an_identity(config, capsys, key):
     shown = capsys.readouterr().out
     for fact in ("2026-01-01 00:00:00", "ada@example.com", "gold", "gdpr", "D-1", "source mpid"):
         assert fact in shown
+
+
+def test_flat_matching_identifiers_are_looked_up_by_their_configured_names(config, capsys):
+    show_json(config, {}, Wanted("shop", "production", "user_id=u1"))
+    assert json.loads(capsys.readouterr().out)["mpid"] == "9"
 
 
 def test_as_json_it_is_the_published_profile(config, capsys):
@@ -83,7 +108,8 @@ def test_a_merged_profile_is_shown_with_its_survivor(config, capsys):
         (("retail", "production", "9"), "no profile of retail/production has this key"),
         (("retail", "development", "7"), "no profile of retail/development"),
         (("retail", "production", "email=bob@example.com"), "no profile"),
-        (("shop", "production", "7"), "there is no workspace shop; the configuration has retail"),
+        (("toys", "production", "7"), "no workspace toys; the configuration has retail, shop"),
+        (("shop", "production", "email=ada"), "email is not in the priority of shop"),
         (("retail", "production", "ada"), "name an MPID, or an identity as type=value"),
         (("retail", "production", "mail=ada"), "mail is no identity type"),
         (("retail", "production", "ios_idfv=1"), "ios_idfv is not in the priority"),
