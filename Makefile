@@ -1,4 +1,4 @@
 # The words of ./dev, for fingers that are used to make.
-.PHONY: help setup demo test lint check run bench
-help setup demo test lint check run bench:
+.PHONY: help setup demo test lint check run faults bench contracts
+help setup demo test lint check run faults bench contracts:
 	@./dev $@

@@ -1,5 +1,6 @@
 """The commands of the README do what it says; those of Docker name things that exist."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -32,10 +33,8 @@ def test_every_command_is_looked_at_by_a_test_below():
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("./dev ")])
-def test_a_word_of_dev_exists_there_and_in_the_makefile(command):
-    word = command.split()[1]
-    assert re.search(rf"^{word}\)", text("dev"), re.MULTILINE)
-    assert re.search(rf"^\.PHONY:.* {word}\b", text("Makefile"), re.MULTILINE)
+def test_a_word_of_dev_exists_there(command):
+    assert command.split()[1] in words_of_dev()
     assert (ROOT / "dev").stat().st_mode & 0o111
 
 
@@ -43,6 +42,33 @@ def test_dev_is_a_script_that_a_shell_can_read():
     subprocess.run(["sh", "-n", "dev"], cwd=ROOT, check=True)
     done = subprocess.run(["./dev"], cwd=ROOT, check=True, capture_output=True, text=True)
     assert "./dev demo" in done.stdout
+
+
+def words_of_dev() -> list[str]:
+    return re.findall(r"^([a-z]+)\)", text("dev"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("word", words_of_dev())
+def test_every_word_of_dev_is_told_stands_in_the_makefile_and_leads_somewhere(word):
+    assert re.search(rf"^#   \./dev {word}  ", text("dev"), re.MULTILINE)
+    phony, rule = re.findall(r"^(.*help setup .*)$", text("Makefile"), re.MULTILINE)
+    assert word in phony.split()
+    assert word in rule.rstrip(":").split()
+    (does,) = re.findall(rf"^{word}\)(.*?);;$", text("dev"), re.MULTILINE | re.DOTALL)
+    for module in re.findall(r"-m ([a-z.]+)", does):
+        assert importlib.util.find_spec(f"{module}.__main__"), module
+
+
+def test_a_word_that_dev_does_not_know_is_refused():
+    done = subprocess.run(["./dev", "tset"], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("dev: no such word: tset\n")
+
+
+def test_without_a_name_the_benchmarks_are_listed():
+    command = [sys.executable, "-m", "benchmarks"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert re.search(r"^  throughput  +What .*\?$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "docker compose" in c])
