@@ -16,6 +16,7 @@ from processor.codecs.registry import Registry, RegistryUnavailable, open_codecs
 from processor.crash import CrashPoints
 from processor.index.redis import RedisIndex
 from processor.kafka import topics
+from processor.kafka.admin import Unreachable
 from processor.kafka.cluster import wait_for_cluster_id
 from processor.kafka.open import Options, open_loop
 from processor.kafka.step import TransactionKind
@@ -168,7 +169,7 @@ def compare_topics(settings: Settings, log: Log, stop: Event, watch: Watch) -> N
         try:
             reports = topics.inspect(settings.kafka, settings.limits)
             break
-        except topics.Unreachable as away:
+        except Unreachable as away:
             log.warning("topics_not_compared", why=str(away))
             if not away.is_passing:
                 break

@@ -13,6 +13,7 @@ from processor.crash import POINTS
 from processor.index.redis import RedisIndex
 from processor.journal import MOST_METADATA, Witness, write_witnesses
 from processor.kafka import topics
+from processor.kafka.admin import Unreachable, reach
 from processor.settings import Settings, load
 from processor.space import IndexRefused, IndexUnavailable
 
@@ -42,8 +43,9 @@ def check_and_create(config: Path, environ: Mapping[str, str]) -> None:
     """Create missing topics with the right settings, then check."""
     settings = load(config, environ)
     try:
+        reach(settings.kafka)
         created = topics.create_missing(settings.kafka, settings.limits)
-    except topics.Unreachable as error:
+    except Unreachable as error:
         raise Failure(str(error)) from None
     for name in created:
         click.echo(f"created topic {name}")
@@ -104,8 +106,9 @@ def redis(settings: Settings) -> Iterator[Finding]:
 def kafka(settings: Settings) -> Iterator[Finding]:
     """Say whether the topics are there, and such that nothing is lost or refused."""
     try:
+        reach(settings.kafka)
         reports = topics.inspect(settings.kafka, settings.limits)
-    except topics.Unreachable as error:
+    except Unreachable as error:
         yield Finding("kafka", "wrong", str(error))
         return
     for report in reports:

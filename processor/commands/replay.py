@@ -9,6 +9,7 @@ from msgspec import Struct
 from processor.commands.failure import Failure
 from processor.commands.progress import progress
 from processor.crash import CrashPoints
+from processor.kafka.admin import Unreachable, reaching
 from processor.kafka.known import NoTopic
 from processor.kafka.replay import REASONS, Replay, Tally, TooLarge, Wanted
 from processor.publish import RESERVED
@@ -40,11 +41,12 @@ def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
     topic = settings.kafka.topics.dead_letters
     run = Replay(settings.kafka, wanted, CrashPoints(environ).reach)
     try:
-        _begin(run, topic, pass_over=how.pass_over)
-        with progress(f"reading {topic}") as shown:
-            for done, total in run.run():
-                shown.at(done, total)
-    except NoTopic as error:
+        with reaching(settings.kafka):
+            _begin(run, topic, pass_over=how.pass_over)
+            with progress(f"reading {topic}") as shown:
+                for done, total in run.run():
+                    shown.at(done, total)
+    except (NoTopic, Unreachable) as error:
         raise Failure(str(error)) from None
     except TooLarge as error:
         _tell(run.tally)

@@ -45,6 +45,7 @@ from processor.identity.model import Space
 from processor.index.building import Rebuilding
 from processor.index.generations import Building, Generations, Life, OtherShape, Start, Survey
 from processor.journal import Witness, carry_witnesses, read_witnesses
+from processor.kafka.admin import Unreachable, reaching
 from processor.kafka.changelog import Changelog
 from processor.kafka.group import Group, Unsettled
 from processor.kafka.known import NoTopic
@@ -117,9 +118,12 @@ def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
     generations = Generations.connect(
         redis.url.reveal(), redis.prefix, settings.key(), cluster=redis.cluster
     )
-    group = Group(settings.kafka)
+    group = Group(settings.kafka, _say)
     try:
-        yield _Servers(settings, group, generations, CrashPoints(environ).reach)
+        with reaching(settings.kafka):
+            yield _Servers(settings, group, generations, CrashPoints(environ).reach)
+    except Unreachable as error:
+        raise Failure(str(error)) from None
     except NoTopic as error:
         raise Failure(f"{error}: nothing was switched") from None
     finally:
@@ -129,7 +133,7 @@ def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
 
 def _standing(group: Group) -> tuple[Assigned, ...]:
     try:
-        return group.standing().partitions
+        return group.standing()
     except Unsettled as error:
         raise Failure(str(error)) from None
 
@@ -151,7 +155,7 @@ def _wait_alone(group: Group, *, wait: bool) -> None:
 
 def _check_unchanged(group: Group, standing: Sequence[Assigned], *, wait: bool) -> None:
     _wait_alone(group, wait=wait)
-    if group.standing().partitions != standing:
+    if group.standing() != standing:
         raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
 
 

@@ -15,6 +15,8 @@ Role = Literal["consumer", "producer", "admin"]
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 LONGEST_TRANSACTION_MS: Final = 60_000
 _LOGGER: Final = "idstream.librdkafka"
+# Without any handler, Python writes them to standard error, where a command says one line.
+logging.getLogger(_LOGGER).addHandler(logging.NullHandler())
 
 _EVERYBODY: Final = """
     security.protocol client.id client.dns.lookup broker.address.family broker.address.ttl

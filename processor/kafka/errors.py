@@ -5,6 +5,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
+ALL_DOWN: Final = KafkaError._ALL_BROKERS_DOWN
 TIMED_OUT: Final = KafkaError._TIMED_OUT
 FATAL: Final = KafkaError._FATAL
 
@@ -15,7 +16,7 @@ OUT_OF_RANGE: Final = frozenset(
 
 _PASSING: Final = frozenset(
     {
-        KafkaError._ALL_BROKERS_DOWN,
+        ALL_DOWN,
         KafkaError._MAX_POLL_EXCEEDED,  # on_lost follows
         KafkaError._RESOLVE,
         KafkaError._TIMED_OUT,

@@ -1,12 +1,11 @@
 """The consumer group as an outsider sees it: who is in it, where it stands; for ``restore``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic, sleep
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
-from msgspec import Struct
 
 from processor.kafka.admin import answered, close
 from processor.kafka.clients import client_config
@@ -26,18 +25,13 @@ class Unsettled(Exception):
     """The group's offsets cannot be read: a transaction of a dead process is still open."""
 
 
-class Standing(Struct, frozen=True):
-    """Where the group stands in its input partitions."""
-
-    partitions: tuple[Assigned, ...]
-    """All of them, those without a committed offset too."""
-
-
 class Group:
     """The group of *kafka*'s settings. Joins nothing: it reads, and commits for nobody."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, tell: Callable[[str], object]) -> None:
         self._kafka = kafka
+        self._tell = tell
+        self._told = ""
         self._admin = AdminClient(client_config(kafka, "admin"))
         self._topic_ids: TopicIds = described_topic_ids(self._admin)
         self._consumer = Consumer(
@@ -73,26 +67,27 @@ class Group:
                     return []
                 if not passes(error) or monotonic() > deadline:
                     raise
-                sleep(_PAUSE_S)
+                self._wait_after(error)
                 continue
             return sorted(f"{m.group_instance_id or m.client_id} at {m.host}" for m in found)
 
-    def standing(self) -> Standing:
-        """Return where the group stands, once no transaction is open that may change it."""
+    def standing(self) -> tuple[Assigned, ...]:
+        """Return where the group stands, once no transaction is open that may change it.
+
+        In all input partitions, those without a committed offset too.
+        """
         keys = [key for topic in self._kafka.topics.inputs for key in self._partitions(topic)]
         ids = self._topic_ids(self._kafka.topics.inputs)
         found = self._committed([TopicPartition(*key) for key in keys])
-        return Standing(
-            tuple(
-                Assigned(
-                    topic=p.topic,
-                    partition=p.partition,
-                    topic_id=ids[p.topic],
-                    committed=p.offset if p.offset >= 0 else None,
-                    metadata=p.metadata or "",
-                )
-                for p in found
+        return tuple(
+            Assigned(
+                topic=p.topic,
+                partition=p.partition,
+                topic_id=ids[p.topic],
+                committed=p.offset if p.offset >= 0 else None,
+                metadata=p.metadata or "",
             )
+            for p in found
         )
 
     def commit(self, partitions: Sequence[Assigned]) -> None:
@@ -129,4 +124,11 @@ class Group:
                     f"the offsets of group {self._kafka.group_id} do not answer ({error.name()}):"
                     " a transaction is open, or the broker is away"
                 )
-            sleep(_PAUSE_S)
+            self._wait_after(error)
+
+    def _wait_after(self, error: KafkaError) -> None:
+        """Wait a moment until asking again, and tell once what for."""
+        if error.name() != self._told:
+            self._told = error.name()
+            self._tell(f"waiting for group {self._kafka.group_id} to answer: {error.str()}")
+        sleep(_PAUSE_S)

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.admin import answered, open_admin
+from processor.kafka.admin import Unreachable, answered, open_admin
 from processor.kafka.clients import producer_config
 from processor.kafka.errors import passes
 from processor.rules import Limits
@@ -29,15 +29,6 @@ JOINED: Final = ("enriched", "changes", "profiles")
 """Topics under the profile key: with as many partitions each, they can be joined."""
 _DEFAULT_BYTES: Final = 1_048_588
 _ANSWER_S: Final = 10.0
-
-
-class Unreachable(Exception):
-    """The cluster does not answer, or does not let us ask."""
-
-    def __init__(self, why: str, *, is_passing: bool) -> None:
-        super().__init__(f"the cluster cannot be asked: {why}")
-        self.is_passing = is_passing
-        """Whether it may answer later."""
 
 
 class Topic(Struct, frozen=True):
@@ -196,7 +187,8 @@ def _found(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
         return _asked(admin, names)
     except KafkaException as failure:
         error = failure.args[0]
-        raise Unreachable(error.str(), is_passing=passes(error)) from None
+        why = f"the cluster cannot be asked: {error.str()}"
+        raise Unreachable(why, is_passing=passes(error)) from None
 
 
 def _asked(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE, KafkaError, Message
 
@@ -92,6 +95,13 @@ def test_an_instance_id_makes_the_member_static_and_the_transactional_id_stable(
     assert consumer_config(kafka)["group.instance.id"] == "g-0"
     assert transactional_config(kafka, "host-1-2")["transactional.id"] == "g-g-0"
     assert "group.instance.id" not in consumer_config(KafkaSettings())
+
+
+def test_lines_of_librdkafka_that_nobody_asked_for_are_not_printed():
+    program = "import logging, processor.kafka.clients;"
+    program += "logging.getLogger('idstream.librdkafka').error('FAIL')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stderr == b""
 
 
 def test_a_message_becomes_a_record():

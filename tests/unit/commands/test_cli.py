@@ -1,8 +1,10 @@
 """Arguments, exit codes, and one clear line for whoever has to read it."""
 
 import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -101,6 +103,24 @@ def test_a_reason_that_does_not_exist_is_told_with_those_that_do(tmp_path):
     (tmp_path / "idstream.toml").write_text(CONFIG)
     line = failure(idstream("replay", "--reason", "boredom", cwd=tmp_path))
     assert "no reason boredom; there are malformed, " in line
+
+
+def test_a_broker_that_is_away_is_told_in_one_line_that_names_it(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nowhere = f"127.0.0.1:{probe.getsockname()[1]}"
+    (tmp_path / "idstream.toml").write_text(
+        CONFIG + f'[kafka]\nbootstrap_servers = "{nowhere}"\n[redis]\nurl = "redis://{nowhere}"\n'
+    )
+    # Side by side: each waits for an answer for some seconds.
+    commands = [["restore"], ["replay"], ["check"], ["check", "--create"]]
+    with ThreadPoolExecutor(len(commands)) as pool:
+        ended = list(pool.map(lambda command: idstream(*command, cwd=tmp_path), commands))
+    for command, done in zip(commands, ended, strict=True):
+        assert done.returncode == 1, command
+        (line,) = done.stderr.splitlines()
+        assert f"no answer from Kafka at {nowhere} within 5 s" in line
+        assert "Connection refused" in line
 
 
 def test_crash_points_are_listed_without_a_configuration(tmp_path):
