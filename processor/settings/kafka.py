@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from processor.settings.client import check_client
 from processor.settings.document import Document, SettingsError, convert, read_secret
 from processor.settings.secret import Secret
 from processor.settings.shape import OUTPUT_ROLES, KafkaSettings, TopicSettings
@@ -30,7 +31,9 @@ def kafka_settings(table: object) -> KafkaSettings:
         )
     secret = {k: Secret(str(v)) for k, v in kafka.client.items() if _SECRET.search(k)}
     plain = {k: v for k, v in kafka.client.items() if k not in secret}
-    return replace(kafka, client=plain, client_secrets=secret)
+    kafka = replace(kafka, client=plain, client_secrets=secret)
+    check_client(kafka)
+    return kafka
 
 
 def with_secret_files(kafka: KafkaSettings) -> KafkaSettings:
@@ -39,7 +42,9 @@ def with_secret_files(kafka: KafkaSettings) -> KafkaSettings:
         key: Secret(read_secret(path, f"kafka.client_files.{key}"))
         for key, path in kafka.client_files.items()
     }
-    return replace(kafka, client_secrets={**kafka.client_secrets, **read})
+    kafka = replace(kafka, client_secrets={**kafka.client_secrets, **read})
+    check_client(kafka)
+    return kafka
 
 
 def _listed(table: object) -> object:

@@ -5,63 +5,17 @@ import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE, KafkaError, Message
 
 from processor.kafka.clients import (
-    check_client,
     client_config,
     consumer_config,
     idempotent_config,
     transactional_config,
 )
 from processor.kafka.records import OutOfRange, check, record
-from processor.settings import KafkaSettings, SettingsError
+from processor.settings import KafkaSettings
 
 
 def settings(**client: object) -> KafkaSettings:
     return KafkaSettings(client={k.replace("_", "."): v for k, v in client.items()})
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "why"),
-    [
-        ("plugin.library.paths", "x.so", "code"),
-        ("ssl.engine.location", "x.so", "code"),
-        ("ssl.providers", "x", "code"),
-        ("sasl.kerberos.kinit.cmd", "rm", "code"),
-        ("enable.ssl.certificate.verification", "false", "weakens TLS"),
-        ("enable.ssl.certificate.verification", 0, "weakens TLS"),
-        ("ssl.endpoint.identification.algorithm", "none", "weakens TLS"),
-        ("enable.sasl.oauthbearer.unsecure.jwt", "true", "weakens TLS"),
-        ("isolation.level", "read_uncommitted", "guarantees"),
-        ("enable.auto.commit", "true", "guarantees"),
-        ("auto.offset.reset", "latest", "guarantees"),
-        ("partition.assignment.strategy", "range", "guarantees"),
-        ("transactional.id", "mine", "guarantees"),
-        ("enable.idempotence", "false", "guarantees"),
-        ("acks", "1", "guarantees"),
-        ("partitioner", "random", "guarantees"),
-        ("group.id", "mine", "kafka.group_id"),
-        ("group.instance.id", "mine", "kafka.instance_id"),
-        ("bootstrap.servers", "elsewhere", "kafka.bootstrap_servers"),
-        ("transaction.timeout.ms", 900_000, "at most 60000"),
-        ("transaction.timeout.ms", "long", "at most 60000"),
-        ("test.mock.num.brokers", 1, "no setting"),
-        ("sesion.timeout.ms", 1, "no setting"),
-    ],
-)
-def test_what_would_break_or_weaken_us_is_refused_by_name(key, value, why):
-    with pytest.raises(SettingsError, match=why) as refused:
-        check_client(KafkaSettings(client={key: value}))
-    assert str(refused.value).startswith(f"kafka.client.{key}: ")
-
-
-def test_tls_settings_that_do_not_weaken_it_are_taken():
-    check_client(
-        settings(
-            enable_ssl_certificate_verification="True",
-            ssl_endpoint_identification_algorithm="https",
-            ssl_ca_location="ca.pem",
-            security_protocol="SASL_SSL",
-        )
-    )
 
 
 def test_each_role_is_given_the_settings_that_it_knows():
