@@ -10,12 +10,10 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from processor.identity.contest import can_tie
-from processor.identity.lookup import is_known
+from processor.identity.lookup import is_known, last_activity
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
-
-HARD_HOLDERS = 10
-"""Times ``max_holders``: beyond it known profiles, too, lose an identifier that they share."""
+from processor.identity.record import ALWAYS_BOUND
 
 
 def losers(
@@ -24,19 +22,20 @@ def losers(
     """Return those *holders* that cannot keep *identifier*.
 
     Of a unique one, all but the profile that asserted it last. Of a shared one, the least recently
-    active anonymous profiles beyond ``max_holders`` (semantics §12.2 item 10).
+    active anonymous profiles beyond ``max_holders`` (semantics §12.2 item 10), and of known ones
+    those beyond what the processor would have let grow.
     """
     if identifier.identity_type in policy.unique_ids:
-        ranked = sorted(holders, key=lambda p: (_asserted_ms(p, identifier), *_activity(p)))
+        ranked = sorted(holders, key=lambda p: (_asserted_ms(p, identifier), *last_activity(p)))
         return ranked[:-1]
     surplus = len(holders) - policy.max_holders
     if surplus <= 0:
         return []
-    ranked = sorted(holders, key=_activity)
+    ranked = sorted(holders, key=last_activity)
     lost = [p for p in ranked if not is_known(p, policy)][:surplus]
     gone = {p.mpid for p in lost}
     left = [p for p in ranked if p.mpid not in gone]
-    return lost + left[: max(0, len(left) - HARD_HOLDERS * policy.max_holders)]
+    return lost + left[: max(0, len(left) - ALWAYS_BOUND * policy.max_holders)]
 
 
 def without(profile: Profile, identifier: Identifier) -> Profile:
@@ -53,7 +52,3 @@ def contested(holders: Iterable[Profile], policy: IdentityPolicy) -> list[Profil
 
 def _asserted_ms(profile: Profile, identifier: Identifier) -> int:
     return max(i.updated_ms for i in profile.identities if (i.identity_type, i.value) == identifier)
-
-
-def _activity(profile: Profile) -> tuple[int, int, int]:
-    return profile.last_seen_ms, -profile.created_ms, -profile.mpid

@@ -2,10 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Identity, Profile
+from processor.identity.record import ALWAYS_BOUND
 from processor.index import conflicts
+from tests.unit.identity.world import World, policy
 
 EMAIL = Identifier("email", "ada@example.com")
 DEVICE = Identifier("ios_idfv", "1234")
@@ -39,7 +42,7 @@ def test_a_unique_identifier_stays_with_whoever_asserted_it_last():
 
 def test_equally_late_assertions_are_told_apart_by_activity_age_and_number():
     assert lost(EMAIL, person(1, EMAIL, seen=2), person(2, EMAIL, seen=1)) == [2]
-    assert lost(EMAIL, person(1, EMAIL, created=2), person(2, EMAIL, created=1)) == [1]
+    assert lost(EMAIL, person(1, EMAIL, created=2), person(2, EMAIL, created=1)) == [2]
     assert lost(EMAIL, person(1, EMAIL), person(2, EMAIL)) == [2]
 
 
@@ -55,9 +58,25 @@ def test_known_profiles_lose_a_shared_identifier_beyond_the_hard_bound_only():
         ids = [Identifier("customerid", str(n)) for n in range(count)]
         return [person(n, DEVICE, ids[n], seen=n) for n in range(count)]
 
-    bound = conflicts.HARD_HOLDERS * POLICY.max_holders
+    bound = ALWAYS_BOUND * POLICY.max_holders
     assert lost(DEVICE, *crowd(bound)) == []
     assert lost(DEVICE, *crowd(bound + 3)) == [0, 1, 2]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=4),
+)
+def test_those_lose_a_shared_identifier_whom_the_processor_would_take_it_from(times):
+    world = World(policy("profile_conversion", max_holders=len(times)))
+    for mpid, (seen, created) in enumerate(times, 1):
+        world.given(mpid, contested=True, ios_idfv=DEVICE.value)
+        one = world.profiles[mpid]
+        world.profiles[mpid] = replace(one, last_seen_ms=seen, created_ms=created)
+    holders = list(world.profiles.values())
+    room = replace(world.policy, max_holders=len(times) - 1)
+    gone = [p.mpid for p in conflicts.losers(DEVICE, holders, room)]
+    world.logout(ios_idfv=DEVICE.value)
+    assert [p.mpid for p in holders if not world.values(p.mpid)] == gone
 
 
 @given(st.permutations([person(n, EMAIL, asserted=n % 3, seen=n % 2) for n in range(6)]))
