@@ -16,6 +16,7 @@ from processor.kafka.open import Options, open_loop
 from processor.outcome import Output, Record
 from processor.settings import load
 from processor.space import Assigned
+from tests.kafka.deaf import Deaf
 
 
 class PassThrough:
@@ -61,7 +62,8 @@ def main() -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     kafka = load(Path(sys.argv[1]), os.environ).kafka
-    loop = open_loop(kafka, PassThrough(), Options(process=f"passthrough-{os.getpid()}"))
+    options = Options(process=f"passthrough-{os.getpid()}")
+    loop = open_loop(kafka, PassThrough(), options, Deaf())
     gc.freeze()
     gc.disable()
     loop.run(stop)

@@ -4,16 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from processor.index.connection import Connection
-
-COMMANDS = (
-    *("evalsha", "eval", "info", "config|get", "cluster|slots", "select", "ping"),
-    *("get", "mget", "mset", "del", "getrange", "exists", "pexpire"),
-    *("hget", "hmget", "hset", "hsetnx", "hdel", "hincrby", "lrange", "ltrim", "rpush"),
-    *("sadd", "srem", "smembers"),
-)
-"""All that the index sends or its scripts call: what its ACL user must be allowed."""
 
 _OLDEST = (7, 0, 0)
 _SOUND_LUA: Mapping[str, Mapping[tuple[int, int], int]] = {
@@ -34,8 +27,8 @@ class ServerReport(Struct, frozen=True):
     appendfsync: str | None
     """None where the server does not show it."""
     maxmemory_policy: str
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def report(connection: Connection) -> tuple[ServerReport, ...]:
@@ -61,17 +54,9 @@ def describe(
         appendonly=bool(info.get("aof_enabled")),
         appendfsync=fsync,
         maxmemory_policy=str(info.get("maxmemory_policy", "noeviction")),
-        problems=(),
-        warnings=(),
     )
-    return ServerReport(
-        node=found.node,
-        server=found.server,
-        version=found.version,
-        is_cluster=found.is_cluster,
-        appendonly=found.appendonly,
-        appendfsync=found.appendfsync,
-        maxmemory_policy=found.maxmemory_policy,
+    return replace(
+        found,
         problems=tuple(_problems(found, is_cluster_expected=is_cluster_expected)),
         warnings=tuple(_warnings(found)),
     )

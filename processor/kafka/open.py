@@ -1,7 +1,6 @@
 """A loop from settings: which clients, which guarantee, which pace."""
 
 from collections.abc import Callable
-from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -20,11 +19,9 @@ from processor.kafka.loop import Loop
 from processor.kafka.parts import Parts
 from processor.kafka.positions import Positions, TopicIds, described_topic_ids, topic_names
 from processor.kafka.publishing import Committer
-from processor.kafka.step import Deaf, Observer, Step
+from processor.kafka.step import Observer, Step
 from processor.kafka.transactions import Transactions
 from processor.settings import KafkaSettings, SettingsError
-
-_NOTHING: Final = Deaf()
 
 
 class Options(Struct, frozen=True):
@@ -38,9 +35,7 @@ class Options(Struct, frozen=True):
     reach: Callable[[str], None] = lambda _point: None
 
 
-def open_loop(
-    kafka: KafkaSettings, step: Step, options: Options, observer: Observer = _NOTHING
-) -> Loop:
+def open_loop(kafka: KafkaSettings, step: Step, options: Options, observer: Observer) -> Loop:
     """Return the loop that drives *step*; bad settings raise SettingsError."""
 
     def heard(error: KafkaError) -> None:

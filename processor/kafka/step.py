@@ -88,25 +88,3 @@ class Observer(Protocol):
     def partitions(self, started: int, waiting: int) -> None:
         """Hear how many own partitions are processed, and how many wait for Kafka or the index."""
         ...
-
-
-class Deaf:
-    """An observer for those who need none."""
-
-    def turn(self) -> None:
-        """Say nothing."""
-
-    def phase(self, name: str, seconds: float) -> None:
-        """Say nothing."""
-
-    def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
-        """Say nothing."""
-
-    def lag(self, topic: str, partition: int, n: int) -> None:
-        """Say nothing."""
-
-    def error(self, source: str, kind: str) -> None:
-        """Say nothing."""
-
-    def partitions(self, started: int, waiting: int) -> None:
-        """Say nothing."""

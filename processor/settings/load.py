@@ -46,10 +46,8 @@ OFFLINE_TOPICS: Final = TopicSettings(batches=("batches",), requests=("requests"
 _MAY_BE_ZERO: Final = ("activity_resolution_s", "max_future_ms")
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read *path* (None: nothing), let *environ* override it, read files of secrets, check all."""
-    if path is None:
-        return _complete({}, environ)
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read *path*, let *environ* override it, read files of secrets, check all."""
     try:
         return _complete(read(path), environ)
     except SettingsError as error:

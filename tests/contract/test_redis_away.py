@@ -12,7 +12,6 @@ from processor.identity.model import Space
 from processor.index import keys
 from processor.index.connection import Timeouts
 from processor.index.redis import RedisIndex
-from processor.index.report import COMMANDS
 from processor.profiles.document import pack
 from processor.space import (
     Ask,
@@ -39,6 +38,7 @@ from tests.contract.people import (
     view_of,
 )
 from tests.contract.stored import Stored
+from tests.docs.pages import redis_rights
 from tests.servers.redis import Node, StartRedis
 from tests.servers.waiting import eventually
 
@@ -324,9 +324,10 @@ def test_journals_that_one_epoch_left_are_safe_from_the_epoch_before(node, conne
 
 def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connect):
     node = start_redis()
-    rights = [f"+{command}" for command in COMMANDS]
-    node.client.execute_command("ACL", "SETUSER", "idstream", "on", ">secret", "~test:*", *rights)
-    index = connect(node.url.replace("//", "//idstream:secret@"))
+    plain, checks, _ = redis_rights()
+    rights = [right.replace("~idstream:", "~test:") for right in (*plain, *checks)]
+    node.client.execute_command("ACL", "SETUSER", "idstream", *rights)
+    index = connect(node.url.replace("//", "//idstream:PASSWORD@"))
     epochs = claim(index)
     request_id = Claim(b"t" * 16, 5, 10, "batches/0/1")
     store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5)])

@@ -19,6 +19,12 @@ def rows(name: str) -> list[list[str]]:
     return [row for row in cells if not set("".join(row)) <= set("-: ")]
 
 
+def redis_rights() -> list[list[str]]:
+    """Return what the page of operations gives the Redis user: to run, to check, in a cluster."""
+    lines = re.findall(r"^ACL SETUSER idstream (.*)$", text("docs/operations.md"), re.MULTILINE)
+    return [line.split() for line in lines]
+
+
 def anchors(page: Path) -> set[str]:
     """Return the anchors that a page's headings have on GitHub."""
     heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)

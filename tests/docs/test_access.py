@@ -10,24 +10,17 @@ from processor.index.redis import RedisIndex
 from tests.conformance.cases import played
 from tests.conformance.players import play
 from tests.conformance.story import Story
-from tests.docs.pages import ROOT, text
+from tests.docs.pages import ROOT, redis_rights
 
 pytestmark = pytest.mark.redis
-
-PASSWORD = "a-password-for-tests"
-
-
-def rights() -> list[list[str]]:
-    lines = re.findall(r"^ACL SETUSER idstream (.*)$", text("docs/operations.md"), re.MULTILINE)
-    return [line.replace(">PASSWORD", f">{PASSWORD}").split() for line in lines]
 
 
 def test_a_user_with_the_documented_rights_can_do_the_work(start_redis, tmp_path: Path):
     node = start_redis()
     admin = redis.Redis.from_url(node.url, protocol=2)
-    plain, checks, _ = rights()
+    plain, checks, _ = redis_rights()
     admin.execute_command("ACL", "SETUSER", "idstream", *plain)
-    url = node.url.replace("redis://", f"redis://idstream:{PASSWORD}@")
+    url = node.url.replace("redis://", "redis://idstream:PASSWORD@")
     index = RedisIndex.connect(url, "idstream")
     play(Story(next(c for c in played() if c.id == "PL-01")), index, tmp_path)
     admin.execute_command("ACL", "SETUSER", "idstream", *checks)
@@ -40,5 +33,5 @@ def test_a_user_with_the_documented_rights_can_do_the_work(start_redis, tmp_path
 def test_the_documented_rights_are_those_that_the_scripts_use():
     scripts = "".join(p.read_text() for p in Path(ROOT / "processor" / "index").glob("*.lua"))
     used = {name.lower() for name in re.findall(r"redis\.call\('([A-Z]+)'", scripts)}
-    given = {right.removeprefix("+") for right in rights()[0] if right.startswith("+")}
+    given = {right.removeprefix("+") for right in redis_rights()[0] if right.startswith("+")}
     assert given == used | {"eval", "evalsha", "select", "client|setinfo"}

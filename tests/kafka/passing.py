@@ -15,10 +15,11 @@ from threading import Event, Thread
 from confluent_kafka import Message
 
 from processor.kafka.open import Options, open_loop
-from processor.kafka.step import Deaf, TransactionKind
+from processor.kafka.step import TransactionKind
 from processor.outcome import Output, Record
 from processor.settings import KafkaSettings, TopicSettings
 from processor.space import Assigned
+from tests.kafka.deaf import Deaf
 from tests.servers.kafka import Kafka
 from tests.servers.waiting import eventually
 

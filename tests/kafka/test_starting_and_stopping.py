@@ -7,10 +7,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from processor.kafka.cluster import wait_for_cluster_id
 from processor.kafka.open import Options, open_loop
-from processor.kafka.step import Deaf
 from processor.outcome import Output
 from processor.settings import KafkaSettings, SettingsError
 from processor.space import NoStart
+from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough, all_came_out_once, fill, flow, origin, running, spawned
 from tests.servers.waiting import eventually
 
@@ -223,4 +223,4 @@ def test_the_cluster_has_an_id(kafka):
 def test_a_setting_that_librdkafka_refuses_is_refused_before_anything_starts():
     bad = KafkaSettings(client={"session.timeout.ms": "soon"})
     with pytest.raises(SettingsError, match=r"kafka\.client.*session\.timeout\.ms"):
-        open_loop(bad, PassThrough(), Options(process="p"))
+        open_loop(bad, PassThrough(), Options(process="p"), Deaf())

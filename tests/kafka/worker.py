@@ -9,6 +9,7 @@ from threading import Event
 from processor.crash import CrashPoints
 from processor.kafka.open import Options, open_loop
 from processor.settings import KafkaSettings, TopicSettings
+from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough
 
 if __name__ == "__main__":
@@ -17,4 +18,5 @@ if __name__ == "__main__":
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     options = Options(process=f"worker-{os.getpid()}", reach=CrashPoints(os.environ).reach)
-    open_loop(KafkaSettings(topics=topics, **given), PassThrough("worker"), options).run(stop)
+    kafka = KafkaSettings(topics=topics, **given)
+    open_loop(kafka, PassThrough("worker"), options, Deaf()).run(stop)

@@ -27,11 +27,11 @@ from processor.kafka.interval import Interval, Pace
 from processor.kafka.loop import Loop
 from processor.kafka.parts import Parts as LoopParts
 from processor.kafka.positions import Positions, topic_names
-from processor.kafka.step import Deaf
 from processor.kafka.transactions import Transactions
 from processor.outcome import Record
 from processor.pipeline import Parts, Pipeline
 from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
+from tests.kafka.deaf import Deaf
 from tests.model.kafka import Cluster, PlayedConsumer, PlayedProducer, failure
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from processor.settings import SettingsError, load, load_offline
+from processor.settings import SettingsError, load, load_offline, load_text
 from tests.unit.settings.test_load import RETAIL, loaded, refusal
 
 # ---- secrets -------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ def test_a_message_names_the_file(tmp_path):
         load(tmp_path / "none.toml", {})
 
 
-def test_without_a_file_the_environment_is_all_there_is():
-    found = load(None, {"IDSTREAM_WORKSPACES__RETAIL__PRESET": "default"})
+def test_where_nothing_is_written_the_environment_is_all_there_is():
+    found = load_text("", {"IDSTREAM_WORKSPACES__RETAIL__PRESET": "default"})
     assert found.policy("retail").strategy == "default"
 
 
