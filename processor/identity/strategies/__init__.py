@@ -1,4 +1,6 @@
-"""The strategies by name: one file each, and none imports another.
+"""The strategies by name: a file for each way to choose, and none imports another.
+
+``default`` is profile conversion whose settings hold login and unique IDs to ``customerid``.
 
 ``flat_matching`` is not in the table: it does not choose a profile, it answers whole requests.
 """
@@ -9,7 +11,6 @@ from typing import Final
 
 from processor.identity.strategies import (
     best_match,
-    default,
     profile_conversion,
     profile_isolation,
     profile_link,
@@ -18,7 +19,7 @@ from processor.identity.strategy import Strategy
 
 STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
     {
-        "default": default.STRATEGY,
+        "default": profile_conversion.STRATEGY,
         "profile_conversion": profile_conversion.STRATEGY,
         "profile_link": profile_link.STRATEGY,
         "profile_isolation": profile_isolation.STRATEGY,
