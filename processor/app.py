@@ -36,8 +36,6 @@ class How(Struct, frozen=True):
 
     embedded: bool = False
     accept_offsets: bool = False
-    admin_host: str | None = None
-    """Where the admin server listens; None: as the settings say."""
 
 
 class Edge(Struct, frozen=True):
@@ -119,8 +117,8 @@ def serve(
     points = CrashPoints(environ)
     metrics, health = Metrics(), Health()
     watch = Watch(metrics, health, Garbage())
-    host = how.admin_host or settings.observability.host
-    admin = Admin(host, settings.observability.port, health, metrics.registry)
+    listen = settings.observability
+    admin = Admin(listen.host, listen.port, health, metrics.registry)
     index = RedisIndex.connect(
         settings.redis.url.reveal(),
         settings.redis.prefix,

@@ -74,7 +74,6 @@ class Rules(Struct, frozen=True):
 
     inputs: Mapping[str, InputRules]
     batch_topics: frozenset[str]
-    request_topics: frozenset[str]
     limits: Limits
     formats: Mapping[str, Format] = {}
     """The configured format of a topic, by topic name; json where none is named."""

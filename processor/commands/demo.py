@@ -102,11 +102,9 @@ class Stage:
         self.profiles: dict[tuple[str, str], dict[str, Any]] = {}
         self.enriched: list[dict[str, Any]] = []
         self._answers: dict[Place, Record] = {}
-        self._sent = 0
 
     def ask(self, topic: str, name: str, body: dict[str, Any]) -> Record:
         """Send *body* through input *name*; return the record that answers it."""
-        self._sent += 1
         value = msgspec.json.encode(body)
         place = self._client.send(topic, b"demo", value, [("input", name.encode())])
         deadline = monotonic() + ANSWER_SECONDS

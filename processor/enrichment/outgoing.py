@@ -17,9 +17,6 @@ _encode = msgspec.json.Encoder().encode
 _EMPTY: Final = WorkspaceData()
 _SCHEMA_VERSION: Final = 2
 
-PROFILE_FIELDS = frozenset({"mpid", "user_attributes", "user_identities", "consent_state"})
-"""Fields that speak for the profile: what a batch says in them goes out only as it was stored."""
-
 
 class _Current(Struct, gc=False):
     """The current value of a user type, as an entry of ``user_identities``."""

@@ -34,7 +34,6 @@ class Settings(Struct, frozen=True):
         return Rules(
             inputs=self.inputs,
             batch_topics=frozenset(topics.batches),
-            request_topics=frozenset(topics.requests),
             limits=self.limits,
             formats={
                 name: self.kafka.formats.get(name, self.kafka.formats.get(role, "json"))

@@ -92,7 +92,6 @@ dedup_window_s = 0
 """
     ).rules()
     assert rules.batch_topics == {"a", "b"}
-    assert rules.request_topics == {"r"}
     assert rules.limits.max_devices == 3
     feed = rules.inputs["feed"]
     assert (feed.source, feed.protection, feed.topics, feed.dedup_window_ms) == (

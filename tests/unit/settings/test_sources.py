@@ -200,7 +200,8 @@ topics = ["another-topic"]
     )
     settings = load_offline(path, {})
     rules = settings.rules()
-    assert (rules.batch_topics, rules.request_topics) == ({"batches"}, {"requests"})
+    assert rules.batch_topics == {"batches"}
+    assert settings.kafka.topics.requests == ("requests",)
     assert {n: set(i.topics) for n, i in rules.inputs.items()} == {
         "default": set(),
         "feed": {"batches"},
