@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from processor.identity.profile import Identity, Profile, WorkspaceData
+from processor.identity.profile import Profile, WorkspaceData, current_by_type
 from processor.identity.types import DEVICE_TYPES, batch_spelling
 from processor.profiles.batch import EventBatch
 
@@ -59,15 +59,8 @@ def profile_fields(profile: Profile, workspace: str) -> dict[str, Any]:
 
 def _user_identities(profile: Profile) -> list[_Current]:
     """Return the current value of each user type (semantics §2.6): the one asserted last."""
-    current: dict[str, Identity] = {}
-    for identity in profile.identities:
-        kind = identity.identity_type
-        if kind in DEVICE_TYPES:
-            continue
-        known = current.get(kind)
-        if known is None or identity.updated_ms >= known.updated_ms:
-            current[kind] = identity
     return [
-        _Current(batch_spelling(kind), identity.value, identity.updated_ms)
-        for kind, identity in current.items()
+        _Current(batch_spelling(i.identity_type), i.value, i.updated_ms)
+        for i in current_by_type(profile.identities).values()
+        if i.identity_type not in DEVICE_TYPES
     ]

@@ -7,6 +7,7 @@ In the index they are arrays without field names (``profiles.document``): a new 
 has a default. They hold no cycles, so the garbage collector need not look at them.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -68,3 +69,14 @@ class Profile(Struct, frozen=True, array_like=True, gc=False):
     workspaces: dict[str, WorkspaceData] = {}
     absorbed: tuple[int, ...] = ()
     """The profiles that were merged into this survivor, with their own, in that order."""
+
+
+def current_by_type(identities: Iterable[Identity]) -> dict[str, Identity]:
+    """Return the current identity of each type, in the order in which the types come up."""
+    current: dict[str, Identity] = {}
+    for identity in identities:
+        kind = identity.identity_type
+        known = current.setdefault(kind, identity)
+        if known is not identity and identity.updated_ms >= known.updated_ms:
+            current[kind] = identity
+    return current

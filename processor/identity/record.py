@@ -7,7 +7,7 @@ from processor.identity.decision import Skip
 from processor.identity.draft import Draft, Written
 from processor.identity.lookup import Question, is_known, last_activity, refused_skips
 from processor.identity.model import Identifier
-from processor.identity.profile import Identity, Profile
+from processor.identity.profile import Identity, Profile, current_by_type
 
 NOBODY: frozenset[str] = frozenset()
 ALWAYS_BOUND = 10
@@ -66,11 +66,7 @@ def _unchanged(question: Question, profile: Profile) -> Written | None:
     """Return the common case, in which all that the request says is known already, else None."""
     request, policy = question.request, question.policy
     priority, oldest = policy.priority, request.time_ms - policy.activity_resolution_ms
-    current: dict[str, Identity] = {}
-    for identity in profile.identities:
-        held = current.get(identity.identity_type)
-        if held is None or identity.updated_ms >= held.updated_ms:
-            current[identity.identity_type] = identity
+    current = current_by_type(profile.identities)
     skipped = refused_skips(question)
     for kind, value in request.identifiers:
         held = current.get(kind)

@@ -8,7 +8,7 @@ from processor.identity.decision import Skip
 from processor.identity.flat.merge import DocumentRules
 from processor.identity.lookup import Question
 from processor.identity.model import Identifier
-from processor.identity.profile import Identity, Profile
+from processor.identity.profile import Identity, Profile, current_by_type
 
 
 def learn(
@@ -77,14 +77,7 @@ def refreshed(
     The current one itself is renewed only when it is older than ``activity_resolution``.
     """
     time_ms, resolution_ms = question.request.time_ms, question.policy.activity_resolution_ms
-    kinds = {identity.identity_type for identity in asserted}
-    current: dict[str, Identity] = {}
-    for identity in profile.identities:
-        kind = identity.identity_type
-        if kind in kinds:
-            known = current.get(kind)
-            if known is None or identity.updated_ms >= known.updated_ms:
-                current[kind] = identity
+    current = current_by_type(profile.identities)
     renewed = None
     for identity in asserted:
         newest = current[identity.identity_type]
