@@ -2,27 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
 
 from msgspec import Struct, field
 
 from processor.identity.change import Change
-from processor.identity.decision import (
-    Created,
-    Decision,
-    Matched,
-    Merged,
-    NotFound,
-    Refused,
-)
-
-KINDS: Final = {
-    Matched: "matched",
-    Created: "created",
-    Merged: "merged",
-    NotFound: "not_found",
-    Refused: "refused",
-}
+from processor.identity.decision import KINDS, Created, Decision
 
 
 class Tally(Struct):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from processor.identity.change import Change
-from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Skip
+from processor.identity.decision import KINDS, Created, Decision, Matched, Merged, NotFound, Skip
 from processor.identity.model import Identifier
 from processor.outcome import DeadLetter, Outcome, Record
 from processor.profiles.batch import IdentityCall
@@ -21,12 +21,6 @@ Headers = tuple[tuple[str, bytes], ...]
 
 _encode = msgspec.json.Encoder().encode
 
-_OUTCOMES = {
-    Matched: "matched",
-    Created: "created",
-    Merged: "merged",
-    NotFound: "not_found",
-}
 _NOT_FOUND = (404, "NOT_FOUND_ERROR", "no user was found for these identities")
 
 
@@ -236,7 +230,7 @@ def _head(call: IdentityCall, workspace: str, status: int) -> dict[str, Any]:
 
 
 def _resolution(decision: Decision) -> dict[str, Any]:
-    why = _why(_OUTCOMES.get(type(decision), "refused"), decision.skipped)
+    why = _why(KINDS[type(decision)], decision.skipped)
     if isinstance(decision, Matched | Merged):
         why["matched_on"] = decision.matched_on
     if isinstance(decision, Matched | Created | Merged | NotFound):

@@ -3,6 +3,10 @@
 They hold no cycles, so the garbage collector need not look at them.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, get_args
+
 from msgspec import Struct
 
 from processor.identity.model import Identifier
@@ -87,3 +91,8 @@ class Refused(Struct, frozen=True, tag="refused", gc=False):
 
 
 Decision = Matched | Created | Merged | NotFound | Refused
+
+KINDS: Final[Mapping[type, str]] = MappingProxyType(
+    {kind: kind.__struct_config__.tag for kind in get_args(Decision)}
+)
+"""The name of each kind of decision, the same in journals, metrics and resolutions."""
