@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.batches import batches
 from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.envelope import open_object
 from processor.codecs.formats import Codecs
 from processor.codecs.json import decode_batch
 from processor.identity.types import STANDARD_KEYS
@@ -88,7 +89,7 @@ def main() -> None:
         ("bytes of a batch", len(json[0]), len(avro[0])),
         (
             "decode, us",
-            microseconds(lambda v: decode_batch(v, STANDARD_KEYS, Limits()), json),
+            microseconds(lambda v: decode_batch(v, STANDARD_KEYS, Limits(), open_object), json),
             microseconds(lambda v: decode_batch(v, STANDARD_KEYS, Limits(), opener), avro),
         ),
         ("encode beyond JSON, us", 0.0, microseconds(enriched.write, json)),

@@ -235,7 +235,7 @@ class Index(Protocol):
     """
 
     def claim(
-        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
     ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals.
 

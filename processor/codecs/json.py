@@ -1,9 +1,9 @@
-"""Event batches and identity requests, in JSON unless another opener is given."""
+"""Event batches and identity requests, as objects that an opener has read from a value."""
 
 from collections.abc import Callable
 
 from processor.codecs.batch import read_batch
-from processor.codecs.envelope import Fields, open_object
+from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
 from processor.codecs.request import read_request
 from processor.identity.types import IdentityKeys
@@ -16,7 +16,7 @@ Opener = Callable[[bytes | None, int], Fields]
 
 
 def decode_batch(
-    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener = open_object
+    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
 ) -> EventBatch | DeadLetter:
     """Return the event batch in *value*, or why there is none; never raises."""
     try:
@@ -26,7 +26,7 @@ def decode_batch(
 
 
 def decode_request(
-    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener = open_object
+    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
 ) -> IdentityCall | DeadLetter:
     """Return the identity request in *value*, or why there is none; never raises.
 

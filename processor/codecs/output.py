@@ -58,9 +58,7 @@ def _matched_resolution(
     return _encode(_resolution(why))
 
 
-def response(
-    call: IdentityCall, workspace: str, decision: Decision, envelope: Envelope = "documented"
-) -> bytes:
+def response(call: IdentityCall, workspace: str, decision: Decision, envelope: Envelope) -> bytes:
     """Return the answer to a request that was decided.
 
     A search without a match is a 404; any other request that found nobody because it may not
@@ -82,7 +80,7 @@ def error_response(
     call: IdentityCall,
     workspace: str,
     error: tuple[int, str, str],
-    envelope: Envelope = "documented",
+    envelope: Envelope,
 ) -> bytes:
     """Return the answer to a request that broke a rule before anything was looked up.
 

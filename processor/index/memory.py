@@ -87,7 +87,7 @@ class MemoryIndex:
         return self._tokens(identifier)
 
     def claim(
-        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
     ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
         held = self._space(space)

@@ -88,7 +88,7 @@ class RedisIndex:
         return self.read(space, {}, [Ask((identifier,))]).read.holders[identifier]
 
     def claim(
-        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str = ""
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
     ) -> Claimed:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)

@@ -40,7 +40,7 @@ def claim(
 ) -> dict[RowKey, int]:
     """Take rows over; return their epochs."""
     claims = [RowClaim(row, "id-1") for row in rows or (ROW,)]
-    return {s.row: s.epoch for s in index.claim(space, OWNER, config, claims).rows}
+    return {s.row: s.epoch for s in index.claim(space, OWNER, config, claims, "").rows}
 
 
 def view_of(index: Index, profiles: Sequence[Profile], space: Space = SPACE) -> View:

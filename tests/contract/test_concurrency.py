@@ -43,7 +43,7 @@ def decide(read: ReadSet, wanted: list[Identifier], born: int) -> View:
 def work(index: RedisIndex, row: RowKey, seed: int, rounds: int) -> list[Profile]:
     """Fold random decisions until all are committed; return every document written."""
     chance = random.Random(seed)
-    epoch = index.claim(SPACE, OWNER, "c", [RowClaim(row, "id")]).rows[0].epoch
+    epoch = index.claim(SPACE, OWNER, "c", [RowClaim(row, "id")], "").rows[0].epoch
     written: list[Profile] = []
     for cursor in range(rounds):
         wanted = chance.sample(EMAILS, 3)
@@ -81,7 +81,7 @@ def test_concurrent_processes_lose_no_update(open_redis, redis_url, redis_prefix
     assert len(written) == workers * rounds
     assert rebuild(written, {SPACE.scope: is_lookup})[SPACE] == state
     claims = [RowClaim(RowKey("batches", n), "id") for n in range(workers)]
-    claimed = open_redis().claim(SPACE, OWNER, "c", claims)
+    claimed = open_redis().claim(SPACE, OWNER, "c", claims, "")
     assert claimed.seq == workers + workers * rounds + 1
     seqs = sorted(seq for row in claimed.rows for seq, _ in row.chunks)
     assert len(set(seqs)) == workers * rounds
@@ -94,7 +94,7 @@ def test_of_two_processes_with_one_row_only_the_last_writes(open_redis, redis_ur
 
     def until_fenced(seed: int) -> int:
         index = open_redis()
-        [state] = index.claim(SPACE, OWNER, "c", [RowClaim(row, "id")]).rows
+        [state] = index.claim(SPACE, OWNER, "c", [RowClaim(row, "id")], "").rows
         cursor, done = state.cursor, 0
         chance = random.Random(seed)
         while done < 150:
@@ -115,7 +115,7 @@ def test_of_two_processes_with_one_row_only_the_last_writes(open_redis, redis_ur
 
     with redis.Redis.from_url(redis_url, protocol=2) as client:
         state = Stored(client, redis_prefix, SPACE).check_is_inverse(open_redis())
-    [last] = open_redis().claim(SPACE, OWNER, "c", [RowClaim(row, "id")]).rows
+    [last] = open_redis().claim(SPACE, OWNER, "c", [RowClaim(row, "id")], "").rows
     assert last.cursor == sum(done) == len(last.chunks)
     assert sum(p.merges for p in state.profiles.values()) == sum(done)
     assert max(done) == 150

@@ -152,7 +152,7 @@ def test_seq_rises_by_one_with_each_commit_and_claim(index: Index):
     epochs = claim(index)
     assert index.read(SPACE, epochs, []).seq == 1
     assert store(index, profile(7)) == Committed(2)
-    assert index.claim(SPACE, OWNER, "c", []).seq == 3
+    assert index.claim(SPACE, OWNER, "c", [], "").seq == 3
 
 
 def test_hundreds_of_changes_fit_into_one_commit(index: Index):
@@ -202,7 +202,7 @@ def test_a_conflict_writes_nothing(open_index: OpenIndex):
 
     assert index.read(SPACE, {}, [Ask((DEVICE,), (9,))]).read.profiles == {9: None}
     assert index.read(SPACE, epochs, []).seq == 2
-    assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows[0].cursor is None
+    assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows[0].cursor is None
 
 
 def test_another_version_of_a_document_that_was_read_is_a_conflict(open_index: OpenIndex):
@@ -259,7 +259,7 @@ def test_folding_again_after_a_conflict_succeeds(open_index: OpenIndex):
 
 
 def test_a_new_row_has_no_cursor_no_journal_and_no_config(index: Index):
-    claimed = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")])
+    claimed = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "")
 
     assert claimed.seq == 1
     [row] = claimed.rows
@@ -275,7 +275,7 @@ def test_rows_come_back_with_cursor_and_journal_in_order(index: Index):
     store(index, profile(7), advances=first)
     store(index, profile(8), advances=[advance(epochs[ROW], 2**60, 2**60 + 1, chunk=b"")])
 
-    again = index.claim(SPACE, OWNER, "c", [RowClaim(OTHER_ROW, "id-1"), RowClaim(ROW, "id-1")])
+    again = index.claim(SPACE, OWNER, "c", [RowClaim(OTHER_ROW, "id-1"), RowClaim(ROW, "id-1")], "")
 
     assert again.seq == 4
     assert [r.row for r in again.rows] == [OTHER_ROW, ROW]
@@ -312,7 +312,7 @@ def test_an_owner_that_was_replaced_can_neither_read_claim_trim_nor_commit(open_
     )
     assert found.read.holders == {EMAIL: (7,), DEVICE: ()}
     assert found.duplicates == (False,)
-    [row] = owner.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
+    [row] = owner.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert (row.cursor, len(row.chunks)) == (5, 1)
 
 
@@ -346,9 +346,11 @@ def test_a_claim_of_what_lost_writes_changes_nothing_however_often_it_is_made(
         claim(open_index())
     for _ in range(8):
         with pytest.raises(LostWrites, match="idstream restore"):
-            open_index().claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1"), RowClaim(ROW, "x", seen)])
+            open_index().claim(
+                SPACE, OWNER, "c", [RowClaim(ROW, "id-1"), RowClaim(ROW, "x", seen)], ""
+            )
     assert open_index().read(SPACE, {ROW: 3}, []).seq == 3
-    claimed = open_index().claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1", seen=3)])
+    claimed = open_index().claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1", seen=3)], "")
     assert (claimed.seq, claimed.rows[0].epoch) == (4, 4)
 
 
@@ -382,7 +384,7 @@ def test_one_bad_row_keeps_the_others_from_moving(index: Index):
             advances=[advance(epochs[ROW], None, 5), advance(epochs[OTHER_ROW], 3, 5, OTHER_ROW)],
         )
 
-    [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
+    [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert row.cursor is None
     assert row.chunks == ()
 
@@ -396,7 +398,7 @@ def test_a_commit_that_arrives_twice_is_applied_once(index: Index):
     with pytest.raises(Fenced):
         index.commit(SPACE, effects, moves)
 
-    [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
+    [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert row.chunks == ((2, b"\xc1\x00entry"),)
 
 
@@ -404,11 +406,11 @@ def test_a_recreated_topic_starts_anew_under_a_higher_epoch(index: Index):
     epochs = claim(index)
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
 
-    [row] = index.claim(SPACE, OWNER, "c2", [RowClaim(ROW, "id-2")]).rows
+    [row] = index.claim(SPACE, OWNER, "c2", [RowClaim(ROW, "id-2")], "").rows
 
     assert (row.cursor, row.chunks, row.config) == (None, (), "")
     assert row.epoch == epochs[ROW] + 1
-    assert index.claim(SPACE, OWNER, "c2", [RowClaim(ROW, "id-2")]).rows[0].config == "c2"
+    assert index.claim(SPACE, OWNER, "c2", [RowClaim(ROW, "id-2")], "").rows[0].config == "c2"
 
 
 def test_a_claim_anew_forgets_the_cursor_and_keeps_journal_and_debts(index: Index):
@@ -432,10 +434,10 @@ def test_a_space_belongs_to_the_group_that_claimed_it_first(open_index: OpenInde
     claim(open_index())
 
     with pytest.raises(Fenced, match="another consumer group"):
-        open_index().claim(SPACE, "someone else", "c", [RowClaim(ROW, "id-1")])
+        open_index().claim(SPACE, "someone else", "c", [RowClaim(ROW, "id-1")], "")
     assert open_index().read(SPACE, {ROW: 1}, []).seq == 1
     assert isinstance(
-        open_index().claim(Space("x", "production"), "someone else", "c", []), Claimed
+        open_index().claim(Space("x", "production"), "someone else", "c", [], ""), Claimed
     )
 
 
@@ -445,7 +447,7 @@ def test_rows_are_told_apart_by_topic_and_partition(index: Index):
     epochs = claim(index, *rows)
     store(index, profile(1), advances=[advance(epochs[r], None, n, r) for n, r in enumerate(rows)])
 
-    claimed = index.claim(SPACE, OWNER, "c", [RowClaim(row, "id-1") for row in rows]).rows
+    claimed = index.claim(SPACE, OWNER, "c", [RowClaim(row, "id-1") for row in rows], "").rows
 
     assert [r.cursor for r in claimed] == list(range(len(rows)))
 
@@ -454,7 +456,7 @@ def test_rows_are_told_apart_by_topic_and_partition(index: Index):
 
 
 def config_of(index: Index, config: str) -> str:
-    return index.claim(SPACE, OWNER, config, [RowClaim(ROW, "id-1")]).rows[0].config
+    return index.claim(SPACE, OWNER, config, [RowClaim(ROW, "id-1")], "").rows[0].config
 
 
 def test_the_fingerprint_changes_at_once_where_no_journal_is_open(index: Index):
@@ -493,7 +495,7 @@ def test_the_fingerprint_changes_when_the_journal_is_trimmed(index: Index):
 
 
 def row_of(index: Index) -> RowState:
-    return index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows[0]
+    return index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows[0]
 
 
 def journal(index: Index) -> list[int]:
@@ -554,7 +556,7 @@ def test_a_recreated_topic_owes_nothing(index: Index):
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
     index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 0})])
 
-    assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")]).rows[0].owed == ()
+    assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")], "").rows[0].owed == ()
 
 
 def test_versions_are_compared_as_numbers(index: Index):
@@ -740,9 +742,9 @@ def test_tokens_are_keyed_and_keep_type_and_value_apart(index: Index):
 def test_marks_are_kept_with_their_row_and_go_with_its_topic(index):
     epoch = claim(index)[ROW]
     index.read(SPACE, {ROW: epoch}, (), (), (Mark(ROW, taken=7, alone=5, tries=2),))
-    (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
+    (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert (state.taken, state.alone, state.tries) == (7, 5, 2)
-    (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")]).rows
+    (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")], "").rows
     assert (state.taken, state.alone, state.tries) == (0, -1, 0)
 
 
@@ -757,6 +759,6 @@ def test_only_the_owner_of_a_row_may_mark_it(index):
 
 def test_the_first_shape_of_a_space_stays(index):
     rows = [RowClaim(ROW, "id-1")]
-    assert index.claim(SPACE, OWNER, "c", rows).shape == ""
+    assert index.claim(SPACE, OWNER, "c", rows, "").shape == ""
     assert index.claim(SPACE, OWNER, "c", rows, "first").shape == "first"
     assert index.claim(SPACE, OWNER, "c", rows, "second").shape == "first"

@@ -135,7 +135,7 @@ def test_a_server_that_is_gone_is_unavailable_until_it_is_back(start_redis, conn
     with pytest.raises(IndexUnavailable):
         index.read(SPACE, epochs, [])
     with pytest.raises(IndexUnavailable):
-        connect(node.url).claim(SPACE, OWNER, "c", [])
+        connect(node.url).claim(SPACE, OWNER, "c", [], "")
     node.start()
     assert index.read(SPACE, epochs, []).seq == 1
 
@@ -154,7 +154,7 @@ def test_a_commit_whose_reply_was_lost_is_found_by_the_next_claim(node, connect)
         node._process.send_signal(signal.SIGCONT)
 
     eventually(lambda: index.profile(SPACE, 7))
-    [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")]).rows
+    [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert row.cursor == 5
     assert row.chunks == ((3, b"mine"),)
 
@@ -339,7 +339,7 @@ def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connec
     assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
     assert index.server_report()[0].appendfsync == "everysec"
     with pytest.raises(IndexRefused, match="NoPermissionError"):
-        RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [])
+        RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [], "")
 
 
 def test_a_unix_socket_will_do(start_redis, connect):

@@ -104,7 +104,7 @@ class Twins(RuleBasedStateMachine):
     )
     def claim(self, claimed: list[RowKey], topic_id: str, config: str, owner: str) -> None:
         claims = [RowClaim(row, topic_id) for row in claimed]
-        answer = self.both(lambda index: index.claim(SPACE, owner, config, claims))
+        answer = self.both(lambda index: index.claim(SPACE, owner, config, claims, ""))
         if not isinstance(answer, tuple):
             for state in answer.rows:
                 self.epochs[state.row] = state.epoch

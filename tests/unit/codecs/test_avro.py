@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.envelope import open_object
 from processor.codecs.fault import Fault
 from processor.codecs.foreign import Unusable, _plain, read_schema
 from processor.codecs.formats import Codecs
@@ -93,7 +94,7 @@ NAMES = [f["name"] for f in latest("event-batch").schema["fields"]] + ["context"
 def test_whatever_a_batch_holds_avro_reads_as_json_does(batch):
     value = json.dumps({k: v for k, v in batch.items() if v is not None}).encode()
     told = decode(AvroWriter("event-batch").write(value))
-    expected = decode_batch(value, STANDARD_KEYS, LIMITS)
+    expected = decode_batch(value, STANDARD_KEYS, LIMITS, open_object)
     if isinstance(expected, DeadLetter):
         assert told == expected
     else:
@@ -134,7 +135,7 @@ def test_whatever_a_request_holds_avro_reads_as_json_does(request, kind):
     told = decode_request(
         AvroWriter("identity-request").write(value), STANDARD_KEYS, LIMITS, opener
     )
-    assert told == decode_request(value, STANDARD_KEYS, LIMITS)
+    assert told == decode_request(value, STANDARD_KEYS, LIMITS, open_object)
 
 
 @given(st.binary(max_size=64))
@@ -440,7 +441,7 @@ def test_events_inside_are_held_to_the_same_rules():
 
 def test_an_enriched_batch_can_be_fed_back_in():
     value = (SCHEMAS / "enriched-batch/examples/full.json").read_bytes()
-    expected = decode_batch(value, STANDARD_KEYS, LIMITS)
+    expected = decode_batch(value, STANDARD_KEYS, LIMITS, open_object)
     told = decode(AvroWriter("enriched-batch").write(value))
     registered = decode(
         AvroWriter("enriched-batch", 1).write(value), Known(latest("enriched-batch").text())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.codecs.envelope import MAX_DEPTH
+from processor.codecs.envelope import MAX_DEPTH, open_object
 from processor.codecs.json import decode_batch, decode_request
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
 from processor.outcome import DeadLetter
@@ -189,7 +189,7 @@ BROKEN_BATCHES = {
 def test_a_value_that_is_no_json_object_of_ours_is_a_dead_letter_with_its_reason(kind):
     value, reason = KINDS[kind]
     for decode in (decode_batch, decode_request):
-        letter = decode(value, STANDARD_KEYS, LIMITS)
+        letter = decode(value, STANDARD_KEYS, LIMITS, open_object)
         assert isinstance(letter, DeadLetter)
         assert letter.reason == reason
         assert SECRET not in letter.detail
@@ -198,7 +198,7 @@ def test_a_value_that_is_no_json_object_of_ours_is_a_dead_letter_with_its_reason
 @pytest.mark.parametrize("kind", BROKEN_BATCHES)
 def test_a_batch_that_breaks_a_rule_is_a_dead_letter_that_names_the_field(kind):
     batch, reason, path = BROKEN_BATCHES[kind]
-    letter = decode_batch(json.dumps(batch).encode(), STANDARD_KEYS, LIMITS)
+    letter = decode_batch(json.dumps(batch).encode(), STANDARD_KEYS, LIMITS, open_object)
     assert isinstance(letter, DeadLetter)
     assert (letter.reason, letter.detail.startswith(path)) == (reason, True), letter
     assert SECRET not in letter.detail
@@ -208,27 +208,29 @@ def test_a_batch_that_breaks_a_rule_is_a_dead_letter_that_names_the_field(kind):
 def test_nesting_within_the_bound_passes():
     levels = MAX_DEPTH - 1
     value = b'{"x": ' + b"[" * levels + b"]" * levels + b"}"
-    assert isinstance(decode_batch(value, STANDARD_KEYS, LIMITS), EventBatch)
+    assert isinstance(decode_batch(value, STANDARD_KEYS, LIMITS, open_object), EventBatch)
 
 
 def test_many_brackets_side_by_side_or_in_text_are_not_deep():
     value = json.dumps({"x": [{} for _ in range(500)], "y": "[{" * 500, "z": '\\"[['}).encode()
-    assert isinstance(decode_batch(value, STANDARD_KEYS, LIMITS), EventBatch)
+    assert isinstance(decode_batch(value, STANDARD_KEYS, LIMITS, open_object), EventBatch)
 
 
 def test_an_escaped_surrogate_pair_and_an_escaped_backslash_are_fine():
     value = b'{"user_identities": {"email": "\\ud83d\\ude00"}, "x": "\\\\ud800"}'
-    batch = decode_batch(value, STANDARD_KEYS, LIMITS)
+    batch = decode_batch(value, STANDARD_KEYS, LIMITS, open_object)
     assert batch.identifiers == (("email", "\U0001f600"),)
 
 
 def test_100000_identities_cost_bounded_work_and_no_flood_of_violations():
     listed = [{"identity_type": "email", "identity": f"{n}"} for n in range(100_000)]
     value = json.dumps({"user_identities": listed}).encode()
-    batch = decode_batch(value, STANDARD_KEYS, Limits(max_record_bytes=10**8))
+    batch = decode_batch(value, STANDARD_KEYS, Limits(max_record_bytes=10**8), open_object)
     assert batch.identifiers == (("email", "99999"),)
     flat = {"user_identities": {"user_id": [f"{n}" for n in range(100_000)]}}
-    batch = decode_batch(json.dumps(flat).encode(), FLAT_KEYS, Limits(max_record_bytes=10**8))
+    batch = decode_batch(
+        json.dumps(flat).encode(), FLAT_KEYS, Limits(max_record_bytes=10**8), open_object
+    )
     assert len(batch.identifiers) == 1000
     assert batch.identifiers[:2] == (("user_id", "0"), ("user_id", "1"))
     assert [(i.identity_type, reason) for i, reason in batch.over_limit] == [("user_id", "bound")]
@@ -236,7 +238,7 @@ def test_100000_identities_cost_bounded_work_and_no_flood_of_violations():
 
 def test_10000_attributes_decode():
     value = json.dumps({"user_attributes": {f"k{n}": n for n in range(10_000)}}).encode()
-    batch = decode_batch(value, STANDARD_KEYS, LIMITS)
+    batch = decode_batch(value, STANDARD_KEYS, LIMITS, open_object)
     assert len(batch.user_attributes) == 10_000
 
 
@@ -244,7 +246,7 @@ def test_no_bad_input_takes_quadratic_time():
     starts = (b'{"x": "' + b'\\"[' * 80_000, b'{"x": ' + b'"[' * 100_000, b"{" * 200_000)
     for value in starts:
         before = perf_counter()
-        assert decode_batch(value, STANDARD_KEYS, LIMITS).reason == "malformed"
+        assert decode_batch(value, STANDARD_KEYS, LIMITS, open_object).reason == "malformed"
         assert perf_counter() - before < 1
 
 
@@ -253,8 +255,8 @@ def test_memory_stays_flat_however_often_bad_input_comes():
 
     def once():
         for value in values:
-            decode_batch(value, STANDARD_KEYS, LIMITS)
-            decode_request(value, STANDARD_KEYS, LIMITS)
+            decode_batch(value, STANDARD_KEYS, LIMITS, open_object)
+            decode_request(value, STANDARD_KEYS, LIMITS, open_object)
 
     once()
     tracemalloc.start()
@@ -272,8 +274,10 @@ def test_memory_stays_flat_however_often_bad_input_comes():
 @given(st.binary())
 def test_arbitrary_bytes_never_raise(value):
     for keys in (STANDARD_KEYS, FLAT_KEYS):
-        assert isinstance(decode_batch(value, keys, LIMITS), EventBatch | DeadLetter)
-        assert isinstance(decode_request(value, keys, LIMITS), IdentityCall | DeadLetter)
+        assert isinstance(decode_batch(value, keys, LIMITS, open_object), EventBatch | DeadLetter)
+        assert isinstance(
+            decode_request(value, keys, LIMITS, open_object), IdentityCall | DeadLetter
+        )
 
 
 JSON = st.recursive(
@@ -328,9 +332,9 @@ FIELDS = st.dictionaries(
 def test_wrong_types_everywhere_never_raise(fields, request_type):
     value = json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
     for keys in (STANDARD_KEYS, FLAT_KEYS):
-        assert isinstance(decode_batch(value, keys, LIMITS), EventBatch | DeadLetter)
-        decode_request(value, keys, LIMITS)
+        assert isinstance(decode_batch(value, keys, LIMITS, open_object), EventBatch | DeadLetter)
+        decode_request(value, keys, LIMITS, open_object)
     request = json.dumps({**fields, "request_type": request_type}).encode()
-    call = decode_request(request, STANDARD_KEYS, LIMITS)
+    call = decode_request(request, STANDARD_KEYS, LIMITS, open_object)
     if b"\\ud" not in request:
         assert isinstance(call, IdentityCall)

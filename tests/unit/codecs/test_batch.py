@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.codecs.envelope import open_object
 from processor.codecs.json import decode_batch
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
 from processor.profiles.batch import EventBatch
@@ -22,7 +23,7 @@ FLAT_KEYS = IdentityKeys(
 
 def decode(batch, keys=STANDARD_KEYS) -> EventBatch:
     value = batch if isinstance(batch, bytes) else json.dumps(batch).encode()
-    decoded = decode_batch(value, keys, LIMITS)
+    decoded = decode_batch(value, keys, LIMITS, open_object)
     assert isinstance(decoded, EventBatch), decoded
     return decoded
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from processor.codecs.envelope import open_object
 from processor.codecs.json import decode_batch, decode_request
 from processor.identity.types import STANDARD_KEYS
 from processor.profiles.batch import EventBatch, IdentityCall
@@ -16,12 +17,14 @@ REQUESTS = sorted((SCHEMAS / "identity-request" / "examples").glob("*.json"))
 
 @pytest.mark.parametrize("path", BATCHES, ids=lambda p: p.stem)
 def test_an_example_of_an_event_batch_decodes(path):
-    assert isinstance(decode_batch(path.read_bytes(), STANDARD_KEYS, Limits()), EventBatch)
+    assert isinstance(
+        decode_batch(path.read_bytes(), STANDARD_KEYS, Limits(), open_object), EventBatch
+    )
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda p: p.stem)
 def test_an_example_of_an_identity_request_decodes_without_error(path):
-    call = decode_request(path.read_bytes(), STANDARD_KEYS, Limits())
+    call = decode_request(path.read_bytes(), STANDARD_KEYS, Limits(), open_object)
     assert isinstance(call, IdentityCall)
     assert (call.request_type, call.error) == (path.stem, None)
 

@@ -79,6 +79,7 @@ RESPONSES = {
             is_known=True,
             is_logged_in=True,
         ),
+        "documented",
     ),
     "identify-matched": response(
         call("identify"),
@@ -89,6 +90,7 @@ RESPONSES = {
             candidates=2,
             matched=(Identifier("ios_idfv", "9876"),),
         ),
+        "documented",
     ),
     "identify-merged": response(
         call("identify"),
@@ -100,9 +102,10 @@ RESPONSES = {
             candidates=2,
             matched=(Identifier("email", "a@example.com"), Identifier("email", "b@example.com")),
         ),
+        "documented",
     ),
     "identify-read-only-not-found": response(
-        call("identify", read_only=True), "retail", NotFound()
+        call("identify", read_only=True), "retail", NotFound(), "documented"
     ),
     "modify": response(
         call("modify"),
@@ -113,13 +116,15 @@ RESPONSES = {
             is_logged_in=True,
             change_results=(ChangeResult("email", 2345), ChangeResult("email", 3456)),
         ),
+        "documented",
     ),
-    "search-not-found": response(call("search"), "retail", NotFound()),
-    "login-refused": response(call(), "retail", REFUSED),
+    "search-not-found": response(call("search"), "retail", NotFound(), "documented"),
+    "login-refused": response(call(), "retail", REFUSED, "documented"),
     "bad-request": error_response(
         call(environment=None, request_id=None),
         "retail",
         (400, "BAD_REQUEST", "environment: is required, production or development"),
+        "documented",
     ),
     "login-refused-both-envelopes": response(call(), "retail", REFUSED, "both"),
 }
@@ -194,7 +199,7 @@ def test_every_kind_of_decision_has_its_outcome_and_the_same_fields(decision, ou
 
 def test_the_resolution_header_is_the_object_of_the_response():
     decision = Created(1, skipped=(Skip("email", "blocked"),), candidates=3, source_mpid=LARGE)
-    answer = json.loads(response(call(), "retail", decision))
+    answer = json.loads(response(call(), "retail", decision, "documented"))
     assert answer["resolution"] == json.loads(resolution(decision))
     assert answer["resolution"]["source_mpid"] == str(LARGE)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from processor.codecs.envelope import open_object
 from processor.codecs.json import decode_request
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
 from processor.outcome import DeadLetter
@@ -34,7 +35,7 @@ ALIAS = {
 
 
 def decode(request, keys=STANDARD_KEYS):
-    return decode_request(json.dumps(request).encode(), keys, Limits())
+    return decode_request(json.dumps(request).encode(), keys, Limits(), open_object)
 
 
 def without(request, *names):

@@ -35,7 +35,7 @@ def strict(batch: dict[str, Any]) -> EventBatch | DeadLetter:
 
 
 def lenient(batch: dict[str, Any]) -> EventBatch | DeadLetter:
-    return decode_batch(json.dumps(batch).encode(), STANDARD_KEYS, LIMITS)
+    return decode_batch(json.dumps(batch).encode(), STANDARD_KEYS, LIMITS, open_object)
 
 
 def event(kind: str, data: Any = None) -> dict[str, Any]:

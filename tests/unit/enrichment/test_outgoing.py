@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.codecs.envelope import open_object
 from processor.codecs.json import decode_batch
 from processor.enrichment import enrich
 from processor.identity.profile import Identity
@@ -25,7 +26,7 @@ EVENTS = b'[ {"event_type": "opt_out", "data": {"x": 1.50, "x": 1e400, "y": "\\u
 
 def decode(value) -> EventBatch:
     value = value if isinstance(value, bytes) else json.dumps(value).encode()
-    batch = decode_batch(value, STANDARD_KEYS, Limits())
+    batch = decode_batch(value, STANDARD_KEYS, Limits(), open_object)
     assert isinstance(batch, EventBatch), batch
     return batch
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contracts.jsonschemas import json_schema
 from processor.codecs.avro import AvroReader, AvroWriter
 from processor.codecs.batch import EventType
+from processor.codecs.envelope import open_object
 from processor.codecs.json import decode_request
 from processor.codecs.schemas import MESSAGES, latest
 from processor.identity.types import STANDARD_KEYS
@@ -252,7 +253,7 @@ REQUEST = {
 )
 def test_a_request_fits_its_json_schema_if_it_is_not_answered_with_an_error(change):
     request = json.dumps({**REQUEST, **change}).encode()
-    call = decode_request(request, STANDARD_KEYS, Limits())
+    call = decode_request(request, STANDARD_KEYS, Limits(), open_object)
     assert isinstance(call, IdentityCall)
     assert (call.error is None) == (problems("identity-request", request) == [])
 
@@ -260,6 +261,6 @@ def test_a_request_fits_its_json_schema_if_it_is_not_answered_with_an_error(chan
 @pytest.mark.parametrize("name", ["request_type", "environment"])
 def test_a_request_without_what_is_required_fits_no_more(name):
     request = json.dumps({k: v for k, v in REQUEST.items() if k != name}).encode()
-    call = decode_request(request, STANDARD_KEYS, Limits())
+    call = decode_request(request, STANDARD_KEYS, Limits(), open_object)
     assert problems("identity-request", request) == [f"$: '{name}' is a required property"]
     assert not isinstance(call, IdentityCall) or call.error is not None
