@@ -39,7 +39,7 @@ class TooManyUnreadable(Exception):
     """So many records cannot be read that it must be the configuration, or another topic."""
 
 
-class Reading:
+class ChangelogReader:
     """Turns records into profiles, whatever format they are in."""
 
     def __init__(self, registry_url: str) -> None:

@@ -11,7 +11,7 @@ from processor.commands.progress import progress
 from processor.crash import CrashPoints
 from processor.kafka.admin import Unreachable, reaching
 from processor.kafka.known import NoTopic
-from processor.kafka.replay import REASONS, Replay, Tally, TooLarge, Wanted
+from processor.kafka.replay import REASONS, PutBack, Replay, TooLarge, Wanted
 from processor.publish import RESERVED
 from processor.settings import load
 
@@ -77,7 +77,7 @@ def _begin(run: Replay, topic: str, *, pass_over: bool) -> None:
         )
 
 
-def _tell(tally: Tally) -> None:
+def _tell(tally: PutBack) -> None:
     for reason, count in sorted(tally.replayed.items()):
         sys.stdout.write(f"{reason}: {count:,} put back\n")
     if tally.no_input:

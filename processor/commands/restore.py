@@ -20,7 +20,7 @@ from processor.commands.failure import Failure
 from processor.commands.progress import progress
 from processor.commands.rebuilding import (
     REGISTRY_AWAY,
-    Reading,
+    ChangelogReader,
     TooManyUnreadable,
     again,
     outputs_of,
@@ -176,7 +176,7 @@ def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
 def _read(servers: _Servers, spaces: Mapping[Space, _Built], how: How) -> None:
     kafka = servers.settings.kafka
     changelog = Changelog(kafka, kafka.topics.profiles)
-    reading = Reading(servers.settings.registry_url())
+    reading = ChangelogReader(servers.settings.registry_url())
     try:
         with progress(f"reading {kafka.topics.profiles}") as shown:
             for part in changelog.read():

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from processor.commands.rebuilding import Reading
+from processor.commands.rebuilding import ChangelogReader
 from processor.identity.model import Space
 from processor.identity.view import Edit
 from processor.index.building import Rebuilding, Verdict
@@ -31,7 +31,7 @@ def tell_foreign(partitions: Sequence[Assigned]) -> None:
             )
 
 
-def tell_read(spaces: Mapping[Space, Rebuilding], reading: Reading) -> None:
+def tell_read(spaces: Mapping[Space, Rebuilding], reading: ChangelogReader) -> None:
     """Tell what the changelog held."""
     for space, rebuilding in spaces.items():
         erased = f", {rebuilding.erased:,} erased" if rebuilding.erased else ""
@@ -42,7 +42,7 @@ def tell_read(spaces: Mapping[Space, Rebuilding], reading: Reading) -> None:
         say(f"{space.name}: {count:,} records left out, no workspace has this scope")
 
 
-def unreadable(reading: Reading) -> str:
+def unreadable(reading: ChangelogReader) -> str:
     """Return what to do about records that cannot be read."""
     count, place = len(reading.unreadable), next(iter(reading.unreadable.values()))
     return (

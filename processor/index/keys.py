@@ -1,12 +1,13 @@
 """Names of everything the index keeps in Redis, and how numbers are written in them.
 
-``<prefix>:1:{<scope>/<environment>}`` is a space's control hash (fields gen, seq, owner); all other
-keys of the space begin with it and the generation that it names, and the scripts make them:
+``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape, and of
+rebuilds building and discarded. All other keys of the space begin with it and the generation that
+it names, and the scripts make them:
 
 ====================== =============================================================================
 ``i:<token>``          holders of an identifier: 16 hex digits each, in canonical order
 ``p:<mpid>``           a document (``processor.profiles.document``)
-``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next
+``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next, taken, alone, tries
 ``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
 ``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
 ``d:<hours>:<number>`` claims in one bucket of record time: token to msgpack (time, coordinates)…

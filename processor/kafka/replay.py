@@ -66,7 +66,7 @@ class Wanted(Struct, frozen=True):
     """Leave letters behind for good that cannot be put back."""
 
 
-class Tally(Struct):
+class PutBack(Struct):
     """What became of the letters."""
 
     replayed: dict[str, int] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class Replay:
         self._starts: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._unplaced: list[int] = []
-        self.tally = Tally()
+        self.tally = PutBack()
 
     def begin(self) -> list[int]:
         """Find out what there is to do; return the partitions with letters but no position."""
@@ -250,9 +250,9 @@ class Replay:
 
     def _chosen(
         self, letters: Sequence[Record], refused: Collection[tuple[int, int]]
-    ) -> tuple[Tally, dict[int, int]]:
+    ) -> tuple[PutBack, dict[int, int]]:
         """Produce those of *letters* that are wanted, in a new transaction."""
-        tally = Tally(dict(self.tally.replayed), self.tally.no_input, self.tally.too_large)
+        tally = PutBack(dict(self.tally.replayed), self.tally.no_input, self.tally.too_large)
         after: dict[int, int] = {}
         self._failed.clear()
         self._producer.begin_transaction()

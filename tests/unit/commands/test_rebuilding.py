@@ -3,7 +3,7 @@
 import pytest
 
 from processor.commands import rebuilding
-from processor.commands.rebuilding import Reading, TooManyUnreadable
+from processor.commands.rebuilding import ChangelogReader, TooManyUnreadable
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.rebuild import Tombstone
@@ -23,7 +23,7 @@ def record(offset: int, value: bytes | None, key: bytes = KEY) -> Record:
 
 
 def test_a_record_that_cannot_be_read_is_told_by_its_place():
-    reading = Reading("")
+    reading = ChangelogReader("")
     found = reading.parsed([record(0, DOCUMENT), record(1, b"{"), record(2, b"x", b"garbage")])
     assert [one.version for one in found[Space("retail", "production")]] == [3]
     assert list(reading.unreadable) == [KEY, b"garbage"]
@@ -32,7 +32,7 @@ def test_a_record_that_cannot_be_read_is_told_by_its_place():
 
 @pytest.mark.parametrize("value", [DOCUMENT, None])
 def test_a_later_record_of_its_key_makes_up_for_it(value):
-    reading = Reading("")
+    reading = ChangelogReader("")
     reading.parsed([record(1, b"{")])
     (found,) = reading.parsed([record(2, value)]).values()
     assert isinstance(found[0], Tombstone if value is None else Profile)
@@ -40,13 +40,13 @@ def test_a_later_record_of_its_key_makes_up_for_it(value):
 
 
 def test_a_tombstone_makes_up_for_a_record_whose_key_names_no_profile():
-    reading = Reading("")
+    reading = ChangelogReader("")
     assert reading.parsed([record(1, b"{", b"garbage"), record(2, None, b"garbage")]) == {}
     assert not reading.unreadable
 
 
 def test_many_that_cannot_be_read_end_the_reading(monkeypatch):
     monkeypatch.setattr(rebuilding, "_MOST_UNREADABLE", 3)
-    reading = Reading("")
+    reading = ChangelogReader("")
     with pytest.raises(TooManyUnreadable):
         reading.parsed([record(n, b"{", b"%d" % n) for n in range(4)])
