@@ -17,8 +17,6 @@ from processor.profiles.batch import IdentityCall
 from processor.profiles.document import profile_key, to_json
 from processor.rules import Format, WorkspaceRules
 
-Headers = tuple[tuple[str, bytes], ...]
-
 RESERVED = frozenset(
     {
         "source-topic",
@@ -191,7 +189,7 @@ def _as_received(record: Record, form: Format) -> Output:
     return Output("enriched", record.key, record.value, headers, as_received=form)
 
 
-def _headers(record: Record) -> Headers:
+def _headers(record: Record) -> encode.Headers:
     """Return the source headers and what is copied of the input's."""
     if not record.headers:
         return encode.source_headers(record)

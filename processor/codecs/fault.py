@@ -25,6 +25,17 @@ class Fault(Exception):
         """The error code if the record is an identity request."""
 
 
+def missing(message: str, path: str) -> Fault | None:
+    """Return the fault of a required field that the library's *message* misses under *path*."""
+    found = _MISSING.match(message)
+    return Fault(f"{path}.{found.group(1)}: is required") if found else None
+
+
+def not_allowed(path: str) -> Fault:
+    """Return the fault of a value that is none of a list, or wrong in some other way."""
+    return Fault(f"{path}: is not one of the values allowed here")
+
+
 def fault_of(error: msgspec.ValidationError, field: str) -> Fault:
     """Return the fault that *error* found while *field* was read.
 
@@ -34,11 +45,11 @@ def fault_of(error: msgspec.ValidationError, field: str) -> Fault:
     message = str(error)
     found = _PATH.search(message)
     path = field + ((found.group(1) or "") if found else "")
-    if missing := _MISSING.match(message):
-        return Fault(f"{path}.{missing.group(1)}: is required")
+    if fault := missing(message, path):
+        return fault
     if expected := _EXPECTED.match(message):
         what, got = expected.groups()
         if what == "int" and ("<=" in message or ">=" in message):
             return Fault(f"{path}: must be int of 64 bits")
         return Fault(f"{path}: must be {what}" + (f", not {got}" if got else ""))
-    return Fault(f"{path}: is not one of the values allowed here")
+    return not_allowed(path)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from processor.codecs.envelope import Fields
-from processor.codecs.fault import Fault
+from processor.codecs.fault import Fault, missing, not_allowed
 from processor.codecs.json import Opener
 from processor.codecs.published import FIELDS, Event
 from processor.codecs.published_events import EVENT_DATA
@@ -30,7 +30,6 @@ _EVENTS: Final[dict[str, _Decoder]] = {
 
 _AT: Final = re.compile(r".* - at `\$\[\.\.\.\]([\w.\[\]]*)`\Z", re.ASCII | re.DOTALL)
 _TYPE: Final = re.compile(r"Expected `([a-z0-9 |]+)`, got `([a-z0-9]+)`", re.ASCII)
-_MISSING: Final = re.compile(r"Object missing required field `(\w+)`", re.ASCII)
 
 
 def strictly(opener: Opener) -> Opener:
@@ -62,7 +61,7 @@ def _check_events(events: list[Event]) -> None:
         path = f"events[{place}]"
         decoder = _EVENTS.get(event.event_type)
         if decoder is None:
-            raise Fault(f"{path}.event_type: is not one of the values allowed here")
+            raise not_allowed(f"{path}.event_type")
         _read(decoder, event.data, f"{path}.data")
 
 
@@ -93,12 +92,12 @@ def _fault(message: str, path: str) -> Fault:
     """Return the fault that *message* tells of: the path and the rule, nothing of the record."""
     at = _AT.match(message)
     path += at.group(1) if at else ""
-    if missing := _MISSING.match(message):
-        return Fault(f"{path}.{missing.group(1)}: is required")
+    if fault := missing(message, path):
+        return fault
     if message.startswith("Object contains unknown field"):
         return Fault(f"{path}: holds a field that the schema does not know")
     if message.startswith("Expected `str` matching regex"):
         return Fault(f"{path}: must be a UUID")
     if expected := _TYPE.match(message):
         return Fault(f"{path}: must be {expected.group(1)}, not {expected.group(2)}")
-    return Fault(f"{path}: is not one of the values allowed here")
+    return not_allowed(path)

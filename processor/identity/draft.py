@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from processor.identity.decision import Skip
 from processor.identity.lookup import Question, is_known, refused_skips
 from processor.identity.model import Identifier
-from processor.identity.profile import Identity, Profile
+from processor.identity.profile import Identity, Profile, without
 
 
 class Draft:
@@ -86,8 +86,7 @@ class Draft:
         before, policy = self.other(mpid), self.question.policy
         if before is None:
             return
-        left = tuple(i for i in before.identities if not matches(i, identifier))
-        self.others[mpid] = after = replace(before, identities=left)
+        self.others[mpid] = after = without(before, identifier)
         if is_known(before, policy) and not is_known(after, policy):
             self.fallen.append(mpid)
 

@@ -1,5 +1,7 @@
 """Modify: change the identities of one profile, all changes or none (semantics §4.5)."""
 
+from collections.abc import Iterable, Sequence
+
 from processor.identity.decision import ChangeResult, Decision, Matched, Refused, Skip
 from processor.identity.draft import Draft, Written
 from processor.identity.lookup import Question, is_known, refused_skips, rule_broken
@@ -108,20 +110,28 @@ def _apply_shared(draft: Draft, change: IdentityChange) -> str | None:
     return None
 
 
+def change_results(
+    changes: Iterable[IdentityChange], pairs: Sequence[tuple[Profile, Profile]]
+) -> tuple[ChangeResult, ...]:
+    """Name every profile whose set of identities of a changed type is another now.
+
+    *pairs* are profiles as they were and as they are, in the order of the answer.
+    """
+    return tuple(
+        ChangeResult(kind, after.mpid)
+        for kind in dict.fromkeys(change.identity_type for change in changes)
+        for before, after in pairs
+        if _values(before, kind) != _values(after, kind)
+    )
+
+
 def _results(question: Question, target: Profile, written: Written) -> tuple[ChangeResult, ...]:
-    """Name every profile whose set of identities of a changed type is another now, target first."""
-    types = dict.fromkeys(change.identity_type for change in question.request.changes)
     pairs = [(target, written.profile)]
     for other in written.others:
         before = question.view.profile(other.mpid)
         if before is not None:
             pairs.append((before, other))
-    return tuple(
-        ChangeResult(kind, after.mpid)
-        for kind in types
-        for before, after in pairs
-        if _values(before, kind) != _values(after, kind)
-    )
+    return change_results(question.request.changes, pairs)
 
 
 def _values(profile: Profile, kind: str) -> set[str]:

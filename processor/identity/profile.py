@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Identity(Struct, frozen=True, array_like=True, gc=False):
@@ -80,3 +81,9 @@ def current_by_type(identities: Iterable[Identity]) -> dict[str, Identity]:
         if known is not identity and identity.updated_ms >= known.updated_ms:
             current[kind] = identity
     return current
+
+
+def without(profile: Profile, identifier: tuple[str, str]) -> Profile:
+    """Return *profile* without an identifier, by type and value: the same one if it has it not."""
+    left = tuple(i for i in profile.identities if (i.identity_type, i.value) != identifier)
+    return profile if len(left) == len(profile.identities) else replace(profile, identities=left)

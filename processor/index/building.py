@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.model import Identifier, IdentityPolicy
-from processor.identity.profile import Profile
+from processor.identity.profile import Profile, without
 from processor.identity.view import Edit
 from processor.index import conflicts, keys
 from processor.index.generations import Building
@@ -153,7 +153,7 @@ class Rebuilding:
     ) -> list[Verdict]:
         lost = conflicts.losers(identifier, held, self._policy)
         for profile in lost:
-            after[profile.mpid] = conflicts.without(profile, identifier)
+            after[profile.mpid] = without(profile, identifier)
         gone = {p.mpid for p in lost}
         kept = [p for p in held if p.mpid not in gone]
         if self._is_new_policy:

@@ -7,8 +7,6 @@ follows from the documents alone, so that every rebuild of the same topic decide
 
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from processor.identity.contest import can_tie
 from processor.identity.lookup import is_known, last_activity
 from processor.identity.model import Identifier, IdentityPolicy
@@ -36,12 +34,6 @@ def losers(
     gone = {p.mpid for p in lost}
     left = [p for p in ranked if p.mpid not in gone]
     return lost + left[: max(0, len(left) - ALWAYS_BOUND * policy.max_holders)]
-
-
-def without(profile: Profile, identifier: Identifier) -> Profile:
-    """Return *profile* without *identifier*."""
-    kept = tuple(i for i in profile.identities if (i.identity_type, i.value) != identifier)
-    return replace(profile, identities=kept)
 
 
 def contested(holders: Iterable[Profile], policy: IdentityPolicy) -> list[Profile]:

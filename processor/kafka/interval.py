@@ -8,10 +8,9 @@ from confluent_kafka import TopicPartition
 from msgspec import Struct
 
 from processor.kafka.publishing import Committer
+from processor.kafka.rebalance import Key
 from processor.kafka.step import Observer, Step, TransactionKind
 from processor.outcome import Output, Record
-
-Key = tuple[str, int]
 
 COMMIT_S: Final = 10.0
 """What a commit may take, in a revocation too: after it the broker has given the transaction up."""

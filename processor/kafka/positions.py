@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from processor.kafka.admin import answered
+from processor.kafka.rebalance import Key
 from processor.space import Assigned
 
-Key = tuple[str, int]
 TopicIds = Callable[[Collection[str]], Mapping[str, str]]
 
 _OWN_S: Final = 1.0

@@ -4,13 +4,12 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from processor.rules import Protection, Source, Validation
+from processor.rules import Format, Protection, Source, Validation
 from processor.settings.secret import Secret
 
 Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Format = Literal["json", "avro", "segment"]
 ClientValue = str | int | float | bool
 
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"

@@ -6,14 +6,15 @@ comes from whoever owned it. What a limit forbids is left out and told, like any
 
 from msgspec.structs import replace
 
-from processor.identity.decision import ChangeResult, Decision, Matched, Refused, Skip
+from processor.identity.decision import Decision, Matched, Refused, Skip
 from processor.identity.flat.evidence import shorten
 from processor.identity.flat.merge import DocumentRules
 from processor.identity.flat.record import identity_of, refreshed, seen
 from processor.identity.flat.union import Union
 from processor.identity.lookup import Question, refused_skips
 from processor.identity.model import Identifier, IdentityChange
-from processor.identity.profile import Profile
+from processor.identity.modify import change_results
+from processor.identity.profile import Profile, without
 
 
 def modify(question: Question, rules: DocumentRules) -> Decision:
@@ -30,7 +31,7 @@ def modify(question: Question, rules: DocumentRules) -> Decision:
         if skip is not None:
             skipped.append(skip)
     after = seen(question, before, changing.profile)
-    results = _results(request.changes, [(before, after), *changing.losers()])
+    results = change_results(request.changes, [(before, after), *changing.losers()])
     if not request.read_only:
         for _, loser in changing.losers():
             view.put(loser)
@@ -69,7 +70,7 @@ class _Changing:
         kind, old, new = change
         left = self.profile
         if old is not None and old != new:
-            left = _without(left, Identifier(kind, old))
+            left = without(left, Identifier(kind, old))
         if new is None:
             self.profile = left
             return None
@@ -100,30 +101,9 @@ class _Changing:
             owner = question.view.profile(mpid)
             if owner is not None and owner.mpid != longer.mpid:
                 first, latest = self._others.get(owner.mpid, (owner, owner))
-                self._others[owner.mpid] = first, _without(latest, identifier)
+                self._others[owner.mpid] = first, without(latest, identifier)
         return None
-
-
-def _without(profile: Profile, identifier: Identifier) -> Profile:
-    left = tuple(i for i in profile.identities if (i.identity_type, i.value) != identifier)
-    return profile if len(left) == len(profile.identities) else replace(profile, identities=left)
 
 
 def _identifiers(profile: Profile) -> set[tuple[str, str]]:
     return {(i.identity_type, i.value) for i in profile.identities}
-
-
-def _results(
-    changes: tuple[IdentityChange, ...], pairs: list[tuple[Profile, Profile]]
-) -> tuple[ChangeResult, ...]:
-    """Name every profile whose identities of a changed type are others now, the target first."""
-    return tuple(
-        ChangeResult(kind, after.mpid)
-        for kind in dict.fromkeys(change.identity_type for change in changes)
-        for before, after in pairs
-        if _values(before, kind) != _values(after, kind)
-    )
-
-
-def _values(profile: Profile, kind: str) -> set[str]:
-    return {i.value for i in profile.identities if i.identity_type == kind}

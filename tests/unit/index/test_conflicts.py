@@ -90,8 +90,3 @@ def test_only_those_who_can_tie_are_contested_and_only_where_there_are_two():
     one, two = person(2, EMAIL), person(3, EMAIL)
     assert conflicts.contested([known, one], POLICY) == []
     assert [p.mpid for p in conflicts.contested([known, one, two], POLICY)] == [2, 3]
-
-
-def test_a_profile_without_an_identifier_keeps_its_others():
-    left = conflicts.without(person(1, EMAIL, DEVICE), EMAIL)
-    assert [i.identity_type for i in left.identities] == ["ios_idfv"]
