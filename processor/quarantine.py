@@ -50,11 +50,12 @@ class Quarantine:
         """Note a row just claimed, whose records go on at *committed*."""
         key = state.row
         self._fresh[key] = committed
-        self._tries[key] = (state.alone, state.tries)
-        if state.taken <= committed:
+        mark = state.mark or Mark(key, taken=0)
+        self._tries[key] = (mark.alone, mark.tries)
+        if mark.taken <= committed:
             self._until.pop(key, None)
-        elif self._mine.get(key, (-1, -1))[0] != state.taken:
-            self._until[key] = state.taken
+        elif self._mine.get(key, (-1, -1))[0] != mark.taken:
+            self._until[key] = mark.taken
 
     def released(self, key: RowKey) -> None:
         """Forget a row that was given up."""

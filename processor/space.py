@@ -210,10 +210,8 @@ class RowState(Struct, frozen=True):
     """The journal, oldest first: (seq of the commit, encoded entries)."""
     owed: tuple[int, ...] = ()
     """Profiles that the row owes the changelog, see Trim."""
-    taken: int = 0
-    """The last Mark of the row: 0, -1 and 0 where there is none."""
-    alone: int = -1
-    tries: int = 0
+    mark: Mark | None = None
+    """The last one of the row."""
 
 
 class Claimed(Struct, frozen=True):

@@ -7,7 +7,6 @@ knows no bytes, so only the number of keys bounds its reads.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -168,10 +167,8 @@ def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
         config=row.config,
         chunks=tuple(row.chunks),
         owed=tuple(sorted(row.owed)),
+        mark=row.mark,
     )
-    if row.mark is not None:
-        mark = row.mark
-        state = replace(state, taken=mark.taken, alone=mark.alone, tries=mark.tries)
     if claim.anew:
         row.cursor = None
     row.next_config = config

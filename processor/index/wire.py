@@ -146,7 +146,6 @@ def row_state(row: RowKey, state: Sequence[object]) -> RowState:
     assert isinstance(chunks, list)
     assert isinstance(owed, list)
     assert isinstance(mark, list)
-    taken, alone, tries = mark
     return RowState(
         row=row,
         epoch=int(epoch),
@@ -154,9 +153,7 @@ def row_state(row: RowKey, state: Sequence[object]) -> RowState:
         config=config.decode(),
         chunks=tuple(chunk_of(one) for one in chunks),
         owed=tuple(sorted(map(keys.mpid_of, owed))),
-        taken=int(taken or 0),
-        alone=int(-1 if alone is None else alone),
-        tries=int(tries or 0),
+        mark=None if None in mark else Mark(row, *map(int, mark)),
     )
 
 

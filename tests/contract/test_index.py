@@ -741,11 +741,12 @@ def test_tokens_are_keyed_and_keep_type_and_value_apart(index: Index):
 
 def test_marks_are_kept_with_their_row_and_go_with_its_topic(index):
     epoch = claim(index)[ROW]
-    index.read(SPACE, {ROW: epoch}, (), (), (Mark(ROW, taken=7, alone=5, tries=2),))
+    mark = Mark(ROW, taken=7, alone=5, tries=2)
+    index.read(SPACE, {ROW: epoch}, (), (), (mark,))
     (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
-    assert (state.taken, state.alone, state.tries) == (7, 5, 2)
+    assert state.mark == mark
     (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")], "").rows
-    assert (state.taken, state.alone, state.tries) == (0, -1, 0)
+    assert state.mark is None
 
 
 def test_only_the_owner_of_a_row_may_mark_it(index):

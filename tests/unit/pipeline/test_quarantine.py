@@ -200,8 +200,8 @@ def test_after_the_first_batch_nothing_is_marked_and_nothing_taken_apart():
     assert quarantine.marks(second) == []
 
 
-def state(taken: int = 0, alone: int = -1, tries: int = 0) -> RowState:
-    return RowState(ROW, 1, None, "", (), taken=taken, alone=alone, tries=tries)
+def state(**mark: int) -> RowState:
+    return RowState(ROW, 1, None, "", (), mark=Mark(ROW, **mark) if mark else None)
 
 
 def test_only_partitions_whose_owner_died_are_taken_apart():
