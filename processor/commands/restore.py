@@ -118,7 +118,7 @@ def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
     generations = Generations.connect(
         redis.url.reveal(), redis.prefix, settings.key(), cluster=redis.cluster
     )
-    group = Group(settings.kafka, _say)
+    group = Group(settings.kafka, say)
     try:
         with reaching(settings.kafka):
             yield _Servers(settings, group, generations, CrashPoints(environ).reach)
