@@ -36,6 +36,7 @@ OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outc
 SESSION_S = 3.0
 TRANSACTION_S = 6.0
 MOST_BYTES = 8 * 1024 * 1024
+# Deaths come from outside here, and often enough meet one record alone: no poison is to be seen.
 CONFIGURATION = """
 [kafka]
 bootstrap_servers = "127.0.0.1:{broker}"
@@ -53,6 +54,7 @@ prefix = "{group}"
 port = 0
 [limits]
 max_holders = 3
+max_deaths = 1000000
 [workspaces.retail]
 strategy = "profile_isolation"
 priority = ["customerid", "email", "ios_idfv"]
