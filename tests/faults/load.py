@@ -38,27 +38,47 @@ def load(
 ) -> Iterator[Sent]:
     """Yield *batches* and *requests*, mixed, about people who share devices; *seed* fixes them.
 
-    *repeats* is the share of batches with a ``source_request_id``, some of which are used twice;
-    *variety* that of records which need the whole configuration of a ``Stage`` (``_varied``).
+    *repeats* is the share of batches with a ``source_request_id``, a fourth of which were used
+    before; *variety* that of records which need the whole configuration of a ``Stage``
+    (``_varied``). The first bad records are one of each class.
     """
     chance = random.Random(seed)
     people = max(50, batches // 20)
+    ids = _Ids()
+    first = {topic: _each_once(chance, topic) for topic in ("event-batches", "identity-requests")}
     kinds = ["event-batches"] * batches + ["identity-requests"] * requests
     chance.shuffle(kinds)
     for number, topic in enumerate(kinds):
         person = chance.randrange(people)
         key = f"k{person}".encode()
         if chance.random() < bad:
-            yield _bad(chance, topic, key)
+            yield _bad(chance, next(first[topic], None) or _any_class(chance, topic), key)
         elif variety and chance.random() < variety:
             yield _varied(chance, topic, key, person)
         elif topic == "event-batches":
-            yield Sent(topic, key, _json(_batch(chance, number, person, repeats)))
+            yield Sent(topic, key, _json(_batch(chance, number, person, ids, repeats)))
         else:
             yield Sent(topic, key, _json(_request(chance, number, person)))
 
 
-def _batch(chance: random.Random, number: int, person: int, repeats: float) -> dict[str, Any]:
+class _Ids:
+    """The ids of batches: new ones, and those of batches before, near and far."""
+
+    AGAIN = 0.25
+
+    def __init__(self) -> None:
+        self._given: list[str] = []
+
+    def next(self, chance: random.Random, number: int) -> str:
+        if self._given and chance.random() < self.AGAIN:
+            return chance.choice([self._given[-1], chance.choice(self._given)])
+        self._given.append(f"request-{number}")
+        return self._given[-1]
+
+
+def _batch(
+    chance: random.Random, number: int, person: int, ids: _Ids, repeats: float
+) -> dict[str, Any]:
     batch: dict[str, Any] = {
         "environment": "production",
         "events": [{"event_type": "session_start", "data": {"session_number": number}}],
@@ -69,10 +89,28 @@ def _batch(chance: random.Random, number: int, person: int, repeats: float) -> d
     if chance.random() < 0.3:
         batch["user_attributes"] = {"last": number, "kind": f"secret-{chance.choice('abc')}"}
     if chance.random() < repeats:
-        batch["source_request_id"] = f"request-{number - chance.randrange(3)}"
+        batch["source_request_id"] = ids.next(chance, number)
+    if chance.random() < 0.2:
+        batch["consent_state"] = _consent(chance, number)
     if chance.random() < 0.1:
         batch["events"] = []
     return batch
+
+
+def _consent(chance: random.Random, number: int) -> dict[str, Any]:
+    """Return answers of a person who changes their mind: what changes is told in the batch."""
+
+    def answer() -> dict[str, Any]:
+        return {
+            "consented": chance.random() < 0.5,
+            "timestamp_unixtime_ms": 1_700_000_000_000 + number,
+        }
+
+    purposes = chance.sample(["ads", "mail", "research"], chance.randrange(1, 3))
+    state: dict[str, Any] = {"gdpr": {purpose: answer() for purpose in purposes}}
+    if chance.random() < 0.3:
+        state["ccpa"] = {"data_sale_opt_out": answer()}
+    return state
 
 
 def _request(chance: random.Random, number: int, person: int) -> dict[str, Any]:
@@ -98,14 +136,19 @@ def _json(value: dict[str, Any]) -> bytes:
 
 FIRST_MPID = 10_000
 """People whom batches name by MPID have this one and the next: requests can modify them."""
+UNKNOWN_MPID = 20_000
 OUTLET = (("input", b"outlet"),)
+PARTNER = (("input", b"partner"),)
+"""May only update: a batch about nobody known is dropped."""
+MIRROR = (("input", b"mirror"),)
+"""Is read only: batches go through as they are."""
 
 
 def _varied(chance: random.Random, topic: str, key: bytes, person: int) -> Sent:
     """Return a record of the other workspace or environment, or one that moves or refuses."""
     kinds = [_elsewhere, _outlet, _outlet]
     kinds += [_named, _crowded] if topic == "event-batches" else [_modify, _modify]
-    kinds.append(_blocked)
+    kinds += [_blocked, _guarded, _famous]
     record, headers = chance.choice(kinds)(chance, topic, person)
     return Sent(topic, key, _json(record), headers)
 
@@ -180,20 +223,52 @@ def _blocked(chance: random.Random, topic: str, person: int) -> Made:
     return record, chance.choice([(), OUTLET])
 
 
+def _famous(chance: random.Random, topic: str, _person: int) -> Made:
+    """Somebody whom every partition is about: processors get in each other's way."""
+    record = _about(topic, customer_id="customer-famous")
+    if topic == "event-batches":
+        record |= {"user_attributes": {"last": chance.randrange(1_000)}}
+    return record, ()
+
+
+def _guarded(chance: random.Random, topic: str, person: int) -> Made:
+    """Something about a person, known or not, through an input that may not create."""
+    somebody = chance.choice([f"customer-{person}", f"customer-stranger-{person}"])
+    record = _about(topic, customer_id=somebody)
+    if topic == "event-batches":
+        record |= {"user_attributes": {"kind": "secret-partner"}}
+        if chance.random() < 0.5:
+            record["source_request_id"] = f"guarded-{person}"
+        if chance.random() < 0.2:
+            record["mpid"] = UNKNOWN_MPID
+    return record, chance.choice([PARTNER, MIRROR])
+
+
 # ---- bad input --------------------------------------------------------------------------------
 
 CLASS = "class"
 """The header that names the class of a bad record: it is copied to outputs, so checks can tell."""
 
 
-def _bad(chance: random.Random, topic: str, key: bytes) -> Sent:
+def _each_once(chance: random.Random, topic: str) -> Iterator[str]:
+    """Yield each class of *topic*, in any order; large ones last, as not every topic takes them."""
+    names = [name for name, bad in BAD.items() if bad.topic == topic]
+    chance.shuffle(names)
+    yield from sorted(names, key=LARGE.__contains__)
+
+
+def _any_class(chance: random.Random, topic: str) -> str:
     names = [name for name, bad in BAD.items() if bad.topic == topic]
     # Large ones are rare, or they would be all that a run is about.
-    weights = [1 if name in LARGE else 20 for name in names]
-    (name,) = chance.choices(names, weights)
-    value, headers = BAD[name].make(chance)
+    (name,) = chance.choices(names, [1 if name in LARGE else 20 for name in names])
+    return name
+
+
+def _bad(chance: random.Random, name: str, key: bytes) -> Sent:
+    bad = BAD[name]
+    value, headers = bad.make(chance)
     odd = {"no key": None, "an empty key": b"", "a binary key": b"\x00\xff\xfe"}
-    return Sent(topic, odd.get(name, key), value, ((CLASS, name.encode()), *headers))
+    return Sent(bad.topic, odd.get(name, key), value, ((CLASS, name.encode()), *headers))
 
 
 def _is(value: bytes | None, *headers: tuple[str, bytes]) -> Callable[..., Any]:
@@ -239,6 +314,7 @@ BAD = {
     "nested objects": Bad(_raw(b'{"a":' * 10_000 + b"1" + b"}" * 10_000), *MALFORMED),
     "an unknown environment": Bad(_of(environment="mars"), *INVALID),
     "no environment": Bad(_of(environment=None), "forwarded"),
+    "no identity": Bad(_of(user_identities=None), "dropped", "no_identity"),
     "no event_type": Bad(_of(events=[{"data": {}}]), *INVALID),
     "an unknown identity type": Bad(
         _of(user_identities={"nickname": "secret-n"}), "dead_letter", "unknown_identity_type"

@@ -73,6 +73,13 @@ workspace = "retail"
 source = "custom_feed"
 [inputs.outlet]
 workspace = "outlet"
+[inputs.partner]
+workspace = "retail"
+source = "partner_feed"
+protection = "update_only"
+[inputs.mirror]
+workspace = "retail"
+protection = "read_only"
 """
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
