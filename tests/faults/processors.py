@@ -14,6 +14,8 @@ from processor.identity.profile import Profile
 from processor.index import keys
 from processor.profiles.document import unpack
 
+CRASHES = {"IDSTREAM_CRASH_AT", "IDSTREAM_CRASH_ON"}
+
 
 class Processor:
     """``idstream run`` on a configuration, under a name of its own."""
@@ -26,6 +28,8 @@ class Processor:
         """How often it was started."""
         self.command = [sys.executable, "-m", "processor"]
         self._config = config
+        self._sent: set[int] = set()
+        """Signals that this life was sent, or is to send itself at a crash point."""
         self._began = 0
         self._log = config.with_name(f"{name}.log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -35,6 +39,7 @@ class Processor:
         if self.is_static:
             environ["IDSTREAM_KAFKA__INSTANCE_ID"] = self.name
         self.lives += 1
+        self._sent = {signal.SIGKILL} if environ.keys() & CRASHES else set()
         with self._log.open("ab") as log:
             self._began = log.tell()
             self._process = subprocess.Popen(
@@ -59,22 +64,26 @@ class Processor:
         """The state of the process as the system sees it, such as T for stopped; '' if gone."""
         return "" if self._process is None else state_of(self._process.pid)
 
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self._signal(signal.SIGKILL)
-        self.wait()
+    def was_sent(self, number: int) -> bool:
+        """Whether its last life was sent this signal."""
+        return number in self._sent
 
-    def freeze(self) -> None:
-        """Stop it; it does not notice."""
-        self._signal(signal.SIGSTOP)
+    def kill(self) -> bool:
+        """End it as a power cut would; return whether it ran until then."""
+        ran = self._signal(signal.SIGKILL)
+        return self.wait() == -signal.SIGKILL and ran
 
-    def thaw(self) -> None:
-        """Let it go on where it was."""
-        self._signal(signal.SIGCONT)
+    def freeze(self) -> bool:
+        """Stop it; it does not notice. Return whether it ran until then."""
+        return self._signal(signal.SIGSTOP)
 
-    def terminate(self) -> None:
-        """Ask it to finish and leave."""
-        self._signal(signal.SIGTERM)
+    def thaw(self) -> bool:
+        """Let it go on where it was; return whether it lives."""
+        return self._signal(signal.SIGCONT)
+
+    def terminate(self) -> bool:
+        """Ask it to finish and leave; return whether it ran until then."""
+        return self._signal(signal.SIGTERM)
 
     def wait(self, seconds: float = 40) -> int:
         """Wait for its end and return its status."""
@@ -84,6 +93,11 @@ class Processor:
     def log(self) -> str:
         """Return all that it wrote."""
         return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def last_line(self) -> str:
+        """What it said last."""
+        return next(iter(self.log().splitlines()[-1:]), "")
 
     @property
     def has_started(self) -> bool:
@@ -97,10 +111,13 @@ class Processor:
         if self.is_running:
             self.kill()
 
-    def _signal(self, number: int) -> None:
-        if self.is_running:
-            assert self._process is not None
-            self._process.send_signal(number)
+    def _signal(self, number: int) -> bool:
+        if not self.is_running:
+            return False
+        assert self._process is not None
+        self._sent.add(number)
+        self._process.send_signal(number)
+        return True
 
 
 def state_of(pid: int) -> str:

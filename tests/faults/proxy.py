@@ -20,6 +20,8 @@ class Proxy:
         self._connections: dict[asyncio.StreamWriter, str] = {}
         self._delay = 0.0
         self._left: int | None = None
+        self.met = 0
+        """How often a connection met the fault of now: by a chunk, or by being reset."""
         self._flows = asyncio.Event()
         self._flows.set()
         self._loop = asyncio.new_event_loop()
@@ -28,24 +30,34 @@ class Proxy:
         self._server = self._do(asyncio.start_server(self._accept, "127.0.0.1", listen))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anybody is connected through it."""
+        return bool(self._connections)
+
     def delay(self, seconds: float) -> None:
         """Let every chunk wait."""
+        self.met = 0
         self._delay = seconds
 
     def stall(self) -> None:
         """Let nothing through until healed; nothing is lost."""
+        self.met = 0
         self._loop.call_soon_threadsafe(self._flows.clear)
 
     def half_open(self) -> None:
         """Let the connections of now hang for ever; new ones work."""
+        self.met = 0
         self._mark("swallow")
 
     def reset(self) -> None:
         """Reset the connections of now."""
+        self.met = 0
         self._loop.call_soon_threadsafe(self._reset)
 
     def cut_after(self, size: int) -> None:
         """Reset everything once *size* more bytes have gone through."""
+        self.met = 0
         self._left = size
 
     def heal(self) -> None:
@@ -83,6 +95,7 @@ class Proxy:
 
     def _reset(self) -> None:
         for writer in list(self._connections):
+            self.met += 1
             _abort(writer)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,9 +116,13 @@ class Proxy:
         try:
             while data := await reader.read(CHUNK):
                 if self._delay:
+                    self.met += 1
                     await asyncio.sleep(self._delay)
-                await self._flows.wait()
+                if not self._flows.is_set():
+                    self.met += 1
+                    await self._flows.wait()
                 if self._connections.get(writer) == "swallow":
+                    self.met += 1
                     continue
                 if self._left is not None:
                     data, self._left = data[: self._left], self._left - len(data)

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 import urllib.request
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
@@ -84,7 +85,9 @@ protection = "read_only"
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
 BY_HAND = (signal.SIGKILL, signal.SIGTERM)
-"""Signals that are sent: by strikes and crash points, and to one that is only just starting."""
+"""Signals that may end a process if they were sent: SIGTERM one that is only just starting."""
+CONTENTION = ("idstream_commit_conflicts_total", "idstream_redecisions_total")
+"""Metrics that tell whether processors were in each other's way."""
 
 
 class Servers:
@@ -246,6 +249,15 @@ class Stage:
         self.reader.stop()
 
 
+class End(NamedTuple):
+    """A processor that ended by itself."""
+
+    at: float
+    processor: str
+    line: str
+    """What it said last."""
+
+
 class Supervisor(threading.Thread):
     """Starts processors again that have ended, and looks at their metrics, as operators do."""
 
@@ -256,11 +268,12 @@ class Supervisor(threading.Thread):
         self.held: set[str] = set()
         """Processors that somebody else looks after."""
         self.ends: Counter[str] = Counter()
+        self.by_themselves: list[End] = []
+        """Ends for a reason that may be: somebody else has what the processor had."""
+        self._contention: dict[tuple[str, int, str], float] = {}
         self._noted: dict[str, int] = {}
         """The last life of each processor whose end was noted."""
         self.unexpected: list[str] = []
-        self.told: deque[str] = deque(maxlen=20)
-        """What the metrics said of late."""
         self.has_told_values: list[str] = []
         self.readings = 0
         """How often metrics were read."""
@@ -297,14 +310,25 @@ class Supervisor(threading.Thread):
         if status < 0:
             name = signal.Signals(-status).name
             self.ends[name] += 1
-            if -status not in BY_HAND:
+            if -status not in BY_HAND or not processor.was_sent(-status):
                 self.unexpected.append(f"{processor.name}: {name}")
             return
-        last = processor.log().splitlines()[-1:] if status else ["stopped"]
-        line = last[0] if last else "no line"
+        line = processor.last_line if status else "stopped"
         self.ends[f"status {status}: {kind_of(line)}"] += 1
+        if not status and not processor.was_sent(signal.SIGTERM):
+            self.unexpected.append(f"{processor.name}: stopped, and nobody had asked for it")
         if status and not any(words in line for words in EXPECTED_ENDS):
             self.unexpected.append(f"{processor.name}: {line[:500]}")
+        elif status:
+            self.by_themselves.append(End(time.monotonic(), processor.name, line))
+
+    @property
+    def contention(self) -> Counter[str]:
+        """How often processors were in each other's way, as far as was read before they ended."""
+        found: Counter[str] = Counter()
+        for (_, _, name), count in self._contention.items():
+            found[name] += int(count)
+        return found
 
     def _look(self, processor: Processor) -> None:
         try:
@@ -314,6 +338,10 @@ class Supervisor(threading.Thread):
         except OSError:
             return  # it is starting, frozen or gone
         self.readings += 1
+        for line in text.splitlines():
+            name, _, count = line.partition(" ")
+            if name in CONTENTION:
+                self._contention[processor.name, processor.lives, name] = float(count)
         self.has_told_values += oracle.nothing_is_told(text, "the metrics")
 
     def stop(self) -> None:
@@ -327,6 +355,39 @@ def kind_of(line: str) -> str:
         if words in line:
             return words
     return line[:60]
+
+
+class Work(threading.Thread):
+    """Work beside that of the main thread, which hears of what goes wrong in it."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._do = do
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._do()
+        except BaseException as failure:  # noqa: BLE001 - told by who waits for it
+            self._failure = failure
+
+    def finish(self) -> None:
+        """Wait for its end; raise what it failed with."""
+        self.join()
+        if self._failure is not None:
+            raise self._failure
+
+
+@contextmanager
+def beside(do: Callable[[], object], end: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Do something beside what happens inside, until it is done; *end* tells it that it may be."""
+    work = Work(do)
+    work.start()
+    try:
+        yield
+    finally:
+        end()
+        work.finish()
 
 
 def chance_of(seed: int, what: str) -> random.Random:

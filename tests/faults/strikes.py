@@ -1,10 +1,11 @@
 """The faults by name: against one processor, or against what all of them need.
 
-A strike returns whether it hit: a processor that does not come past a crash point in time did not
-die there.
+A strike returns whether it hit, by what came of it and not by what was asked for: a processor that
+does not come past a crash point in time did not die there, a cut that no byte reached cut nothing.
 """
 
 import random
+import signal
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from tests.faults.stage import SESSION_S, TRANSACTION_S, Stage, Supervisor
 PASS_S = 12.0
 """How long a processor may take to come past a point."""
 STARTED_S = 20.0
+OUTLAST_S = 25.0
+"""How long the end of a session may take: the broker may be away meanwhile."""
 LATE = {"before_revoke", "after_revoke"}
 """Points that a processor passes when it leaves."""
 ONCE = {"before_claim", "after_claim", "before_start"}
@@ -67,7 +70,7 @@ def crash_at(point: str) -> Strike:
         if point == "in_rewind" and _wait(_has_started(struck), STARTED_S):
             _disturb_until_it_ends(struck)
         if _ended(struck, PASS_S):
-            return struck.processor.status == -9
+            return struck.processor.status == -signal.SIGKILL
         struck.processor.kill()
         return False
 
@@ -86,49 +89,110 @@ def _disturb_until_it_ends(struck: Struck) -> None:
             return
 
 
+def _is_up(struck: Struck) -> bool:
+    """Whether the processor runs; one that does not is started first, until it processes."""
+    if not struck.processor.is_running:
+        struck.supervisor.bring_up(struck.processor)
+        _wait(_has_started(struck), STARTED_S)
+    return struck.processor.is_running
+
+
 def _kill(struck: Struck) -> bool:
-    struck.processor.kill()
-    return True
+    return _is_up(struck) and struck.processor.kill()
 
 
 def _terminate(struck: Struck) -> bool:
-    if not struck.processor.has_started:
-        _wait(_has_started(struck), STARTED_S)
-    struck.processor.terminate()
+    if not _is_up(struck) or not _wait(_has_started(struck), STARTED_S):
+        return False
+    was_sent = struck.processor.terminate()
     if not _ended(struck, 40):
         raise AssertionError("it did not leave within 40 s of SIGTERM")
-    return True
+    return was_sent and struck.processor.status == 0
+
+
+def _is_member(struck: Struck) -> bool | None:
+    """Whether the group has the processor as a member; None where the broker does not say."""
+    group = struck.stage.group
+    asked = struck.stage.servers.kafka.admin.describe_consumer_groups([group], request_timeout=5)
+    try:
+        members = asked[group].result(10).members
+    except (KafkaException, TimeoutError):
+        return None
+    # Only one of a stage has no name of its own.
+    mine = struck.processor.name if struck.processor.is_static else None
+    return any((member.group_instance_id or None) == mine for member in members)
+
+
+def _outlast(struck: Struck, seconds: float) -> bool:
+    """Let a stopped processor sleep until its session is over, and *seconds* at least."""
+    began = time.monotonic()
+    has_ended = _wait(lambda: _is_member(struck) is False, OUTLAST_S)
+    time.sleep(max(0.0, began + seconds - time.monotonic()))  # longer than a session: the fault
+    return has_ended
 
 
 def _freeze(struck: Struck) -> bool:
-    struck.processor.freeze()
-    time.sleep(SESSION_S + struck.chance.uniform(0.5, 2.0))  # the session's end is the fault
-    struck.processor.thaw()
-    return True
+    if not _is_up(struck) or not _wait(lambda: _is_member(struck) is True, PASS_S):
+        return False
+    if not struck.processor.freeze():
+        return False
+    has_ended = _outlast(struck, SESSION_S + struck.chance.uniform(0.5, 2.0))
+    return struck.processor.thaw() and has_ended
 
 
-def freeze_at(point: str, seconds: float) -> Strike:
-    """Return the strike that stops a processor at a named point, until others have its work."""
-
-    def strike(struck: Struck) -> bool:
-        nth = 1 if point in ONCE else struck.chance.randrange(1, 4)
-        _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{nth}")
-        if not _wait(lambda: _is_stopped(struck.processor), PASS_S):
-            return False
-        time.sleep(seconds)  # sessions and transactions end meanwhile: that is the fault
-        struck.processor.thaw()
+def _stopped_at(struck: Struck, point: str) -> bool:
+    nth = 1 if point in ONCE else struck.chance.randrange(1, 4)
+    _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{nth}")
+    if _wait(lambda: _is_stopped(struck.processor), PASS_S):
         return True
-
-    return strike
+    struck.processor.kill()  # or it would stop when nobody is there to let it go on
+    return False
 
 
 def _is_stopped(processor: Processor) -> bool:
     return processor.state == "T"
 
 
+def freeze_at(point: str, *, is_brief: bool = False) -> Strike:
+    """Return the strike that stops a processor at a named point, until others have its work."""
+
+    def strike(struck: Struck) -> bool:
+        if not _stopped_at(struck, point):
+            return False
+        if is_brief:
+            time.sleep(SESSION_S / 3)  # it is away for so long
+        has_ended = is_brief or _outlast(struck, SESSION_S + 1)
+        return struck.processor.thaw() and has_ended
+
+    return strike
+
+
+def _freeze_past_the_transaction(struck: Struck) -> bool:
+    """Stop it with a transaction open until the broker has ended that: its commit is refused."""
+    if not _stopped_at(struck, "before_kafka_commit"):
+        return False
+    said = len(struck.processor.log())
+    _outlast(struck, TRANSACTION_S + 2)
+    struck.processor.thaw()
+    return _wait(lambda: _was_refused(struck.processor, said), PASS_S)
+
+
+def _was_refused(processor: Processor, said: int) -> bool:
+    """Whether its producer undid a transaction, or was fenced, after so much of its log."""
+    lines = processor.log()[said:].splitlines()
+    undone = any("rewound" in line and "producer" in line for line in lines)
+    return undone or (not processor.is_running and _says_fenced(processor))
+
+
+def _says_fenced(processor: Processor) -> bool:
+    last = processor.last_line
+    return "fenced" in last.lower() or "old epoch" in last
+
+
 def _fence(struck: Struck) -> bool:
     """Take its transactional id away, as a twin would that somebody starts by mistake."""
-    if not struck.processor.is_static:
+    assert struck.processor.is_static, "its transactional id is not known"
+    if not _is_up(struck) or not _wait(_has_started(struck), STARTED_S):
         return False
     usurper = Producer(
         {
@@ -141,9 +205,11 @@ def _fence(struck: Struck) -> bool:
         usurper.init_transactions(20)
     except KafkaException:
         return False
-    return _ended(struck, PASS_S)
+    return _ended(struck, PASS_S) and _says_fenced(struck.processor)
 
 
+FENCED = "producer fenced"
+"""Is struck against processors whose transactional id is known: those with a name of their own."""
 RUN_POINTS = [p for p in POINTS if not {"restore", "replay"} & set(p.split("_"))]
 """Points of the main job; those of other commands are struck where these are tested."""
 CRASHES: dict[str, Strike] = {f"crash {point}": crash_at(point) for point in RUN_POINTS}
@@ -151,12 +217,12 @@ AGAINST_ONE: dict[str, Strike] = {
     "SIGKILL": _kill,
     "SIGTERM": _terminate,
     "SIGSTOP past the session": _freeze,
-    "SIGSTOP before the index commit": freeze_at("before_index_commit", SESSION_S + 1),
-    "SIGSTOP after the index commit": freeze_at("after_index_commit", SESSION_S + 1),
-    "SIGSTOP briefly after the index commit": freeze_at("after_index_commit", SESSION_S / 3),
-    "SIGSTOP after the claim": freeze_at("after_claim", SESSION_S + 1),
-    "SIGSTOP past the transaction": freeze_at("before_kafka_commit", TRANSACTION_S + 2),
-    "producer fenced": _fence,
+    "SIGSTOP before the index commit": freeze_at("before_index_commit"),
+    "SIGSTOP after the index commit": freeze_at("after_index_commit"),
+    "SIGSTOP briefly after the index commit": freeze_at("after_index_commit", is_brief=True),
+    "SIGSTOP after the claim": freeze_at("after_claim"),
+    "SIGSTOP past the transaction": _freeze_past_the_transaction,
+    FENCED: _fence,
 }
 
 
@@ -168,40 +234,57 @@ def _client(struck: Struck) -> redis.Redis:
 
 
 def _redis_restart(struck: Struck) -> bool:
+    is_used = struck.stage.servers.redis_proxy.is_used
     struck.stage.servers.redis.restart()
-    return True
+    return is_used
+
+
+def _redis_bounce(struck: Struck) -> bool:
+    is_used = struck.stage.servers.redis_proxy.is_used
+    struck.stage.servers.redis.stop()
+    struck.stage.servers.redis.start()
+    return is_used
 
 
 def _redis_stop(struck: Struck) -> bool:
-    redis_node = struck.stage.servers.redis
+    redis_node, is_used = struck.stage.servers.redis, struck.stage.servers.redis_proxy.is_used
     redis_node.pause()
     time.sleep(struck.chance.choice([1.0, 4.0, 11.0]))  # the last one is past the reply timeout
     redis_node.resume()
-    return True
+    return is_used
 
 
 def _script_flush(struck: Struck) -> bool:
-    return bool(_client(struck).script_flush())
+    before = _refusals(struck, "NOSCRIPT")
+    _client(struck).script_flush()
+    return _wait(lambda: _refusals(struck, "NOSCRIPT") > before, PASS_S)
 
 
 def _client_kill(struck: Struck) -> bool:
-    return any(_client(struck).execute_command("CLIENT", "KILL", "TYPE", "normal") for _ in "abc")
+    is_used = struck.stage.servers.redis_proxy.is_used
+    return bool(_client(struck).execute_command("CLIENT", "KILL", "TYPE", "normal")) and is_used
+
+
+def _refusals(struck: Struck, kind: str) -> int:
+    """Return how many commands the server has refused with an error of this *kind*."""
+    found = _client(struck).info("errorstats").get(f"errorstat_{kind}")
+    return int(found["count"]) if found else 0
 
 
 def _out_of_memory(struck: Struck) -> bool:
-    client = _client(struck)
+    client, before = _client(struck), _refusals(struck, "OOM")
     client.config_set("maxmemory", "1")
     time.sleep(1.5)  # the server is full for so long
     client.config_set("maxmemory", "0")
-    return True
+    return _refusals(struck, "OOM") > before
 
 
 def _read_only(struck: Struck) -> bool:
-    client = _client(struck)
+    client, before = _client(struck), _refusals(struck, "READONLY")
     client.execute_command("REPLICAOF", "127.0.0.1", "1")
     time.sleep(1.5)  # it is a replica for so long
     client.execute_command("REPLICAOF", "NO", "ONE")
-    return True
+    return _refusals(struck, "READONLY") > before
 
 
 def _network(server: str, kind: str) -> Strike:
@@ -219,38 +302,52 @@ def _network(server: str, kind: str) -> Strike:
         else:
             proxy.cut_after(struck.chance.randrange(1, 100_000))
         time.sleep(struck.chance.uniform(0.5, 4.0))  # the network is so for so long
+        has_hit = _wait(lambda: proxy.met > 0, PASS_S)
         proxy.heal()
-        return True
+        return has_hit
 
     return strike
 
 
 def _broker_kill(struck: Struck) -> bool:
-    broker = struck.stage.servers.broker
+    broker, is_used = struck.stage.servers.broker, struck.stage.servers.broker_proxy.is_used
     broker.kill()
     broker.start()
-    return True
+    return is_used
+
+
+def _broker_bounce(struck: Struck) -> bool:
+    broker, is_used = struck.stage.servers.broker, struck.stage.servers.broker_proxy.is_used
+    broker.stop()
+    broker.start()
+    return is_used
 
 
 def _broker_stop(struck: Struck) -> bool:
-    broker = struck.stage.servers.broker
+    broker, is_used = struck.stage.servers.broker, struck.stage.servers.broker_proxy.is_used
     broker.pause()
     time.sleep(struck.chance.choice([1.0, 5.0]))  # the broker stands still for so long
     broker.resume()
-    return True
+    return is_used
 
 
 KINDS = ("slow", "stalled", "half-open", "reset", "cut")
 AGAINST_ALL: dict[str, Strike] = {
     "Redis killed and restarted": _redis_restart,
+    "Redis SIGTERM": _redis_bounce,
     "Redis SIGSTOP": _redis_stop,
     "SCRIPT FLUSH": _script_flush,
     "CLIENT KILL": _client_kill,
     "Redis out of memory": _out_of_memory,
     "Redis read-only": _read_only,
     "broker killed and restarted": _broker_kill,
+    "broker SIGTERM": _broker_bounce,
     "broker SIGSTOP": _broker_stop,
     **{f"Redis connection {kind}": _network("redis", kind) for kind in KINDS},
     **{f"broker connection {kind}": _network("broker", kind) for kind in KINDS},
 }
 EVERY: dict[str, Strike] = {**CRASHES, **AGAINST_ONE, **AGAINST_ALL}
+FREEZES = frozenset(name for name in AGAINST_ONE if "SIGSTOP" in name and "briefly" not in name)
+OF_A_MOMENT = {"SCRIPT FLUSH", "CLIENT KILL"}
+PROVOKING = FREEZES | {FENCED} | (AGAINST_ALL.keys() - OF_A_MOMENT)
+"""Faults after which others may have what a processor had: it then ends by itself."""

@@ -1,12 +1,15 @@
 """A report as a table that a person can read."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from statistics import median
 
+from tests.faults.load import BAD
 from tests.faults.storm import Report
 from tests.faults.strikes import AGAINST_ALL, CRASHES
 
 MOST_SILENCES = 3
+GROUPS = ("kills at points", "others against one", "against all")
 
 
 def table(report: Report) -> str:
@@ -32,6 +35,8 @@ def table(report: Report) -> str:
         f"{'records lost':<34}{report.lost:>7}",
         f"{'outcomes and outputs doubled':<34}{report.doubled:>7}",
         *_pairs("outcomes", report.outcomes.items()),
+        _classes(report.classes),
+        *_pairs("in each other's way, at least", report.contention.items()),
         *_pairs("how processors ended", report.ends.items()),
         *_silences(report),
         "",
@@ -42,14 +47,21 @@ def table(report: Report) -> str:
     return "\n".join(lines)
 
 
+def _classes(met: Counter[str]) -> str:
+    least = min((met[name] for name in BAD), default=0)
+    return f"bad input: {len(met)} of {len(BAD)} classes, {met.total()} records, {least} at least"
+
+
 def _silences(report: Report) -> Iterator[str]:
     """Yield the longest times without an outcome of a partition, and what was struck meanwhile."""
     told: list[float] = []
     for silence, end in report.silences:
         if len(told) < MOST_SILENCES and all(abs(end - other) > silence for other in told):
             told.append(end)
-            meanwhile = [name for b, e, name in report.struck if e > end - silence and b < end]
-            yield f"{silence:.1f} s without an outcome of a partition: {', '.join(meanwhile)}"
+            blows = [b for b in report.struck if b.ended > end - silence and b.began < end]
+            groups = Counter(GROUPS[_rank(blow.name)[0]] for blow in blows)
+            under = ", ".join(f"{count} {group}" for group, count in sorted(groups.items()))
+            yield f"{silence:.1f} s without an outcome of a partition, under {under or 'nothing'}"
 
 
 def _rank(name: str) -> tuple[int, str]:

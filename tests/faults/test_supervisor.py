@@ -1,6 +1,7 @@
 """How processors end: each end is noted, and one that may not be is complained about."""
 
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,8 +9,17 @@ from typing import Any, cast
 import pytest
 
 from tests.faults.processors import Processor
-from tests.faults.stage import Stage, Supervisor
-from tests.faults.storm import Report, Striker, Weather, never_hit, told_by_metrics
+from tests.faults.stage import End, Stage, Supervisor, beside
+from tests.faults.storm import (
+    EVERYBODY,
+    Blow,
+    Report,
+    Striker,
+    Weather,
+    never_hit,
+    told_by_metrics,
+    unprovoked,
+)
 from tests.servers.waiting import eventually
 
 LOST = "idstream: the index has lost acknowledged writes of space retail/production."
@@ -42,8 +52,13 @@ def strike(stage: Stage) -> tuple[Supervisor, Report]:
 
 @pytest.mark.parametrize(
     ("deed", "told"),
-    [(f"sys.exit({LOST!r})", LOST), ("os.kill(os.getpid(), signal.SIGABRT)", "SIGABRT")],
-    ids=["an error", "a signal that nobody sent"],
+    [
+        (f"sys.exit({LOST!r})", LOST),
+        ("os.kill(os.getpid(), signal.SIGABRT)", "SIGABRT"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "SIGTERM"),
+        ("sys.exit(0)", "stopped, and nobody had asked for it"),
+    ],
+    ids=["an error", "a signal of no strike", "a signal that nobody sent", "no reason"],
 )
 def test_an_end_that_may_not_be_is_told_though_a_striker_holds_the_processor(
     tmp_path: Path, deed: str, told: str
@@ -62,6 +77,39 @@ def test_an_end_that_may_be_is_counted_and_not_told(tmp_path: Path, deed: str):
     supervisor, _report = strike(stage_of(tmp_path, deed))
     assert supervisor.unexpected == []
     assert supervisor.ends.total() == 1
+
+
+def test_ends_by_themselves_are_bounded_by_the_faults_that_bring_them_about():
+    frozen = Blow(10, 15, "SIGSTOP past the session", "anna")
+    everywhere = Blow(100, 101, "broker SIGSTOP", EVERYBODY)
+    harmless = Blow(10, 15, "crash after_claim", "bert")
+    blows = [frozen, everywhere, harmless]
+    once = [End(16, "anna", "fenced"), End(102, "anna", "fenced"), End(102, "bert", "fenced")]
+    assert unprovoked(once, blows) == []
+    for one in (
+        End(9, "anna", "fenced"),  # before it
+        End(17, "anna", "fenced"),  # a second time
+        End(16, "bert", "fenced"),  # of another
+        End(103, "bert", "fenced"),  # of all, but a second time
+        End(500, "anna", "fenced"),  # long after
+    ):
+        (told,) = unprovoked([*once, one], blows)
+        assert told == f"nothing had provoked it: {one.processor}: fenced"
+
+
+def test_what_fails_beside_is_told_when_it_is_waited_for():
+    def fail() -> None:
+        raise KeyError("of the thread")
+
+    with pytest.raises(KeyError, match="of the thread"), beside(fail):
+        pass
+
+
+def test_what_runs_beside_is_ended_whatever_happens_inside():
+    is_over = threading.Event()
+    with pytest.raises(ValueError, match="of the body"), beside(is_over.wait, is_over.set):
+        raise ValueError("of the body")
+    assert is_over.is_set()
 
 
 def test_an_end_is_noted_once_whoever_meets_it(tmp_path: Path):

@@ -148,6 +148,7 @@ class Node(Protocol):
 
     def start(self) -> None: ...
     def kill(self) -> None: ...
+    def stop(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def close(self) -> None: ...
@@ -226,6 +227,13 @@ class JavaNode:
             self._process.wait()
             self._process = None
 
+    def stop(self) -> None:
+        """SIGTERM: it shuts down in order."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(60)
+        self._process = None
+
     def pause(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
 
@@ -266,6 +274,9 @@ class ContainerNode:
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()
+
+    def stop(self) -> None:
+        self._container.get_wrapped_container().stop()
 
     def pause(self) -> None:
         self._container.get_wrapped_container().pause()

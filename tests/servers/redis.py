@@ -81,6 +81,13 @@ class Node:
         self._process.wait()
         self.client.connection_pool.disconnect()
 
+    def stop(self) -> None:
+        """End the process with SIGTERM: it shuts down in order."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(30)
+        self.client.connection_pool.disconnect()
+
     def pause(self) -> None:
         """Stop the process; its clients wait."""
         assert self._process is not None
