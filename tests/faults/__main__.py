@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.faults import commands, losses, recovery
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
     """Run the parts that are asked for, print what they found, return the exit status."""
     asked = _parser().parse_args(arguments)
     status = 0
+    print(f"seed {asked.seed}", flush=True)
     for name in asked.parts or PARTS:
         print(f"---- {name}: {PARTS[name].__doc__}", flush=True)
         status |= PARTS[name](asked)
@@ -90,36 +92,44 @@ def _guards(asked: argparse.Namespace) -> int:
     return status
 
 
-def _losses(_asked: argparse.Namespace) -> int:
-    """Redis loses acknowledged writes; and restarts that lose nothing (5 minutes)."""
-    status = 0
+def _losses(asked: argparse.Namespace) -> int:
+    """Redis loses acknowledged writes; and restarts that lose nothing (7 minutes)."""
+    status, seed = 0, asked.seed
 
-    def tell(what: str, wrong: list[str]) -> None:
+    def tell(what: str, wrong: list[str], is_well: str = "noticed and mended") -> None:
         nonlocal status
-        print(f"{what:<40}{wrong or 'noticed and mended'}", flush=True)
+        print(f"{what:<40}{wrong or is_well}", flush=True)
         status |= bool(wrong)
 
     ways: dict[str, Callable[[Servers], None]] = {
         "FLUSHALL": losses.flush,
         "restart without data": losses.restart_without_data,
     }
+    harmless: dict[str, Callable[[Servers], None]] = {
+        "healthy restart, known users only": losses.restart,
+        "connections reset, known users only": losses.reset,
+    }
     with _servers() as servers:
         for what, lose in ways.items():
             with _stage(servers, NAMES[:2]) as stage:
-                tell(what, losses.lose_and_restore(stage, lambda do=lose: do(servers), times=2))
-        with _stage(servers, NAMES[:2]) as stage, losses.failover(servers) as fail_over:
-            tell("failover", losses.lose_and_restore(stage, fail_over))
+                do = partial(lose, servers)
+                tell(what, losses.lose_and_restore(stage, do, times=2, seed=seed))
         with _stage(servers, NAMES[:2]) as stage:
-            wrong = losses.seem_to_lose(stage, lambda: losses.restart(servers))
-            print(f"{'healthy restart, known users only':<40}{wrong or 'no alarm'}", flush=True)
-            status |= bool(wrong)
+            do = partial(losses.flush_between_lives, stage)
+            tell("FLUSHALL between two lives", losses.lose_and_restore(stage, do, 600, seed=seed))
+        with _stage(servers, NAMES[:2]) as stage, losses.failover(servers) as fail_over:
+            tell("failover", losses.lose_and_restore(stage, fail_over, seed=seed))
+        for what, disturb in harmless.items():
+            with _stage(servers, NAMES[:2]) as stage:
+                do = partial(disturb, servers)
+                tell(what, losses.seem_to_lose(stage, do, seed), "no alarm")
     return status
 
 
-def _recovery(_asked: argparse.Namespace) -> int:
+def _recovery(asked: argparse.Namespace) -> int:
     """How long it takes until work goes on: numbers, nothing is judged (6 minutes)."""
     with _servers() as servers:
-        for line in recovery.report(servers):
+        for line in recovery.report(servers, asked.seed):
             print(line, flush=True)
     return 0
 
@@ -141,23 +151,27 @@ def _storm(asked: argparse.Namespace) -> int:
 
 
 def _commands(asked: argparse.Namespace) -> int:
-    """Restore and replay killed --kills times at each of their points (7 minutes)."""
-    ways = {"restore": commands.restores_killed, "replay": commands.replays_killed}
-    points = {"restore": commands.RESTORE_POINTS, "replay": commands.REPLAY_POINTS}
+    """Restore, reindex and replay killed --kills times at each of their points (15 minutes)."""
+    ways = {
+        "restore": (commands.restores_killed, commands.RESTORE_POINTS),
+        "reindex": (commands.reindexes_killed, commands.REINDEX_POINTS),
+        "replay": (commands.replays_killed, commands.REPLAY_POINTS),
+    }
     status = 0
     with _servers() as servers:
-        for name, kill in ways.items():
+        for name, (kill, points) in ways.items():
             servers.redis.client.flushall()
             with tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
-                deployment = Deployment(servers.kafka, servers.redis, Path(folder))
+                deployment = Deployment(servers.kafka, servers.redis, Path(folder), asked.seed)
                 try:
-                    wrong = kill(deployment, asked.kills, _tell)
+                    killed = kill(deployment, asked.kills, _tell)
                 finally:
                     deployment.processor.close()
-            for point in points[name]:
-                print(f"{point:<34}{asked.kills:>7} kills")
-            print(f"{name:<34}{wrong[:5] or 'ends as if nothing had happened'}", flush=True)
-            status |= bool(wrong)
+            for point in points:
+                print(f"{f'{name}: {point}':<34}{killed.kills[point]:>7} kills")
+            wrong = killed.wrong[:5]
+            print(f"{name:<34}{wrong or 'ends as if nothing had happened'}", flush=True)
+            status |= bool(wrong) or any(killed.kills[p] < asked.kills for p in points)
     return status
 
 

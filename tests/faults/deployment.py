@@ -1,5 +1,6 @@
 """Topics, a Redis server of its own, one processor, and what can be asked of them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -57,14 +58,14 @@ ROLES = (
 class Deployment:
     """Topics, a Redis server of its own, one processor, and what can be asked of them."""
 
-    def __init__(self, kafka, node, folder: Path) -> None:
+    def __init__(self, kafka, node, folder: Path, seed: int = 7) -> None:
         self.kafka = kafka
         self.node = node
         self.topics = {role: kafka.create_topic(role, 3) for role in ROLES}
         self.config = folder / "idstream.toml"
         self.configure()
         self.processor = Processor("only", self.config)
-        self._load = load(7, 4000, 1000)
+        self._load = load(seed, 4000, 1000)
         self.sent = 0
 
     def configure(
@@ -98,6 +99,18 @@ class Deployment:
             partition, named = sum(sent.key) % 3, [(n, v.encode()) for n, v in headers.items()]
             self.kafka.produce(names[sent.topic], [sent.value], partition, sent.key, named)
         self.sent += count
+
+    def produce_sharers(self, number: int) -> None:
+        """Produce batches of two new people who share an address and a device."""
+        for name in (f"customer-{number}-a", f"customer-{number}-b"):
+            batch = {
+                "environment": "production",
+                "events": [],
+                "device_info": {"ios_idfv": f"device-shared-{number}"},
+                "user_identities": {"customer_id": name, "email": f"mail-shared-{number}"},
+            }
+            self.kafka.produce(self.topics["batches"], [json.dumps(batch).encode()], 0, b"k")
+        self.sent += 2
 
     def run_to_the_end(self) -> None:
         """Run until everything that was sent has its outcome, then stop."""

@@ -1,13 +1,12 @@
 """Runs in which Redis loses what it acknowledged, and runs in which it only seems so."""
 
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.processors import Processor
-from tests.faults.stage import Servers, Stage
+from tests.faults.stage import Servers, Stage, beside
 from tests.faults.storm import check, owes_nothing
 from tests.servers.redis import Node, find_binary
 from tests.servers.waiting import eventually
@@ -19,22 +18,17 @@ RESTORE = "`idstream restore`"
 def produced(stage: Stage, seed: int, records: int, rate: float) -> Iterator[None]:
     """Produce beside what happens inside; no request ids: their memory is not restored."""
     counts = records * 4 // 5, records // 5
-    arguments = {"bad": 0.05, "repeats": 0.0}
-    thread = threading.Thread(
-        target=stage.produce, args=(seed, counts, rate), kwargs=arguments, daemon=True
-    )
-    thread.start()
-    yield
-    thread.join()
+    with beside(lambda: stage.produce(seed, counts, rate, bad=0.05, repeats=0.0)):
+        yield
 
 
 def lose_and_restore(
-    stage: Stage, lose: Callable[[], None], records: int = 1500, times: int = 1
+    stage: Stage, lose: Callable[[], None], records: int = 1500, times: int = 1, seed: int = 1
 ) -> list[str]:
     """Let *lose* happen under load; everybody must stop, and restore must mend it all."""
     stage.reader.start()
     _start(stage.processors)
-    with produced(stage, 1, records, rate=100):
+    with produced(stage, seed, records, rate=100):
         for _ in range(times):
             reached = len(stage.reader.done) + records // 5
             eventually(lambda reached=reached: len(stage.reader.done) >= reached, within=90)
@@ -48,14 +42,14 @@ def lose_and_restore(
     return _ending(stage)
 
 
-def seem_to_lose(stage: Stage, disturb: Callable[[], None]) -> list[str]:
+def seem_to_lose(stage: Stage, disturb: Callable[[], None], seed: int = 1) -> list[str]:
     """Let *disturb* happen after a time of known users only: nobody may say that it lost anything.
 
     Known users move no cursor, so the index stands behind what the group has committed.
     """
     stage.reader.start()
     _start(stage.processors)
-    with produced(stage, 1, 400, rate=400):
+    with produced(stage, seed, 400, rate=400):
         pass
     stage.wait_for_all()
     for _ in range(3):
@@ -74,7 +68,7 @@ def _notices(processor: Processor) -> bool:
         status = processor.wait(40)
     except subprocess.TimeoutExpired:
         return False
-    return status == 1 and RESTORE in processor.log().splitlines()[-1]
+    return status == 1 and RESTORE in processor.last_line
 
 
 def _start(processors: list[Processor]) -> None:
@@ -87,7 +81,7 @@ def _stop(processors: list[Processor]) -> None:
         processor.terminate()
     for processor in processors:
         status = processor.wait()
-        assert status == 0, processor.log().splitlines()[-1]
+        assert status == 0, processor.last_line
 
 
 def _ending(stage: Stage) -> list[str]:
