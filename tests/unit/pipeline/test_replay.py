@@ -92,16 +92,22 @@ batches = st.builds(
 )
 garbage = st.just(("event-batches", None))
 histories = st.lists(st.one_of(requests, batches, garbage), min_size=1, max_size=25)
+# Of one row. What had no effect on one row may, replayed, come after what others did meanwhile:
+# another order that is as good, of which tests/model asks that it be consistent.
+lone_histories = st.one_of(
+    st.lists(st.one_of(batches, garbage), min_size=1, max_size=25),
+    st.lists(requests, min_size=1, max_size=25),
+)
 
 
-def stream_of(history) -> Stream:
+def stream_of(history, partitions: int = 2) -> Stream:
     records: dict[tuple[str, int], list[Record]] = {
         ("event-batches", 0): [],
         ("event-batches", 1): [],
         ("identity-requests", 0): [],
     }
     for at, (topic, body) in enumerate(history):
-        key = (topic, at % 2 if topic == "event-batches" else 0)
+        key = (topic, at % partitions if topic == "event-batches" else 0)
         value = None if body is None else json.dumps({"environment": "production", **body}).encode()
         records[key].append(Record(*key, len(records[key]), 1_000_000 + at * 60_000, b"k", value))
     return Stream(records)
@@ -139,7 +145,7 @@ cuts = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 
 @given(
     st.sampled_from(sorted(STRATEGIES)),
-    histories,
+    lone_histories,
     cuts,
     st.integers(1, 3),
     st.lists(st.integers(1, 25), max_size=4),
@@ -147,10 +153,10 @@ cuts = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 def test_a_history_with_crashes_has_the_outputs_and_the_graph_of_one_without(
     folder, strategy, history, cuts, commit_every, crashes
 ):
-    calm, calm_index = stream_of(history), MemoryIndex()
+    calm, calm_index = stream_of(history, 1), MemoryIndex()
     calm.run(pipeline_over(calm_index, strategy, folder, Crasher()), cuts, commit_every)
 
-    stormy, index = stream_of(history), MemoryIndex()
+    stormy, index = stream_of(history, 1), MemoryIndex()
     for at in [*crashes, None]:
         crasher = Crasher(at)
         try:
