@@ -1,4 +1,4 @@
-"""The command line: arguments are parsed here and nothing else is done (interfaces §8).
+"""The command line: arguments are parsed here and nothing else is done.
 
 Commands import what they need when they run, so that ``resolve`` starts without Kafka and Redis.
 Exit codes: 0 done, 1 failed with one line on standard error, 2 usage.

@@ -26,7 +26,7 @@ from processor.profiles.update import apply_batch
 from processor.rules import Limits
 
 VIOLATIONS = frozenset({"blocked", "bound", "mapping_limit"})
-"""Reasons of skips that are violations too, each with a change event (interfaces §5).
+"""Reasons of skips that are violations too, each with a change event.
 
 What flat matching demotes or leaves unmerged says its violation itself.
 """
@@ -150,7 +150,7 @@ class Folder(Struct, frozen=True):
 
 
 def outcome_of(work: Work, decision: Decision) -> tuple[OutcomeName, str | None]:
-    """Say what becomes of a record for its decision (interfaces §1)."""
+    """Say what becomes of a record for its decision."""
     if work.batch is None:
         return "answered", error_code(work, decision)
     if isinstance(decision, NotFound):
@@ -181,7 +181,7 @@ def identity_changes(
     """Return what a record did to the graph, as the difference of the profiles before and after.
 
     Replaying these by profile and version arrives at the same identities, because they are read
-    off the documents (interfaces §5).
+    off the documents.
     """
     lost: dict[Identifier, int] = {}
     gained: dict[Identifier, int] = {}
@@ -223,7 +223,7 @@ class _Moves(Struct, frozen=True):
         removed = Change("identity_removed", mpid, version, kind, text)
         if to is None:
             return [removed]
-        # A shared identifier had too many holders (semantics §12.2 item 10).
+        # A shared identifier had too many holders (semantics §12.2).
         return [removed, Change("violation", mpid, version, kind, reason="max_holders")]
 
     def addition(self, after: Profile, identifier: Identifier) -> Change:

@@ -1,7 +1,7 @@
 """From a consumed record to work for the index, or to an outcome that needs none. Pure.
 
 Nothing here raises on bad input: a record that cannot be processed is a dead letter, an identity
-request that breaks a rule is answered with its error (interfaces §1, §4).
+request that breaks a rule is answered with its error.
 """
 
 from msgspec import Struct, field
@@ -196,7 +196,7 @@ class Intake(Struct, frozen=True):
         return Work(record, rules, space, request, None, call, Ask(identifiers, mpids), time_ms)
 
     def _time_ms(self, record: Record, claimed_ms: int | None) -> int:
-        """Return the time of a record (semantics §12.2 items 2 and 13)."""
+        """Return the time of a record (semantics §12.2)."""
         if claimed_ms is None or claimed_ms > record.timestamp_ms + self.rules.limits.max_future_ms:
             return record.timestamp_ms
         return claimed_ms
@@ -218,7 +218,7 @@ def _format(content_type: bytes) -> Format | None:
 
 
 def _announced(batch: EventBatch) -> EventBatch:
-    """Return *batch* with only those attributes that an event says have changed (A-24)."""
+    """Return *batch* with only those attributes that an event says have changed."""
     changed = changed_attributes(batch.fields)
     return replace(
         batch,

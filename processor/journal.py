@@ -1,4 +1,4 @@
-"""The journal: decisions that must not be taken again, and the rows they hang on (architecture §2).
+"""The journal: decisions that must not be taken again, and the rows they hang on.
 
 A *row* is one input partition's place in one space. Its cursor is the offset after the last record
 whose decision the index holds; its journal keeps those decisions until the Kafka transaction that

@@ -1,4 +1,4 @@
-"""What becomes of a record (interfaces §1): exactly one outcome each."""
+"""What becomes of a record: exactly one outcome each."""
 
 from typing import Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""From decisions to records on the output topics (interfaces §1, §4 to §7), in JSON. Pure."""
+"""From decisions to records on the output topics (docs/messages.md). Pure."""
 
 from collections.abc import Sequence
 

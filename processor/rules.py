@@ -16,7 +16,7 @@ Format = Literal["json", "avro", "segment"]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[limits]`` (interfaces §2). What would pass one is not stored, with reason ``bound``."""
+    """``[limits]``. What would pass one is not stored, with reason ``bound``."""
 
     max_record_bytes: int = 262_144
     max_profile_bytes: int = 524_288
@@ -28,7 +28,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_deaths: int = 3
     """How often a record, alone in hand, may end the process before it is a dead letter."""
     max_future_ms: int = 86_400_000
-    """A client's time further ahead of its record is replaced by the record's (§12.2 item 2)."""
+    """A client's time further ahead of its record is replaced by the record's."""
 
 
 class WorkspaceRules(Struct, frozen=True):
@@ -44,7 +44,7 @@ class WorkspaceRules(Struct, frozen=True):
     error_envelope: Literal["documented", "both"] = "documented"
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
-    """Inputs with the source sdk write an attribute only with its user_attribute_change (A-24)."""
+    """Inputs with the source sdk write an attribute only with its user_attribute_change."""
 
 
 class InputRules(Struct, frozen=True):

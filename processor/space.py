@@ -1,4 +1,4 @@
-"""What the pipeline asks of the index of one space, and what it gets (architecture §2).
+"""What the pipeline asks of the index of one space, and what it gets.
 
 ``processor.index`` implements it twice, on Redis and in memory; one contract suite holds both to
 it. Rows, cursors, epochs, journals, witnesses, claims: see docs/glossary.md.

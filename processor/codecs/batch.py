@@ -1,6 +1,6 @@
 """Event batches: from top-level fields to the few things we read of them (semantics §6).
 
-Validation is lenient (A-27): event types and enumerations, and the types of the fields that we use.
+Validation is lenient: event types and enumerations, and the types of the fields that we use.
 What we do not use goes out as it came.
 """
 
@@ -215,7 +215,7 @@ def time_of(fields: Fields, field: str) -> int | None:
 
 
 def _time(events: Iterable[_EventHead], batch_time: _Time) -> int | None:
-    """Return the time of the batch (semantics §12.2 item 13); events must be as they may be."""
+    """Return the time of the batch (semantics §12.2); events must be as they may be."""
     earliest = None
     for event in events:
         data = event.data

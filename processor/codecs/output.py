@@ -1,6 +1,6 @@
 """What goes out: responses, resolutions, identity changes, outcomes, dead letters' headers.
 
-Shapes are those of interfaces §1, §4, §5 and §7. MPIDs are decimal text in all of them, because
+Shapes are those of docs/messages.md. MPIDs are decimal text in all of them, because
 JSON numbers of 63 bits are rounded by JavaScript.
 """
 
@@ -62,7 +62,7 @@ def response(call: IdentityCall, workspace: str, decision: Decision, envelope: E
     """Return the answer to a request that was decided.
 
     A search without a match is a 404; any other request that found nobody because it may not
-    write is a 200 without ``mpid`` (interfaces §4).
+    write is a 200 without ``mpid``.
     """
     match decision:
         case Matched() | Created() | Merged():
@@ -203,7 +203,7 @@ def _error(
     envelope: Envelope,
     why: dict[str, Any],
 ) -> bytes:
-    """Answer with the documented envelope, and if asked to with the one of SDKs too (§4.4)."""
+    """Answer with the documented envelope, and if asked to with the one of SDKs too."""
     status, code, message = error
     errors = [{"code": code, "message": message}]
     body = {**_head(call, workspace, status), "errors": errors}

@@ -1,4 +1,4 @@
-"""What the headers of a record that ``idstream replay`` put back say of its past (interfaces §7).
+"""What the headers of a record that ``idstream replay`` put back say of its past.
 
 Anybody who may write to an input can write these headers. So they say nothing that such a producer
 could not bring about without them: the place counts only on the record's own topic and only against

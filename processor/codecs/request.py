@@ -1,4 +1,4 @@
-"""Identity requests: from top-level fields to a call, or to its error (interfaces §3, §4)."""
+"""Identity requests: from top-level fields to a call, or to its error (semantics §4)."""
 
 from typing import Final
 

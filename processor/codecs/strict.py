@@ -1,9 +1,9 @@
-"""Strict validation: batches as mParticle's published JSON Schema wants them (semantics §6, A-27).
+"""Strict validation: batches as mParticle's published JSON Schema wants them (semantics §6).
 
 Beyond the lenient rules: no unknown field in the objects that are closed there, the fields that
 each type of event requires, the type of every known field, UUIDs and addresses that are some. What
 that schema takes is taken; where it is silent, so are we. An outgoing batch is taken as well if the
-batch it comes of was: outputs can be fed back in (interfaces §1).
+batch it comes of was: outputs can be fed back in (docs/messages.md "Strict validation").
 """
 
 import re

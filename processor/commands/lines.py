@@ -1,4 +1,4 @@
-"""Lines of ``idstream resolve``: a record each, its value exactly as written (interfaces §8).
+"""Lines of ``idstream resolve``: a record each, its value exactly as written.
 
 A value may be anything, as on a topic: not JSON at all, or JSON that is refused. So a line is cut
 into its members before anything is decoded, and only the members around the value are.

@@ -1,7 +1,7 @@
 """``idstream resolve``: records on standard input, outcomes on standard output, and no server.
 
 The pipeline is the one that ``run`` has; the index is in memory and the "topics" are called
-``batches`` and ``requests`` (interfaces §8). Each line is answered before the next is read.
+``batches`` and ``requests``. Each line is answered before the next is read.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Snapshots of profiles: one object of interfaces §6 a line, in and out of ``idstream resolve``."""
+"""Snapshots of profiles: one per line as on their topic, in and out of ``idstream resolve``."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What happened to the graph: one value a change or violation (interfaces §5). It is journalled."""
+"""What happened to the graph: one value per change or violation. It is journalled."""
 
 from msgspec import Struct
 

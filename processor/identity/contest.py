@@ -1,7 +1,7 @@
 """Which profiles a request could tie with each other, so that their activity must be exact.
 
-A known user's last activity is written seldom (architecture §2 "Known users write nothing"). Where
-it decides a tie (semantics §2.4 L4) that would not do: such profiles carry ``contested``, set by
+A known user's last activity is written seldom (docs/architecture.md "Known users write nothing").
+Where it decides a tie (semantics §2.4) that would not do: such profiles carry ``contested``, set by
 the record that makes them so, and their activity is written on every match.
 """
 

@@ -13,7 +13,7 @@ from processor.identity.model import Identifier
 
 
 class Skip(Struct, frozen=True, array_like=True, gc=False):
-    """An identifier of the request that was not added, and why (interfaces §4)."""
+    """An identifier of the request that was not added, and why."""
 
     identity_type: str
     reason: str
@@ -42,7 +42,7 @@ class Matched(Struct, frozen=True, tag="matched", gc=False):
     source_mpid: int | None = None
     is_known: bool = False
     is_logged_in: bool = False
-    """The profile is known and a login ID of the request is on it, after the update (§4.2)."""
+    """The profile is known and a login ID of the request is on it, after the update."""
     change_results: tuple[ChangeResult, ...] | None = None
     """Only for modify."""
 

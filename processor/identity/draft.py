@@ -65,7 +65,7 @@ class Draft:
             self.gained.append(identifier)
 
     def refresh(self, identity: Identity) -> None:
-        """Make *identity* the current value of its type (U1); a current one is renewed seldom."""
+        """Make *identity* the current value of its type; a current one is renewed seldom."""
         time_ms = self.question.request.time_ms
         latest_first = reversed(self.values(identity.identity_type))
         current = max(latest_first, key=lambda i: i.updated_ms)

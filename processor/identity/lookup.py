@@ -37,7 +37,7 @@ class Found(Struct, frozen=True, gc=False):
 
     profile: Profile
     matched_on: str | None = None
-    """The first type of the priority with a hit: it decides what may be replaced (§2.6)."""
+    """The first type of the priority with a hit: it decides what may be replaced."""
     candidates: int = 0
     """How many profiles that type found."""
 
@@ -79,7 +79,7 @@ def anonymous(question: Question) -> Found | None:
 
 
 def current_anonymous(question: Question) -> Found | None:
-    """Return the caller's current user, if that is an anonymous profile (semantics §2.5 C1)."""
+    """Return the caller's current user, if that is an anonymous profile (semantics §2.5)."""
     previous = question.request.previous_mpid
     profile = None if previous is None else question.view.profile(previous)
     if profile is None or is_known(profile, question.policy):
@@ -97,10 +97,10 @@ def is_known(profile: Profile, policy: IdentityPolicy) -> bool:
 
 
 def look_up(question: Question, types: Iterable[str], admits: Admits) -> Found | None:
-    """Walk *types*, strongest first, until one profile is left (semantics §2.4 L1 to L4).
+    """Walk *types*, strongest first, until one profile is left (semantics §2.4).
 
     The first type with a hit makes the candidates; each later type that the request has narrows
-    them, unless it would exclude all (L3). Protection is applied before anybody is counted.
+    them, unless it would exclude all. Protection is applied before anybody is counted.
     """
     wanted = question.wanted
     candidates: dict[int, Profile] = {}
@@ -126,7 +126,7 @@ def _hits(asked: list[Identifier], question: Question, admits: Admits) -> dict[i
     """Return the admitted holders of the *asked* identifiers; of too many, the recent ones.
 
     The bound counts whom protection lets out, so that many known users of a device cannot hide
-    its anonymous profile (semantics §12.2 item 10).
+    its anonymous profile (semantics §12.2).
     """
     view, most = question.view, question.policy.max_holders
     hits = {}
@@ -142,7 +142,7 @@ def _hits(asked: list[Identifier], question: Question, admits: Admits) -> dict[i
 
 
 def last_activity(profile: Profile) -> tuple[int, int, int]:
-    """Order profiles: last activity, then the newest, then the lowest MPID is the highest (L4)."""
+    """Order profiles: last activity, then the newest, then the lowest MPID is the highest."""
     return profile.last_seen_ms, profile.created_ms, -profile.mpid
 
 
@@ -157,7 +157,7 @@ def _oldest(profile: Profile) -> tuple[int, int]:
 TIE_BREAKS: Final = MappingProxyType(
     {"last_activity": last_activity, "newest": _newest, "oldest": _oldest}
 )
-"""The switch ``tie_break``: which of several candidates has the highest key (A-1)."""
+"""The switch ``tie_break``: which of several candidates has the highest key."""
 
 
 def _chosen(candidates: dict[int, Profile], question: Question) -> Profile:
@@ -225,7 +225,7 @@ def rule_broken(question: Question, message: str) -> Refused:
 
 
 def login_missing(question: Question) -> Refused:
-    """Return the answer to a login without any login ID (semantics §3.3, A-13)."""
+    """Return the answer to a login without any login ID (semantics §3.3)."""
     policy = question.policy
     names = ", ".join(t for t in policy.priority if t in policy.login_ids)
     return rule_broken(

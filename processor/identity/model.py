@@ -19,7 +19,7 @@ StrategyName = Literal[
 class Identifier(NamedTuple):
     """One thing known of a user, such as ``("email", "ada@example.com")``.
 
-    ``identity_type`` is the canonical (identity API) spelling; values compare exactly (§1.3).
+    ``identity_type`` is the canonical (identity API) spelling; values compare exactly.
     """
 
     identity_type: str
@@ -80,7 +80,7 @@ class IdentityPolicy(Struct, frozen=True):
 
 
 class IdentityChange(NamedTuple):
-    """One entry of a modify request (§4.5): old None adds, new None removes."""
+    """One entry of a modify request (semantics §4.5): old None adds, new None removes."""
 
     identity_type: str
     old_value: str | None
@@ -100,7 +100,7 @@ class IdentityRequest(Struct, frozen=True, gc=False):
     """The target of a modify; the MPID a batch came with."""
     changes: tuple[IdentityChange, ...] = ()
     time_ms: int = 0
-    """The time of the request (semantics §12.2 item 13): created, added, last seen."""
+    """The time of the request (semantics §12.2): created, added, last seen."""
     input: str = "default"
     seed: Seed = ()
     """What a new MPID is derived from: the record's place, time and digest, keyed."""

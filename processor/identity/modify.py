@@ -73,7 +73,7 @@ def _apply(draft: Draft, change: IdentityChange) -> None:
 
 
 def _apply_unique(draft: Draft, kind: str, new: str | None) -> str | None:
-    """Leave exactly the new value, whatever the old one was said to be (§12.2 item 15)."""
+    """Leave exactly the new value, whatever the old one was said to be."""
     held = draft.values(kind)
     if new is None:
         draft.drop(held)

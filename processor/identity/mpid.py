@@ -1,4 +1,4 @@
-"""New MPIDs: derived from the record that makes the profile, not drawn (architecture §2)."""
+"""New MPIDs: derived from the record that makes the profile, not drawn by chance."""
 
 from hashlib import blake2b
 

@@ -1,4 +1,4 @@
-"""The profile document: identity record and data of one profile, with one version (interfaces §6).
+"""The profile document: identity record and data of one profile, with one version.
 
 The identity core reads and replaces its identities, ``processor.profiles`` its workspaces. Values
 are frozen; their dicts are never mutated once they stand in a profile.
@@ -43,7 +43,7 @@ class Device(Struct, frozen=True, array_like=True, gc=False):
 
 
 class WorkspaceData(Struct, frozen=True, array_like=True, gc=False):
-    """What one workspace knows of a profile, even in a shared scope for itself alone (§7.1)."""
+    """What one workspace knows of a profile, even in a shared scope for itself alone."""
 
     attributes: dict[str, Attribute] = {}
     consent_state: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a decision does to identity records: U0 to U5 and C2 (semantics §2.6, §2.5)."""
+"""What a decision does to identity records (semantics §2.5, §2.6)."""
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ def update(
     """Bring a matched profile's record up to date with the request (semantics §2.6).
 
     *matched_on* None stands above every type: an explicit MPID. *barred* types are not added:
-    login IDs to an anonymous profile, where the strategy keeps it anonymous (PI-05).
+    login IDs to an anonymous profile, where the strategy keeps it anonymous.
     """
     fresh = _unchanged(question, profile)
     if fresh is not None:
@@ -38,7 +38,7 @@ def update(
 
 
 def create(question: Question, mpid: int) -> Written:
-    """Return a new profile with every identity that can legally be attached (semantics §2.5 C2)."""
+    """Return a new profile with every identity that can legally be attached (semantics §2.5)."""
     request, space = question.request, question.view.space
     time_ms = request.time_ms
     draft = Draft(question, Profile(space.scope, space.environment, mpid, 0, time_ms, time_ms))
@@ -95,7 +95,7 @@ def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str
         if identifier == draft.question.wanted[kind][-1]:  # of several, the last one is current
             draft.refresh(mine)
     if reason is None and kind not in draft.question.policy.priority:
-        reason = "not_in_priority"  # U0: data of the profile, no lookup
+        reason = "not_in_priority"  # data of the profile, no lookup
     if reason is not None:
         draft.skipped.append(Skip(kind, reason))
 
@@ -116,7 +116,7 @@ def _attach(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[s
 
 
 def _why_not(draft: Draft, identifier: Identifier, rank: int) -> str | None:
-    """Say why a unique value is not attached, unless by a modify (U2 to U4)."""
+    """Say why a unique value is not attached, unless by a modify."""
     kind, policy = identifier.identity_type, draft.question.policy
     is_immutable, has = kind in policy.immutable_ids, draft.values(kind)
     if (policy.unique_conflict == "skip" or is_immutable) and draft.rivals(identifier):
@@ -150,7 +150,7 @@ def has_room(draft: Draft, identifier: Identifier, more: int) -> bool:
 
 
 def make_room(draft: Draft, identifier: Identifier) -> bool:
-    """Keep a shared identifier within its holders limit (semantics §12.2 item 10).
+    """Keep a shared identifier within its holders limit (semantics §12.2).
 
     The least recently active anonymous holders lose it. Where there are too few of them it may
     pass the limit, but not without end: then it is not added.

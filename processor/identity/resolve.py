@@ -77,7 +77,7 @@ def resolve(
 
 
 def _resolve_flat(question: Question, rules: DocumentRules) -> Decision:
-    """Answer a whole request by flat matching, which merges where others choose (§12.1)."""
+    """Answer a whole request by flat matching, which merges where others choose."""
     request = question.request
     if request.action == "modify":
         return flat_modify.modify(question, rules)
@@ -112,7 +112,7 @@ def _resolve_by_strategy(question: Question, strategy: Strategy) -> Decision:
 
 
 def _resolve_supplied(question: Question, strategy: Strategy, mpid: int) -> Decision:
-    """Resolve a batch that names its profile: identities do not re-route it (§6.6, §8)."""
+    """Resolve a batch that names its profile: identities do not re-route it (semantics §6.6)."""
     profile = question.view.profile(mpid)
     if profile is not None:
         return _match(question, strategy, Found(profile))
@@ -144,7 +144,7 @@ def _match(question: Question, strategy: Strategy, found: Found) -> Decision:
 
 
 def _create(question: Question, strategy: Strategy, candidates: int) -> Decision:
-    """Make a new profile, unless nobody could ever find it again (semantics §2.5 C3)."""
+    """Make a new profile, unless nobody could ever find it again (semantics §2.5)."""
     request, policy = question.request, question.policy
     if request.read_only or not request.may_create:
         return NotFound(candidates=candidates, skipped=_never_lookups(question))
@@ -191,7 +191,7 @@ def _put(question: Question, written: Written, before: Profile | None = None) ->
 
 
 def _is_passed_over(question: Question, found: Found) -> bool:
-    """Whether a match gives way to a new profile: a stronger unique ID differs (A-4).
+    """Whether a match gives way to a new profile: a stronger unique ID differs.
 
     Only with ``higher_conflict = "new_profile"``; by default the profile keeps its stronger value.
     """

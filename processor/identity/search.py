@@ -1,4 +1,4 @@
-"""Search: identify that never writes (semantics §4.3, A-8)."""
+"""Search: identify that never writes (semantics §4.3)."""
 
 from processor.identity.decision import Decision, Matched, NotFound, Skip
 from processor.identity.lookup import Question, look_up_returnable, refused_skips, shows

@@ -18,6 +18,6 @@ class Strategy(Struct, frozen=True):
     find: Callable[[Question], Found | Refused | None]
     """Answer identify, login, logout and a batch without MPID; None makes a new profile."""
     keeps_anonymous: bool = False
-    """A login ID is never added to an anonymous profile, not even by an explicit MPID (PI-05)."""
+    """A login ID is never added to an anonymous profile, not even by an explicit MPID."""
     records_source: bool = False
     """A new known profile remembers the anonymous one it arose from (semantics §3.3)."""

@@ -17,7 +17,7 @@ class IdentityKeys(Struct, frozen=True):
     batch: Mapping[str, str]
     """Keys of ``user_identities``: user identities only, device ids have places of their own."""
     ignore_unknown: bool
-    """True only for flat_matching, whose configured names are literal (§12.2 item 14)."""
+    """True only for flat_matching, whose configured names are literal."""
 
 
 class Preset(Struct, frozen=True):
@@ -74,7 +74,7 @@ _DEVICE: Final = (
 )
 
 _BATCH_ONLY: Final = frozenset({"microsoft_advertising_id", "microsoft_publisher_id"})
-"""Device ids without an identity-API key: refused in ``known_identities`` (§1.1)."""
+"""Device ids without an identity-API key: refused in ``known_identities``."""
 
 MP_DEVICEID_TYPE: Final = "device_application_stamp"
 """The type of a batch's top-level ``mp_deviceid``."""
@@ -101,7 +101,7 @@ STANDARD_KEYS: Final = IdentityKeys(
     batch=_USER_NAMES,
     ignore_unknown=False,
 )
-"""The keys of every strategy but flat_matching: any spelling is accepted anywhere (§1.3)."""
+"""The keys of every strategy but flat_matching: any spelling is accepted anywhere."""
 
 
 def canonical_type(name: str) -> str | None:
@@ -165,4 +165,4 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
     }
 )
-"""The default configuration as the newer and as the October 2023 page give it (§3.1, A-15)."""
+"""The default configuration as the newer and as the October 2023 page give it (semantics §3.1)."""

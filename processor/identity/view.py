@@ -1,7 +1,7 @@
 """What a poll batch read of a space, and what it has decided so far.
 
 Later records see the effects of earlier ones; everything the decisions asked for is remembered, so
-that the commit can check it, absence included (architecture §2 "Read, decide, compare-and-set").
+that the commit can check it, absence included (docs/architecture.md "The path of a record").
 The index entries follow from the documents: they are the difference of the identities that a
 profile had and has, so one cannot contradict the other.
 """

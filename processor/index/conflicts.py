@@ -20,7 +20,7 @@ def losers(
     """Return those *holders* that cannot keep *identifier*.
 
     Of a unique one, all but the profile that asserted it last. Of a shared one, the least recently
-    active anonymous profiles beyond ``max_holders`` (semantics §12.2 item 10), and of known ones
+    active anonymous profiles beyond ``max_holders`` (semantics §12.2), and of known ones
     those beyond what the processor would have let grow.
     """
     if identifier.identity_type in policy.unique_ids:

@@ -1,4 +1,4 @@
-"""From the records of the ``profiles`` topic to the state of the index (architecture §2, pure).
+"""From the records of the ``profiles`` topic to the state of the index. Pure.
 
 It is what proves the format: the documents alone are enough, in any order.
 """
@@ -15,7 +15,7 @@ IsLookup = Callable[[str], bool]
 
 
 class Tombstone(Struct, frozen=True):
-    """A profile that was erased: *version* is one above its last document's (interfaces §6)."""
+    """A profile that was erased: *version* is one above its last document's."""
 
     scope: str
     environment: str

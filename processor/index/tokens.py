@@ -10,7 +10,7 @@ _LONGEST_KEY = 64
 
 
 def tokens(key: bytes) -> Callable[[Identifier], bytes]:
-    """Return the function that gives the 16 bytes of an identifier under *key* (interfaces §5)."""
+    """Return the function that gives the 16 bytes of an identifier under *key*."""
     if len(key) > _LONGEST_KEY:
         key = blake2b(key, digest_size=_LONGEST_KEY).digest()
     keyed = blake2b(digest_size=TOKEN_BYTES, key=key, person=b"idstream-token")

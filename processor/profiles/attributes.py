@@ -70,7 +70,7 @@ def is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def wins(owner: Attribute, writer: Attribute) -> bool:
-    """Whether *writer* replaces *owner* by event time (semantics §12.2 item 13).
+    """Whether *writer* replaces *owner* by event time (semantics §12.2).
 
     Source priority decides between tiers, recency within one; of two writes of one time the later
     one to arrive wins.

@@ -21,7 +21,7 @@ class EventBatch(Struct, frozen=True, gc=False):
     """
     has_events: bool
     time_ms: int | None
-    """Smallest events[].data.timestamp_unixtime_ms, else the batch's, else None (§12.2 item 13)."""
+    """Smallest events[].data.timestamp_unixtime_ms, else the batch's, else None."""
     source_request_id: str | None
     user_attributes: dict[str, Any]
     deleted_user_attributes: tuple[str, ...]
@@ -36,7 +36,7 @@ class EventBatch(Struct, frozen=True, gc=False):
 
 
 class IdentityCall(Struct, frozen=True, gc=False):
-    """A decoded identity request (interfaces §3), or one that breaks a rule (``error`` set)."""
+    """A decoded identity request, or one that breaks a rule (``error`` set)."""
 
     request_type: str
     environment: Environment | None

@@ -1,4 +1,4 @@
-"""The written forms of a profile: bytes for the index, JSON for the topic (interfaces §6).
+"""The written forms of a profile: bytes for the index, JSON for the topic.
 
 The form in the index begins with a header of fixed width, so that a script can read version and
 merge pointer without understanding the rest: format (1 byte), version (8 bytes, big endian), merged
@@ -86,7 +86,7 @@ _decode = msgspec.json.Decoder(_Document).decode
 
 
 def profile_key(scope: str, environment: str, mpid: int) -> bytes:
-    """Return the key of a profile on every topic (interfaces §1)."""
+    """Return the key of a profile on every topic (docs/messages.md "Topics")."""
     return f"{scope}/{environment}/{mpid}".encode()
 
 
@@ -108,7 +108,7 @@ def unpack(data: bytes) -> Profile:
 
 
 def to_json(profile: Profile) -> bytes:
-    """Return *profile* as published (interfaces §6); of a merged one only where it went is left."""
+    """Return *profile* as published; of a merged one only where it went is left."""
     merged = profile.merged_into
     document = {
         "format": FORMAT,

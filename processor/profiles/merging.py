@@ -1,4 +1,4 @@
-"""What becomes of the data of profiles that are merged (semantics §12.2 item 8)."""
+"""What becomes of the data of profiles that are merged (semantics §12.2)."""
 
 from collections.abc import Sequence
 

@@ -40,8 +40,8 @@ def apply_batch(
     """Write what *batch* says of its user to the workspace of the input it came through.
 
     Attributes and consent go by order of receipt and carry *received_ms*; devices carry *time_ms*,
-    the time of the request. Under flat matching attributes go by *time_ms* too (§12.2 item 13). The
-    version is the caller's business.
+    the time of the request. Under flat matching attributes go by *time_ms* too. The version
+    is the caller's business.
     """
     workspace = rules.workspace.name
     before = profile.workspaces.get(workspace, _EMPTY)
@@ -76,7 +76,7 @@ def _write_attributes(
     received_ms: int,
     limits: Limits,
 ) -> tuple[dict[str, Attribute], int]:
-    """Delete, then set (§7.5); return also how many values found no place.
+    """Delete, then set; return also how many values found no place.
 
     *stored* itself comes back if nothing changes.
     """

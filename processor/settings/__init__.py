@@ -1,4 +1,4 @@
-"""Settings: one frozen value, read once and checked once (interfaces §2)."""
+"""Settings: one frozen value, read once and checked once (docs/configuration.md)."""
 
 from processor.settings.advice import Advice
 from processor.settings.document import SettingsError

@@ -1,4 +1,4 @@
-"""Variables of the environment over the file: ``IDSTREAM_SECTION__KEY`` (interfaces §2)."""
+"""Variables of the environment over the file: ``IDSTREAM_SECTION__KEY``."""
 
 import json
 import re

@@ -96,7 +96,7 @@ def identifiers(workspace: WorkspaceSettings) -> dict[str, IdentifierSettings]:
 
 
 def flat_keys(policy: IdentityPolicy) -> IdentityKeys:
-    """Return the keys of records: configured names are literal, all others ignored (§12.2)."""
+    """Return the keys of records: configured names are literal, all others ignored."""
     names = MappingProxyType({name: name for name in policy.priority})
     return IdentityKeys(request=names, batch=names, ignore_unknown=True)
 

@@ -60,7 +60,7 @@ def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> Identi
 def _with_preset(
     workspace: WorkspaceSettings, path: str
 ) -> tuple[StrategyName, dict[str, tuple[str, ...]]]:
-    """Return strategy and lists; what ``default`` does not say is taken from its preset (§3.1)."""
+    """Return strategy and lists; what ``default`` does not say is taken from its preset."""
     written = {key: getattr(workspace, key) for key in _LISTS}
     if workspace.preset is not None:
         _check_preset_alone(workspace, written, path)

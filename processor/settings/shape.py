@@ -1,4 +1,4 @@
-"""The shape of ``idstream.toml`` (interfaces §2): one frozen value a section, defaults included."""
+"""The shape of ``idstream.toml``: one frozen value a section, defaults included."""
 
 from typing import Annotated, Final, Literal
 

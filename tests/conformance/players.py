@@ -54,7 +54,7 @@ class Published:
 
 
 def answer_of(topic: str, outputs: Iterable[Output]) -> Answer:
-    """Return what the outputs of one record say (interfaces §1, §4, §5)."""
+    """Return what the outputs of one record say."""
     by_role: dict[str, list[Output]] = {}
     for output in outputs:
         by_role.setdefault(output.role, []).append(output)

@@ -60,7 +60,7 @@ class Story:
         return "\n".join(lines) + "\n"
 
     def given(self) -> list[dict[str, Any]]:
-        """Return the profiles that exist before the first step (interfaces §6), oldest first."""
+        """Return the profiles that exist before the first step, oldest first."""
         return [
             self._profile(label, spec, START_MS + place)
             for place, (label, spec) in enumerate(self.case.given.items())

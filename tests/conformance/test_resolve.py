@@ -23,7 +23,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def answer(topic: str, line: str) -> Answer:
-    """Read one output line as an answer (interfaces §8)."""
+    """Read one output line as an answer."""
     found = json.loads(line)
     return Answer(
         topic=topic,

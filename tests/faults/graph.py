@@ -9,7 +9,7 @@ from tests.faults.oracle import few
 
 
 def limits_hold(live: Mapping[str, Profile], policy: IdentityPolicy) -> list[str]:
-    """No profile has more than its limits, and no shared identifier more holders (§12.2, §13).
+    """No profile has more than its limits, and no shared identifier more holders.
 
     Limits with a window count by the time of a request, so they cannot be told from the end.
     """

@@ -71,7 +71,7 @@ def merge(question: Question, match: Match, rules: DocumentRules) -> Decision:
 
 
 def _stay_apart(question: Question, match: Match, rules: DocumentRules, reason: str) -> Decision:
-    """Resolve to the owner of the strongest identifier, and map nothing (§12.1, step 4).
+    """Resolve to the owner of the strongest identifier, and map nothing (semantics §12.1).
 
     A refused merge is one violation ``merge_limit``, of the strongest identifier of another
     profile; every identifier that ``bound`` keeps out is one.

@@ -72,7 +72,7 @@ def gather(question: Question, supplied: Profile | None) -> Evidence:
 
 
 def shorten(view: View, mpid: int) -> None:
-    """Let the pointers between *mpid* and its survivor lead straight there (§12.2 item 8)."""
+    """Let the pointers between *mpid* and its survivor lead straight there (semantics §12.2)."""
     survivor, step = view.profile(mpid), view.exact(mpid)
     while survivor is not None and step is not None and step.merged_into is not None:
         after = view.exact(step.merged_into)

@@ -1,4 +1,4 @@
-"""Merges by pointer: which profile survives, and what becomes of the others (§12.2 item 8)."""
+"""Merges by pointer: which profile survives, and what becomes of the others (semantics §12.2)."""
 
 from collections.abc import Callable, Collection, Sequence
 

@@ -1,4 +1,4 @@
-"""Modify under flat matching: an identifier moves to the profile, within its limits (§12.2).
+"""Modify under flat matching: an identifier moves to the profile, within its limits.
 
 A type may hold several values, so only the ``old_value`` of a change is taken away; a ``new_value``
 comes from whoever owned it. What a limit forbids is left out and told, like any other excess.

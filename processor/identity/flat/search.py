@@ -1,4 +1,4 @@
-"""Search under flat matching: who owns the strongest identifier (semantics §12.2 item 11)."""
+"""Search under flat matching: who owns the strongest identifier (semantics §12.2)."""
 
 from processor.identity.decision import Decision, Matched, NotFound
 from processor.identity.flat.evidence import gather

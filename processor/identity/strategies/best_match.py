@@ -9,7 +9,7 @@
 | 5 | second person, new device  | identify android 8765          | P2                            |
 | 6 | gives email there          | identify android 8765, email G | P1 gains android, P2 keeps it |
 
-Login and logout do not exist, unless ``best_match_login = "as_identify"`` (A-12).
+Login and logout do not exist, unless ``best_match_login = "as_identify"``.
 """
 
 from processor.identity.decision import Refused

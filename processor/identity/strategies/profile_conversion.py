@@ -11,7 +11,7 @@
 | 7 | installs Roku app | identify roku 8765                     | P4                          |
 | 8 | logs in there     | login customerid C, email F, roku 8765 | P1 gains roku, P4 stays     |
 
-Where nothing matches, the caller's current user is converted if it is anonymous (§2.5 C1).
+Where nothing matches, the caller's current user is converted if it is anonymous.
 """
 
 from processor.identity.lookup import Found, Question, anyone, current_anonymous, logged_in

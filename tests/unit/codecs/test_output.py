@@ -1,4 +1,4 @@
-"""What goes out has the shapes of interfaces §1, §4, §5, §7; the examples in schemas/ say which."""
+"""What goes out has the shapes of docs/messages.md; the examples in schemas/ say which."""
 
 import json
 from pathlib import Path

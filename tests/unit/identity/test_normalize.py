@@ -1,4 +1,4 @@
-"""Blocked values and normal forms (semantics §12.2 items 5 and 9)."""
+"""Blocked values and normal forms (semantics §12.2)."""
 
 import time
 

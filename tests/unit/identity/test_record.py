@@ -1,4 +1,4 @@
-"""What a match or a new profile does to identity records (semantics §2.6, §12.2 item 10)."""
+"""What a match or a new profile does to identity records (semantics §2.6, §12.2)."""
 
 import pytest
 

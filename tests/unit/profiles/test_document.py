@@ -1,4 +1,4 @@
-"""The two written forms of a profile (interfaces §6)."""
+"""The two written forms of a profile."""
 
 import json
 from pathlib import Path
