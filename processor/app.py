@@ -19,7 +19,7 @@ from processor.kafka import topics
 from processor.kafka.admin import Unreachable
 from processor.kafka.cluster import wait_for_cluster_id
 from processor.kafka.open import Options, open_loop
-from processor.kafka.step import TransactionKind
+from processor.kafka.step import Source, TransactionKind
 from processor.logs import Log, open_log
 from processor.metrics import Metrics
 from processor.pipeline import Parts, Pipeline
@@ -92,7 +92,7 @@ class Watch:
         """Note a partition's lag."""
         self._metrics.lag(topic, partition, n)
 
-    def error(self, source: str, kind: str) -> None:
+    def error(self, source: Source, kind: str) -> None:
         """Count an error that the loop goes on after."""
         self._metrics.error(source, kind)
         if source == "index":

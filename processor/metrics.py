@@ -90,7 +90,7 @@ class Metrics:
             registry=registry,
         )
         self._errors = counter(
-            "errors_total", "Errors of Kafka and Redis that the loop met", "source", "kind"
+            "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
         )
 
     def count(self, tally: Tally) -> None:
@@ -138,5 +138,5 @@ class Metrics:
         self._partitions.labels("waiting").set(waiting)
 
     def error(self, source: str, kind: str) -> None:
-        """Count an error that the loop met: of the consumer, the producer or the index."""
+        """Count an error that the loop met; *source* says whose it is (``kafka.step.Source``)."""
         self._errors.labels(source, kind).inc()

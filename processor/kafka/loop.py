@@ -24,6 +24,7 @@ from processor.kafka.publishing import Undone
 from processor.kafka.rebalance import Key, Partitions
 from processor.kafka.records import check, record, split
 from processor.kafka.starting import Starting
+from processor.kafka.step import Source
 from processor.outcome import Record
 from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 
@@ -165,7 +166,7 @@ class Loop:
 
     # ---- the one way back -------------------------------------------------------------------
 
-    def _rewind(self, source: str, kind: str) -> None:
+    def _rewind(self, source: Source, kind: str) -> None:
         """Undo the open transaction; every own partition starts again from what is committed."""
         log.warning("rewound", source=source, kind=kind)
         self._observer.error(source, kind)

@@ -7,6 +7,8 @@ from processor.outcome import Output, Record
 from processor.space import Assigned
 
 TransactionKind = Literal["committed", "aborted"]
+Source = Literal["kafka", "consumer", "producer", "index", "registry"]
+"""Whose an error is; ``kafka``: the cluster's, as its clients see it."""
 
 
 class Step(Protocol):
@@ -81,8 +83,8 @@ class Observer(Protocol):
         """Hear that *n* records of an own partition wait to be taken; told about once a second."""
         ...
 
-    def error(self, source: str, kind: str) -> None:
-        """Hear that *source* (kafka, consumer, producer, index) failed, and the loop goes on."""
+    def error(self, source: Source, kind: str) -> None:
+        """Hear that *source* failed, and the loop goes on."""
         ...
 
     def partitions(self, started: int, waiting: int) -> None:

@@ -2,10 +2,13 @@
 
 import json
 import re
+from typing import get_args
 
 import pytest
 import yaml
 
+from processor.identity.decision import KINDS
+from processor.kafka.step import Source
 from processor.metrics import Metrics
 from tests.docs.pages import rows, text
 
@@ -39,6 +42,20 @@ def test_the_documented_labels_are_the_metrics_labels():
             if getattr(metric, "_name", None) == name.strip("`").removesuffix("_total")
         )
         assert [label for label in labels.split(", ") if label] == list(attribute._labelnames)
+
+
+def meaning(metric: str) -> set[str]:
+    """Return the words of a metric's meaning."""
+    (row,) = [row for row in rows("docs/operations.md") if row[0] == f"`{metric}`"]
+    return set(re.findall(r"\w+", row[3]))
+
+
+def test_every_kind_of_decision_is_documented():
+    assert set(KINDS.values()) <= meaning("idstream_decisions_total")
+
+
+def test_every_source_of_errors_is_documented():
+    assert set(get_args(Source)) <= meaning("idstream_errors_total")
 
 
 def expressions() -> list[str]:
