@@ -29,6 +29,11 @@ from processor.space import Index
 TOPICS_AGAIN_S: Final = 0.5
 REGISTRY_AGAIN_S: Final = 0.5
 """How long a registry that is away is left alone."""
+BOUND_BY: Final = {
+    "profiles": "limits.max_profile_bytes",
+    "enriched": "limits.max_record_bytes or limits.max_profile_bytes",
+}
+"""By role, the limits that decide how large records of a topic may get."""
 
 
 class How(Struct, frozen=True):
@@ -177,10 +182,16 @@ def compare_topics(settings: Settings, log: Log, stop: Event, watch: Watch) -> N
     for report in reports:
         for problem in report.problems:
             log.warning("topic_problem", topic=report.name, role=report.role, problem=problem)
-        if report.is_too_small and report.role in ("profiles", "enriched"):
+    refuse_small(reports)
+
+
+def refuse_small(reports: Sequence[topics.TopicReport]) -> None:
+    """Raise SettingsError where a topic would refuse what the limits let grow."""
+    for report in reports:
+        if report.is_too_small and report.role in BOUND_BY:
             raise SettingsError(
                 f"topic {report.name} takes smaller records than [limits] allows:"
-                f" {report.problems[0]}; raise it, or lower limits.max_profile_bytes"
+                f" {report.problems[0]}; raise it, or lower {BOUND_BY[report.role]}"
             )
 
 
