@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, greppable event names, at most one event a poll batch.
+"""The log: one JSON object per line, greppable event names, nothing per batch.
 
 An event never holds an identifier's or an attribute's value, nor a library's message that may quote
 one (docs/operations.md).

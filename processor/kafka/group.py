@@ -26,7 +26,7 @@ class Unsettled(Exception):
 
 
 class Group:
-    """The group of *kafka*'s settings. Joins nothing: it reads, and commits for nobody."""
+    """The group of *kafka*'s settings. Joins nothing; commits only while it has no members."""
 
     def __init__(self, kafka: KafkaSettings, tell: Callable[[str], object]) -> None:
         self._kafka = kafka
