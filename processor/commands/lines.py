@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from processor.codecs.fault import fault_of
 from processor.commands.failure import Failure
 from processor.outcome import Record
 
@@ -50,8 +51,7 @@ def _record(text: bytes, offset: int) -> Record:
         around = b",".join(b'"%s":%s' % (name.encode(), raw) for name, raw in members.items())
         line = _decoder.decode(b"{%s}" % around)
     except (ValueError, RecursionError) as error:
-        # A value of the line may stand in the message of an enum only, which is the topic.
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else _NOT_AN_OBJECT
+        reason = _wrong(error) if isinstance(error, msgspec.ValidationError) else _NOT_AN_OBJECT
         raise Failure(f"line {offset + 1} of the input: {reason}") from None
     headers = {name: _text(given) for name, given in (line.headers or {}).items()}
     if line.input is not None:
@@ -65,6 +65,12 @@ def _record(text: bytes, offset: int) -> Record:
         value=value,
         headers=tuple((name, given.encode()) for name, given in headers.items()),
     )
+
+
+def _wrong(error: msgspec.ValidationError) -> str:
+    """Return which member is wrong and how, without its value."""
+    wrong = fault_of(error, "").detail.removeprefix(".")
+    return "topic: write batches or requests" if wrong.startswith("topic:") else wrong
 
 
 def split_members(text: bytes) -> dict[str, bytes]:

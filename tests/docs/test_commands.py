@@ -1,11 +1,16 @@
-"""Every command and option is documented, and no other."""
+"""Every command and option is documented, and no other; so are the lines that commands read."""
 
+import io
+import json
 import re
 
 import pytest
 
 from processor.cli import idstream
-from tests.docs.pages import rows, text
+from processor.commands.lines import Line
+from processor.commands.resolve import resolve
+from processor.settings import load_offline
+from tests.docs.pages import ROOT, rows, text
 
 PAGE = text("docs/operations.md")
 
@@ -29,3 +34,14 @@ def test_every_option_of_a_command_is_documented(name):
 
 def test_every_command_says_what_it_does():
     assert all(command.help for command in idstream.commands.values())
+
+
+def test_the_line_shown_has_every_member_and_is_answered_by_one_like_that_shown():
+    section = PAGE.partition("### Lines of resolve\n")[2].partition("\n#")[0]
+    given, answered = section.partition("```json\n")[2].partition("```")[0].splitlines()
+    assert json.loads(given).keys() == {*Line.__struct_fields__, "value"}
+    sink = io.BytesIO()
+    resolve(load_offline(ROOT / "deploy/compose/idstream.toml", {}), [given.encode()], sink)
+    shown, found = json.loads(answered), json.loads(sink.getvalue())
+    assert found.keys() == shown.keys()
+    assert found["outcome"] == shown["outcome"]
