@@ -117,7 +117,7 @@ class Watch:
 def serve(
     settings: Settings, environ: Mapping[str, str], stop: Event, log_to: TextIO, how: How
 ) -> None:
-    """Run the main job until *stop* is set; whatever ends it otherwise is raised."""
+    """Run the processor until *stop* is set; whatever ends it otherwise is raised."""
     log = open_log(log_to, settings.observability.log_level)
     points = CrashPoints(environ)
     metrics, health = Metrics(), Health()

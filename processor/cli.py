@@ -50,11 +50,11 @@ def idstream() -> None:
 @click.option(
     "--accept-offsets",
     is_flag=True,
-    help="Start from committed offsets that are not idstream's; records before them are lost.",
+    help="Start from the group's offsets as they are; records before them are never processed.",
 )
 @click.pass_obj
 def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets: bool) -> None:
-    """Run the main job until SIGTERM."""
+    """Run the processor until SIGTERM or Ctrl-C."""
     if embedded:
         from processor.commands.run_embedded import run_embedded  # noqa: PLC0415
 
@@ -65,7 +65,7 @@ def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets
         command(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
 
 
-@idstream.command()
+@idstream.command(short_help="Play the documented journeys.")
 @click.pass_obj
 def demo(environ: Environ) -> None:
     """Play the documented journeys through an embedded broker, step by step."""
@@ -77,7 +77,11 @@ def demo(environ: Environ) -> None:
 @idstream.command()
 @_config
 @click.option("--create", is_flag=True, help="Create missing topics with the right settings.")
-@click.option("--crash-points", is_flag=True, help="List the crash points of test builds.")
+@click.option(
+    "--crash-points",
+    is_flag=True,
+    help="List the points where IDSTREAM_CRASH_AT can kill a process.",
+)
 @click.pass_obj
 def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -> None:
     """Check the configuration and everything it points to."""
@@ -91,13 +95,13 @@ def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -
         command.check(config, environ)
 
 
-@idstream.command()
+@idstream.command(short_help="Resolve records from standard input.")
 @_config
 @click.option(
     "--profiles",
     type=click.Path(path_type=Path),
     metavar="SNAPSHOT",
-    help="Start from these profiles, one JSON object a line.",
+    help="Start from these profiles, one JSON object per line.",
 )
 @click.option(
     "--dump",
@@ -107,7 +111,11 @@ def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -
 )
 @click.pass_obj
 def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | None) -> None:
-    """Read records from standard input, write their outcomes to standard output."""
+    """Read records from standard input, write their outcomes to standard output.
+
+    A line is {"topic": "batches" or "requests", "timestamp_ms": 0, "value": {...}};
+    docs/operations.md tells its other members, and what is written.
+    """
     from processor.commands.resolve import resolve as command  # noqa: PLC0415
     from processor.settings import load_offline  # noqa: PLC0415
 
@@ -115,13 +123,13 @@ def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | 
     command(settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump)
 
 
-@idstream.command()
+@idstream.command(short_help="Tell what becomes of one record, and why.")
 @_config
 @click.option(
     "--profiles",
     type=click.Path(path_type=Path),
     metavar="SNAPSHOT",
-    help="Over these profiles, one JSON object a line.",
+    help="Over these profiles, one JSON object per line.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Explain as one JSON object.")
 @click.argument("record", type=click.File("rb"), default="-")
@@ -137,7 +145,7 @@ def explain(
     tell(load_offline(config, environ), record, sys.stdout.buffer, profiles)
 
 
-@idstream.command()
+@idstream.command(short_help="Show a profile.")
 @_config
 @click.option(
     "--environment",

@@ -1,1 +1,1 @@
-"""What the commands do, one module each; ``cli`` parses arguments, ``app`` runs the main job."""
+"""What the commands do, one module each; ``cli`` parses arguments, ``app`` runs the processor."""

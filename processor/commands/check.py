@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 
 def list_crash_points() -> None:
-    """Print the names of the crash points of test builds, one a line."""
+    """Print the names of the crash points, one per line."""
     for point in POINTS:
         click.echo(point)
 

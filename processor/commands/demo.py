@@ -45,7 +45,7 @@ def demo(environ: Mapping[str, str]) -> None:
         settings, observability=replace(settings.observability, port=0, log_level="warning")
     )
     click.echo(
-        "Everything runs in this process, at_least_once, and nothing of it is kept.", err=True
+        "Broker and processor run in this process, Valkey beside it; nothing is kept.", err=True
     )
     with embedding(settings) as running, _processor(running, environ) as processor:
         client = Conversation(running.kafka)
@@ -61,7 +61,7 @@ def demo(environ: Mapping[str, str]) -> None:
 
 
 class Processor(Thread):
-    """The main job in a thread of its own, as ``run`` has it in a process."""
+    """The processor in a thread of its own, as ``run`` has it in a process."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         super().__init__(name="idstream-loop")

@@ -1,4 +1,4 @@
-"""``idstream run``: the main job until SIGTERM."""
+"""``idstream run``: the processor, until SIGTERM or Ctrl-C."""
 
 import signal
 import sys
@@ -11,7 +11,7 @@ from processor.settings import load
 
 
 def run(config: Path, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
-    """Run the main job that *config* describes."""
+    """Run the processor that *config* describes."""
     settings = load(config, environ)
     how = app.How(accept_offsets=accept_offsets)
     app.serve(settings, environ, stopped_by_signals(), sys.stdout, how)

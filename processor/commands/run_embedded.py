@@ -1,4 +1,4 @@
-"""``idstream run --embedded``: the main job with all that it needs brought along."""
+"""``idstream run --embedded``: the processor with all that it needs brought along."""
 
 import sys
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Kafka at {servers}, topics {topics}.
 
 
 def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
-    """Run the main job on a broker and an index of its own."""
+    """Run the processor on a broker and an index of its own."""
     stop = stopped_by_signals()
     with embedding(embedded_settings(config, environ)) as settings:
         topics = settings.kafka.topics

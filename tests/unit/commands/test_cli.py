@@ -58,6 +58,13 @@ def test_every_command_and_option_says_what_it_is_for(name):
     assert shown.exit_code == 0
 
 
+def test_the_list_of_commands_cuts_no_sentence():
+    shown = CliRunner().invoke(cli.idstream, ["--help"], obj={}, terminal_width=80)
+    listed = shown.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
 def test_help_and_version_end_well():
     assert idstream("--help").returncode == 0
     assert processor.__version__ in idstream("--version").stdout
