@@ -60,7 +60,7 @@ def _find(settings: Settings, wanted: Wanted) -> list[Profile]:
     finally:
         index.close()
     if not found:
-        raise Failure(f"no profile of {space.name} has this key")
+        raise Failure(f"no profile of {space.name} has this key (another --environment?)")
     return found
 
 

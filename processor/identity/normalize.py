@@ -93,7 +93,7 @@ def _compile(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401 - re2 ships no t
         except re2.error:
             raise ValueError(
                 f"pattern {number} is not a regular expression that RE2 understands"
-                " (it has no look-around, no back-references and bounded repetition)"
+                " (look-around, back-references and long repetitions are not supported)"
             ) from None
     try:
         return re2.compile("|".join(f"(?:{p})" for p in patterns), options)

@@ -21,6 +21,15 @@ T = TypeVar("T")
 
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_WANTED: Final = re.compile(r"Expected `(?P<kinds>[^`]*)`(?: (?P<bound>[<>]=) (?P<n>-?\d+))?")
+_KINDS: Final = {
+    "int": "an integer",
+    "str": "a string",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
 
 
 class SettingsError(Exception):
@@ -80,7 +89,7 @@ def convert_value(value: object, kind: Any) -> Any:  # noqa: ANN401 - any type o
 def _secret(kind: type, value: object) -> object:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise TypeError("expected str")
+    raise TypeError("Expected `str`")
 
 
 def convert(table: object, kind: type[T], path: str) -> T:
@@ -90,23 +99,66 @@ def convert(table: object, kind: type[T], path: str) -> T:
     try:
         found: T = convert_value(table, kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error), path, kind)) from None
+        raise SettingsError(_explain(str(error), path, table, kind)) from None
     return found
 
 
-def _explain(message: str, path: str, kind: type) -> str:
+def _explain(message: str, path: str, table: Document, kind: type) -> str:
     unknown = _UNKNOWN.search(message)
     if unknown:
-        owner = next((k for k in _tables_of(kind) if k[0] == unknown["path"]), ("", kind))[1]
+        below, owner = _place(unknown["path"] or "", table, kind)
         return (
-            f"{_join(path, unknown['path'], unknown['key'])}: unknown key; remove it or correct"
+            f"{_join(path, below, unknown['key'])}: unknown key; remove it or correct"
             f" its spelling{hint(unknown['key'], keys_of(owner))}"
         )
     found = _AT.match(message)
     assert found is not None
-    problem = found["problem"].replace("`", "")
-    choices = _choices(dict(_tables_of(kind)).get(found["path"] or ""))
-    return f"{_join(path, found['path'])}: {problem[:1].lower()}{problem[1:]}{choices}"
+    below, wanted = _place(found["path"] or "", table, kind)
+    return f"{_join(path, below)}: {_problem(found['problem'])}{_choices(wanted)}"
+
+
+def _place(path: str, table: Document, kind: object) -> tuple[str, object]:
+    """Return the *path* of a key in *table*, a *kind*, and that key's type.
+
+    The library hides the keys of free tables: the one whose value is refused is looked for.
+    """
+    name, hidden, rest = path.partition("[...]")
+    names = re.sub(r"\[\d+\]", "", name).split(".")
+    value: Any = table
+    for step in filter(None, names):
+        kind, value = _member(kind, step), value[step]
+    if not hidden or get_origin(kind) is not dict:
+        return path.replace("[...]", ""), kind
+    inner = get_args(kind)[1]
+    key = next(key for key, one in value.items() if not _fits(one, inner))
+    below, found = _place(rest.removeprefix("."), value[key], inner)
+    return _join(name, key, below), found
+
+
+def _fits(value: object, kind: object) -> bool:
+    try:
+        convert_value(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _member(kind: object, key: str) -> object:
+    """Return the type of *key* in the table that *kind* describes."""
+    for one in (kind, *get_args(kind)):
+        if isinstance(one, type) and issubclass(one, Struct):
+            return next(f.type for f in msgspec.structs.fields(one) if f.name == key)
+    return None
+
+
+def _problem(message: str) -> str:
+    """Return what the library says of a value, in words of the file's format."""
+    wanted = _WANTED.match(message)
+    if wanted is None:
+        return message[:1].lower() + message[1:].replace("`", "")
+    kinds = " or ".join(_KINDS[k] for k in wanted["kinds"].split(" | ") if k in _KINDS)
+    bound = {"<=": "less", ">=": "more"}.get(wanted["bound"] or "")
+    return f"must be {kinds}" + (f" of {wanted['n']} or {bound}" if bound else "")
 
 
 def _choices(kind: object) -> str:
@@ -115,12 +167,8 @@ def _choices(kind: object) -> str:
     return next((text for one in get_args(kind) if (text := _choices(one))), "")
 
 
-def _join(*parts: str | None) -> str:
-    return ".".join(p.replace("[...]", "") for p in parts if p)
-
-
-def _tables_of(kind: type) -> list[tuple[str, object]]:
-    return [(f.name, f.type) for f in msgspec.structs.fields(kind)]
+def _join(*parts: str) -> str:
+    return ".".join(p for p in parts if p).replace(".[", "[")
 
 
 def keys_of(kind: object) -> tuple[str, ...]:
@@ -133,5 +181,10 @@ def keys_of(kind: object) -> tuple[str, ...]:
 
 def hint(key: str, known: Iterable[str]) -> str:
     """Return `` (did you mean X?)`` where *key* is nearly one of *known*, else nothing."""
-    close = difflib.get_close_matches(key, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = closest(key, known)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def closest(key: str, known: Iterable[str]) -> str:
+    """Return the one of *known* that *key* nearly is, '' if there is none."""
+    return next(iter(difflib.get_close_matches(key, list(known), n=1)), "")

@@ -9,7 +9,7 @@ from typing import Final, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from processor.settings.document import Document, SettingsError, convert_value, hint, keys_of
+from processor.settings.document import Document, SettingsError, closest, convert_value, keys_of
 
 _PREFIX: Final = "IDSTREAM_"
 _DOTTED: Final = (["KAFKA", "CLIENT"], ["KAFKA", "CLIENT_FILES"])
@@ -30,30 +30,42 @@ def override(
 
 
 def _set(document: Document, name: str, text: str, sections: Mapping[str, object]) -> None:
-    *tables, last = name.removeprefix(_PREFIX).split("__")
+    *tables, _ = _steps(name)
     table: Document = document
     kind: object = sections
-    for position, step in enumerate(tables):
-        key, kind = _step(name, step, table, kind, dotted=False)
+    for position in range(len(tables)):
+        key, kind = _step(name, position, table, kind, dotted=False)
         inner: object = table.setdefault(key, {})
         if not isinstance(inner, dict):
             path = ".".join(tables[: position + 1]).lower()
             raise SettingsError(f"{name}: {path} is no table")
         table = inner
-    key, kind = _step(name, last, table, kind, dotted=tables in _DOTTED)
+    key, kind = _step(name, len(tables), table, kind, dotted=tables in _DOTTED)
     table[key] = _value(name, text, kind)
 
 
+def _steps(name: str) -> list[str]:
+    return name.removeprefix(_PREFIX).split("__")
+
+
 def _step(
-    name: str, step: str, table: Document, kind: object, *, dotted: bool
+    name: str, position: int, table: Document, kind: object, *, dotted: bool
 ) -> tuple[str, object]:
-    """Return the key that *step* stands for in *table*, a *kind*, and that key's type."""
+    """Return the key of *table*, a *kind*, that a step of *name* stands for, and its type."""
+    step = _steps(name)[position]
     known = list(kind) if isinstance(kind, Mapping) else keys_of(kind)
     key = step.lower().replace("_", ".") if dotted else _spelling(step, [*table, *known])
     found = _member(kind, key)
     if found is None or not key:
-        raise SettingsError(f"{name}: there is no setting of this name{hint(key, known)}")
+        meant = _meant(name, position, closest(key, known))
+        raise SettingsError(f"{name}: there is no setting of this name{meant}")
     return key, found
+
+
+def _meant(name: str, position: int, key: str) -> str:
+    steps = _steps(name)
+    steps[position] = key.upper()
+    return f" (did you mean {_PREFIX}{'__'.join(steps)}?)" if key else ""
 
 
 def _spelling(step: str, known: Iterable[str]) -> str:

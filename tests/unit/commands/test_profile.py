@@ -105,7 +105,10 @@ def test_a_merged_profile_is_shown_with_its_survivor(config, capsys):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (("retail", "production", "9"), "no profile of retail/production has this key"),
+        (
+            ("retail", "production", "9"),
+            r"no profile of retail/production has this key \(another --environment\?\)",
+        ),
         (("retail", "development", "7"), "no profile of retail/development"),
         (("retail", "production", "email=bob@example.com"), "no profile"),
         (("toys", "production", "7"), "no workspace toys; the configuration has retail, shop"),

@@ -135,8 +135,13 @@ def test_variables_that_are_no_settings_are_left_alone():
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("IDSTREAM_KAFKA__GROUPID", "x", "did you mean group_id?"),
-        ("IDSTREAM_KAFKAA__GROUP_ID", "x", "did you mean kafka?"),
+        ("IDSTREAM_KAFKA__GROUPID", "x", "(did you mean IDSTREAM_KAFKA__GROUP_ID?)"),
+        ("IDSTREAM_KAFKAA__GROUP_ID", "x", "(did you mean IDSTREAM_KAFKA__GROUP_ID?)"),
+        (
+            "IDSTREAM_WORKSPACES__RETAIL__PRIORITIES",
+            "x",
+            "(did you mean IDSTREAM_WORKSPACES__RETAIL__PRIORITY?)",
+        ),
         ("IDSTREAM_KAFKA__MAX_BATCH_RECORDS", "many", "is no value of this setting"),
         ("IDSTREAM_REDIS__CLUSTER", "yes", "is no value of this setting"),
         ("IDSTREAM_KAFKA__GROUP_ID__X", "x", "there is no setting of this name"),
