@@ -1,7 +1,7 @@
 """What does Avro cost beside JSON? ``python -m benchmarks.formats``
 
 One process, no servers: batches of users who come back, decoded, decided over an index in memory,
-enriched and encoded, 500 at a time, in both formats. CPU time a batch, the best of several rounds.
+enriched and encoded, 500 at a time, in both formats. CPU time per batch, best of several rounds.
 """
 
 import gc

@@ -346,7 +346,7 @@ def show(results: list[Result], options: argparse.Namespace, server: str) -> Non
         f" after a warm-up of {options.warm_up} s; median of {options.runs}\n"
     )
     print(
-        "| processor | batches/s | worker CPU | µs of it a batch | Redis CPU | broker CPU"
+        "| processor | batches/s | worker CPU | µs of it per batch | Redis CPU | broker CPU"
         " | p50 ms | p99 ms |"
     )
     print("|---|---|---|---|---|---|---|---|")

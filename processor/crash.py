@@ -3,7 +3,7 @@
 A random kill rarely hits the millisecond that matters. ``IDSTREAM_CRASH_AT=POINT[:N]`` kills the
 process at its N-th passage of a point, ``IDSTREAM_STOP_AT=POINT[:N]`` freezes it there,
 ``IDSTREAM_CRASH_ON=TOPIC/PARTITION/OFFSET`` kills it when it is about to decode that record. With
-none set, passing a point is an empty function call a poll batch.
+none set, passing a point is an empty function call per poll batch.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What happens to a record: a poll batch in, one outcome a record and its outputs out.
+"""What happens to a record: a poll batch in, one outcome per record and its outputs out.
 
     take in ▸ read ▸ decide ▸ commit ▸ publish
     intake    index  decide   index    publish

@@ -38,7 +38,7 @@ def show(config: Path, environ: Mapping[str, str], wanted: Wanted) -> None:
 
 
 def show_json(config: Path, environ: Mapping[str, str], wanted: Wanted) -> None:
-    """Print the same as the ``profiles`` topic has it, one object a line."""
+    """Print the same as the ``profiles`` topic has it, one object per line."""
     settings = load(config, environ)
     for profile in _find(settings, wanted):
         sys.stdout.write(to_json(profile).decode() + "\n")

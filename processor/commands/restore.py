@@ -1,7 +1,7 @@
 """``idstream restore``: the index built anew from the ``profiles`` topic, beside what is left.
 
 Everything is written into a new generation that nobody reads. When it is whole, and the group still
-has no members and stands where it stood, one script a space makes it the live one, with rows that
+has no members and stands where it stood, one script per space makes it the live one, with rows that
 begin at the committed offsets. Interrupted at any point, it is simply begun again.
 """
 

@@ -3,7 +3,7 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
---          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one a row;
+--          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one per row;
 --          shape: the first that the space was given; the cursor as it was, but if anew it is gone
 --          or {'lost_space'} or {'other_group'}, and then nothing was written: a claim raises seq, and
 --          would in time pass what was lost

@@ -5,7 +5,7 @@
 --          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
 --          claims {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
 --          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...}}
--- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 a claim}, owed {{digits...} a
+-- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 per claim}, owed {{digits...} per
 --          trim}, newer {digits, document, ...}}
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --

@@ -1,4 +1,4 @@
-"""The index of every space in Redis or Valkey: one script call a method, one slot a space.
+"""The index of every space in Redis or Valkey: one script call per method, one slot per space.
 
 Reads are cut by :class:`Bounds`. What must hold, and what running a script twice does, is said at
 the head of each ``.lua`` file; keys are in ``keys``.

@@ -32,7 +32,7 @@ class ServerReport(Struct, frozen=True):
 
 
 def report(connection: Connection) -> tuple[ServerReport, ...]:
-    """Return one report a primary. May raise IndexUnavailable."""
+    """Return one report per primary. May raise IndexUnavailable."""
     fsync = connection.setting("appendfsync")
     return tuple(
         describe(node, info, fsync, is_cluster_expected=connection.is_cluster)

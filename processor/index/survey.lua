@@ -3,7 +3,7 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, rows {row...}}
 -- Returns  {'ok', seq, shape or '', generation, {{topic id or '', cursor or '', {'<seq>:<chunk>'...}}
---          ...}}, one a row
+--          ...}}, one per row
 --
 -- Twice is harmless: it writes nothing.
 

@@ -1,6 +1,6 @@
 """librdkafka's mock cluster as a broker: real clients over a real socket, and nothing is kept.
 
-It knows no admin requests, keeps a few megabytes a partition, and ends with this object.
+It knows no admin requests, keeps a few megabytes per partition, and ends with this object.
 """
 
 from collections.abc import Sequence

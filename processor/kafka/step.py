@@ -65,7 +65,7 @@ class Step(Protocol):
 
 
 class Observer(Protocol):
-    """Hears how the loop fares: a few calls a poll batch or transaction, none a record."""
+    """Hears how the loop fares: a few calls per poll batch or transaction, none per record."""
 
     def turn(self) -> None:
         """Hear that the loop is alive (also while it waits for something)."""

@@ -1,4 +1,4 @@
-"""The shape of ``idstream.toml``: one frozen value a section, defaults included."""
+"""The shape of ``idstream.toml``: one frozen value per section, defaults included."""
 
 from typing import Annotated, Final, Literal
 
