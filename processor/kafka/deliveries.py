@@ -5,6 +5,7 @@ from time import monotonic
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from processor.apart import apart
 from processor.kafka.clients import Config
 from processor.kafka.errors import TIMED_OUT, commits_again
 from processor.kafka.publishing import Publishing, serve
@@ -42,13 +43,20 @@ class Deliveries:
                 self._publishing.refuse(KafkaError(TIMED_OUT))
         self._publishing.check()
         self._reach("before_kafka_commit")
-        while offsets and (error := self._commit_offsets(list(offsets))):
+        while offsets and (error := self._commit_offsets(list(offsets), deadline)):
             if not commits_again(error) or monotonic() >= deadline:
                 self._publishing.refuse(error)
 
-    def _commit_offsets(self, offsets: list[TopicPartition]) -> KafkaError | None:
+    def _commit_offsets(self, offsets: list[TopicPartition], deadline: float) -> KafkaError | None:
+        """Commit; librdkafka waits for the group's coordinator however long that is away."""
+
+        def commit() -> list[TopicPartition]:
+            return self._consumer.commit(offsets=offsets, asynchronous=False)
+
         try:
-            done = self._consumer.commit(offsets=offsets, asynchronous=False)
+            done = apart(commit, deadline - monotonic(), "commit-offsets")
+        except TimeoutError:
+            return KafkaError(TIMED_OUT)
         except KafkaException as failure:
             error: KafkaError = failure.args[0]
             return error

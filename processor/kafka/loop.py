@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from processor.apart import apart
 from processor.codecs.registry import RegistryUnavailable
 from processor.kafka.errors import is_of_a_record
 from processor.kafka.interval import positions_after
@@ -28,6 +29,8 @@ from processor.kafka.step import Source
 from processor.outcome import Record
 from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 
+LEAVE_S: Final = 8.0
+"""librdkafka waits for the group's coordinator to take commits that are under way."""
 QUIET_S: Final = 1.0
 """How often idle work is done and lag is told."""
 
@@ -235,13 +238,21 @@ class Loop:
             self._interval.abort()
         except KafkaException as failure:
             log.warning("abort_failed", kind=failure.args[0].name())
-        self._consumer.close()
+        _close(self._consumer)
 
     def _excuse(self, end: BaseException) -> None:
         """Let no record be suspected of what somebody else did to the process."""
         if _is_of_no_record(end):
             with suppress(IndexRefused, IndexUnavailable, LostWrites, Fenced):
                 self._step.excuse()
+
+
+def _close(consumer: Consumer) -> None:
+    """Leave the group; if its coordinator does not let us, it will notice by itself."""
+    try:
+        apart(consumer.close, LEAVE_S, "leave-group")
+    except TimeoutError:
+        log.warning("leave_failed")
 
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
