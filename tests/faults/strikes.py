@@ -7,7 +7,7 @@ does not come past a crash point in time did not die there, a cut that no byte r
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import redis
@@ -15,13 +15,11 @@ from confluent_kafka import KafkaException, Producer
 
 from processor.crash import POINTS
 from tests.faults.processors import Processor
-from tests.faults.stage import SESSION_S, TRANSACTION_S, Stage, Supervisor
+from tests.faults.stage import EXPECTED_ENDS, SESSION_S, TRANSACTION_S, Stage, Supervisor
 
 PASS_S = 12.0
 """How long a processor may take to come past a point."""
 STARTED_S = 20.0
-OUTLAST_S = 25.0
-"""How long the end of a session may take: the broker may be away meanwhile."""
 LATE = {"before_revoke", "after_revoke"}
 """Points that a processor passes when it leaves."""
 ONCE = {"before_claim", "after_claim", "before_start"}
@@ -110,78 +108,63 @@ def _terminate(struck: Struck) -> bool:
     return was_sent and struck.processor.status == 0
 
 
-def _is_member(struck: Struck) -> bool | None:
-    """Whether the group has the processor as a member; None where the broker does not say."""
-    group = struck.stage.group
-    asked = struck.stage.servers.kafka.admin.describe_consumer_groups([group], request_timeout=5)
-    try:
-        members = asked[group].result(10).members
-    except (KafkaException, TimeoutError):
-        return None
-    # Only one of a stage has no name of its own.
-    mine = struck.processor.name if struck.processor.is_static else None
-    return any((member.group_instance_id or None) == mine for member in members)
-
-
-def _outlast(struck: Struck, seconds: float) -> bool:
-    """Let a stopped processor sleep until its session is over, and *seconds* at least."""
-    began = time.monotonic()
-    has_ended = _wait(lambda: _is_member(struck) is False, OUTLAST_S)
-    time.sleep(max(0.0, began + seconds - time.monotonic()))  # longer than a session: the fault
-    return has_ended
-
-
 def _freeze(struck: Struck) -> bool:
-    if not _is_up(struck) or not _wait(lambda: _is_member(struck) is True, PASS_S):
+    if not _is_up(struck) or not struck.processor.freeze():
         return False
-    if not struck.processor.freeze():
-        return False
-    has_ended = _outlast(struck, SESSION_S + struck.chance.uniform(0.5, 2.0))
-    return struck.processor.thaw() and has_ended
+    return _thawed_too_late(struck, SESSION_S + struck.chance.uniform(0.5, 2.0))
+
+
+def freeze_at(point: str, seconds: float, *told_by: str) -> Strike:
+    """Return the strike that stops a processor at a named point, until others have its work.
+
+    *told_by* are its clients one of which must have told it so, see ``_is_told``.
+    """
+
+    def strike(struck: Struck) -> bool:
+        return _stopped_at(struck, point) and _thawed_too_late(struck, seconds, *told_by)
+
+    return strike
+
+
+def freeze_briefly_at(point: str) -> Strike:
+    """Return the strike that stops a processor at a named point, and nobody has its work."""
+
+    def strike(struck: Struck) -> bool:
+        if not _stopped_at(struck, point):
+            return False
+        time.sleep(SESSION_S / 3)  # it is away for so long
+        return struck.processor.thaw()
+
+    return strike
 
 
 def _stopped_at(struck: Struck, point: str) -> bool:
     nth = 1 if point in ONCE else struck.chance.randrange(1, 4)
     _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{nth}")
-    if _wait(lambda: _is_stopped(struck.processor), PASS_S):
+    if _wait(lambda: struck.processor.state == "T", PASS_S):
         return True
     struck.processor.kill()  # or it would stop when nobody is there to let it go on
     return False
 
 
-def _is_stopped(processor: Processor) -> bool:
-    return processor.state == "T"
-
-
-def freeze_at(point: str, *, is_brief: bool = False) -> Strike:
-    """Return the strike that stops a processor at a named point, until others have its work."""
-
-    def strike(struck: Struck) -> bool:
-        if not _stopped_at(struck, point):
-            return False
-        if is_brief:
-            time.sleep(SESSION_S / 3)  # it is away for so long
-        has_ended = is_brief or _outlast(struck, SESSION_S + 1)
-        return struck.processor.thaw() and has_ended
-
-    return strike
-
-
-def _freeze_past_the_transaction(struck: Struck) -> bool:
-    """Stop it with a transaction open until the broker has ended that: its commit is refused."""
-    if not _stopped_at(struck, "before_kafka_commit"):
-        return False
+def _thawed_too_late(struck: Struck, seconds: float, *told_by: str) -> bool:
+    """Let what was stopped go on after *seconds*; return whether others had its work by then."""
     said = len(struck.processor.log())
-    _outlast(struck, TRANSACTION_S + 2)
+    time.sleep(seconds)  # sessions and transactions end meanwhile: that is the fault
     struck.processor.thaw()
-    return _wait(lambda: _was_refused(struck.processor, said), PASS_S)
+    return _wait(lambda: _is_told(struck.processor, said, told_by), PASS_S)
 
 
-def _was_refused(processor: Processor, said: int) -> bool:
-    """Whether its producer undid a transaction, or was fenced, after so much of its log."""
-    lines = processor.log()[said:].splitlines()
-    undone = any("rewound" in line and "producer" in line for line in lines)
-    return undone or (not processor.is_running and _says_fenced(processor))
+def _is_told(processor: Processor, said: int, clients: Sequence[str]) -> bool:
+    """Whether the consumer or the producer told it, after so much of its log, that it is out.
+
+    The consumer when its partitions are lost, the producer when a transaction is not its own.
+    """
+    if not processor.is_running:
+        return any(words in processor.last_line for words in EXPECTED_ENDS)
+    undone = [line for line in processor.log()[said:].splitlines() if '"rewound"' in line]
+    who = clients or ("consumer", "producer")
+    return any(f'"source":"{client}"' in line for client in who for line in undone)
 
 
 def _says_fenced(processor: Processor) -> bool:
@@ -217,11 +200,11 @@ AGAINST_ONE: dict[str, Strike] = {
     "SIGKILL": _kill,
     "SIGTERM": _terminate,
     "SIGSTOP past the session": _freeze,
-    "SIGSTOP before the index commit": freeze_at("before_index_commit"),
-    "SIGSTOP after the index commit": freeze_at("after_index_commit"),
-    "SIGSTOP briefly after the index commit": freeze_at("after_index_commit", is_brief=True),
-    "SIGSTOP after the claim": freeze_at("after_claim"),
-    "SIGSTOP past the transaction": _freeze_past_the_transaction,
+    "SIGSTOP before the index commit": freeze_at("before_index_commit", SESSION_S + 1),
+    "SIGSTOP after the index commit": freeze_at("after_index_commit", SESSION_S + 1),
+    "SIGSTOP briefly after the index commit": freeze_briefly_at("after_index_commit"),
+    "SIGSTOP after the claim": freeze_at("after_claim", SESSION_S + 1),
+    "SIGSTOP past the transaction": freeze_at("before_kafka_commit", TRANSACTION_S + 2, "producer"),
     FENCED: _fence,
 }
 
