@@ -145,7 +145,7 @@ def test_records_under_way_are_settled_before_a_sound_index_is_restored(deployme
     deployment.produce(300)
     deployment.run_to_the_end()
     deployment.produce(100)
-    deployment.processor.start(IDSTREAM_CRASH_AT="before_kafka_commit")
+    deployment.processor.start(IDSTREAM_CRASH_AT="after_index_commit")
     assert deployment.processor.wait() == -9
     before = deployment.state()
 
