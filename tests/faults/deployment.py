@@ -96,7 +96,8 @@ class Deployment:
         }
         for _ in range(count):
             sent = next(self._load)
-            partition, named = sum(sent.key) % 3, [(n, v.encode()) for n, v in headers.items()]
+            partition = sum(sent.key or b"") % 3
+            named = [(name, value.encode()) for name, value in headers.items()]
             self.kafka.produce(names[sent.topic], [sent.value], partition, sent.key, named)
         self.sent += count
 
