@@ -35,7 +35,7 @@ MOST_TRIES = 10
 """How often each strike is tried, if it does not hit."""
 GRACE_S = SESSION_S + TRANSACTION_S + 10
 """How long after a fault a processor may end because of it."""
-BACK_S = 30.0
+BACK_S = 60.0
 """How long a processor may take to process again."""
 EVERYBODY = "all"
 """Who takes the faults against what all processors need."""

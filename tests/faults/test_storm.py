@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.load import BAD
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
 from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES
@@ -30,3 +31,4 @@ def test_no_fault_loses_or_doubles_a_record(servers: Servers, tmp_path: Path, ca
         print(f"\n{table(report)}")
     assert report.is_clean, table(report)
     assert report.faults.total() == len(everything)
+    assert report.classes.keys() == BAD.keys()

@@ -44,6 +44,30 @@ def test_a_network_that_nobody_uses_is_not_hit(struck: Struck, server: str, kind
     assert not AGAINST_ALL[f"{server} connection {kind}"](struck)
 
 
+LIVES = """
+import signal, time
+signal.signal(signal.SIGCONT, lambda *_: print({told!r}, flush=True))
+print("partitions_started", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "has_hit"),
+    [('{"source":"consumer","event":"rewound"}', True), ('{"event":"stopped"}', False)],
+    ids=["its partitions were lost", "nobody noticed"],
+)
+def test_a_stop_hits_if_the_work_was_somebody_elses_by_then(
+    struck: Struck, monkeypatch: pytest.MonkeyPatch, told: str, *, has_hit: bool
+):
+    monkeypatch.setattr(strikes, "SESSION_S", 0.1)
+    struck.processor.command = [sys.executable, "-c", LIVES.format(told=told)]
+    struck.processor.start()
+    assert strikes._wait(lambda: struck.processor.has_started, 20)
+    assert AGAINST_ONE["SIGSTOP past the session"](struck) == has_hit
+    assert struck.processor.kill()
+
+
 def three() -> Stage:
     """Return a stage whose third processor has no name of its own in the group."""
     names = ("anna", "bert", "cleo")
