@@ -122,7 +122,9 @@ class Deployment:
 
     def _is_done(self) -> bool:
         assert self.processor.is_running, self.processor.log()[-2000:]
-        return len(self.kafka.read(self.topics["outcomes"])) >= self.sent
+        # One that is only just starting cannot leave in order yet.
+        started = self.processor.has_started
+        return started and len(self.kafka.read(self.topics["outcomes"])) >= self.sent
 
     def restore(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return self.command("restore", *options, **environ)
