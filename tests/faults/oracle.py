@@ -5,20 +5,25 @@ it holds. Nothing here talks to a server, so a check can be tried on any history
 """
 
 import json
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from processor.enrichment.outgoing import profile_fields
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
+from processor.intake import Work
 from processor.outcome import Output, Record
 from processor.pipeline import Pipeline
 from processor.profiles.document import from_json, to_json
 from processor.publish import Settled
+from processor.session import READ_PLACE
 from tests.faults.load import BAD, CLASS, MARKS
 
 Source = tuple[str, int, int]
@@ -225,6 +230,8 @@ class Resolved(NamedTuple):
     """What one processor makes of the input, record by record, in the order of the decisions."""
 
     order: Mapping[Source, int]
+    spaces: Mapping[Source, Space]
+    """The space of each record that asks something of one."""
     settled: Mapping[Source, Settled]
     versions: Mapping[str, Sequence[tuple[int, Profile]]]
     """Every version of a profile with the place in the order of the record that made it."""
@@ -238,7 +245,8 @@ def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
     *pipeline* is one over an empty index in memory. Duplicates come last: a request id is used up
     by the read, before the commit that gives the first of its records a place in the order.
     """
-    outcomes = published.outcomes()
+    # An outcome of no input is told elsewhere: nothing can be decided for it.
+    outcomes = {s: one for s, one in published.outcomes().items() if s in published.inputs}
     duplicates = [s for s, outcome in outcomes.items() if outcome["outcome"] == "duplicate"]
     decided = sorted(
         (
@@ -250,30 +258,55 @@ def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
     )
     rest = [s for s, outcome in outcomes.items() if outcome["seq"] is None]
     order: dict[Source, int] = {}
+    spaces: dict[Source, Space] = {}
     resolved: dict[Source, Settled] = {}
     versions: dict[str, list[tuple[int, Profile]]] = defaultdict(list)
     documents: dict[tuple[str, int], Output] = {}
     for place, source in enumerate((*decided, *rest, *duplicates)):
-        (settled,) = pipeline.settle([published.inputs[source]])
+        record = published.inputs[source]
+        if isinstance(taken := pipeline._intake.take(record), Work):
+            spaces[source] = taken.space
+        (settled,) = pipeline.settle([record])
         pipeline.committed()
         order[source], resolved[source] = place, settled
         for output in settled.profiles:
             key, profile = (output.key or b"").decode(), from_json(output.value or b"")
             versions[key].append((place, profile))
             documents[key, profile.version] = output
-    return Resolved(order, resolved, dict(versions), documents)
+    return Resolved(order, spaces, resolved, dict(versions), documents)
+
+
+def decisions_are_in_order(published: Published, resolved: Resolved) -> list[str]:
+    """The records of one input partition and space are decided in the order of their offsets."""
+    lines: dict[tuple[str, int, Space], list[tuple[int, tuple[int, int]]]] = defaultdict(list)
+    for source, outcome in published.outcomes().items():
+        if outcome["seq"] is not None and source in resolved.spaces:
+            topic, partition, offset = source
+            # Each read counts its records from the same place: those of one seq cannot be told.
+            place = outcome["seq"], min(outcome["position"], READ_PLACE)
+            lines[topic, partition, resolved.spaces[source]].append((offset, place))
+    wrong = []
+    for (topic, partition, _), line in lines.items():
+        for (before, its), (offset, place) in pairwise(sorted(line)):
+            if place < its:
+                wrong.append(f"{before} is decided after {offset}: {topic}/{partition}")
+    return few(wrong)
 
 
 def decisions_are_those_of_one_processor(published: Published, resolved: Resolved) -> list[str]:
-    """Outcome, reason, profile and resolution of every record are those of a pure resolver."""
+    """Outcome, reason, profile and resolution of every record are those of a pure resolver.
+
+    The first in the order of the decisions is told first: what comes later may follow from it.
+    """
     told = {
         (role, one.source): _why(one)
         for role in ("enriched", "responses")
         for one in published.by_role.get(role, ())
     }
     wrong = []
-    for source, outcome in published.outcomes().items():
-        settled = resolved.settled[source]
+    outcomes = published.outcomes()
+    for source in sorted(outcomes.keys() & resolved.order.keys(), key=resolved.order.__getitem__):
+        outcome, settled = outcomes[source], resolved.settled[source]
         mpid = None if settled.outcome.mpid is None else str(settled.outcome.mpid)
         expected = settled.outcome.name, settled.outcome.reason, mpid
         got = outcome["outcome"], outcome["reason"], outcome["mpid"]
@@ -283,6 +316,8 @@ def decisions_are_those_of_one_processor(published: Published, resolved: Resolve
         expected_why = json.loads(bytes(settled.resolution)) if settled.resolution else None
         if None not in (why, expected_why) and why != expected_why:
             wrong.append(f"resolution {why}: {source}")
+    if len(wrong) > 1:
+        wrong[0] += " (the first decision that differs; others may follow from it)"
     return few(wrong)
 
 
@@ -290,28 +325,26 @@ OF_PROFILE = frozenset({"user_attributes", "user_identities", "consent_state"})
 """The fields of a batch that may be those of a later version of its profile."""
 
 
-def outputs_show_their_profile(
-    published: Published, resolved: Resolved, workspace: str | None = None
-) -> list[str]:
+def outputs_show_their_profile(published: Published, resolved: Resolved) -> list[str]:
     """A batch goes out with its profile at some version at or after its own effect, never before.
 
-    All else in it is what a pure resolver sends, byte for byte. *workspace* is whose data it shows;
-    None: that of the scope's name, which then no other shares.
+    What it may show are the resolver's documents, which nobody read for an output. All else in it
+    is what a pure resolver sends, byte for byte.
     """
     wrong = []
     for one in published.by_role.get("enriched", ()):
         settled = resolved.settled.get(one.source)
-        if settled is None or settled.output is None or one.value == settled.output.value:
+        if settled is None or settled.output is None:
             continue
         if "mpid" not in dict(settled.output.headers):
-            wrong.append(f"not the batch as it was received: {one.source}")
+            if one.value != settled.output.value:
+                wrong.append(f"not the batch as it was received: {one.source}")
             continue
         got, expected = fields_of(one.value), fields_of(settled.output.value or b"")
-        names = {name for name in {*got, *expected} if got.get(name) != expected.get(name)}
-        if others := sorted(names - OF_PROFILE):
+        names = {*got, *expected} - OF_PROFILE
+        if others := sorted(name for name in names if got.get(name) != expected.get(name)):
             wrong.append(f"other {', '.join(others)} than the resolver's: {one.source}")
-        mine = workspace or (settled.output.key or b"").decode().partition("/")[0]
-        if names & OF_PROFILE and _of_profile(got) not in _later(settled.output, resolved, mine):
+        if _of_profile(got) not in _since(settled.output, resolved):
             wrong.append(f"a profile that never was, or was before: {one.source}")
     return few(wrong)
 
@@ -329,17 +362,18 @@ def _of_profile(fields: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: fields[name] for name in fields.keys() & OF_PROFILE}
 
 
-def _later(output: Output, resolved: Resolved, workspace: str) -> Iterator[dict[str, bytes]]:
-    """Yield what the profile of a batch, or its survivor, looked like after later records."""
+def _since(output: Output, resolved: Resolved) -> Iterator[dict[str, bytes]]:
+    """Yield what the profile of a batch, or its survivor, looked like after it and later ones."""
     key, since = (output.key or b"").decode(), resolved.order[source_of(dict(output.headers))]
     while key:
-        following = ""
-        for made_at, profile in resolved.versions.get(key, ()):
-            if made_at >= since and profile.merged_into is None:
-                yield _of_profile(fields_of(_encode(profile_fields(profile, workspace))))
-            elif made_at >= since:
+        following, versions = "", resolved.versions.get(key, ())
+        in_force = bisect_right(versions, since, key=itemgetter(0)) - 1
+        for made_at, profile in versions[max(0, in_force) :]:
+            if profile.merged_into is not None:
                 following, since = f"{key.rpartition('/')[0]}/{profile.merged_into}", made_at
                 break
+            # Each workspace has a scope of its own here, of its name.
+            yield _of_profile(fields_of(_encode(profile_fields(profile, profile.scope))))
         key = following
 
 

@@ -48,6 +48,7 @@ def verdict(
         "changelog is the store": oracle.changelog_is_the_store(published, live),
         "changelog ends with the highest": oracle.changelog_ends_with_the_highest(again),
         "changes replay": oracle.changes_replay_to_the_records(published, live, token),
+        "order of decisions": oracle.decisions_are_in_order(published, resolved),
         "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
         "outcomes": reference.outcomes_are_the_references(published, resolved),
         "outputs": reference.outputs_are_the_references(published, resolved),

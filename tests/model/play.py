@@ -53,7 +53,7 @@ def check(world: World) -> list[str]:
         "changelog ends with the highest": oracle.changelog_ends_with_the_highest(published),
         "changes replay": oracle.changes_replay_to_the_records(published, live, index.token),
         "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
-        "shown": oracle.outputs_show_their_profile(published, resolved, "retail"),
+        "shown": oracle.outputs_show_their_profile(published, resolved),
         "final states": oracle.final_states_are_the_resolvers(live, resolved),
     }
     for rules in book.spaces:
