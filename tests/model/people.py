@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from processor.outcome import Record
 from processor.rules import Rules, SpaceRules
-from processor.settings import load
+from processor.settings import Settings, load
 
 # Deaths come from outside here, and often meet one record alone: that is not its doing.
 CONFIGURATION = """
@@ -40,18 +40,15 @@ SETTINGS = {
     "best_match": IN_ORDER,
     "flat_matching": FLAT,
 }
-TYPES = ("customerid", "email", "ios_idfv")
-FLAT_TYPES = ("customerid", "customer_id", "email", "ios_idfv")
 INPUTS = (("event-batches", 0), ("event-batches", 1), ("identity-requests", 0))
 
 
 class Rulebook(NamedTuple):
     """What the pipelines of one setting share."""
 
+    settings: Settings
     rules: Rules
     spaces: tuple[SpaceRules, ...]
-    lookups: tuple[str, ...]
-    unique: tuple[str, ...]
 
 
 @cache
@@ -61,11 +58,7 @@ def rulebook(strategy: str) -> Rulebook:
         path = Path(folder, "idstream.toml")
         path.write_text(CONFIGURATION.format(strategy=strategy, rules=SETTINGS[strategy]))
         settings = load(path, {})
-    spaces = settings.space_rules()
-    if strategy == "flat_matching":
-        return Rulebook(settings.rules(), spaces, FLAT_TYPES, FLAT_TYPES)
-    unique = () if strategy == "best_match" else ("customerid", "email")
-    return Rulebook(settings.rules(), spaces, TYPES, unique)
+    return Rulebook(settings, settings.rules(), settings.space_rules())
 
 
 def _batch(customer: str, device: str, data: dict[str, Any]) -> dict[str, Any]:

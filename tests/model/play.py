@@ -4,13 +4,11 @@ import traceback
 from collections import Counter
 from typing import NamedTuple
 
-from processor.identity.model import Identifier
-from processor.index.memory import MemoryIndex
 from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
 from processor.profiles.document import profile_key
-from processor.space import Assigned, LostWrites
-from tests.faults import oracle
+from processor.space import LostWrites
+from tests.faults.oracle import Published, Seen, Source
+from tests.faults.verdict import Left, resolve_again, verdict_on_a_small_run
 from tests.model.people import inputs, rulebook
 from tests.model.world import Plan, World
 
@@ -41,46 +39,22 @@ def play(plan: Plan) -> Played:
 
 def check(world: World) -> list[str]:
     """Return what is wrong, in words, each with the name of its check."""
-    index, book = world.index, world.setting
-    published = oracle.Published(_by_source(world), _by_role(world))
+    index, settings = world.index, world.setting.settings
+    published = Published(_by_source(world), _by_role(world))
     live = {profile_key(p.scope, p.environment, p.mpid).decode(): p for p in index.profiles()}
-    resolved = oracle.resolve_again(published, _resolver(world))
-    found = {
-        "one outcome each": oracle.one_outcome_each(published),
-        "outputs agree": oracle.outputs_agree(published),
-        "changes told once": oracle.changes_are_told_once(published),
-        "changelog is the store": oracle.changelog_is_the_store(published, live),
-        "changelog ends with the highest": oracle.changelog_ends_with_the_highest(published),
-        "changes replay": oracle.changes_replay_to_the_records(published, live, index.token),
-        "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
-        "shown": oracle.outputs_show_their_profile(published, resolved),
-        "final states": oracle.final_states_are_the_resolvers(live, resolved),
-    }
-    for rules in book.spaces:
-        space = rules.space
-        mine = {key: p for key, p in live.items() if (p.scope, p.environment) == space}
-        holders: dict[Identifier, tuple[int, ...]] = index.holders(space)
-        found[f"graph of {space.name} is valid"] = oracle.graph_is_valid(
-            mine, holders, book.lookups, book.unique
-        )
+    holders = {rules.space: index.holders(rules.space) for rules in world.setting.spaces}
+    resolved = resolve_again(settings, published)
+    found = verdict_on_a_small_run(settings, published, published, Left(live, holders), resolved)
     return [f"{name}: {one}" for name, wrong in found.items() for one in wrong]
 
 
-def _resolver(world: World) -> Pipeline:
-    book = world.setting
-    parts = Parts(rules=book.rules, spaces=book.spaces, index=MemoryIndex(), owner="oracle")
-    pipeline = Pipeline(parts)
-    pipeline.assign([Assigned(*key, "", None, "") for key in world.inputs], [])
-    return pipeline
-
-
-def _by_source(world: World) -> dict[oracle.Source, Record]:
+def _by_source(world: World) -> dict[Source, Record]:
     return {(r.topic, r.partition, r.offset): r for rs in world.inputs.values() for r in rs}
 
 
-def _by_role(world: World) -> dict[str, list[oracle.Seen]]:
-    found: dict[str, list[oracle.Seen]] = {}
+def _by_role(world: World) -> dict[str, list[Seen]]:
+    found: dict[str, list[Seen]] = {}
     for one in world.cluster.seen():
-        seen = oracle.Seen(one.topic, one.key, one.value or b"", dict(one.headers))
+        seen = Seen(one.topic, one.key, one.value or b"", dict(one.headers))
         found.setdefault(one.topic, []).append(seen)
     return found
