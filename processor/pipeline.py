@@ -25,7 +25,7 @@ from processor.outcome import Output, Record
 from processor.publish import Publisher, Settled
 from processor.quarantine import POISON, Lots, Quarantine
 from processor.rules import Rules, SpaceRules
-from processor.session import Env, SpaceSession
+from processor.session import ROUNDS, Env, SpaceSession
 from processor.space import Assigned, Index, RowKey
 from processor.starting import Offset, Starting
 from processor.tally import Tally
@@ -44,6 +44,8 @@ class Parts(Struct, frozen=True):
     codecs: Codecs = field(default_factory=Codecs)
     with_outcomes: bool = False
     accept_offsets: bool = False
+    rounds: int = ROUNDS
+    """How often a batch may meet a conflict before it is cut."""
     wait: Callable[[float], None] = lambda _seconds: None
     reach: Callable[[str], None] = lambda _point: None
     look: Callable[[Sequence[Record]], None] = lambda _records: None
@@ -65,6 +67,7 @@ class Pipeline:
                 folder=Folder(s.space, s.policy, parts.rules.limits, parts.index.token),
                 wait=parts.wait,
                 reach=parts.reach,
+                rounds=parts.rounds,
             )
             for s in parts.spaces
         }

@@ -35,7 +35,7 @@ READ_PLACE = 1_000_000
 So the order of (seq, position) alone puts a commit before the reads of its seq.
 """
 ROUNDS = 3
-"""How often a whole batch is folded again after a conflict before it is cut."""
+"""How often a batch may meet a conflict, by default, before it is cut."""
 MOST_BYTES = 8 * 1024 * 1024
 """Bytes of records that are decided and committed together: they bound what one script writes."""
 CUT_WAIT_SECONDS = 0.002
@@ -51,6 +51,8 @@ class Env(Struct, frozen=True):
     """Sleeps; only between the rounds of a contended commit."""
     reach: Callable[[str], None]
     """Passes a named crash point."""
+    rounds: int
+    """How often a batch may meet a conflict before it is cut."""
 
 
 class Owed(Struct, frozen=True):
@@ -219,10 +221,10 @@ class SpaceSession:
             conflicts += 1
             tally.redecisions += 1
             read, seq = result.read, result.seq
-            if conflicts >= ROUNDS and len(works) > 1:
+            if conflicts >= self._env.rounds and len(works) > 1:
                 works = works[: max(1, len(works) // 2)]
                 duplicates, live = duplicates[: len(works)], live[: len(works)]
-            if conflicts >= ROUNDS:
+            if conflicts >= self._env.rounds:
                 self._env.wait(CUT_WAIT_SECONDS * (1 + works[0].record.offset * 7 % 13))
 
     def _fold(

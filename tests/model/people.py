@@ -74,6 +74,11 @@ def _request(kind: str, **known: str) -> dict[str, Any]:
     return {"request_type": kind, "known_identities": {k: v for k, v in known.items() if v}}
 
 
+def _modify(old: str | None, new: str | None) -> dict[str, Any]:
+    change = {"identity_type": "email", "old_value": old, "new_value": new}
+    return {"request_type": "modify", "mpid": "7", "identity_changes": [change]}
+
+
 BATCHES = [
     *(
         _batch(customer, device, {"user_attributes": {"x": number}})
@@ -85,6 +90,8 @@ BATCHES = [
     _batch("B", "", {"user_attributes": {"y": 2}, "events": []}),
     _batch("A", "D", {"environment": "development", "user_attributes": {"y": 3}}),
     {**_batch("A", "", {}), "user_identities": {"customer_id": "A", "email": "a@x"}},
+    _batch("A", "E", {"mpid": 7, "user_attributes": {"z": 1}}),
+    {**_batch("", "", {"mpid": 7}), "user_identities": {"email": "b@x"}},
     None,
 ]
 REQUESTS = [
@@ -97,6 +104,9 @@ REQUESTS = [
     _request("search", customerid="A"),
     _request("logout", ios_idfv="E"),
     _request("login", customerid="B", email="a@x"),
+    _modify(None, "a@x"),
+    _modify("a@x", "b@x"),
+    _modify("b@x", None),
     {"request_type": "sing"},
 ]
 

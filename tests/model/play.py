@@ -22,6 +22,8 @@ class Played(NamedTuple):
     lost: bool
     """Whether it ended in the loss detector."""
     ends: Counter[str]
+    met: Counter[str]
+    """How often what is rare was met."""
 
 
 def play(plan: Plan) -> Played:
@@ -34,7 +36,7 @@ def play(plan: Plan) -> Played:
     if not wrong and not lost:
         wrong = check(world)
     ends = Counter(type(end).__name__ for end in world.ends)
-    return Played(wrong, world.steps, world.history, lost, ends)
+    return Played(wrong, world.steps, world.history, lost, ends, world.met)
 
 
 def check(world: World) -> list[str]:

@@ -5,16 +5,19 @@ tests.model`` plays random runs for as long as one likes.
 """
 
 import dataclasses
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.index.memory import MAX_KEYS
+from processor.session import ROUNDS
 from tests.model.people import SETTINGS
 from tests.model.plans import HEALTHY
 from tests.model.plans import plan as random_plan
 from tests.model.play import Played, play
-from tests.model.world import Plan, played_kafka
+from tests.model.world import CALM, Plan, played_kafka
 
 faults = st.lists(st.sampled_from(HEALTHY), max_size=len(HEALTHY), unique=True).map(tuple)
 plans = st.builds(
@@ -25,6 +28,8 @@ plans = st.builds(
     static=st.booleans(),
     per_transaction=st.sampled_from([1, 4, 1000]),
     faults=faults,
+    rounds=st.sampled_from([1, ROUNDS]),
+    max_keys=st.sampled_from([4, MAX_KEYS]),
 )
 
 
@@ -54,11 +59,26 @@ def test_what_the_index_loses_is_noticed_or_was_told_to_nobody(plan):
 
 @pytest.mark.timeout(300)
 def test_long_runs_end_well_and_most_processors_meet_a_fault():
-    steps, ends = 0, 0
+    steps, ends, met = 0, 0, Counter[str]()
     for number in range(150):
         played = play(random_plan(1, number))
         assert not played.wrong, told(played)
         steps += played.steps
         ends += sum(played.ends.values())
+        met += played.met
     assert steps > 50_000
     assert ends > 50
+    assert met["conflict"] > 20
+    assert met["out of rounds"] > 10
+    assert met["unread"] > 20
+    assert met["bounded read"] > 200
+
+
+@pytest.mark.timeout(300)
+def test_where_nothing_fails_or_hangs_nobody_ends_of_a_rebalance():
+    rebalances = 0
+    for number in range(100):
+        played = play(dataclasses.replace(random_plan(2, number), faults=tuple(sorted(CALM))))
+        assert not played.wrong, told(played)
+        rebalances += played.history.count("rebalance")
+    assert rebalances > 100

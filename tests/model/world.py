@@ -8,8 +8,8 @@ them ever runs.
 
 import copy
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ import processor.kafka.loop as loop_module
 import processor.kafka.starting as starting_module
 import processor.kafka.transactions as transactions_module
 from processor.identity.model import Identifier, Space
-from processor.index.memory import MemoryIndex
+from processor.index.memory import MAX_KEYS, MemoryIndex
 from processor.kafka.interval import Interval, Pace
 from processor.kafka.loop import Loop
 from processor.kafka.parts import Parts as LoopParts
@@ -30,7 +30,9 @@ from processor.kafka.positions import Positions, topic_names
 from processor.kafka.transactions import Transactions
 from processor.outcome import Record
 from processor.pipeline import Parts, Pipeline
-from processor.space import Fenced, IndexUnavailable, LostWrites, NoStart
+from processor.session import ROUNDS
+from processor.space import Ask, Fenced, IndexUnavailable, LostWrites, NoStart, Reading
+from processor.tally import Tally
 from tests.kafka.deaf import Deaf
 from tests.model.kafka import Cluster, PlayedConsumer, PlayedProducer, failure
 
@@ -39,6 +41,8 @@ OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outc
 MOST_PROCESSORS = 3
 SETTLING_STEPS = 20_000
 """How many steps the healed world may need to finish: more means that it never would."""
+CALM = frozenset({"rebalances", "newcomers"})
+"""Faults that nobody may end of: a partition is given up before another processor has it."""
 FIRST_SWITCH, FIRST_FAULT = 150, 232
 """Below the first the same processor goes on, below the second another one does."""
 
@@ -58,12 +62,21 @@ class Plan:
     per_transaction: int = 1
     faults: tuple[str, ...] = ()
     """Which kinds of faults there are: few kinds at a time find more than all at once."""
+    rounds: int = ROUNDS
+    """How often a batch may meet a conflict before it is cut."""
+    max_keys: int = MAX_KEYS
+    """How many keys end a read of the index."""
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing dies, fails, hangs or comes late."""
+        return CALM.issuperset(self.faults)
 
     def __repr__(self) -> str:
         return (
             f"Plan({self.setting!r}, bytes.fromhex({self.history.hex()!r}),"
             f" bytes.fromhex({self.schedule.hex()!r}), {self.static}, {self.per_transaction},"
-            f" {self.faults})"
+            f" {self.faults}, {self.rounds}, {self.max_keys})"
         )
 
 
@@ -186,6 +199,9 @@ class Processor:
                 owner="model",
                 with_outcomes=True,
                 reach=self.pause,
+                rounds=world.plan.rounds,
+                wait=lambda _seconds: world.met.update(["out of rounds"]),
+                counted=world.note_met,
             )
         )
         self.consumer = consumer = PlayedConsumer(
@@ -251,9 +267,15 @@ class SharedIndex(MemoryIndex):
     def seq(self, space: Space) -> int:
         return self._space(space).seq
 
-    def __init__(self, remembers: int) -> None:
-        super().__init__()
+    def __init__(self, remembers: int, max_keys: int) -> None:
+        super().__init__(max_keys=max_keys)
         self._before: deque[Any] = deque(maxlen=remembers)
+        self.bounded_reads = 0
+
+    def read(self, space: Space, epochs: Any, asks: Sequence[Ask], *rest: Any) -> Reading:
+        reading = super().read(space, epochs, asks, *rest)
+        self.bounded_reads += reading.covered < len(asks)
+        return reading
 
     def commit(self, space: Space, *rest: Any) -> Any:
         if self._before.maxlen:
@@ -285,13 +307,23 @@ class World:
     ends: list[BaseException] = field(default_factory=list)
     steps: int = 0
     has_lost: bool = False
+    met: Counter[str] = field(default_factory=Counter)
+    """How often what is rare was met."""
 
     def __post_init__(self) -> None:
-        self.index = SharedIndex(8 if "losses" in self.plan.faults else 0)
+        remembers = 8 if "losses" in self.plan.faults else 0
+        self.index = SharedIndex(remembers, self.plan.max_keys)
         self.cluster = Cluster(self.inputs, self._note)
         self.processors: list[Processor] = []
         self._lives = 0
         self._current = 0
+
+    def note_met(self, tally: Tally) -> None:
+        """Note what a committed transaction has met."""
+        self.met["conflict"] += tally.conflicts
+        self.met["unread"] += tally.redecisions - tally.conflicts
+        self.met["bounded read"] += self.index.bounded_reads
+        self.index.bounded_reads = 0
 
     # ---- the run ----------------------------------------------------------------------------
 
@@ -347,7 +379,7 @@ class World:
                 # What was lost is noticed at the next assignment at the latest.
                 is_last_look = True
                 self._replace_all()
-            if turn % 200 == 199:
+            if turn % 200 == 199 and not self.plan.is_calm:
                 self._time_out(turn)
             while len(self.processors) < 2:
                 self._start(self._free_slot())
@@ -472,7 +504,8 @@ class World:
             self.processors.remove(processor)
             if isinstance(processor.ended, BaseException):
                 self.ends.append(processor.ended)
-                if not self.has_lost and not _may_end_with(processor.ended):
+                may_end = not self.plan.is_calm and _may_end_with(processor.ended)
+                if not may_end and not self.has_lost:
                     self.broken.append(processor.ended)
             self._note(f"{processor.name} ended: {processor.ended!r}")
             consumer = processor.consumer
