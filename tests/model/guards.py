@@ -5,18 +5,22 @@ This is done from outside, on the names that modules hold: no setting of the pro
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import pytest
+from msgspec import structs
 
 from processor import session, starting
 from processor.index import memory
 from processor.journal import Witness, read_witnesses
 from tests.model import kafka
+from tests.model.plans import plan
+from tests.model.world import Plan
 
 
-class Guard(NamedTuple):
-    """How a guard is switched off, and what the checks then say at least once."""
+@dataclass(frozen=True)
+class Guard:
+    """How a guard is switched off, and how what the checks then say at least once begins."""
 
     switch_off: Callable[[pytest.MonkeyPatch], None]
     complaint: str
@@ -24,6 +28,18 @@ class Guard(NamedTuple):
     """What it takes to need the guard."""
     first: int = 0
     """Where to begin the search: a plan known to need it, as long as no step comes or goes."""
+    about: bytes = bytes(range(256))
+    """What the history is made of, see ``people``."""
+
+    def plan(self, number: int) -> Plan:
+        """Return the plan of a number, as it takes to need the guard."""
+        chosen = plan(5, number)
+        history = bytes(self.about[byte % len(self.about)] for byte in chosen.history)
+        return replace(chosen, faults=self.faults, history=history)
+
+
+ONE_USER = bytes([18, 19])
+"""Batches of one user, on two partitions, that change nothing about a user who is known."""
 
 
 def _journal(patch: pytest.MonkeyPatch) -> None:
@@ -50,12 +66,12 @@ def _republishing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "_trim", trim)
 
 
-def _witness(patch: pytest.MonkeyPatch) -> None:
+def _witness(forget: Callable[[Witness], Witness]) -> Callable[[pytest.MonkeyPatch], None]:
     def forgetful(metadata: str) -> dict[str, Witness] | None:
         found = read_witnesses(metadata)
-        return None if found is None else dict.fromkeys(found, Witness(cursor=None, seq=0))
+        return None if found is None else {name: forget(one) for name, one in found.items()}
 
-    patch.setattr(starting, "read_witnesses", forgetful)
+    return lambda patch: patch.setattr(starting, "read_witnesses", forgetful)
 
 
 def _transaction(patch: pytest.MonkeyPatch) -> None:
@@ -64,13 +80,25 @@ def _transaction(patch: pytest.MonkeyPatch) -> None:
 
 GUARDS = {
     "journal": Guard(_journal, "decisions: ", ("kills",)),
-    "cursor check": Guard(_cursor, "changelog is the store: published, not live", ("losses",), 310),
+    "cursor check": Guard(_cursor, "changelog is the store: published, not live", ("losses",), 46),
     "epoch": Guard(_epoch, "decisions: ", ("freezes", "sessions end")),
     "compare": Guard(_compare, "graph of ", ("newcomers",)),
     "republishing": Guard(
         _republishing, "changelog ends with the highest: ", ("newcomers", "freezes")
     ),
-    "witness": Guard(_witness, "changelog is the store: published, not live", ("losses", "kills")),
+    "witness of the cursor": Guard(
+        _witness(lambda one: structs.replace(one, cursor=None)),
+        "changelog is the store: published, not live",
+        ("losses", "kills"),
+        109,
+    ),
+    "witness of the seq": Guard(
+        _witness(lambda one: structs.replace(one, seq=0)),
+        "decisions: ",
+        ("losses", "kills"),
+        20,
+        ONE_USER,
+    ),
     "transaction": Guard(_transaction, "one outcome each: 2 outcomes", ("kills",)),
 }
 
