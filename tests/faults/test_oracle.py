@@ -12,7 +12,15 @@ from msgspec.structs import replace
 
 from processor.identity.profile import Profile
 from processor.settings import Settings
-from tests.faults.oracle import Published, Resolved, Seen, losses, repetitions
+from tests.faults.oracle import (
+    Published,
+    Resolved,
+    Seen,
+    decisions_are_those_of_one_processor,
+    losses,
+    nothing_is_told,
+    repetitions,
+)
 from tests.faults.recorded import recorded
 from tests.faults.verdict import Left, resolve_again, verdict
 
@@ -39,6 +47,8 @@ class Wrong(NamedTuple):
     role: str
     told_by: str
     make: Callable[[Sequence[Seen]], Sequence[Seen]]
+    in_the_end: bool = False
+    """Only the reader that reads everything in the end sees it."""
 
 
 def each(change: Callable[[Seen], Seen | None]) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
@@ -99,6 +109,125 @@ def _first_of_each(seens: Sequence[Seen]) -> Sequence[Seen]:
 def _in_no_order(one: Seen) -> Seen:
     seq = one.body["seq"]
     return one._replace(value=_json({**one.body, "seq": seq and 1}))
+
+
+Edit = Callable[[list[Seen], int], list[Seen] | None]
+"""Makes one thing wrong at a place, or returns None where that would change nothing."""
+
+
+def once(edit: Edit) -> Callable[[Sequence[Seen]], Sequence[Seen]]:
+    """Return what makes *edit* at one place, the first from the middle on where it can be made."""
+
+    def make(seens: Sequence[Seen]) -> Sequence[Seen]:
+        edited = (edit(list(seens), at) for at in range(len(seens) // 3, len(seens)))
+        return next(new for new in edited if new is not None)
+
+    return make
+
+
+def dropped(seens: list[Seen], at: int) -> list[Seen] | None:
+    return seens[:at] + seens[at + 1 :]
+
+
+def repeated(seens: list[Seen], at: int) -> list[Seen] | None:
+    if seens[at].body.get("change") == "violation":  # these may be alike to the letter
+        return None
+    return [*seens[: at + 1], *seens[at:]]
+
+
+def late(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Move a record behind the next of its key and input partition."""
+    one = seens[at]
+    for place in range(at + 1, len(seens)):
+        other = seens[place]
+        is_of_its_line = (other.key, other.source[:2]) == (one.key, one.source[:2])
+        if one.key and is_of_its_line and other.source != one.source:
+            return [*seens[:at], *seens[at + 1 : place + 1], one, *seens[place + 1 :]]
+    return None
+
+
+def stale(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Give a record the value of the one before it of the same key."""
+    before = _before(seens, at)
+    if before is None or before.value == seens[at].value:
+        return None
+    return [*seens[:at], seens[at]._replace(value=before.value), *seens[at + 1 :]]
+
+
+def of_a_stale_profile(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Give a batch the attributes that the one before it of the same profile showed."""
+    before, body = _before(seens, at), seens[at].body
+    shown = before and before.body.get("user_attributes")
+    if not shown or shown == body["user_attributes"]:
+        return None
+    value = _json({**body, "user_attributes": shown})
+    return [*seens[:at], seens[at]._replace(value=value), *seens[at + 1 :]]
+
+
+def with_stale_content(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Give a version of a profile what the one before it held."""
+    before = _before(seens, at)
+    if before is None:
+        return None
+    value = _json({**before.body, "version": seens[at].body["version"]})
+    return [*seens[:at], seens[at]._replace(value=value), *seens[at + 1 :]]
+
+
+def overtaken(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Publish a version once more after the next one, at the end of all."""
+    if not any(one.key == seens[at].key for one in seens[at + 1 :]):
+        return None
+    return [*seens, seens[at]]
+
+
+def last_lost(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Lose the last version of a profile that has several."""
+    if _before(seens, at) is None or any(one.key == seens[at].key for one in seens[at + 1 :]):
+        return None
+    return dropped(seens, at)
+
+
+def foreign(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Add an outcome of a record that there is not."""
+    return [*seens, seens[at]._replace(headers={**seens[at].headers, "source-offset": b"999999"})]
+
+
+def of_a_bad_record(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Give a dead letter's outcome the reason of another class."""
+    one = seens[at]
+    if one.body["reason"] != "malformed":
+        return None
+    value = _json({**one.body, "reason": "invalid"})
+    return [*seens[:at], one._replace(value=value), *seens[at + 1 :]]
+
+
+def of_another_profile(seens: list[Seen], at: int) -> list[Seen] | None:
+    one = seens[at]
+    if one.body["mpid"] is None:
+        return None
+    return [
+        *seens[:at],
+        one._replace(value=_json({**one.body, "mpid": "1"})),
+        *seens[at + 1 :],
+    ]
+
+
+def decided_late(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Exchange the places in the order of one record and the next of its partition."""
+    one = seens[at]
+    for place in range(at + 1, len(seens)):
+        other = seens[place]
+        if other.source[:2] == one.source[:2] and None not in (one.body["seq"], other.body["seq"]):
+            theirs = [{k: o.body[k] for k in ("seq", "position")} for o in (one, other)]
+            new = list(seens)
+            new[at] = one._replace(value=_json({**one.body, **theirs[1]}))
+            new[place] = other._replace(value=_json({**other.body, **theirs[0]}))
+            return new
+    return None
+
+
+def _before(seens: list[Seen], at: int) -> Seen | None:
+    return next((one for one in reversed(seens[:at]) if one.key == seens[at].key), None)
 
 
 EMPTY = each(lambda one: one._replace(value=b""))
@@ -164,7 +293,57 @@ WRONG = [
     Wrong("outcomes under no key", "outcomes", "outcomes", NO_KEY),
     Wrong("outcomes twice", "outcomes", "one outcome each", REPEATED),
     Wrong("outcomes in no order", "outcomes", "decisions", each(_in_no_order)),
+    Wrong("one outcome lost", "outcomes", "one outcome each", once(dropped)),
+    Wrong("one outcome twice", "outcomes", "one outcome each", once(repeated)),
+    Wrong("one outcome of no record", "outcomes", "one outcome each", once(foreign)),
+    Wrong(
+        "one outcome twice in the end",
+        "outcomes",
+        "one outcome each, read in the end",
+        once(repeated),
+        in_the_end=True,
+    ),
+    Wrong("one outcome of another profile", "outcomes", "decisions", once(of_another_profile)),
+    Wrong("one outcome that is stale", "outcomes", "order of decisions", once(stale)),
+    Wrong("one outcome of bad input", "outcomes", "bad input", once(of_a_bad_record)),
+    Wrong("one record decided late", "outcomes", "order of decisions", once(decided_late)),
+    *[
+        Wrong(f"one of {role} {what}", role, "outputs agree", once(edit))
+        for role in ("enriched", "responses", "dead_letters")
+        for what, edit in (("lost", dropped), ("twice", repeated))
+    ],
+    *[
+        Wrong(f"one of {role} late", role, "order is kept", once(late))
+        for role in ("enriched", "responses", "dead_letters", "changes", "outcomes")
+    ],
+    *[
+        Wrong(f"one of {role} {what} in the end", role, told_by, once(edit), in_the_end=True)
+        for role in ("enriched", "changes")
+        for what, edit, told_by in (
+            ("lost", dropped, "readers agree"),
+            ("late", late, "order is kept, read in the end"),
+        )
+    ],
+    Wrong("one answer that is stale", "responses", "outputs", once(stale)),
+    Wrong("one dead letter that is stale", "dead_letters", "outputs", once(stale)),
+    Wrong("one batch that is stale", "enriched", "shown", once(stale)),
+    Wrong("one batch of a stale profile", "enriched", "shown", once(of_a_stale_profile)),
+    Wrong("one change lost", "changes", "changes replay", once(dropped)),
+    Wrong("one change twice", "changes", "changes told once", once(repeated)),
+    Wrong("one change that is stale", "changes", "changes", once(stale)),
+    Wrong(
+        "one profile lost in its last version",
+        "profiles",
+        "changelog is the store",
+        once(last_lost),
+    ),
+    Wrong("one profile overtaken", "profiles", "changelog ends with the highest", once(overtaken)),
+    Wrong(
+        "one profile with what it held before", "profiles", "changelog", once(with_stale_content)
+    ),
 ]
+LEFT_WRONG = {"final states", "graph", "limits", "merges"}
+"""Checks of what is left in the store: each has a test of its own."""
 
 
 def test_a_run_in_which_nothing_is_wrong_is_clean(run: Run):
@@ -178,11 +357,41 @@ def test_a_run_in_which_nothing_is_wrong_is_clean(run: Run):
 def test_what_is_wrong_is_told_by_the_check_that_is_meant_to(run: Run, wrong: Wrong):
     by_role = {**run.published.by_role, wrong.role: wrong.make(run.published.by_role[wrong.role])}
     mutated = run.published._replace(by_role=by_role)
+    published = run.published if wrong.in_the_end else mutated
     resolved = run.resolved
     if wrong.role == "outcomes":  # they are the order of everything
-        resolved = resolve_again(run.settings, mutated)
-    found = verdict(run.settings, mutated, mutated, run.left, resolved)
+        resolved = resolve_again(run.settings, published)
+    found = verdict(run.settings, published, mutated, run.left, resolved)
     assert found[wrong.told_by], {name: told for name, told in found.items() if told}
+
+
+def test_each_check_is_shown_to_tell_something(run: Run):
+    found = verdict(run.settings, run.published, run.published, run.left, run.resolved)
+    shown = {wrong.told_by for wrong in WRONG}
+    rest = {name.partition(" of ")[0] for name in found.keys() - shown}
+    assert rest == LEFT_WRONG
+    assert shown <= found.keys()
+
+
+def test_a_value_in_a_log_is_told():
+    log = "started\nno record of customer-17\nstopped"
+    assert nothing_is_told(log, "a log") == ["a value in a log"]
+    assert nothing_is_told("started\nstopped", "a log") == []
+
+
+def test_the_first_decision_that_differs_is_told_first(run: Run):
+    outcomes = list(run.published.by_role["outcomes"])
+    decided = [one for one in outcomes if one.body["mpid"]]
+    first, second = sorted(decided, key=lambda one: run.resolved.order[one.source])[10:12]
+    wrong = [
+        one._replace(value=_json({**one.body, "mpid": "1"})) if one in (first, second) else one
+        for one in reversed(outcomes)
+    ]
+    mutated = run.published._replace(by_role={**run.published.by_role, "outcomes": wrong})
+    told = decisions_are_those_of_one_processor(mutated, run.resolved)
+    assert str(first.source) in told[0]
+    assert "others may follow from it" in told[0]
+    assert str(second.source) in told[1]
 
 
 def test_what_is_lost_and_what_is_doubled_is_counted(run: Run):
@@ -205,6 +414,13 @@ def left_wrong(run: Run, profile: Profile, **fields: Any) -> dict[str, list[str]
 def one_of(run: Run, space: str, is_meant: Callable[[Profile], Any]) -> Profile:
     profiles = run.left.live.values()
     return next(p for p in profiles if f"{p.scope}/{p.environment}" == space and is_meant(p))
+
+
+def test_a_state_that_the_resolver_does_not_arrive_at_is_told(run: Run):
+    profile = one_of(run, "retail/production", lambda p: p.identities)
+    found = left_wrong(run, profile, last_seen_ms=profile.last_seen_ms + 1)
+    assert found["final states"]
+    assert found["changelog is the store"]
 
 
 def test_more_identities_than_a_type_may_have_are_told(run: Run):
