@@ -6,6 +6,7 @@ from collections import Counter
 
 from tests.model.plans import plan
 from tests.model.play import play
+from tests.model.shrink import goes_wrong_like, shrunk
 from tests.model.world import played_kafka
 
 
@@ -21,8 +22,10 @@ def main(seconds: float, seed: int, *, with_losses: bool) -> int:
             steps += played.steps
             ends.update(played.ends)
             if played.wrong:
+                short = shrunk(chosen, goes_wrong_like(chosen))
+                played = play(short)
                 print("\n".join(played.history))
-                print(f"run {runs} of seed {seed}: {played.wrong}\n{chosen}")
+                print(f"run {runs} of seed {seed}, shrunk: {played.wrong}\n{short}")
                 return 1
     print(f"seed {seed}: {runs} runs, {steps} steps, nothing wrong; ends: {dict(ends)}")
     return 0
