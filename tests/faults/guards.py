@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tests.faults import losses
 from tests.faults.stage import Servers, Stage
-from tests.faults.storm import Weather, storm
+from tests.faults.storm import Weather, owes_nothing, storm
 from tests.faults.unguarded import GUARDS
+from tests.servers.waiting import eventually
 
 MEANT = {
     "journal": "decisions: ",
@@ -56,7 +57,17 @@ def _complaints(guard: str, servers: Servers, seed: int, instead: tuple[str, ...
 
 
 def _complaints_of_a_loss(stage: Stage) -> list[str]:
-    complaints = losses.lose_and_restore(stage, lambda: losses.flush_between_lives(stage), 600)
+    records = 600
+
+    def flush() -> None:
+        # What one that leaves could not commit would rightly be decided anew, so all is done first.
+        eventually(lambda: stage.sent == records, within=60)
+        stage.wait_for_all()
+        eventually(lambda: owes_nothing(stage), within=60, every=0.2)
+        losses.flush_between_lives(stage)
+        stage.produce_known_users(200)  # something to do after the restore
+
+    complaints = losses.lose_and_restore(stage, flush, records)
     is_unnoticed = any(complaint.startswith(MEANT["witness"]) for complaint in complaints)
     if is_unnoticed and not any(processor.is_running for processor in stage.processors):
         # Who goes on has noticed nothing; who ended of something else may have.
