@@ -154,6 +154,22 @@ def stale(seens: list[Seen], at: int) -> list[Seen] | None:
     return [*seens[:at], seens[at]._replace(value=before.value), *seens[at + 1 :]]
 
 
+def stale_outcome(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Give a record the outcome of the one before it, where that is another."""
+    before = _before(seens, at)
+    names = ("outcome", "reason", "mpid")
+    if before is None or all(before.body[name] == seens[at].body[name] for name in names):
+        return None
+    return stale(seens, at)
+
+
+def addition_lost(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Lose the change by which a profile got an identity that it kept."""
+    token = seens[at].body.get("token")
+    is_last = all(one.body.get("token") != token for one in seens[at + 1 :])
+    return dropped(seens, at) if _is("identity_added")(seens[at]) and is_last else None
+
+
 def of_a_stale_profile(seens: list[Seen], at: int) -> list[Seen] | None:
     """Give a batch the attributes that the one before it of the same profile showed."""
     before, body = _before(seens, at), seens[at].body
@@ -304,7 +320,7 @@ WRONG = [
         in_the_end=True,
     ),
     Wrong("one outcome of another profile", "outcomes", "decisions", once(of_another_profile)),
-    Wrong("one outcome that is stale", "outcomes", "order of decisions", once(stale)),
+    Wrong("one outcome that is stale", "outcomes", "decisions", once(stale_outcome)),
     Wrong("one outcome of bad input", "outcomes", "bad input", once(of_a_bad_record)),
     Wrong("one record decided late", "outcomes", "order of decisions", once(decided_late)),
     *[
@@ -328,7 +344,7 @@ WRONG = [
     Wrong("one dead letter that is stale", "dead_letters", "outputs", once(stale)),
     Wrong("one batch that is stale", "enriched", "shown", once(stale)),
     Wrong("one batch of a stale profile", "enriched", "shown", once(of_a_stale_profile)),
-    Wrong("one change lost", "changes", "changes replay", once(dropped)),
+    Wrong("one change lost", "changes", "changes replay", once(addition_lost)),
     Wrong("one change twice", "changes", "changes told once", once(repeated)),
     Wrong("one change that is stale", "changes", "changes", once(stale)),
     Wrong(
