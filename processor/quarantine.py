@@ -1,12 +1,13 @@
 """Records that kill the process: found by taking them alone, set aside after three deaths.
 
-A process *marks* a row only in the first poll batch of it that it takes after a claim: how far that
-batch reaches, written before a byte of it is decoded, and committed in Kafka on its own. From then
-on it marks nothing: the hot path pays nothing. A record that kills leads there by itself, since the
-next owner begins at the last commit, at most a poll batch or an interval before it.
+A process *marks* a row only in the first poll batch of it that it takes after a claim, which it
+takes in lots: how far a lot reaches, written before a byte of it is decoded, and committed in Kafka
+on its own. From then on it marks nothing: the hot path pays nothing. A record that kills leads
+there by itself, since the next owner begins at the last commit, at most a poll batch or an interval
+before it.
 
 Whoever claims a row and finds a mark beyond the committed offset knows that the owner before died
-in its first batch. It takes the records up to the mark one by one, each in a transaction of its
+of its first lots. It takes the records up to the mark one by one, each in a transaction of its
 own, and notes before each which one it is and how often that was tried. Only such a try, of one
 record with nothing else in flight, counts as that record's doing. After the third (or as
 many as ``limits.max_deaths`` says) nobody reads it again: it goes to the dead letters unread, with
@@ -27,6 +28,8 @@ POISON: Final = DeadLetter(
 )
 
 Lots = Sequence[Sequence[Record]]
+LOT: Final = 32
+"""Records of one row that become suspects together, and are then taken one by one."""
 
 
 class Quarantine:
@@ -35,7 +38,7 @@ class Quarantine:
     def __init__(self, max_deaths: int) -> None:
         self._max_deaths = max_deaths
         self._fresh: dict[RowKey, int] = {}
-        """Rows of which nothing was committed since their claim, with the offset they began at."""
+        """Rows in their first poll batch since their claim, with the offset where that ends."""
         self._until: dict[RowKey, int] = {}
         """Rows whose records are taken alone, up to an offset."""
         self._tries: dict[RowKey, tuple[int, int]] = {}
@@ -49,7 +52,7 @@ class Quarantine:
     def claimed(self, state: RowState, committed: int) -> None:
         """Note a row just claimed, whose records go on at *committed*."""
         key = state.row
-        self._fresh[key] = committed
+        self._fresh[key] = -1  # until its first poll batch comes
         mark = state.mark or Mark(key, taken=0)
         self._tries[key] = (mark.alone, mark.tries)
         if mark.taken <= committed:
@@ -65,8 +68,8 @@ class Quarantine:
     def committed(self, positions: Mapping[RowKey, int]) -> None:
         """Note that a transaction committed: *positions* are the group's now."""
         if self._fresh:
-            began = self._fresh.items()
-            self._fresh = {key: at for key, at in began if positions.get(key, at) <= at}
+            ends = self._fresh.items()
+            self._fresh = {k: end for k, end in ends if not 0 <= end <= positions.get(k, -1)}
         if self._until:
             ends = self._until.items()
             self._until = {key: end for key, end in ends if positions.get(key, 0) < end}
@@ -75,13 +78,24 @@ class Quarantine:
         """Return *records* in lots to be committed each on its own; () where there is no need."""
         if not self._fresh and not self._until:
             return ()
-        rows = {_row(record) for record in records}
-        if not rows & self._until.keys():
-            return (records,) if rows & self._fresh.keys() else ()
-        calm = [r for r in records if _row(r) not in self._until]
+        ends = {_row(record): record.offset + 1 for record in records}
+        if not ends.keys() & (self._until.keys() | self._fresh.keys()):
+            return ()
+        self._fresh.update((row, ends[row]) for row in ends.keys() & self._fresh.keys())
         alone = [(r,) for r in records if self._is_suspect(r)]
+        calm = [r for r in records if _row(r) not in self._until]
         rest = [r for r in records if _row(r) in self._until and not self._is_suspect(r)]
-        return [lot for lot in (calm, *alone, rest) if lot]
+        return [*self._lots(calm), *alone, *self._lots(rest)]
+
+    def _lots(self, records: Sequence[Record]) -> Lots:
+        """Return *records* in lots that hold few of each fresh row."""
+        lots: dict[int, list[Record]] = {}
+        count: dict[RowKey, int] = {}
+        for record in records:
+            row = _row(record)
+            before = count[row] = count.get(row, -1) + 1
+            lots.setdefault(before // LOT if row in self._fresh else 0, []).append(record)
+        return [lots[number] for number in sorted(lots)]
 
     def marks(self, records: Sequence[Record]) -> list[Mark]:
         """Return what is to be written before *records* are looked at, one of their lots."""

@@ -7,8 +7,8 @@ or when it grows large. Whatever goes wrong and passes ends in the same *rewind*
 Kafka where every own partition stands, start again. Everything else ends the process.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import Event
 from time import monotonic
 from typing import Final
@@ -16,7 +16,6 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from processor.apart import apart
 from processor.codecs.registry import RegistryUnavailable
 from processor.kafka.errors import is_of_a_record
 from processor.kafka.interval import positions_after
@@ -29,8 +28,6 @@ from processor.kafka.step import Source
 from processor.outcome import Record
 from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 
-LEAVE_S: Final = 8.0
-"""librdkafka waits for the group's coordinator to take commits that are under way."""
 QUIET_S: Final = 1.0
 """How often idle work is done and lag is told."""
 
@@ -42,6 +39,7 @@ class Loop:
 
     def __init__(self, parts: Parts, inputs: Sequence[str], take: int, wait_s: float) -> None:
         self._consumer = parts.consumer
+        self._leave_group = parts.leave
         self._committer = parts.committer
         self._interval = parts.interval
         self._positions = parts.positions
@@ -132,7 +130,7 @@ class Loop:
         for lot in lots:
             self._observer.turn()
             self._process(lot)
-            self._interval.commit()
+            self._commit()
 
     def _process(self, records: Sequence[Record]) -> None:
         """Process a poll batch into the open transaction, and commit that when it is due."""
@@ -227,18 +225,14 @@ class Loop:
 
         Others may have built on it, and published what they made of it; a rebuild then finds both.
         """
-        try:
+        with _told("rescue_failed"):
             self._finish()
-        except KafkaException as failure:
-            log.warning("rescue_failed", kind=failure.args[0].name())
 
     def _leave(self) -> None:
         """Leave the group with nothing open, after whatever happened."""
-        try:
+        with _told("abort_failed"):
             self._interval.abort()
-        except KafkaException as failure:
-            log.warning("abort_failed", kind=failure.args[0].name())
-        _close(self._consumer)
+        self._leave_group()
 
     def _excuse(self, end: BaseException) -> None:
         """Let no record be suspected of what somebody else did to the process."""
@@ -247,12 +241,13 @@ class Loop:
                 self._step.excuse()
 
 
-def _close(consumer: Consumer) -> None:
-    """Leave the group; if its coordinator does not let us, it will notice by itself."""
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Tell of a failure that must not hide another one."""
     try:
-        apart(consumer.close, LEAVE_S, "leave-group")
-    except TimeoutError:
-        log.warning("leave_failed")
+        yield
+    except KafkaException as failure:
+        log.warning(what, kind=failure.args[0].name())
 
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:

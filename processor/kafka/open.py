@@ -1,6 +1,7 @@
 """A loop from settings: which clients, which guarantee, which pace."""
 
 from collections.abc import Callable
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -15,6 +16,7 @@ from processor.kafka.clients import (
 )
 from processor.kafka.deliveries import Deliveries
 from processor.kafka.interval import Interval, Pace
+from processor.kafka.leaving import leave
 from processor.kafka.loop import Loop
 from processor.kafka.parts import Parts
 from processor.kafka.positions import Positions, TopicIds, described_topic_ids, topic_names
@@ -49,6 +51,7 @@ def open_loop(kafka: KafkaSettings, step: Step, options: Options, observer: Obse
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
     parts = Parts(
         consumer=consumer,
+        leave=partial(leave, consumer),
         committer=committer,
         interval=Interval(committer, step, observer, options.reach, pace),
         positions=Positions(

@@ -15,6 +15,8 @@ class Parts(Struct, frozen=True):
     """What the loop drives, and what it works with."""
 
     consumer: Consumer
+    leave: Callable[[], None]
+    """Leaves the group, and closes the consumer."""
     committer: Committer
     interval: Interval
     positions: Positions

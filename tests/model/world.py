@@ -214,6 +214,7 @@ class Processor:
         inputs = sorted({topic for topic, _ in world.cluster.inputs})
         parts = LoopParts(
             consumer=consumer,  # type: ignore[arg-type]
+            leave=consumer.close,
             committer=committer,
             interval=Interval(committer, step, Deaf(), self.pause, pace),
             positions=Positions(consumer, inputs, topic_names, accept_offsets=False),  # type: ignore[arg-type]

@@ -171,7 +171,7 @@ def test_ends_that_a_process_knows_the_reason_of_are_no_records_doing(size):
         pipeline = world.pipeline()
         world.stream.start(pipeline)
         records = [batch(0, n) for n in range(size)]
-        assert pipeline.lots(records) == (records,), "nobody is suspected"
+        assert pipeline.lots(records) == [records], "nobody is suspected"
         pipeline.process(records)
         pipeline.excuse()
     world.live(size, 3)
@@ -193,11 +193,31 @@ def test_after_the_first_batch_nothing_is_marked_and_nothing_taken_apart():
     quarantine = Quarantine(3)
     quarantine.claimed(state(), 5)
     first, second = [batch(0, n) for n in (5, 6)], [batch(0, n) for n in (7, 8)]
-    assert quarantine.lots(first) == (first,)
+    assert quarantine.lots(first) == [first]
     assert [(m.taken, m.alone) for m in quarantine.marks(first)] == [(7, -1)]
     quarantine.committed({ROW: 7})
     assert quarantine.lots(second) == ()
     assert quarantine.marks(second) == []
+
+
+def test_the_first_batch_of_a_row_is_taken_in_lots_each_marked_by_itself():
+    quarantine = Quarantine(3)
+    quarantine.claimed(state(), 5)
+    mine = [batch(0, n) for n in range(5, 75)]
+    others = [batch(1, n) for n in range(50)]
+
+    lots = quarantine.lots([*others, *mine])
+
+    assert [[r for r in lot if r.partition == 0] for lot in lots] == [
+        mine[:32],
+        mine[32:64],
+        mine[64:],
+    ]
+    assert [r for r in lots[0] if r.partition == 1] == others
+    for lot, end in zip(lots, (37, 69, 75), strict=True):
+        assert [(m.taken, m.alone) for m in quarantine.marks(lot)] == [(end, -1)]
+        quarantine.committed({ROW: end})
+    assert quarantine.lots([batch(0, 75)]) == ()
 
 
 def state(**mark: int) -> RowState:
@@ -240,7 +260,7 @@ def test_the_marks_of_ones_own_first_batch_are_no_death_after_a_rewind():
     quarantine.marks([batch(0, 0), batch(0, 1)])
     quarantine.claimed(state(taken=2), 0)
     records = [batch(0, 0), batch(0, 1)]
-    assert quarantine.lots(records) == (records,)
+    assert quarantine.lots(records) == [records]
 
 
 def test_an_index_that_is_away_while_a_record_is_alone_is_no_death(monkeypatch):
