@@ -155,8 +155,7 @@ class Loop:
         if monotonic() < self._quiet_at or self._partitions.waiting:
             return
         self._tell_lag()
-        outputs = self._step.idle()
-        if outputs:
+        if outputs := self._step.idle():
             self._interval.add((), outputs, monotonic())
         self._committer.serve()
 
@@ -217,7 +216,8 @@ class Loop:
         """Commit what was processed; if that cannot be done now, the next owner does it again."""
         try:
             self._interval.commit()
-        except (Undone, IndexUnavailable):
+        except Undone as undone:
+            log.warning("left_under_way", kind=undone.kind)
             self._undo()
 
     def _rescue(self) -> None:

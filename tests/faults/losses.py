@@ -103,10 +103,12 @@ def flush(servers: Servers) -> None:
 def flush_between_lives(stage: Stage) -> None:
     """The server is emptied while no processor lives that could remember anything.
 
-    They end in peace: what dies in flight together with the journal may be decided anew, which
+    They end in peace, one after the other: what is left under way by one that ends in a rebalance
+    the next ones settle. What dies in flight together with the journal may be decided anew, which
     docs/operations.md says and no restore can mend.
     """
-    _stop(stage.processors)
+    for processor in stage.processors:
+        _stop([processor])
     flush(stage.servers)
     _start(stage.processors)
 
