@@ -101,6 +101,8 @@ class Row(Struct):
             under_way = range(committed, row.replay_end)
             row.replay.update((e.offset, e) for e in entries if e.offset in under_way)
             row.note_chunk(entries)
+            if row.chunks[-1].end > row.replay_end:
+                row.chunks[-1].end = 0  # of records before an accepted start: only debts are left
         row.owed = dict.fromkeys(state.owed, 0)
         return row
 

@@ -46,12 +46,18 @@ class Quarantine:
         self._mine: dict[RowKey, tuple[int, int]] = {}
         """The marks that this process wrote: how far, and which record alone (or -1).
 
-        They outlive a rewind: what this process survived is no death.
+        They outlive a rewind, and the loss of a row that nobody else claimed: what this process
+        survived is no death.
         """
+        self._epochs: dict[RowKey, int] = {}
+        """The last epoch of each row that this process was given."""
 
     def claimed(self, state: RowState, committed: int) -> None:
         """Note a row just claimed, whose records go on at *committed*."""
         key = state.row
+        if state.epoch != self._epochs.get(key, 0) + 1:
+            self._mine.pop(key, None)
+        self._epochs[key] = state.epoch
         self._fresh[key] = -1  # until its first poll batch comes
         mark = state.mark or Mark(key, taken=0)
         self._tries[key] = (mark.alone, mark.tries)
@@ -62,7 +68,7 @@ class Quarantine:
 
     def released(self, key: RowKey) -> None:
         """Forget a row that was given up."""
-        for held in (self._fresh, self._until, self._tries, self._mine):
+        for held in (self._fresh, self._until, self._tries, self._mine, self._epochs):
             held.pop(key, None)
 
     def committed(self, positions: Mapping[RowKey, int]) -> None:

@@ -220,7 +220,10 @@ class Claimed(Struct, frozen=True):
     seq: int
     rows: tuple[RowState, ...]
     shape: str = ""
-    """What the entries of the space are derived by; '' where nobody said (:func:`shape`)."""
+    """What the entries of the space are derived by; '' where nobody said (:func:`shape`).
+
+    While a rebuild is under way perhaps its announcement (:func:`begun`).
+    """
 
 
 class Index(Protocol):
@@ -238,7 +241,8 @@ class Index(Protocol):
         """Raise the epoch of each row and the space's seq by one; return rows and journals.
 
         *owner* names the consumer group and Kafka cluster: the first binds the space. So does the
-        first *shape*, until a rebuild gives it another; it is returned, not compared.
+        first *shape*, until a rebuild gives it another: under another one nothing is claimed, and
+        what the space has is returned without rows.
         The stored fingerprint of a row is returned as it was, then replaced by *config* once its
         journal is empty or unchanged; see RowState.config.
         Raises LostWrites before anything is raised where seq is below what a row claim has seen:

@@ -93,11 +93,13 @@ class Starting(Struct, frozen=True):
         states = {state.row: state for state in claimed.rows}
         for offset in own:
             state = states[offset.row]
-            _check_witness(rules.space, state, offset)
+            is_forgotten = offset.row in anew and state.cursor is None  # by a claim anew before
+            if not is_forgotten:
+                _check_witness(rules.space, state, offset)
             if not self.accept_offsets:
                 _check_offset(rules.space, state, offset)
             if offset.row in anew:
-                state = replace(state, cursor=None)
+                state = replace(state, cursor=None, mark=None)
             _check_config(rules, state, offset.position)
             yield Start(state, offset.position, claimed.seq)
 

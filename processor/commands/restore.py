@@ -47,7 +47,7 @@ from processor.index.generations import Building, Generations, Life, OtherShape,
 from processor.journal import Witness, carry_witnesses, read_witnesses
 from processor.kafka.admin import Unreachable, reaching
 from processor.kafka.changelog import Changelog
-from processor.kafka.group import Group, Unsettled
+from processor.kafka.group import AtWork, Group, Unsettled
 from processor.kafka.known import NoTopic
 from processor.kafka.oneshot import OneShot
 from processor.outcome import Output
@@ -155,7 +155,7 @@ def _wait_alone(group: Group, *, wait: bool) -> None:
 
 def _check_unchanged(group: Group, standing: Sequence[Assigned], *, wait: bool) -> None:
     _wait_alone(group, wait=wait)
-    if group.standing() != standing:
+    if _standing(group) != standing:
         raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
 
 
@@ -252,11 +252,12 @@ def _announce(
 ) -> None:
     """Keep everybody from going on with the old entries from now on; nobody may be at it."""
     wanted = shape(servers.settings.policy(space.scope))
+    _wait_alone(servers.group, wait=how.wait)
     before = building.announce(begun(wanted, is_new=how.reindex))
     try:
-        _check_unchanged(servers.group, standing, wait=how.wait)
-    except Failure:
-        building.announce(before)
+        _check_unchanged(servers.group, standing, wait=False)
+    except BaseException:
+        building.announce(before)  # nothing is published: the index may be used as it is
         raise
 
 
@@ -296,18 +297,16 @@ def _switch(
         )
         seqs[space.name] = built.building.switch(life)
         servers.reach("after_restore_switch")
+    told = [
+        replace(one, metadata=_metadata(one.metadata, one.committed, seqs))
+        for one in standing
+        if one.committed is not None
+    ]
     try:
         _check_unchanged(servers.group, standing, wait=False)
-    except Failure:
+        servers.group.commit(told)
+    except (Failure, AtWork):
         say("the group is at work already")
-        return
-    servers.group.commit(
-        [
-            replace(one, metadata=_metadata(one.metadata, one.committed, seqs))
-            for one in standing
-            if one.committed is not None
-        ]
-    )
 
 
 def _metadata(before: str, cursor: int, seqs: Mapping[str, int]) -> str:

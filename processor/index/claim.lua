@@ -4,14 +4,17 @@
 -- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
 --          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one per row;
---          shape: the first that the space was given; the cursor as it was, but if anew it is gone
---          or {'lost_space'} or {'other_group'}, and then nothing was written: a claim raises seq, and
---          would in time pass what was lost
+--          shape: the first that the space was given; cursor and mark as they were, but if anew they
+--          are gone. Or {'lost_space'}, {'other_group'} or {'other_shape', the one that the space has,
+--          or the announcement of a rebuild}, and then nothing was written: a claim raises seq, and would
+--          in time pass what was lost
 --
 -- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
 
 local owner, config, rows, shape = ask[2], ask[3], ask[4], ask[5]
 if held[3] and held[3] ~= owner then return {'other_group'} end
+local held_shape = redis.call('HGET', control, 'shape')
+if shape ~= '' and held_shape and held_shape ~= shape then return {'other_shape', held_shape} end
 
 -- From here on everything is written.
 redis.call('HSETNX', control, 'gen', '1')
@@ -33,7 +36,7 @@ for at, claim in ipairs(rows) do
   local chunks = redis.call('LRANGE', journal, 0, -1)
   redis.call('HSET', row, 'next', config)
   if #chunks == 0 then redis.call('HSET', row, 'config', config) end
-  if claim[3] == 1 then redis.call('HDEL', row, 'cursor') end
+  if claim[3] == 1 then redis.call('HDEL', row, 'cursor', 'taken', 'alone', 'tries') end
   states[at] = {now[1], now[2], now[3] or '', chunks, owed, {now[4], now[5], now[6]}}
 end
 return {'ok', redis.call('HGET', control, 'seq'), states, redis.call('HGET', control, 'shape') or ''}

@@ -223,8 +223,8 @@ class Building:
             )
         if reply[0] == b"gone_on":
             raise Superseded(
-                f"space {self.space.name} was not switched: a processor has claimed it since this"
-                " restore began; stop every process of this group, and begin again"
+                f"space {self.space.name} was not switched: a processor has claimed it or written"
+                " to it since this restore began; stop every process of this group, and begin again"
             )
         if reply[0] == b"other_group":
             raise verdicts.other_group(self.space)

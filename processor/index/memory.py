@@ -94,6 +94,8 @@ class MemoryIndex:
             raise verdicts.other_group(space)
         if held.seq < max((claim.seen for claim in rows), default=0):
             raise verdicts.lost_space(space)
+        if shape and held.shape not in {"", shape}:
+            return Claimed(0, (), held.shape)
         held.owner = owner
         held.shape = held.shape or shape
         held.seq += 1
@@ -170,7 +172,7 @@ def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
         mark=row.mark,
     )
     if claim.anew:
-        row.cursor = None
+        row.cursor = row.mark = None
     row.next_config = config
     if not row.chunks:
         row.config = config

@@ -94,6 +94,8 @@ class RedisIndex:
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
         blob = wire.pack_claim(seen, owner, config, rows, shape)
         reply = self._connection.run(_CLAIM, self._control(space), blob)
+        if reply[0] == b"other_shape":
+            return Claimed(0, (), reply[1].decode())
         if reply[0] != b"ok":
             raise _verdict(space, reply, [claim.row for claim in rows])
         states = zip(rows, reply[2], strict=True)

@@ -21,6 +21,19 @@ _SETTLED_S: Final = 90.0
 """Offsets in a dead member's transaction do not answer before the broker has given that up."""
 
 
+_OF_MEMBERS: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+    }
+)
+
+
+class AtWork(Exception):
+    """The group has members again: nobody else may commit for it."""
+
+
 class Unsettled(Exception):
     """The group's offsets cannot be read: a transaction of a dead process is still open."""
 
@@ -91,17 +104,23 @@ class Group:
         )
 
     def commit(self, partitions: Sequence[Assigned]) -> None:
-        """Commit offsets with their metadata; only a group without members lets us."""
+        """Commit offsets with their metadata; raises AtWork where the group has members."""
         offsets = [
             TopicPartition(p.topic, p.partition, p.committed, p.metadata)
             for p in partitions
             if p.committed is not None
         ]
-        if offsets:
+        if not offsets:
+            return
+        try:
             done = self._consumer.commit(offsets=offsets, asynchronous=False)
-            for one in done or ():
-                if one.error:
-                    raise KafkaException(one.error)
+            error = next((p.error for p in done or () if p.error), None)
+        except KafkaException as failure:
+            error = failure.args[0]
+        if error is not None and error.code() in _OF_MEMBERS:
+            raise AtWork
+        if error is not None:
+            raise KafkaException(error)
 
     def _partitions(self, topic: str) -> list[tuple[str, int]]:
         return [(topic, p) for p in partitions_of(self._admin, topic, _ANSWER_S)]

@@ -204,11 +204,9 @@ class Loop:
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
         """They have another owner already: what is open must not count."""
-        keys = _keys(lost)
         if not self._has_failed:
             self._rewind("consumer", "partitions_lost")
-            self._step.revoke(keys)
-        self._partitions.taken(keys)
+        self._partitions.taken(_keys(lost))
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -216,9 +214,10 @@ class Loop:
         """Commit what was processed; if that cannot be done now, the next owner does it again."""
         try:
             self._interval.commit()
-        except Undone as undone:
-            log.warning("left_under_way", kind=undone.kind)
+        except Undone:
             self._undo()
+        if waiting := len(self._partitions.waiting):
+            log.warning("left_under_way", partitions=waiting)
 
     def _rescue(self) -> None:
         """Commit what the index had acknowledged before it lost it: in Kafka it survives.

@@ -54,6 +54,7 @@ class Positions:
             offsets.update(
                 {key: self._within_log(key, at) for key, at in offsets.items() if at >= 0}
             )
+            starts |= {key: at for key, at in offsets.items() if at >= 0}
         return Found(
             own=tuple(_assigned(p, ids[p.topic], offsets[p.topic, p.partition]) for p in own),
             others=self._others(owned),

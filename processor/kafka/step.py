@@ -26,7 +26,7 @@ class Step(Protocol):
         ...
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
-        """Forget partitions that were given up, or lost: asks nobody."""
+        """Forget partitions that were given up: asks nobody."""
         ...
 
     def process(self, records: Sequence[Record]) -> Sequence[Output]:

@@ -130,10 +130,12 @@ def test_owners_of_before_are_fenced_and_rows_begin_at_the_committed_offsets(ser
     with pytest.raises(LostWrites):
         index.read(SPACE, {OTHER_ROW: epochs[OTHER_ROW]}, [])
     wanted = [RowClaim(ROW, "id-1"), RowClaim(OTHER_ROW, "id-1")]
-    mine, other = index.claim(SPACE, OWNER, "d", wanted, "t").rows
+    refused = index.claim(SPACE, OWNER, "d", wanted, "t")
+    assert (refused.shape, refused.rows) == ("s", ())
+    mine, other = index.claim(SPACE, OWNER, "d", wanted, "s").rows
     assert (mine.cursor, mine.config, mine.epoch > seq) == (40, "c", True)
     assert (other.cursor, other.chunks) == (None, ())
-    assert index.claim(SPACE, OWNER, "d", wanted, "t").shape == "s"
+    assert mine.epoch == seq + 1, "a refused claim has raised nothing"
 
 
 def test_what_was_begun_before_cannot_be_ended_and_is_deleted(servers):
@@ -322,6 +324,12 @@ def test_a_space_that_was_claimed_or_written_to_since_is_not_switched(servers):
     claim(index)
     with pytest.raises(Superseded, match="a processor has claimed it"):
         before_claim.switch(LIFE)
+    index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "s")
+    before_refusal = generations.begin(SPACE, OWNER)
+    index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "another")
+    assert before_refusal.switch(LIFE)
+    claim(index)
+    store(index, profile(1, EMAIL))
 
     assert read(index, EMAIL).holders == {EMAIL: (1,)}
     building, _ = built(generations, [profile(2, EMAIL, version=1)])

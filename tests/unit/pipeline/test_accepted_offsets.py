@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from processor.index.memory import MemoryIndex
 from processor.pipeline import Parts, Pipeline
 from processor.settings import load_text
-from processor.space import Assigned, LostWrites, NoStart
+from processor.space import Assigned, LostWrites, Mark, NoStart, RowKey
 from tests.unit.pipeline.test_lost_writes import CONFIGURATION, INPUT, TOPIC, batch
 
 RECORDS = [batch(0, offset, offset) for offset in range(30)]
@@ -84,6 +84,48 @@ def test_a_start_inside_of_the_log_where_the_group_was_outside_is_accepted_too(i
     # The log was cut below what the group had committed: an unclean election.
     between = life(index, replace(done, committed=10, is_moved=True), 15, accept=True)
     assert life(index, between, 30).committed == 30
+
+
+def test_a_second_claim_before_the_first_commit_is_no_loss(index, done):
+    moved = replace(done, committed=10, is_moved=True)
+    one = pipeline(index, accept=True)
+    one.assign([moved], [])
+    one.forget()
+    one.assign([moved], [])
+    life(index, moved, 15, accept=True)
+
+
+def test_what_was_before_an_accepted_start_is_trimmed_and_leaves_no_suspects(index, done):
+    row = next(iter(index._spaces.values())).rows[RowKey(TOPIC, 0)]
+    row.mark = Mark(RowKey(TOPIC, 0), taken=29)
+    assert row.chunks, "the last ones of the first life"
+    one = pipeline(index, accept=True)
+    one.assign([Assigned(TOPIC, 0, "id", None, "")], [])
+    one.committed()
+    assert one.lots(RECORDS[:20]) == [RECORDS[:20]]
+    for record in RECORDS[:20]:
+        one.process([record._replace(value=record.value.replace(b'"c', b'"d'))])
+        one.committed()
+    one.idle()
+    assert not row.chunks
+
+
+def test_a_start_that_is_refused_forgets_nothing(index, done):
+    other = load_text((CONFIGURATION + INPUT).replace('unique_ids = ["customerid"]', ""), {})
+    refused = Pipeline(
+        Parts(
+            rules=other.rules(),
+            spaces=other.space_rules(),
+            index=index,
+            owner="test",
+            accept_offsets=True,
+        )
+    )
+    given = Assigned(TOPIC, 0, "id", None, "")
+    with pytest.raises(NoStart, match="--reindex"):
+        refused.assign([given], [])
+    with pytest.raises(NoStart, match="--accept-offsets"):
+        life(index, given, 15)
 
 
 def test_accepting_offsets_does_not_pass_the_loss_detector(index, done):

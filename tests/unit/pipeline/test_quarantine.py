@@ -220,8 +220,8 @@ def test_the_first_batch_of_a_row_is_taken_in_lots_each_marked_by_itself():
     assert quarantine.lots([batch(0, 75)]) == ()
 
 
-def state(**mark: int) -> RowState:
-    return RowState(ROW, 1, None, "", (), mark=Mark(ROW, **mark) if mark else None)
+def state(epoch: int = 1, **mark: int) -> RowState:
+    return RowState(ROW, epoch, None, "", (), mark=Mark(ROW, **mark) if mark else None)
 
 
 def test_only_partitions_whose_owner_died_are_taken_apart():
@@ -243,8 +243,8 @@ def test_a_rewind_is_no_death_and_does_not_end_the_suspicion():
     quarantine.claimed(state(taken=7, alone=5, tries=2), 5)
     (mark,) = quarantine.marks([batch(0, 5)])
     assert (mark.alone, mark.tries) == (5, 3)
-    for _ in range(5):
-        quarantine.claimed(state(taken=7, alone=5, tries=3), 5)
+    for n in range(2, 7):
+        quarantine.claimed(state(n, taken=7, alone=5, tries=3), 5)
         assert not quarantine.is_poison([batch(0, 5)])
         (mark,) = quarantine.marks([batch(0, 5)])
         assert (mark.alone, mark.tries) == (5, 3)
@@ -258,9 +258,23 @@ def test_the_marks_of_ones_own_first_batch_are_no_death_after_a_rewind():
     quarantine = Quarantine(3)
     quarantine.claimed(state(), 0)
     quarantine.marks([batch(0, 0), batch(0, 1)])
-    quarantine.claimed(state(taken=2), 0)
+    quarantine.claimed(state(2, taken=2), 0)
     records = [batch(0, 0), batch(0, 1)]
     assert quarantine.lots(records) == [records]
+
+
+def test_a_row_that_somebody_else_had_meanwhile_may_hold_the_mark_of_a_death():
+    quarantine = Quarantine(3)
+    quarantine.claimed(state(), 0)
+    records = [batch(0, 0), batch(0, 1)]
+    quarantine.marks(records)
+    quarantine.claimed(state(3, taken=2), 0)
+    assert quarantine.lots(records) == [(records[0],), (records[1],)]
+    quarantine.marks([records[0]])
+    quarantine.claimed(state(4, taken=2, alone=0, tries=1), 0)
+    assert [m.tries for m in quarantine.marks([records[0]])] == [1]
+    quarantine.claimed(state(6, taken=2, alone=0, tries=1), 0)
+    assert [m.tries for m in quarantine.marks([records[0]])] == [2]
 
 
 def test_an_index_that_is_away_while_a_record_is_alone_is_no_death(monkeypatch):
