@@ -29,7 +29,8 @@ POISON: Final = DeadLetter(
 
 Lots = Sequence[Sequence[Record]]
 LOT: Final = 32
-"""Records of one row that become suspects together, and are then taken one by one."""
+"""Records of one row in its first lot: they become suspects together. Each next lot is twice that:
+a commit per lot is what a start pays."""
 
 
 class Quarantine:
@@ -100,7 +101,8 @@ class Quarantine:
         for record in records:
             row = _row(record)
             before = count[row] = count.get(row, -1) + 1
-            lots.setdefault(before // LOT if row in self._fresh else 0, []).append(record)
+            number = (before // LOT + 1).bit_length() - 1 if row in self._fresh else 0
+            lots.setdefault(number, []).append(record)
         return [lots[number] for number in sorted(lots)]
 
     def marks(self, records: Sequence[Record]) -> list[Mark]:

@@ -203,21 +203,21 @@ def test_after_the_first_batch_nothing_is_marked_and_nothing_taken_apart():
 def test_the_first_batch_of_a_row_is_taken_in_lots_each_marked_by_itself():
     quarantine = Quarantine(3)
     quarantine.claimed(state(), 5)
-    mine = [batch(0, n) for n in range(5, 75)]
+    mine = [batch(0, n) for n in range(5, 105)]
     others = [batch(1, n) for n in range(50)]
 
     lots = quarantine.lots([*others, *mine])
 
     assert [[r for r in lot if r.partition == 0] for lot in lots] == [
         mine[:32],
-        mine[32:64],
-        mine[64:],
+        mine[32:96],
+        mine[96:],
     ]
     assert [r for r in lots[0] if r.partition == 1] == others
-    for lot, end in zip(lots, (37, 69, 75), strict=True):
+    for lot, end in zip(lots, (37, 101, 105), strict=True):
         assert [(m.taken, m.alone) for m in quarantine.marks(lot)] == [(end, -1)]
         quarantine.committed({ROW: end})
-    assert quarantine.lots([batch(0, 75)]) == ()
+    assert quarantine.lots([batch(0, 105)]) == ()
 
 
 def state(epoch: int = 1, **mark: int) -> RowState:
