@@ -17,8 +17,10 @@ BY_HAND = [
 ]
 
 
-def pipeline(index: MemoryIndex, *, accept: bool = False) -> Pipeline:
-    settings = load_text(CONFIGURATION + INPUT, {})
+def pipeline(
+    index: MemoryIndex, configuration: str = CONFIGURATION, *, accept: bool = False
+) -> Pipeline:
+    settings = load_text(configuration + INPUT, {})
     return Pipeline(
         Parts(
             rules=settings.rules(),
@@ -111,16 +113,8 @@ def test_what_was_before_an_accepted_start_is_trimmed_and_leaves_no_suspects(ind
 
 
 def test_a_start_that_is_refused_forgets_nothing(index, done):
-    other = load_text((CONFIGURATION + INPUT).replace('unique_ids = ["customerid"]', ""), {})
-    refused = Pipeline(
-        Parts(
-            rules=other.rules(),
-            spaces=other.space_rules(),
-            index=index,
-            owner="test",
-            accept_offsets=True,
-        )
-    )
+    other = CONFIGURATION.replace('unique_ids = ["customerid"]', "")
+    refused = pipeline(index, other, accept=True)
     given = Assigned(TOPIC, 0, "id", None, "")
     with pytest.raises(NoStart, match="--reindex"):
         refused.assign([given], [])
