@@ -16,6 +16,7 @@ class Undone(Exception):
 
     def __init__(self, error: KafkaError) -> None:
         super().__init__(error.str())
+        self.error = error
         self.kind = error.name()
 
 

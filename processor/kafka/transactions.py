@@ -9,14 +9,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from processor.apart import apart
 from processor.kafka.clients import Config
-from processor.kafka.errors import TIMED_OUT
-from processor.kafka.publishing import Publishing, serve
+from processor.kafka.errors import NO_MEMBER, TIMED_OUT, is_of_a_rebalance
+from processor.kafka.publishing import Publishing, Undone, serve
 from processor.outcome import Output
 
 _SLICE_S: Final = 1.0
 """How long librdkafka is away at most: a call that timed out is resumed at once."""
 _OFFSETS_S: Final = 5.0
 """What sending offsets may take: milliseconds, or seconds while the group's coordinator moves."""
+_REBALANCES: Final = 3
+"""How many rebalances in a row a commit may meet."""
 
 
 class Transactions:
@@ -43,6 +45,8 @@ class Transactions:
         self._initialised = False
         self._indefinite = False
         self._open = False
+        self._outputs: list[Output] = []
+        """What the open transaction holds."""
 
     def ready(self, within: float) -> bool:
         """Replace the producer if its state is unknown; settle what an earlier one left open."""
@@ -63,15 +67,45 @@ class Transactions:
         """Add *outputs* to the open transaction, or to a new one."""
         if outputs:
             self._begin()
+            self._outputs += outputs
             self._publishing.produce(self._producer, outputs)
 
     def commit(self, offsets: Sequence[TopicPartition], within: float) -> None:
-        """Commit the open transaction with *offsets*. Outputs are flushed first, see ``_flush``."""
+        """Commit the open transaction with *offsets*.
+
+        A rebalance may overtake it: then the group takes no offsets of the generation before, and
+        the transaction has to be aborted. The partitions are still ours, since the group waits
+        until we give up what it takes; so the same is published again, under the new generation.
+        """
         deadline = monotonic() + within
+        rebalances = 0
+        while True:
+            try:
+                return self._commit(offsets, deadline)
+            except Undone as undone:
+                rebalances += 1
+                if rebalances > _REBALANCES or not is_of_a_rebalance(undone.error):
+                    raise
+                if not self._reopen(deadline):
+                    raise
+
+    def _reopen(self, deadline: float) -> bool:
+        """Abort, and publish the same in a new transaction; False where that cannot be known."""
+        outputs = self._outputs
+        self.abort(max(0.0, deadline - monotonic()))
+        if self._indefinite:
+            return False
+        self.publish(outputs)
+        return True
+
+    def _commit(self, offsets: Sequence[TopicPartition], deadline: float) -> None:
+        """Flush the outputs, send *offsets*, commit."""
         self._begin()
         self._flush(deadline)
         self._reach("before_send_offsets")
         if offsets:
+            if not self._consumer.memberid():  # the broker would take them unchecked
+                self._publishing.refuse(KafkaError(NO_MEMBER))
             send = partial(
                 self._producer.send_offsets_to_transaction,
                 list(offsets),
@@ -82,6 +116,7 @@ class Transactions:
         self._reach("before_kafka_commit")
         self._again(self._producer.commit_transaction, deadline)
         self._open = False
+        self._outputs = []
 
     def abort(self, within: float) -> None:
         """Abort the open transaction; if that cannot be confirmed, the producer is replaced."""
@@ -95,6 +130,7 @@ class Transactions:
                     raise
                 self._indefinite = True
         self._open = False
+        self._outputs = []
         self._publishing.clear()
 
     def serve(self) -> None:

@@ -8,7 +8,7 @@ and aborts what it left, a member that the group has put out cannot commit offse
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -61,6 +61,13 @@ class Member:
     is_out: bool = False
 
 
+class Membership(NamedTuple):
+    """What a member knows of its place in the group, sent with its offsets."""
+
+    member: Member
+    generation: int
+
+
 class Cluster:
     """Input partitions, the group with its offsets, and one log of all outputs in append order."""
 
@@ -75,6 +82,7 @@ class Cluster:
         self.owners: dict[str, Owner] = {}
         self.members: list[Member] = []
         self.target: dict[Key, Member] = {}
+        self.generation = 0
 
     # ---- the group --------------------------------------------------------------------------
 
@@ -103,6 +111,7 @@ class Cluster:
         """Deal the partitions out anew, cooperatively: who loses one gives it up first."""
         if not self.members:
             return
+        self.generation += 1
         for at, key in enumerate(self.inputs):
             self.target[key] = self.members[(salt // (at + 1) + at) % len(self.members)]
         self.hand_over()
@@ -150,13 +159,16 @@ class Cluster:
         transactional_id: str,
         epoch: int,
         transaction: Transaction,
-        member: Member,
+        known: Membership,
         offsets: dict[Key, tuple[int, str]],
     ) -> None:
-        """Add offsets to the open transaction; a member that was put out may not."""
+        """Add offsets to the open transaction; who was put out may not, nor who knows less."""
         self._open(transactional_id, epoch, transaction)
-        if member.is_out:
+        if known.member.is_out:
             raise failure(KafkaError.UNKNOWN_MEMBER_ID, abort=True)
+        if known.generation != self.generation:
+            self.note("  a rebalance has overtaken the offsets")
+            raise failure(KafkaError.ILLEGAL_GENERATION, abort=True)
         transaction.offsets.update(offsets)
 
     def end(self, transactional_id: str, epoch: int, transaction: Transaction, state: str) -> None:
@@ -339,8 +351,13 @@ class PlayedConsumer:
     def list_topics(self, topic: str, _timeout: float) -> Any:
         return _Metadata({topic: _Topic({p: None for t, p in self._cluster.inputs if t == topic})})
 
-    def consumer_group_metadata(self) -> Member | None:
-        return self.member
+    def memberid(self) -> str:
+        assert self.member is not None
+        return "" if self.member.is_out else self._name
+
+    def consumer_group_metadata(self) -> Membership:
+        assert self.member is not None
+        return Membership(self.member, self._cluster.generation)
 
     def close(self) -> None:
         self._pause("leave")
@@ -403,12 +420,12 @@ class PlayedProducer:
         return 0
 
     def send_offsets_to_transaction(
-        self, offsets: Sequence[TopicPartition], member: Member, _within: float
+        self, offsets: Sequence[TopicPartition], known: Membership, _within: float
     ) -> None:
         now = self._id, self._epoch, self._transaction
         found = {(o.topic, o.partition): (o.offset, o.metadata) for o in offsets}
         self._check()
-        self._send("send offsets", lambda: self._cluster.add_offsets(*now, member, found))
+        self._send("send offsets", lambda: self._cluster.add_offsets(*now, known, found))
 
     def commit_transaction(self, _within: float) -> None:
         now = self._id, self._epoch, self._transaction

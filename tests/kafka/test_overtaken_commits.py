@@ -1,0 +1,118 @@
+"""A rebalance overtakes a commit: the group has a new generation, and refuses the one before."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from processor.kafka.publishing import Undone
+from processor.kafka.transactions import Transactions
+from processor.outcome import Output
+from tests.servers.kafka import Kafka
+from tests.servers.waiting import eventually
+
+pytestmark = pytest.mark.kafka
+
+OUTPUTS = [Output("enriched", b"k", b"one", ()), Output("enriched", b"k", b"two", ())]
+
+
+class Late(Consumer):
+    """A member that goes on telling what it knew of its place in the group at *remember*."""
+
+    def __init__(self, config: dict[str, object]) -> None:
+        super().__init__(config)
+        self._known: object = None
+        self.late = 0
+        """How often it tells that yet."""
+
+    def remember(self) -> None:
+        self._known = super().consumer_group_metadata()
+
+    def consumer_group_metadata(self):
+        if self.late:
+            self.late -= 1
+            return self._known
+        return super().consumer_group_metadata()
+
+
+@contextmanager
+def overtaken(kafka: Kafka) -> Iterator[tuple[Late, str]]:
+    """Give a member that remembers its place before the last rebalance, and its input topic."""
+    topic = kafka.create_topic("in", 2)
+    config = {
+        "bootstrap.servers": kafka.bootstrap,
+        "group.id": kafka.unique("group"),
+        "partition.assignment.strategy": "cooperative-sticky",
+        "heartbeat.interval.ms": 300,
+        "enable.auto.commit": False,
+    }
+    member, other = Late(config), Consumer(config)
+
+    def poll() -> int:
+        member.poll(0.05)
+        other.poll(0.05)
+        return len(other.assignment())
+
+    try:
+        member.subscribe([topic])
+        eventually(lambda: member.poll(0.05) or member.assignment())
+        member.remember()
+        other.subscribe([topic])
+        eventually(poll)
+        yield member, topic
+    finally:
+        other.close()
+        member.close()
+
+
+def transactions(kafka: Kafka, member: Consumer, output: str) -> Transactions:
+    config = {"bootstrap.servers": kafka.bootstrap, "transactional.id": output, "linger.ms": 0}
+    opened = Transactions(config, member, {"enriched": output}, lambda _point: None)
+    eventually(lambda: opened.ready(1.0))
+    return opened
+
+
+def test_a_transaction_that_a_rebalance_overtook_is_published_again_and_committed(kafka):
+    output = kafka.create_topic("out")
+    with overtaken(kafka) as (member, topic):
+        opened = transactions(kafka, member, output)
+        opened.publish(OUTPUTS)
+        member.late = 2
+        opened.commit([TopicPartition(topic, 0, 7)], 10)
+        assert member.late == 0
+        opened.publish(OUTPUTS[:1])  # the next one holds nothing of it
+        opened.commit([TopicPartition(topic, 0, 8)], 10)
+        committed = member.committed([TopicPartition(topic, 0)], 10)
+    assert [m.value() for m in kafka.read(output)] == [b"one", b"two", b"one"]
+    assert committed[0].offset == 8
+
+
+def test_a_transaction_that_rebalances_go_on_to_overtake_is_undone(kafka):
+    output = kafka.create_topic("out")
+    with overtaken(kafka) as (member, topic):
+        opened = transactions(kafka, member, output)
+        opened.publish(OUTPUTS)
+        member.late = 1000
+        with pytest.raises(Undone) as undone:
+            opened.commit([TopicPartition(topic, 0, 7)], 10)
+        assert undone.value.error.code() == KafkaError.ILLEGAL_GENERATION
+        opened.abort(5)
+        committed = member.committed([TopicPartition(topic, 0)], 10)
+    assert kafka.read(output) == []
+    assert committed[0].offset < 0
+
+
+def test_who_is_no_member_commits_nothing(kafka):
+    """A broker takes the offsets of a transaction unchecked from whom it cannot know."""
+    output, topic = kafka.create_topic("out"), kafka.create_topic("in")
+    stranger = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": kafka.unique("group")})
+    opened = transactions(kafka, stranger, output)
+    opened.publish(OUTPUTS)
+    with pytest.raises(Undone):
+        opened.commit([TopicPartition(topic, 0, 7)], 10)
+    opened.abort(5)
+    committed = stranger.committed([TopicPartition(topic, 0)], 10)
+    stranger.close()
+    assert kafka.read(output) == []
+    assert committed[0].offset < 0
