@@ -7,7 +7,7 @@ from typing import Final
 from confluent_kafka import TopicPartition
 from msgspec import Struct
 
-from processor.kafka.publishing import Committer
+from processor.kafka.publishing import Committer, Undone
 from processor.kafka.rebalance import Key
 from processor.kafka.step import Observer, Step, TransactionKind
 from processor.outcome import Output, Record
@@ -101,6 +101,14 @@ class Interval:
         self._step.committed()
         self._observer.phase("commit", monotonic() - began)
         self._close(content, "committed")
+
+    def try_commit(self) -> bool:
+        """Commit the open transaction, if there is one; return whether that could be done."""
+        try:
+            self.commit()
+        except Undone:
+            return False
+        return True
 
     def abort(self) -> None:
         """Abort what is open; harmless where nothing is."""

@@ -5,6 +5,9 @@
 A transaction holds the poll batches of one commit interval; it ends sooner when the input runs dry
 or when it grows large. Whatever goes wrong and passes ends in the same *rewind*: abort, forget, ask
 Kafka where every own partition stands, start again. Everything else ends the process.
+
+Where it is the index that is away or has lost writes, what it acknowledged is committed first:
+others may have built on it and published the result, and in Kafka it survives.
 """
 
 from collections.abc import Iterator, Sequence
@@ -87,8 +90,10 @@ class Loop:
         except Undone as undone:
             self._rewind("producer", undone.kind)
         except IndexUnavailable as away:
+            self._interval.try_commit()
             self._rewind("index", type(away).__name__)
         except RegistryUnavailable as away:
+            self._interval.try_commit()
             self._rewind("registry", str(away))
         except NoStart as refusal:
             if not self._starting.is_overcome(refusal):
@@ -212,18 +217,13 @@ class Loop:
 
     def _finish(self) -> None:
         """Commit what was processed; if that cannot be done now, the next owner does it again."""
-        try:
-            self._interval.commit()
-        except Undone:
+        if not self._interval.try_commit():
             self._undo()
         if waiting := len(self._partitions.waiting):
             log.warning("left_under_way", partitions=waiting)
 
     def _rescue(self) -> None:
-        """Commit what the index had acknowledged before it lost it: in Kafka it survives.
-
-        Others may have built on it, and published what they made of it; a rebuild then finds both.
-        """
+        """Commit what the index had acknowledged before it lost it: in Kafka it survives."""
         with _told("rescue_failed"):
             self._finish()
 

@@ -14,8 +14,9 @@ Source = Literal["kafka", "consumer", "producer", "index", "registry"]
 class Step(Protocol):
     """Turns poll batches into outputs. ``processor.pipeline`` is the one that resolves identity.
 
-    Called from the loop's thread only. Any method may raise IndexUnavailable (the loop rewinds and
-    waits), LostWrites, Fenced or NoStart (the loop aborts and lets them through).
+    Called from the loop's thread only. Any method may raise IndexUnavailable (the loop commits what
+    it has, rewinds and waits), LostWrites (it commits what it has, and ends), Fenced or NoStart (it
+    aborts and ends).
     """
 
     def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:

@@ -23,12 +23,12 @@ def produced(stage: Stage, seed: int, records: int, rate: float) -> Iterator[Non
 
 
 def lose_and_restore(
-    stage: Stage, lose: Callable[[], None], records: int = 1500, times: int = 1, seed: int = 1
+    stage: Stage, lose: Callable[[], None], records: int = 6000, times: int = 1, seed: int = 1
 ) -> list[str]:
     """Let *lose* happen under load; everybody must stop, and restore must mend it all."""
     stage.reader.start()
     _start(stage.processors)
-    with produced(stage, seed, records, rate=100):
+    with produced(stage, seed, records, rate=400):
         for _ in range(times):
             reached = len(stage.reader.done) + records // 5
             eventually(lambda reached=reached: len(stage.reader.done) >= reached, within=90)

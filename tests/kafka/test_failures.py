@@ -141,8 +141,9 @@ def test_the_index_away_means_waiting_and_starting_again_from_what_is_committed(
         assert one.listener.errors.count(("index", "IndexUnavailable")) == step.forgotten == 4
         assert len(step.assigned) == 5
         assert all(len(partitions) == 4 for partitions, _ in step.assigned)
-    if guarantee == "exactly_once":
-        all_came_out_once(line)
+    # What the index had acknowledged is committed first: it may come back without.
+    assert step.processed == 2000
+    all_came_out_once(line)
 
 
 @pytest.mark.parametrize(
