@@ -16,7 +16,11 @@ RESTORE = "`idstream restore`"
 
 @contextmanager
 def produced(stage: Stage, seed: int, records: int, rate: float) -> Iterator[None]:
-    """Produce beside what happens inside; no request ids: their memory is not restored."""
+    """Produce beside what happens inside what a restore brings back whole.
+
+    No request ids, whose memory is not restored. And all in one space: a loss that strikes between
+    the commits of one poll batch to two spaces is what docs/operations.md says nothing mends.
+    """
     counts = records * 4 // 5, records // 5
     with beside(lambda: stage.produce(seed, counts, rate, bad=0.05, repeats=0.0)):
         yield
