@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -11,9 +10,6 @@ from processor.kafka.clients import Config
 from processor.kafka.errors import TIMED_OUT, commits_again
 from processor.kafka.publishing import Publishing, serve
 from processor.outcome import Output
-
-_PAUSE_S: Final = 0.05
-"""Between two tries to commit offsets."""
 
 
 class Deliveries:
@@ -50,7 +46,6 @@ class Deliveries:
         while offsets and (error := self._commit_offsets(list(offsets), deadline)):
             if not commits_again(error) or monotonic() >= deadline:
                 self._publishing.refuse(error)
-            serve(self._producer.poll, _PAUSE_S)
 
     def _commit_offsets(self, offsets: list[TopicPartition], deadline: float) -> KafkaError | None:
         """Commit; librdkafka waits for the group's coordinator however long that is away."""

@@ -9,6 +9,7 @@ ALL_DOWN: Final = KafkaError._ALL_BROKERS_DOWN
 TIMED_OUT: Final = KafkaError._TIMED_OUT
 FATAL: Final = KafkaError._FATAL
 NO_MEMBER: Final = KafkaError.UNKNOWN_MEMBER_ID
+OLD_GENERATION: Final = KafkaError.ILLEGAL_GENERATION
 
 OUT_OF_RANGE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
@@ -60,11 +61,7 @@ _PERMANENT: Final = frozenset(
 
 _OF_A_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
-_OF_A_REBALANCE: Final = frozenset(
-    {KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS}
-)
-
-_COMMIT_AGAIN: Final = _OF_A_REBALANCE | frozenset(
+_COMMIT_AGAIN: Final = frozenset(
     {
         KafkaError._TIMED_OUT,
         KafkaError._TRANSPORT,
@@ -93,11 +90,6 @@ def ends_the_process(error: KafkaError) -> bool:
 def is_of_a_record(error: KafkaError) -> bool:
     """Return whether *error* comes of what a record made, and would come of it again."""
     return error.code() in _OF_A_RECORD
-
-
-def is_of_a_rebalance(error: KafkaError) -> bool:
-    """Return whether *error* says that the group has a new generation; a member learns it soon."""
-    return error.code() in _OF_A_REBALANCE
 
 
 def commits_again(error: KafkaError) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
+import structlog
 from confluent_kafka import TopicPartition
 from msgspec import Struct
 
@@ -15,6 +16,8 @@ from processor.outcome import Output, Record
 COMMIT_S: Final = 10.0
 """What a commit may take, in a revocation too: after it the broker has given the transaction up."""
 ABORT_S: Final = 5.0
+
+log = structlog.get_logger()
 
 
 class Pace(Struct, frozen=True):
@@ -84,7 +87,7 @@ class Interval:
         self._opened(monotonic()).offsets.update(starts)
         self.commit()
 
-    def commit(self) -> None:
+    def commit(self, within: float = COMMIT_S) -> None:
         """Commit the open transaction, if there is one."""
         content = self._open
         if content is None:
@@ -95,18 +98,19 @@ class Interval:
             TopicPartition(topic, partition, offset, metadata(topic, partition))
             for (topic, partition), offset in content.offsets.items()
         ]
-        self._committer.commit(offsets, COMMIT_S)
+        self._committer.commit(offsets, within)
         self.committed.update(content.offsets)
         self._reach("after_kafka_commit")
         self._step.committed()
         self._observer.phase("commit", monotonic() - began)
         self._close(content, "committed")
 
-    def try_commit(self) -> bool:
+    def try_commit(self, within: float = COMMIT_S) -> bool:
         """Commit the open transaction, if there is one; return whether that could be done."""
         try:
-            self.commit()
-        except Undone:
+            self.commit(within)
+        except Undone as undone:
+            log.warning("not_committed", kind=undone.kind)
             return False
         return True
 

@@ -6,8 +6,8 @@ A transaction holds the poll batches of one commit interval; it ends sooner when
 or when it grows large. Whatever goes wrong and passes ends in the same *rewind*: abort, forget, ask
 Kafka where every own partition stands, start again. Everything else ends the process.
 
-Where it is the index that is away or has lost writes, what it acknowledged is committed first:
-others may have built on it and published the result, and in Kafka it survives.
+Where it is the index (or the schema registry) that is away, or the index has lost writes, what was
+acknowledged is committed first: others may have built on it and published the result.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,6 +33,8 @@ from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites, 
 
 QUIET_S: Final = 1.0
 """How often idle work is done and lag is told."""
+AWAY_S: Final = 4.0
+"""What a commit may take before a rewind that waits: Kafka may be away as well."""
 
 log = structlog.get_logger()
 
@@ -89,12 +91,9 @@ class Loop:
             self._do_what_is_due()
         except Undone as undone:
             self._rewind("producer", undone.kind)
-        except IndexUnavailable as away:
-            self._interval.try_commit()
-            self._rewind("index", type(away).__name__)
-        except RegistryUnavailable as away:
-            self._interval.try_commit()
-            self._rewind("registry", str(away))
+        except (IndexUnavailable, RegistryUnavailable) as away:
+            self._interval.try_commit(AWAY_S)
+            self._rewind(*_what_is_away(away))
         except NoStart as refusal:
             if not self._starting.is_overcome(refusal):
                 raise
@@ -251,6 +250,12 @@ def _told(what: str) -> Iterator[None]:
 
 def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
     return [(one.topic, one.partition) for one in partitions]
+
+
+def _what_is_away(error: IndexUnavailable | RegistryUnavailable) -> tuple[Source, str]:
+    if isinstance(error, IndexUnavailable):
+        return "index", type(error).__name__
+    return "registry", str(error)
 
 
 def _is_of_no_record(end: BaseException) -> bool:

@@ -76,7 +76,7 @@ class Starting:
         )
 
     def back_off(self) -> None:
-        """Let partitions wait after a rewind, longer after each that no commit came between."""
+        """Let partitions wait after a rewind, longer after each until work went on."""
         self._next_at = monotonic() + self._backoff
         self._backoff = min(2 * self._backoff, BACKOFF_S[1])
 

@@ -5,11 +5,12 @@ from functools import partial
 from time import monotonic
 from typing import Final
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from processor.apart import apart
 from processor.kafka.clients import Config
-from processor.kafka.errors import NO_MEMBER, TIMED_OUT, is_of_a_rebalance
+from processor.kafka.errors import NO_MEMBER, OLD_GENERATION, TIMED_OUT
 from processor.kafka.publishing import Publishing, Undone, serve
 from processor.outcome import Output
 
@@ -19,6 +20,8 @@ _OFFSETS_S: Final = 5.0
 """What sending offsets may take: milliseconds, or seconds while the group's coordinator moves."""
 _REBALANCES: Final = 3
 """How many rebalances in a row a commit may meet."""
+
+log = structlog.get_logger()
 
 
 class Transactions:
@@ -81,20 +84,22 @@ class Transactions:
         rebalances = 0
         while True:
             try:
-                return self._commit(offsets, deadline)
+                self._commit(offsets, deadline)
             except Undone as undone:
                 rebalances += 1
-                if rebalances > _REBALANCES or not is_of_a_rebalance(undone.error):
+                is_overtaken = undone.error.code() == OLD_GENERATION and rebalances <= _REBALANCES
+                if not (is_overtaken and monotonic() < deadline and self._is_reopened(deadline)):
                     raise
-                if not self._reopen(deadline):
-                    raise
+            else:
+                return
 
-    def _reopen(self, deadline: float) -> bool:
-        """Abort, and publish the same in a new transaction; False where that cannot be known."""
+    def _is_reopened(self, deadline: float) -> bool:
+        """Abort, and publish the same in a new transaction; False where the abort is in doubt."""
         outputs = self._outputs
         self.abort(max(0.0, deadline - monotonic()))
         if self._indefinite:
             return False
+        log.info("published_again", outputs=len(outputs))
         self.publish(outputs)
         return True
 
@@ -104,12 +109,8 @@ class Transactions:
         self._flush(deadline)
         self._reach("before_send_offsets")
         if offsets:
-            if not self._consumer.memberid():  # the broker would take them unchecked
-                self._publishing.refuse(KafkaError(NO_MEMBER))
             send = partial(
-                self._producer.send_offsets_to_transaction,
-                list(offsets),
-                self._consumer.consumer_group_metadata(),
+                self._producer.send_offsets_to_transaction, list(offsets), self._membership()
             )
             until = min(deadline, monotonic() + _OFFSETS_S)
             self._again(lambda _: _apart(send, until), until)
@@ -117,6 +118,17 @@ class Transactions:
         self._again(self._producer.commit_transaction, deadline)
         self._open = False
         self._outputs = []
+
+    def _membership(self) -> object:
+        """Return what the group checks the offsets by.
+
+        A broker checks nothing where it has neither member ID nor generation. Who has lost the ID
+        gets another one only after the loop has heard of it: so it is looked for afterwards.
+        """
+        metadata = self._consumer.consumer_group_metadata()
+        if not self._consumer.memberid():
+            self._publishing.refuse(KafkaError(NO_MEMBER))
+        return metadata
 
     def abort(self, within: float) -> None:
         """Abort the open transaction; if that cannot be confirmed, the producer is replaced."""

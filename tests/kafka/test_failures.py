@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from processor.codecs.registry import RegistryUnavailable
 from processor.outcome import Output
 from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites
 from tests.kafka.passing import PassThrough, all_came_out_once, fill, flow, running
@@ -115,8 +116,14 @@ def test_a_commit_without_an_answer_is_settled_by_a_new_producer(kafka):
         all_came_out_once(line, within=60)
 
 
-@pytest.mark.parametrize("guarantee", GUARANTEES)
-def test_the_index_away_means_waiting_and_starting_again_from_what_is_committed(kafka, guarantee):
+@pytest.mark.parametrize(
+    ("guarantee", "away", "told"),
+    [
+        *((g, IndexUnavailable(), ("index", "IndexUnavailable")) for g in GUARANTEES),
+        ("exactly_once", RegistryUnavailable("asleep"), ("registry", "asleep")),
+    ],
+)
+def test_what_is_away_means_committing_waiting_and_starting_again(kafka, guarantee, away, told):
     line = flow(kafka, guarantee=guarantee)
     fill(line, 2000)
 
@@ -126,22 +133,22 @@ def test_the_index_away_means_waiting_and_starting_again_from_what_is_committed(
         def process(self, records):
             if self.processed >= 1000 and self.times < 4:
                 self.times += 1
-                raise IndexUnavailable
+                raise away
             return super().process(records)
 
         def assign(self, partitions, others):
             super().assign(partitions, others)
             if 0 < self.times < 4:
                 self.times += 1
-                raise IndexUnavailable
+                raise away
 
     step = Away()
     with running(line, step) as one:
         eventually(lambda: line.offsets_in() <= line.offsets_out().keys())
-        assert one.listener.errors.count(("index", "IndexUnavailable")) == step.forgotten == 4
+        assert one.listener.errors.count(told) == step.forgotten == 4
         assert len(step.assigned) == 5
         assert all(len(partitions) == 4 for partitions, _ in step.assigned)
-    # What the index had acknowledged is committed first: it may come back without.
+    # What was acknowledged is committed first: nothing is processed twice.
     assert step.processed == 2000
     all_came_out_once(line)
 

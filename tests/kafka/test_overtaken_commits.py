@@ -104,7 +104,7 @@ def test_a_transaction_that_rebalances_go_on_to_overtake_is_undone(kafka):
 
 
 def test_who_is_no_member_commits_nothing(kafka):
-    """A broker takes the offsets of a transaction unchecked from whom it cannot know."""
+    """With neither member ID nor generation a broker takes offsets unchecked."""
     output, topic = kafka.create_topic("out"), kafka.create_topic("in")
     stranger = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": kafka.unique("group")})
     opened = transactions(kafka, stranger, output)
