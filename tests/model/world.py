@@ -7,6 +7,7 @@ them ever runs.
 """
 
 import copy
+import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,6 @@ import pytest
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
-import processor.kafka.interval as interval_module
 import processor.kafka.loop as loop_module
 import processor.kafka.starting as starting_module
 import processor.kafka.transactions as transactions_module
@@ -552,6 +552,9 @@ def played_kafka() -> Iterator[None]:
         patch.setattr(transactions_module, "_apart", lambda call, _deadline: call(1.0))
         patch.setattr(starting_module, "BACKOFF_S", (0.0, 0.0))
         patch.setattr(loop_module, "QUIET_S", 0.0)
-        for module in (loop_module, starting_module, interval_module, transactions_module):
-            patch.setattr(module, "log", structlog.wrap_logger(structlog.ReturnLogger()))
-        yield
+        before = structlog.get_config()
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
