@@ -88,12 +88,12 @@ class Transactions:
             except Undone as undone:
                 rebalances += 1
                 is_overtaken = undone.error.code() == OLD_GENERATION and rebalances <= _REBALANCES
-                if not (is_overtaken and monotonic() < deadline and self._is_reopened(deadline)):
+                if not (is_overtaken and monotonic() < deadline and self._reopen(deadline)):
                     raise
             else:
                 return
 
-    def _is_reopened(self, deadline: float) -> bool:
+    def _reopen(self, deadline: float) -> bool:
         """Abort, and publish the same in a new transaction; False where the abort is in doubt."""
         outputs = self._outputs
         self.abort(max(0.0, deadline - monotonic()))

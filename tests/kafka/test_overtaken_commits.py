@@ -66,53 +66,53 @@ def overtaken(kafka: Kafka) -> Iterator[tuple[Late, str]]:
         member.close()
 
 
-def transactions(kafka: Kafka, member: Consumer, output: str) -> Transactions:
+def published(kafka: Kafka, member: Consumer) -> tuple[Transactions, str]:
+    """Return an open transaction of *member* that holds OUTPUTS, and the topic they go to."""
+    output = kafka.create_topic("out")
     config = {"bootstrap.servers": kafka.bootstrap, "transactional.id": output, "linger.ms": 0}
     opened = Transactions(config, member, {"enriched": output}, lambda _point: None)
     eventually(lambda: opened.ready(1.0))
-    return opened
+    opened.publish(OUTPUTS)
+    return opened, output
+
+
+def committed(member: Consumer, topic: str) -> int:
+    (found,) = member.committed([TopicPartition(topic, 0)], 10)
+    return found.offset
+
+
+def cannot_commit(kafka: Kafka, member: Consumer, topic: str) -> KafkaError:
+    """Check that nothing comes of a transaction of *member*, and return why."""
+    opened, output = published(kafka, member)
+    with pytest.raises(Undone) as undone:
+        opened.commit([TopicPartition(topic, 0, 7)], 10)
+    opened.abort(5)
+    assert kafka.read(output) == []
+    assert committed(member, topic) < 0
+    return undone.value.error
 
 
 def test_a_transaction_that_a_rebalance_overtook_is_published_again_and_committed(kafka):
-    output = kafka.create_topic("out")
     with overtaken(kafka) as (member, topic):
-        opened = transactions(kafka, member, output)
-        opened.publish(OUTPUTS)
+        opened, output = published(kafka, member)
         member.late = 2
         opened.commit([TopicPartition(topic, 0, 7)], 10)
         assert member.late == 0
         opened.publish(OUTPUTS[:1])  # the next one holds nothing of it
         opened.commit([TopicPartition(topic, 0, 8)], 10)
-        committed = member.committed([TopicPartition(topic, 0)], 10)
+        assert committed(member, topic) == 8
     assert [m.value() for m in kafka.read(output)] == [b"one", b"two", b"one"]
-    assert committed[0].offset == 8
 
 
 def test_a_transaction_that_rebalances_go_on_to_overtake_is_undone(kafka):
-    output = kafka.create_topic("out")
     with overtaken(kafka) as (member, topic):
-        opened = transactions(kafka, member, output)
-        opened.publish(OUTPUTS)
         member.late = 1000
-        with pytest.raises(Undone) as undone:
-            opened.commit([TopicPartition(topic, 0, 7)], 10)
-        assert undone.value.error.code() == KafkaError.ILLEGAL_GENERATION
-        opened.abort(5)
-        committed = member.committed([TopicPartition(topic, 0)], 10)
-    assert kafka.read(output) == []
-    assert committed[0].offset < 0
+        assert cannot_commit(kafka, member, topic).code() == KafkaError.ILLEGAL_GENERATION
 
 
 def test_who_is_no_member_commits_nothing(kafka):
     """With neither member ID nor generation a broker takes offsets unchecked."""
-    output, topic = kafka.create_topic("out"), kafka.create_topic("in")
     stranger = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": kafka.unique("group")})
-    opened = transactions(kafka, stranger, output)
-    opened.publish(OUTPUTS)
-    with pytest.raises(Undone):
-        opened.commit([TopicPartition(topic, 0, 7)], 10)
-    opened.abort(5)
-    committed = stranger.committed([TopicPartition(topic, 0)], 10)
+    why = cannot_commit(kafka, stranger, kafka.create_topic("in"))
     stranger.close()
-    assert kafka.read(output) == []
-    assert committed[0].offset < 0
+    assert why.code() == KafkaError.UNKNOWN_MEMBER_ID
