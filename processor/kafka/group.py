@@ -11,7 +11,9 @@ from processor.kafka.admin import answered, close
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
 from processor.kafka.known import partitions_of
+from processor.kafka.offsets import committed
 from processor.kafka.positions import TopicIds, described_topic_ids
+from processor.kafka.rebalance import Key
 from processor.settings import KafkaSettings
 from processor.space import Assigned
 
@@ -91,7 +93,7 @@ class Group:
         """
         keys = [key for topic in self._kafka.topics.inputs for key in self._partitions(topic)]
         ids = self._topic_ids(self._kafka.topics.inputs)
-        found = self._committed([TopicPartition(*key) for key in keys])
+        found = self._committed(keys)
         return tuple(
             Assigned(
                 topic=p.topic,
@@ -125,19 +127,15 @@ class Group:
     def _partitions(self, topic: str) -> list[tuple[str, int]]:
         return [(topic, p) for p in partitions_of(self._admin, topic, _ANSWER_S)]
 
-    def _committed(self, asked: Sequence[TopicPartition]) -> list[TopicPartition]:
+    def _committed(self, keys: Sequence[Key]) -> list[TopicPartition]:
         deadline = monotonic() + _SETTLED_S
         while True:
-            found: list[TopicPartition] = []
             try:
-                found = self._consumer.committed(list(asked), _ANSWER_S)
-                error = next((p.error for p in found if p.error), None)
+                return committed(self._consumer, keys, _ANSWER_S)
             except KafkaException as failure:
-                error = failure.args[0]
-            if error is None:
-                return found
-            if not passes(error):
-                raise KafkaException(error)
+                error: KafkaError = failure.args[0]
+                if not passes(error):
+                    raise
             if monotonic() > deadline:
                 raise Unsettled(
                     f"the offsets of group {self._kafka.group_id} do not answer ({error.name()}):"

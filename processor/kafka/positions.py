@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from processor.kafka.admin import answered
+from processor.kafka.offsets import committed
 from processor.kafka.rebalance import Key
 from processor.space import Assigned
 
@@ -46,7 +47,7 @@ class Positions:
 
     def find(self, waiting: Collection[Key], owned: Collection[Key]) -> Found:
         """Return where *waiting* start, and as far as known what others have committed."""
-        own = self._committed(sorted(waiting), _OWN_S)
+        own = committed(self._consumer, sorted(waiting), _OWN_S)
         ids = self._topic_ids({topic for topic, _ in waiting})
         offsets = {(p.topic, p.partition): p.offset for p in own}
         starts = {key: self._first(key) for key, offset in offsets.items() if offset < 0}
@@ -70,13 +71,6 @@ class Positions:
                 lags[key] = max(0, end - position)
         return lags
 
-    def _committed(self, keys: Sequence[Key], within: float) -> list[TopicPartition]:
-        found = self._consumer.committed([TopicPartition(t, p) for t, p in keys], within)
-        for partition in found:
-            if partition.error:
-                raise KafkaException(partition.error)
-        return found
-
     def _first(self, key: Key) -> int:
         return self._consumer.get_watermark_offsets(TopicPartition(*key), _OTHERS_S)[0]
 
@@ -99,7 +93,9 @@ class Positions:
                 .partitions
                 if (topic, partition) not in owned
             ]
-            found = self._committed(keys, max(0.01, deadline - monotonic())) if keys else []
+            if not keys:
+                return ()
+            found = committed(self._consumer, keys, max(0.01, deadline - monotonic()))
         except KafkaException:
             return ()
         return tuple(_assigned(p, "", p.offset) for p in found if p.offset >= 0)

@@ -16,6 +16,7 @@ from processor.codecs.past import ATTEMPTS, REPLAY_OF, count
 from processor.kafka.clients import client_config, transactional_config
 from processor.kafka.errors import passes
 from processor.kafka.known import partitions_of
+from processor.kafka.offsets import committed
 from processor.kafka.records import record
 from processor.outcome import DeadLetterReason, Record
 from processor.settings import KafkaSettings
@@ -323,13 +324,7 @@ class Replay:
 
     def _committed(self) -> list[TopicPartition]:
         partitions = range(self._partitions_of(self._topic))
-        found = self._consumer.committed(
-            [TopicPartition(self._topic, p) for p in partitions], _WITHIN_S
-        )
-        for one in found:
-            if one.error:
-                raise KafkaException(one.error)
-        return found
+        return committed(self._consumer, [(self._topic, p) for p in partitions], _WITHIN_S)
 
     def _marks(self, partition: int) -> tuple[int, int]:
         place = TopicPartition(self._topic, partition)
