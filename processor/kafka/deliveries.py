@@ -1,15 +1,39 @@
 """at_least_once: outputs delivered, then offsets committed; after a crash outputs may repeat."""
 
-from collections.abc import Callable, Mapping, Sequence
-from time import monotonic
+from collections.abc import Callable, Collection, Mapping, Sequence
+from time import monotonic, sleep
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from processor.apart import apart
 from processor.kafka.clients import Config
-from processor.kafka.errors import TIMED_OUT, commits_again
+from processor.kafka.errors import NOT_TAKEN, TIMED_OUT, ends_the_process, passes
+from processor.kafka.offsets import committed
 from processor.kafka.publishing import Publishing, serve
+from processor.kafka.rebalance import Key
 from processor.outcome import Output
+
+_TRIES: Final = 5
+"""How often offsets are sent that are not taken: a rebalance refuses them while it happens."""
+_PAUSE_S: Final = 0.05
+
+_Short = dict[Key, tuple[int, str]]
+
+
+class Refusals:
+    """What the group had against offsets, which its consumer hears with a later poll."""
+
+    def __init__(self) -> None:
+        self._last: KafkaError | None = None
+
+    def heard(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
+        """Note the answer to a commit; set as the consumer's ``on_commit``."""
+        self._last = error or next((p.error for p in partitions if p.error), None)
+
+    def check(self) -> None:
+        """Raise what refuses offsets for good."""
+        if self._last is not None and ends_the_process(self._last):
+            raise KafkaException(self._last)
 
 
 class Deliveries:
@@ -19,16 +43,19 @@ class Deliveries:
         self,
         config: Config,
         consumer: Consumer,
+        refusals: Refusals,
         topics: Mapping[str, str],
         reach: Callable[[str], None],
     ) -> None:
         self._consumer = consumer
+        self._refusals = refusals
         self._reach = reach
         self._publishing = Publishing(topics)
         self._producer = Producer({**config, "on_delivery": self._publishing.delivered})
 
     def ready(self, within: float) -> bool:
-        """Return true: there is nothing to settle."""
+        """Return true, as there is nothing to settle; raise what refuses offsets for good."""
+        self._refusals.check()
         return within >= 0
 
     def publish(self, outputs: Sequence[Output]) -> None:
@@ -43,24 +70,34 @@ class Deliveries:
                 self._publishing.refuse(KafkaError(TIMED_OUT))
         self._publishing.check()
         self._reach("before_kafka_commit")
-        while offsets and (error := self._commit_offsets(list(offsets), deadline)):
-            if not commits_again(error) or monotonic() >= deadline:
-                self._publishing.refuse(error)
+        if offsets:
+            self._commit_offsets(offsets, deadline)
 
-    def _commit_offsets(self, offsets: list[TopicPartition], deadline: float) -> KafkaError | None:
-        """Commit; librdkafka waits for the group's coordinator however long that is away."""
+    def _commit_offsets(self, offsets: Sequence[TopicPartition], deadline: float) -> None:
+        """Send *offsets*, and ask whether the group has them.
 
-        def commit() -> list[TopicPartition]:
-            return self._consumer.commit(offsets=offsets, asynchronous=False)
+        A commit that waits for its answer has no timeout: it waits however long the coordinator is
+        away, and all other calls to the consumer wait for it. The question has one, and follows the
+        commit on the same connection, so its answer tells.
+        """
+        wanted = _in_short(offsets)
+        for _ in range(_TRIES):
+            self._consumer.commit(offsets=list(offsets), asynchronous=True)
+            if self._committed(wanted, deadline) == wanted:
+                return
+            sleep(_PAUSE_S)
+        self._publishing.refuse(KafkaError(NOT_TAKEN, "the group did not take the offsets"))
 
-        try:
-            done = apart(commit, deadline - monotonic(), "commit-offsets")
-        except TimeoutError:
-            return KafkaError(TIMED_OUT)
-        except KafkaException as failure:
-            error: KafkaError = failure.args[0]
-            return error
-        return next((p.error for p in done if p.error), None)
+    def _committed(self, keys: Collection[Key], deadline: float) -> _Short:
+        """Return what the group has of *keys*, as soon as it says so."""
+        while True:
+            try:
+                return _in_short(committed(self._consumer, keys, max(0.0, deadline - monotonic())))
+            except KafkaException as failure:
+                error: KafkaError = failure.args[0]
+                if not passes(error) or monotonic() >= deadline:
+                    self._publishing.refuse(error)
+            sleep(_PAUSE_S)
 
     def abort(self, within: float) -> None:
         """Forget failures: what is still under way may arrive, and will be published again."""
@@ -70,3 +107,7 @@ class Deliveries:
     def serve(self) -> None:
         """Let the producer's callbacks run."""
         serve(self._producer.poll, 0)
+
+
+def _in_short(offsets: Sequence[TopicPartition]) -> _Short:
+    return {(p.topic, p.partition): (p.offset, p.metadata or "") for p in offsets}

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError
 ALL_DOWN: Final = KafkaError._ALL_BROKERS_DOWN
 TIMED_OUT: Final = KafkaError._TIMED_OUT
 FATAL: Final = KafkaError._FATAL
+NOT_TAKEN: Final = KafkaError._NO_OFFSET
 NO_MEMBER: Final = KafkaError.UNKNOWN_MEMBER_ID
 OLD_GENERATION: Final = KafkaError.ILLEGAL_GENERATION
 
@@ -61,18 +62,6 @@ _PERMANENT: Final = frozenset(
 
 _OF_A_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
-_COMMIT_AGAIN: Final = frozenset(
-    {
-        KafkaError._TIMED_OUT,
-        KafkaError._TRANSPORT,
-        KafkaError._WAIT_COORD,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.REQUEST_TIMED_OUT,
-    }
-)
-
 
 def passes(error: KafkaError) -> bool:
     """Return whether *error* goes away by itself: librdkafka recovers when the cluster does."""
@@ -90,8 +79,3 @@ def ends_the_process(error: KafkaError) -> bool:
 def is_of_a_record(error: KafkaError) -> bool:
     """Return whether *error* comes of what a record made, and would come of it again."""
     return error.code() in _OF_A_RECORD
-
-
-def commits_again(error: KafkaError) -> bool:
-    """Return whether a commit of offsets that failed with *error* is to be sent again."""
-    return error.code() in _COMMIT_AGAIN

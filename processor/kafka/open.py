@@ -14,7 +14,7 @@ from processor.kafka.clients import (
     idempotent_config,
     transactional_config,
 )
-from processor.kafka.deliveries import Deliveries
+from processor.kafka.deliveries import Deliveries, Refusals
 from processor.kafka.interval import Interval, Pace
 from processor.kafka.leaving import leave
 from processor.kafka.loop import Loop
@@ -43,9 +43,11 @@ def open_loop(kafka: KafkaSettings, step: Step, options: Options, observer: Obse
     def heard(error: KafkaError) -> None:
         observer.error("kafka", error.name())
 
+    refusals = Refusals()
+    callbacks = {"error_cb": heard, "on_commit": refusals.heard}
     try:
-        consumer = Consumer({**consumer_config(kafka), "error_cb": heard})
-        committer = _committer(kafka, options, consumer, {"error_cb": heard})
+        consumer = Consumer({**consumer_config(kafka), **callbacks})
+        committer = _committer(kafka, options, consumer, refusals, {"error_cb": heard})
     except KafkaException as failure:
         raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
@@ -68,12 +70,16 @@ def open_loop(kafka: KafkaSettings, step: Step, options: Options, observer: Obse
 
 
 def _committer(
-    kafka: KafkaSettings, options: Options, consumer: Consumer, callbacks: Config
+    kafka: KafkaSettings,
+    options: Options,
+    consumer: Consumer,
+    refusals: Refusals,
+    callbacks: Config,
 ) -> Committer:
     topics = kafka.topics.outputs
     if kafka.guarantee == "at_least_once":
         config = {**idempotent_config(kafka), **callbacks}
-        return Deliveries(config, consumer, topics, options.reach)
+        return Deliveries(config, consumer, refusals, topics, options.reach)
     config = {**transactional_config(kafka, options.process), **callbacks}
     return Transactions(config, consumer, topics, options.reach)
 

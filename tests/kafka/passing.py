@@ -1,12 +1,13 @@
 """A step that passes records through, and loops around it in threads or processes of their own."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,6 +208,17 @@ def _kept(run: Running, loop) -> None:
         loop.run(run.stop)
     except BaseException as failure:  # noqa: BLE001 - shown by the test's thread
         run.failures.append(failure)
+
+
+def at_nth(point: str, n: int, act) -> Callable[[str], None]:
+    """Return what does *act* at the *n*-th passage of a named point."""
+    passages = itertools.count(1)
+
+    def reach(name: str) -> None:
+        if name == point and next(passages) == n:
+            act()
+
+    return reach
 
 
 @contextmanager

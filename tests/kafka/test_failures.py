@@ -1,7 +1,5 @@
-import itertools
 import os
 import time
-from collections.abc import Callable
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -9,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from processor.codecs.registry import RegistryUnavailable
 from processor.outcome import Output
 from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites
-from tests.kafka.passing import PassThrough, all_came_out_once, fill, flow, running
+from tests.kafka.passing import PassThrough, all_came_out_once, at_nth, fill, flow, running
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -76,17 +74,6 @@ def test_a_broker_that_is_not_there_at_the_start_is_waited_for(kafka):
         all_came_out_once(line)
 
 
-def at_nth(point: str, n: int, act) -> Callable[[str], None]:
-    """Return what does *act* at the *n*-th passage of a named point."""
-    passages = itertools.count(1)
-
-    def reach(name: str) -> None:
-        if name == point and next(passages) == n:
-            act()
-
-    return reach
-
-
 @pytest.mark.parametrize("point", ["after_produce", "before_send_offsets", "before_kafka_commit"])
 def test_a_broker_killed_inside_a_transaction_costs_no_record(kafka, point):
     line = flow(kafka, max_batch_records=50, commit_interval_ms=20)
@@ -114,6 +101,21 @@ def test_a_commit_without_an_answer_is_settled_by_a_new_producer(kafka):
         finally:
             kafka.node.resume()
         all_came_out_once(line, within=60)
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_a_broker_frozen_in_a_commit_does_not_freeze_the_loop(kafka, guarantee):
+    line = flow(kafka, guarantee=guarantee)
+    fill(line, 4000)
+    freeze = at_nth("before_kafka_commit", 2, kafka.node.pause)
+    with running(line, PassThrough(), reach=freeze) as one:
+        try:
+            eventually(lambda: one.listener.kinds["aborted"])
+            turns = one.listener.turns
+            eventually(lambda: one.listener.turns > turns + 2)
+        finally:
+            kafka.node.resume()
+        eventually(lambda: line.offsets_in() <= line.offsets_out().keys())
 
 
 @pytest.mark.parametrize(

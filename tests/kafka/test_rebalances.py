@@ -9,8 +9,9 @@ from tests.servers.waiting import eventually
 pytestmark = pytest.mark.kafka
 
 
-def test_a_second_member_takes_its_share_and_no_record_is_lost_or_doubled(kafka):
-    line = flow(kafka, partitions=4)
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_a_second_member_takes_its_share_and_no_record_is_lost_or_doubled(kafka, guarantee):
+    line = flow(kafka, partitions=4, guarantee=guarantee)
     fill(line, 4000)
     first, second = PassThrough("first"), PassThrough("second")
     with running(line, first) as one:
@@ -25,6 +26,28 @@ def test_a_second_member_takes_its_share_and_no_record_is_lost_or_doubled(kafka)
         all_came_out_once(line)
     assert second.processed
     assert len(first.revoked) >= 2
+
+
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_what_is_open_while_partitions_are_taken_is_committed_without_a_rewind(kafka, guarantee):
+    line = flow(kafka, guarantee=guarantee, commit_interval_ms=60_000, max_batch_records=50)
+    fill(line, 400)
+
+    class Busy(PassThrough):
+        """Never runs dry before it has lost partitions, so that its interval stays open."""
+
+        def process(self, records):
+            if not self.revoked:
+                fill(line, len(records), start=400 + self.processed)
+            return super().process(records)
+
+    first = Busy("first")
+    with running(line, first) as one:
+        eventually(lambda: first.processed)
+        with running(line, PassThrough("second")):
+            eventually(lambda: first.revoked)
+            all_came_out_once(line)
+        assert [error for error in one.listener.errors if error[0] == "producer"] == []
 
 
 def test_partitions_that_stay_are_not_assigned_again(kafka):

@@ -11,7 +11,16 @@ from processor.outcome import Output
 from processor.settings import KafkaSettings, SettingsError
 from processor.space import NoStart
 from tests.kafka.deaf import Deaf
-from tests.kafka.passing import PassThrough, all_came_out_once, fill, flow, origin, running, spawned
+from tests.kafka.passing import (
+    PassThrough,
+    all_came_out_once,
+    at_nth,
+    fill,
+    flow,
+    origin,
+    running,
+    spawned,
+)
 from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.kafka
@@ -165,17 +174,20 @@ def test_sigterm_commits_what_was_taken_and_ends_well(kafka, guarantee):
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-def test_stopping_takes_less_than_30_seconds_even_without_a_broker(kafka, guarantee):
+@pytest.mark.parametrize("point", ["before_kafka_commit", "after_kafka_commit"])
+def test_stopping_takes_less_than_30_seconds_even_without_a_broker(kafka, guarantee, point):
     line = flow(kafka, guarantee=guarantee)
     fill(line, 4000)
-    step = PassThrough()
-    with running(line, step) as one:
-        eventually(lambda: step.commits)
+    frozen = Event()
+
+    def freeze() -> None:
         kafka.node.pause()
+        frozen.set()
+
+    with running(line, PassThrough(), reach=at_nth(point, 2, freeze)) as one:
         try:
-            began = time.monotonic()
-            one.end()
-            assert time.monotonic() - began < 30
+            assert frozen.wait(30)
+            one.end(within=30)
         finally:
             kafka.node.resume()
 
