@@ -40,7 +40,7 @@ def consumer_config(kafka: KafkaSettings) -> Config:
         # A dead member's partitions wait for its session to end.
         "session.timeout.ms": 10_000,
         "heartbeat.interval.ms": 1_000,
-        # A commit of offsets has no timeout but its request's, and a stop waits for it.
+        # Leaving the group has no timeout but its requests', and a stop waits for it.
         "socket.timeout.ms": 10_000,
         # Memory: a fetched record may be 50 MB, and lz4 is not bounded by librdkafka.
         "fetch.max.bytes": 16 * 1024 * 1024,

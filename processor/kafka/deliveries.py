@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Final
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from processor.kafka.clients import Config
@@ -13,11 +14,14 @@ from processor.kafka.publishing import Publishing, serve
 from processor.kafka.rebalance import Key
 from processor.outcome import Output
 
-_TRIES: Final = 5
-"""How often offsets are sent that are not taken: a rebalance refuses them while it happens."""
-_PAUSE_S: Final = 0.05
+_REFUSED_S: Final = 3.0
+"""How long offsets are sent that are not taken: a rebalance refuses them while it happens."""
+_RESENT_S: Final = 0.5
+"""librdkafka sends a commit again, up to twice, within less: then it may land after the next."""
 
 _Short = dict[Key, tuple[int, str]]
+
+log = structlog.get_logger()
 
 
 class Refusals:
@@ -29,6 +33,8 @@ class Refusals:
     def heard(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         """Note the answer to a commit; set as the consumer's ``on_commit``."""
         self._last = error or next((p.error for p in partitions if p.error), None)
+        if self._last is not None:
+            log.info("offsets_refused", kind=self._last.name())
 
     def check(self) -> None:
         """Raise what refuses offsets for good."""
@@ -77,27 +83,32 @@ class Deliveries:
         """Send *offsets*, and ask whether the group has them.
 
         A commit that waits for its answer has no timeout: it waits however long the coordinator is
-        away, and all other calls to the consumer wait for it. The question has one, and follows the
-        commit on the same connection, so its answer tells.
+        away, and all other calls to the consumer wait for it. The question has one. It follows the
+        commit on the same connection, so its answer tells; if the commit may have been sent again,
+        only after a while.
         """
         wanted = _in_short(offsets)
-        for _ in range(_TRIES):
-            self._consumer.commit(offsets=list(offsets), asynchronous=True)
-            if self._committed(wanted, deadline) == wanted:
-                return
-            sleep(_PAUSE_S)
-        self._publishing.refuse(KafkaError(NOT_TAKEN, "the group did not take the offsets"))
-
-    def _committed(self, keys: Collection[Key], deadline: float) -> _Short:
-        """Return what the group has of *keys*, as soon as it says so."""
+        until = min(deadline, monotonic() + _REFUSED_S)
+        pause = 0.0
         while True:
-            try:
-                return _in_short(committed(self._consumer, keys, max(0.0, deadline - monotonic())))
-            except KafkaException as failure:
-                error: KafkaError = failure.args[0]
-                if not passes(error) or monotonic() >= deadline:
-                    self._publishing.refuse(error)
-            sleep(_PAUSE_S)
+            self._consumer.commit(offsets=list(offsets), asynchronous=True)
+            sleep(pause)
+            found = self._committed(wanted, deadline)
+            if found == wanted:
+                return
+            if found is not None and monotonic() >= until:
+                self._publishing.refuse(KafkaError(NOT_TAKEN, "the group did not take the offsets"))
+            pause = _RESENT_S
+
+    def _committed(self, keys: Collection[Key], deadline: float) -> _Short | None:
+        """Return what the group has of *keys*; None if it cannot say now."""
+        try:
+            return _in_short(committed(self._consumer, keys, max(0.0, deadline - monotonic())))
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+            if not passes(error) or monotonic() >= deadline:
+                self._publishing.refuse(error)
+            return None
 
     def abort(self, within: float) -> None:
         """Forget failures: what is still under way may arrive, and will be published again."""
