@@ -25,6 +25,7 @@ from tests.servers.kafka import Kafka
 from tests.servers.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
+GUARANTEES = ["exactly_once", "at_least_once"]
 
 
 class PassThrough:

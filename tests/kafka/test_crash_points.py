@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from processor.crash import POINTS
-from tests.kafka.passing import all_came_out_once, fill, flow, spawned
+from tests.kafka.passing import GUARANTEES, all_came_out_once, fill, flow, spawned
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -31,7 +31,7 @@ ON_THE_WAY = {
 }
 
 
-@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("guarantee", GUARANTEES)
 def test_a_process_killed_at_any_point_of_a_transaction_loses_nothing(kafka, guarantee):
     """One process after another takes over, each killed at its own point, at several passages."""
     line = flow(

@@ -7,12 +7,19 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from processor.codecs.registry import RegistryUnavailable
 from processor.outcome import Output
 from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites
-from tests.kafka.passing import PassThrough, all_came_out_once, at_nth, fill, flow, running
+from tests.kafka.passing import (
+    GUARANTEES,
+    PassThrough,
+    all_came_out_once,
+    at_nth,
+    fill,
+    flow,
+    running,
+)
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 ENDED = (KafkaError._FENCED, KafkaError._FATAL)
-GUARANTEES = ["exactly_once", "at_least_once"]
 
 
 def code(failure: BaseException) -> int:

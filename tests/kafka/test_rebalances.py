@@ -3,13 +3,21 @@ from collections import Counter
 import pytest
 
 from processor.space import IndexUnavailable, LostWrites
-from tests.kafka.passing import PassThrough, Running, all_came_out_once, fill, flow, running
+from tests.kafka.passing import (
+    GUARANTEES,
+    PassThrough,
+    Running,
+    all_came_out_once,
+    fill,
+    flow,
+    running,
+)
 from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
 
-@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("guarantee", GUARANTEES)
 def test_a_second_member_takes_its_share_and_no_record_is_lost_or_doubled(kafka, guarantee):
     line = flow(kafka, partitions=4, guarantee=guarantee)
     fill(line, 4000)
@@ -28,7 +36,7 @@ def test_a_second_member_takes_its_share_and_no_record_is_lost_or_doubled(kafka,
     assert len(first.revoked) >= 2
 
 
-@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("guarantee", GUARANTEES)
 def test_what_is_open_while_partitions_are_taken_is_committed_without_a_rewind(kafka, guarantee):
     line = flow(kafka, guarantee=guarantee, commit_interval_ms=60_000, max_batch_records=50)
     fill(line, 400)

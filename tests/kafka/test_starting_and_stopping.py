@@ -12,6 +12,7 @@ from processor.settings import KafkaSettings, SettingsError
 from processor.space import NoStart
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import (
+    GUARANTEES,
     PassThrough,
     all_came_out_once,
     at_nth,
@@ -24,7 +25,6 @@ from tests.kafka.passing import (
 from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.kafka
-GUARANTEES = ["exactly_once", "at_least_once"]
 
 
 def commit(line, offsets: dict[int, int], metadata: str = "") -> None:
