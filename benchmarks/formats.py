@@ -10,17 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.batches import batches
-from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.avro.reading import AvroReader, AvroWriter
+from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import open_object
 from processor.codecs.formats import Codecs
-from processor.codecs.json import decode_batch
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import Record
 from processor.rules import Limits
 from processor.settings import load_offline
-from processor.space import Assigned
 
 COUNT, USERS, AT_ONCE, ROUNDS = 10_000, 500, 500, 5
 CONFIGURATION = """

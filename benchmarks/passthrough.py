@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from threading import Event
 
-from processor.kafka.open import Options, open_loop
-from processor.outcome import Output, Record
+from processor.index.port import Assigned
+from processor.kafka.loop.open import Options, open_loop
+from processor.records import Output, Record
 from processor.settings import load
-from processor.space import Assigned
 from tests.kafka.deaf import Deaf
 
 

@@ -20,12 +20,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from processor.index.redis import RedisIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.tally import Tally
+from processor.records import Record
+from processor.redis.index import RedisIndex
 from processor.settings import load_text
-from processor.space import Assigned
-from processor.tally import Tally
 from tests.servers import redis as redis_server
 
 POLL_BATCH = 500

@@ -9,7 +9,7 @@ from contracts.asyncapi import asyncapi
 from contracts.evolution import broken, rewritten
 from contracts.jsonschemas import json_schema
 from contracts.page import page
-from processor.codecs.schemas import MESSAGES, versions
+from processor.codecs.avro.schemas import MESSAGES, versions
 from processor.settings import load
 
 ROOT = Path(__file__).parents[1]

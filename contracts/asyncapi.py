@@ -3,8 +3,8 @@
 from typing import Any
 
 from contracts.jsonschemas import json_schema
+from processor.codecs.avro.schemas import MESSAGES, OwnSchema, latest
 from processor.codecs.formats import CONTENT_TYPES
-from processor.codecs.schemas import MESSAGES, OwnSchema, latest
 from processor.settings import Settings
 
 Document = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 from fastavro import parse_schema
 from fastavro.validation import validate
 
-from processor.codecs.schemas import OwnSchema
+from processor.codecs.avro.schemas import OwnSchema
 
 INPUTS = ("event-batch", "identity-request")
 

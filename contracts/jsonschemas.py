@@ -8,7 +8,7 @@ JSON form is where the type alone does not; ``header`` how a header is spelled.
 from typing import Any
 
 from contracts.evolution import INPUTS
-from processor.codecs.schemas import OTHER_FIELDS, OwnSchema
+from processor.codecs.avro.schemas import OTHER_FIELDS, OwnSchema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PRIMITIVES: dict[str, dict[str, Any]] = {

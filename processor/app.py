@@ -1,6 +1,5 @@
 """The composition root: settings in, running processor out; it alone knows all other modules."""
 
-import gc
 import os
 import socket
 import time
@@ -10,21 +9,21 @@ from typing import Final, TextIO
 
 from msgspec import Struct
 
-from processor.admin import Admin, Health
+from processor.codecs.avro.reading import RegistryUnavailable
 from processor.codecs.formats import Codecs
-from processor.codecs.registry import Registry, RegistryUnavailable, open_codecs
 from processor.crash import CrashPoints
-from processor.index.redis import RedisIndex
+from processor.index.port import Index
 from processor.kafka import topics
-from processor.kafka.admin import Unreachable
-from processor.kafka.cluster import wait_for_cluster_id
-from processor.kafka.open import Options, open_loop
-from processor.kafka.step import Source, TransactionKind
-from processor.logs import Log, open_log
-from processor.metrics import Metrics
-from processor.pipeline import Parts, Pipeline
+from processor.kafka.asking import Unreachable, wait_for_cluster_id
+from processor.kafka.loop.open import Options, open_loop
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.redis.index import RedisIndex
+from processor.registry import Registry, open_codecs
 from processor.settings import Settings, SettingsError
-from processor.space import Index
+from processor.watch.admin import Admin, Health
+from processor.watch.logs import Log, open_log
+from processor.watch.metrics import Metrics
+from processor.watch.watch import Garbage, Watch
 
 TOPICS_AGAIN_S: Final = 0.5
 REGISTRY_AGAIN_S: Final = 0.5
@@ -48,70 +47,6 @@ class Edge(Struct, frozen=True):
 
     index: Index
     codecs: Codecs
-
-
-class Garbage:
-    """Collects garbage between transactions instead of in the middle of poll batches.
-
-    A poll batch makes many small objects that die with it; the collector, left to itself, walks
-    them all again and again (a fifth of the time of a batch, see benchmarks/).
-    """
-
-    FULL_EVERY = 1000
-    """Transactions between collections of everything."""
-
-    def __init__(self) -> None:
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        self._transactions = 0
-
-    def collect(self) -> None:
-        """Collect what the last transaction left."""
-        self._transactions += 1
-        gc.collect(2 if self._transactions % self.FULL_EVERY == 0 else 1)
-
-
-class Watch:
-    """Hears how the loop fares, and tells the metrics and the health checks."""
-
-    def __init__(self, metrics: Metrics, health: Health, garbage: Garbage) -> None:
-        self._metrics = metrics
-        self._health = health
-        self._garbage = garbage
-
-    def turn(self) -> None:
-        """Note that the loop is alive."""
-        self._health.turn()
-
-    def phase(self, name: str, seconds: float) -> None:
-        """Note the seconds of one phase."""
-        self._metrics.phase(name, seconds)
-
-    def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
-        """Note a transaction's end; what it made is garbage now."""
-        self._metrics.transaction(seconds, records, kind)
-        self._garbage.collect()
-
-    def lag(self, topic: str, partition: int, n: int) -> None:
-        """Note a partition's lag."""
-        self._metrics.lag(topic, partition, n)
-
-    def error(self, source: Source, kind: str) -> None:
-        """Count an error that the loop goes on after."""
-        self._metrics.error(source, kind)
-        if source == "index":
-            self._health.is_index_reachable = False
-
-    def partitions(self, started: int, waiting: int) -> None:
-        """Note what this process has; what is started has been claimed in the index.
-
-        A standby, which the group gave nothing, is as ready as it can be.
-        """
-        self._metrics.partitions(started, waiting)
-        self._health.has_started = waiting == 0
-        if waiting == 0:
-            self._health.is_index_reachable = True
 
 
 def serve(

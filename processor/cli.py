@@ -56,7 +56,7 @@ def idstream() -> None:
 def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets: bool) -> None:
     """Run the processor until SIGTERM or Ctrl-C."""
     if embedded:
-        from processor.commands.run_embedded import run_embedded  # noqa: PLC0415
+        from processor.commands.run import run_embedded  # noqa: PLC0415
 
         run_embedded(config, environ, accept_offsets=accept_offsets)
     else:
@@ -69,7 +69,7 @@ def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets
 @click.pass_obj
 def demo(environ: Environ) -> None:
     """Play the documented journeys through an embedded broker, step by step."""
-    from processor.commands.demo import demo as command  # noqa: PLC0415
+    from processor.commands.demo.demo import demo as command  # noqa: PLC0415
 
     command(environ)
 
@@ -116,7 +116,7 @@ def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | 
     A line is {"topic": "batches" or "requests", "timestamp_ms": 0, "value": {...}};
     docs/operations.md tells its other members, and what is written.
     """
-    from processor.commands.resolve import resolve as command  # noqa: PLC0415
+    from processor.commands.offline.resolve import resolve as command  # noqa: PLC0415
     from processor.settings import load_offline  # noqa: PLC0415
 
     settings = load_offline(config, environ)
@@ -138,7 +138,7 @@ def explain(
     environ: Environ, config: Path, profiles: Path | None, record: BinaryIO, *, as_json: bool
 ) -> None:
     """Tell what would become of one RECORD, a line as resolve reads it, and why."""
-    from processor.commands import explain as command  # noqa: PLC0415
+    from processor.commands.offline import explain as command  # noqa: PLC0415
     from processor.settings import load_offline  # noqa: PLC0415
 
     tell = command.show_json if as_json else command.show
@@ -187,8 +187,8 @@ def restore(
     environ: Environ, config: Path, *, wait: bool, reindex: bool, accept_loss: bool
 ) -> None:
     """Rebuild the index from the profiles topic."""
-    from processor.commands.restore import How  # noqa: PLC0415
-    from processor.commands.restore import restore as command  # noqa: PLC0415
+    from processor.commands.restore.restore import How  # noqa: PLC0415
+    from processor.commands.restore.restore import restore as command  # noqa: PLC0415
 
     command(config, environ, How(wait=wait, reindex=reindex, accept_loss=accept_loss))
 
@@ -250,7 +250,7 @@ def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
 
 def _one_line(error: Exception) -> str:
     """Return what went wrong. What nobody foresaw is told by its place: its text may hold data."""
-    from processor.commands.failure import explained  # noqa: PLC0415
+    from processor.commands.terminal.failure import explained  # noqa: PLC0415
 
     if isinstance(error, click.ClickException):
         return error.format_message()

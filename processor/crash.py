@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
-from processor.outcome import Record
+from processor.records import Record
 
 POINTS = {
     "after_consume": "A poll batch was taken from Kafka; nothing was done with it.",

@@ -4,34 +4,37 @@ Validation is lenient: event types and enumerations, and the types of the fields
 What we do not use goes out as it came.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from processor.codecs.envelope import Fields
+from processor.codecs.envelope import Fields, Opener
 from processor.codecs.fault import Fault, fault_of
-from processor.codecs.identities import (
-    Gathered,
-    device_identifiers,
-    gather_any_form,
-    gather_texts,
-    mpid_of,
-)
-from processor.codecs.scalar import (
+from processor.codecs.fields import (
     MAX_NAME,
     MAX_TEXT,
+    Gathered,
     OverLimit,
     Scalar,
     Text,
     Value,
+    _field,
+    _Time,
     attribute_of,
+    device_identifiers,
+    environment_of,
     exact,
+    gather_any_form,
+    gather_texts,
+    mpid_of,
+    time_of,
 )
 from processor.identity.model import Environment
 from processor.identity.types import IdentityKeys
-from processor.profiles.batch import EventBatch
+from processor.records import DeadLetter, EventBatch
+from processor.rules import Limits
 
 EventType = Literal[
     "custom_event",
@@ -71,8 +74,6 @@ _CUSTOM_EVENT_TYPES: Final = frozenset(
         "unknown",
     }
 )
-
-_Time = int | float | None
 
 
 class _EventData(Struct, gc=False):
@@ -119,10 +120,8 @@ class _Used(Struct, gc=False, frozen=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode_used = msgspec.json.Decoder(_Used).decode
-_decode_environment = msgspec.json.Decoder(Environment | None).decode
 _decode_events = msgspec.json.Decoder(list[_EventHead] | None).decode
 _decode_changes = msgspec.json.Decoder(list[_ChangeHead] | None).decode
-_decode_time = msgspec.json.Decoder(_Time).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
 _decode_attributes = msgspec.json.Decoder(_Attributes).decode
@@ -184,34 +183,6 @@ def _used(fields: Fields) -> tuple[_Used, int]:
         source_request_id=_field(fields, "source_request_id", _decode_text),
     )
     return used, bounded
-
-
-def _field(fields: Fields, name: str, decode: Callable[[Raw], Any]) -> Any:  # noqa: ANN401 - as *decode* says
-    raw = fields.get(name)
-    if raw is None:
-        return None
-    try:
-        return decode(raw)
-    except msgspec.ValidationError as error:
-        raise fault_of(error, name) from None
-
-
-def environment_of(fields: Fields) -> Environment | None:
-    """Return the environment that a record names, None where it names none."""
-    raw = fields.get("environment")
-    if raw is None:
-        return None
-    try:
-        environment: Environment | None = _decode_environment(raw)
-    except msgspec.ValidationError:
-        raise Fault("environment: must be production or development") from None
-    return environment
-
-
-def time_of(fields: Fields, field: str) -> int | None:
-    """Return the time in *field*; one before 1970 counts as 1970."""
-    value: _Time = _field(fields, field, _decode_time)
-    return None if value is None else max(int(value), 0)
 
 
 def _time(events: Iterable[_EventHead], batch_time: _Time) -> int | None:
@@ -293,3 +264,13 @@ def _checked(state: _Consent) -> _Consent:
             if entry is not None and type(entry.get("consented", False)) is not bool:
                 raise Fault("consent_state[...][...].consented: must be true or false")
     return state
+
+
+def decode_batch(
+    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
+) -> EventBatch | DeadLetter:
+    """Return the event batch in *value*, or why there is none; never raises."""
+    try:
+        return read_batch(opener(value, limits.max_record_bytes), keys)
+    except Fault as fault:
+        return DeadLetter(fault.reason, fault.detail)

@@ -1,6 +1,7 @@
 """A record's value as a JSON object: well-formed, within bounds, its fields as received."""
 
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Final
 
@@ -75,3 +76,7 @@ def _depth(value: bytes) -> int:
     """Return how deep *value*, which is valid JSON, is nested; its strings are left out."""
     brackets = _STRING.sub(b"", value).translate(None, _NOT_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+Opener = Callable[[bytes | None, int], Fields]
+"""Returns the top-level fields of a value of at most so many bytes, or raises Fault."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from processor.outcome import DeadLetterReason
+from processor.records import DeadLetterReason
 
 _EXPECTED: Final = re.compile(r"Expected `([a-z0-9 |]+)`(?:, got `([a-z0-9]+)`)?", re.ASCII)
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`", re.ASCII)

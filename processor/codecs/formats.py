@@ -5,12 +5,11 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from processor.codecs.avro import CONTENT_TYPE, AvroReader, AvroWriter, Writers
-from processor.codecs.envelope import open_object
-from processor.codecs.json import Opener
-from processor.codecs.schemas import MESSAGES
+from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter, Writers
+from processor.codecs.avro.schemas import MESSAGES
+from processor.codecs.envelope import Opener, open_object
 from processor.codecs.segment import open_segment
-from processor.outcome import Output
+from processor.records import Output
 from processor.rules import Format
 
 CONTENT_TYPES: Final[Mapping[str, bytes]] = {

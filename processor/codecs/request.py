@@ -6,14 +6,22 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from processor.codecs.batch import environment_of, time_of
-from processor.codecs.envelope import Fields
+from processor.codecs.envelope import Fields, Opener
 from processor.codecs.fault import Fault, fault_of
-from processor.codecs.identities import MAX_IDENTIFIERS, Gathered, gather, mpid_of
-from processor.codecs.scalar import MAX_TEXT, text_of
+from processor.codecs.fields import (
+    MAX_IDENTIFIERS,
+    MAX_TEXT,
+    Gathered,
+    environment_of,
+    gather,
+    mpid_of,
+    text_of,
+    time_of,
+)
 from processor.identity.model import Environment, Identifier, IdentityChange
 from processor.identity.types import IdentityKeys
-from processor.profiles.batch import IdentityCall
+from processor.records import DeadLetter, IdentityCall
+from processor.rules import Limits
 
 REQUEST_TYPES: Final = frozenset({"identify", "login", "logout", "modify", "search", "alias"})
 
@@ -168,3 +176,16 @@ def _flag(fields: Fields, field: str) -> bool:
         return bool(_decode_flag(raw))
     except msgspec.ValidationError as error:
         raise fault_of(error, field) from None
+
+
+def decode_request(
+    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
+) -> IdentityCall | DeadLetter:
+    """Return the identity request in *value*, or why there is none; never raises.
+
+    A request that breaks a rule is a call with its ``error``: it gets an answer.
+    """
+    try:
+        return read_request(opener(value, limits.max_record_bytes), keys)
+    except Fault as fault:
+        return DeadLetter(fault.reason, fault.detail)

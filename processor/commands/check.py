@@ -6,16 +6,17 @@ from typing import Final, Literal, NamedTuple
 
 import click
 
-from processor.codecs.registry import Registry, RegistryRefused, RegistryUnavailable
-from processor.commands.failure import Failure
-from processor.commands.tables import print_table
+from processor.codecs.avro.reading import RegistryUnavailable
+from processor.commands.terminal.failure import Failure
+from processor.commands.terminal.tables import print_table
 from processor.crash import POINTS
-from processor.index.redis import RedisIndex
-from processor.journal import MOST_METADATA, Witness, write_witnesses
+from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.kafka import topics
-from processor.kafka.admin import Unreachable, reach
+from processor.kafka.asking import Unreachable, reach
+from processor.pipeline.witness import MOST_METADATA, Witness, write_witnesses
+from processor.redis.index import RedisIndex
+from processor.registry import Registry, RegistryRefused
 from processor.settings import Settings, load
-from processor.space import IndexRefused, IndexUnavailable
 
 _LARGEST: Final = Witness(cursor=2**63 - 1, seq=2**63 - 1)
 

@@ -9,13 +9,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from processor.commands.failure import Failure
-from processor.commands.tables import print_table
+from processor.commands.terminal.failure import Failure
+from processor.commands.terminal.tables import print_table
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile, WorkspaceData
 from processor.identity.types import type_under
-from processor.index.redis import RedisIndex
 from processor.profiles.document import to_json
+from processor.redis.index import RedisIndex
 from processor.rules import WorkspaceRules
 from processor.settings import Settings, load
 

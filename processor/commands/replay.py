@@ -6,13 +6,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from processor.commands.failure import Failure
-from processor.commands.progress import progress
+from processor.codecs.headers import RESERVED
+from processor.commands.terminal.failure import Failure
+from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
-from processor.kafka.admin import Unreachable, reaching
-from processor.kafka.known import NoTopic
-from processor.kafka.replay import REASONS, PutBack, Replay, TooLarge, Wanted
-from processor.publish import RESERVED
+from processor.kafka.asking import NoTopic, Unreachable, reaching
+from processor.kafka.letters import REASONS, PutBack, Wanted
+from processor.kafka.replay import Replay, TooLarge
 from processor.settings import load
 
 

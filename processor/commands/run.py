@@ -5,8 +5,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
+from typing import Final
 
 from processor import app
+from processor.embedded.mode import embedded_settings, embedding
 from processor.settings import load
 
 
@@ -23,3 +25,24 @@ def stopped_by_signals() -> Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+NOTICE: Final = """\
+idstream runs embedded, at_least_once: outputs may repeat, and nothing outlives this process.
+Kafka at {servers}, topics {topics}.
+"""
+
+
+def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
+    """Run the processor on a broker and an index of its own."""
+    stop = stopped_by_signals()
+    with embedding(embedded_settings(config, environ)) as settings:
+        topics = settings.kafka.topics
+        sys.stderr.write(
+            NOTICE.format(
+                servers=settings.kafka.bootstrap_servers,
+                topics=", ".join([*topics.inputs, *topics.outputs.values()]),
+            )
+        )
+        how = app.How(embedded=True, accept_offsets=accept_offsets)
+        app.serve(settings, environ, stop, sys.stdout, how)

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from processor.identity.profile import Profile, WorkspaceData, current_by_type
 from processor.identity.types import DEVICE_TYPES, batch_spelling
-from processor.profiles.batch import EventBatch
+from processor.records import EventBatch
 
 _encode = msgspec.json.Encoder().encode
 _EMPTY: Final = WorkspaceData()

@@ -1,6 +1,12 @@
 """What happened to the graph: one value per change or violation. It is journalled."""
 
+from collections.abc import Callable, Sequence
+
 from msgspec import Struct
+
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import Profile
+from processor.identity.view import Edit, difference
 
 
 class Change(Struct, frozen=True, array_like=True, gc=False):
@@ -17,3 +23,99 @@ class Change(Struct, frozen=True, array_like=True, gc=False):
     moved_to: int | None = None
     source: int | None = None
     absorbed: tuple[int, ...] = ()
+
+
+def identity_changes(
+    edits: Sequence[Edit], policy: IdentityPolicy, token: Callable[[Identifier], bytes]
+) -> list[Change]:
+    """Return what a record did to the graph, as the difference of the profiles before and after.
+
+    Replaying these by profile and version arrives at the same identities, because they are read
+    off the documents.
+    """
+    lost: dict[Identifier, int] = {}
+    gained: dict[Identifier, int] = {}
+    differences = []
+    for edit in edits:
+        removed, added = difference(edit.before, edit.after)
+        lost.update(dict.fromkeys(removed, edit.after.mpid))
+        gained.update(dict.fromkeys(added, edit.after.mpid))
+        differences.append((edit, removed, added))
+    moves = _Moves(lost, gained, policy, token)
+    changes: list[Change] = []
+    for edit, removed, added in differences:
+        changes += _beginnings(edit)
+        for identifier in removed:
+            changes += moves.removal(edit.after, identifier)
+        for identifier in added:
+            changes.append(moves.addition(edit.after, identifier))
+        changes += _endings(edit)
+    return changes
+
+
+class _Moves(Struct, frozen=True):
+    """Which identifiers one record took from profiles and gave to others."""
+
+    lost: dict[Identifier, int]
+    gained: dict[Identifier, int]
+    policy: IdentityPolicy
+    token: Callable[[Identifier], bytes]
+
+    def removal(self, after: Profile, identifier: Identifier) -> list[Change]:
+        """Return what it is that a profile lost an identifier."""
+        kind, text = identifier.identity_type, self.token(identifier).hex()
+        mpid, version, to = after.mpid, after.version, self.gained.get(identifier)
+        if to is not None and self._has_owner(kind):
+            moved = Change(
+                "identity_moved", mpid, version, kind, text, moved_from=mpid, moved_to=to
+            )
+            return [moved]
+        removed = Change("identity_removed", mpid, version, kind, text)
+        if to is None:
+            return [removed]
+        # A shared identifier had too many holders (semantics §12.2).
+        return [removed, Change("violation", mpid, version, kind, reason="max_holders")]
+
+    def addition(self, after: Profile, identifier: Identifier) -> Change:
+        """Return what it is that a profile gained an identifier."""
+        kind, text = identifier.identity_type, self.token(identifier).hex()
+        mpid, version, source = after.mpid, after.version, self.lost.get(identifier)
+        if source is not None and self._has_owner(kind):
+            return Change(
+                "identity_moved", mpid, version, kind, text, moved_from=source, moved_to=mpid
+            )
+        return Change("identity_added", mpid, version, kind, text)
+
+    def _has_owner(self, kind: str) -> bool:
+        """Whether an identity of this type has one owner, so that it moves and is not shared.
+
+        Under flat matching also one of a type that is not configured any more: merges take it
+        along.
+        """
+        return kind in self.policy.unique_ids or self.policy.strategy == "flat_matching"
+
+
+def _beginnings(edit: Edit) -> list[Change]:
+    """Return what stands before the identities of a profile: that it is new, or has merged."""
+    before, after = edit.before, edit.after
+    changes = []
+    if before is None:
+        changes.append(Change("profile_created", after.mpid, after.version))
+    absorbed = after.absorbed[0 if before is None else len(before.absorbed) :]
+    if absorbed:
+        changes.append(Change("profile_merged", after.mpid, after.version, absorbed=absorbed))
+    return changes
+
+
+def _endings(edit: Edit) -> list[Change]:
+    """Return what stands after the identities of a profile: its source, that none is left."""
+    before, after = edit.before, edit.after
+    changes = []
+    if after.source_mpid is not None and (before is None or before.source_mpid is None):
+        changes.append(
+            Change("profile_linked", after.mpid, after.version, source=after.source_mpid)
+        )
+    had_any = before is not None and bool(before.identities)
+    if had_any and not after.identities and after.merged_into is None:
+        changes.append(Change("profile_orphaned", after.mpid, after.version))
+    return changes

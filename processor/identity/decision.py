@@ -3,13 +3,14 @@
 They hold no cycles, so the garbage collector need not look at them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, get_args
 
 from msgspec import Struct
 
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, IdentityChange
+from processor.identity.profile import Profile
 
 
 class Skip(Struct, frozen=True, array_like=True, gc=False):
@@ -96,3 +97,22 @@ KINDS: Final[Mapping[type, str]] = MappingProxyType(
     {kind: kind.__struct_config__.tag for kind in get_args(Decision)}
 )
 """The name of each kind of decision, the same in journals, metrics and resolutions."""
+
+
+def change_results(
+    changes: Iterable[IdentityChange], pairs: Sequence[tuple[Profile, Profile]]
+) -> tuple[ChangeResult, ...]:
+    """Name every profile whose set of identities of a changed type is another now.
+
+    *pairs* are profiles as they were and as they are, in the order of the answer.
+    """
+    return tuple(
+        ChangeResult(kind, after.mpid)
+        for kind in dict.fromkeys(change.identity_type for change in changes)
+        for before, after in pairs
+        if _values(before, kind) != _values(after, kind)
+    )
+
+
+def _values(profile: Profile, kind: str) -> set[str]:
+    return {i.value for i in profile.identities if i.identity_type == kind}

@@ -231,3 +231,26 @@ def login_missing(question: Question) -> Refused:
     return rule_broken(
         question, f"a login request under {policy.strategy} needs at least one login ID ({names})"
     )
+
+
+def reads(
+    request: IdentityRequest, policy: IdentityPolicy
+) -> tuple[tuple[Identifier, ...], tuple[int, ...]]:
+    """Return the identifiers and MPIDs that deciding *request* will ask the view for.
+
+    The rare rest (what else a profile holds that loses or gives up a login ID) the view asks for
+    itself, see ``Unread``.
+    """
+    priority = policy.priority
+    identifiers = tuple([i for i in request.identifiers if i.identity_type in priority])
+    if request.changes:
+        changed = (
+            Identifier(change.identity_type, value)
+            for change in request.changes
+            for value in (change.old_value, change.new_value)
+            if value is not None and change.identity_type in priority
+        )
+        identifiers = tuple(dict.fromkeys((*identifiers, *changed)))
+    if request.previous_mpid is None and request.mpid is None:  # most
+        return identifiers, ()
+    return identifiers, tuple([m for m in (request.previous_mpid, request.mpid) if m is not None])

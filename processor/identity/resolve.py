@@ -6,8 +6,11 @@ part), what it does to the record. Effects reach the view last, and only if all 
 
 from msgspec.structs import replace
 
+from processor.identity.choosing.draft import Written
+from processor.identity.choosing.modify import modify
+from processor.identity.choosing.search import search
+from processor.identity.choosing.update import NOBODY, create, update
 from processor.identity.decision import Created, Decision, Matched, NotFound, Refused, Skip
-from processor.identity.draft import Written
 from processor.identity.flat import modify as flat_modify
 from processor.identity.flat import search as flat_search
 from processor.identity.flat.merge import DocumentRules
@@ -22,39 +25,13 @@ from processor.identity.lookup import (
     rule_broken,
     shows,
 )
-from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
-from processor.identity.modify import modify
+from processor.identity.model import IdentityPolicy, IdentityRequest
 from processor.identity.mpid import free_mpid
 from processor.identity.profile import Profile
-from processor.identity.record import NOBODY, create, update
-from processor.identity.search import search
 from processor.identity.strategies import STRATEGIES
 from processor.identity.strategies.flat_matching import flat_matching
-from processor.identity.strategy import Strategy
+from processor.identity.strategies.strategy import Strategy
 from processor.identity.view import View
-
-
-def reads(
-    request: IdentityRequest, policy: IdentityPolicy
-) -> tuple[tuple[Identifier, ...], tuple[int, ...]]:
-    """Return the identifiers and MPIDs that deciding *request* will ask the view for.
-
-    The rare rest (what else a profile holds that loses or gives up a login ID) the view asks for
-    itself, see ``Unread``.
-    """
-    priority = policy.priority
-    identifiers = tuple([i for i in request.identifiers if i.identity_type in priority])
-    if request.changes:
-        changed = (
-            Identifier(change.identity_type, value)
-            for change in request.changes
-            for value in (change.old_value, change.new_value)
-            if value is not None and change.identity_type in priority
-        )
-        identifiers = tuple(dict.fromkeys((*identifiers, *changed)))
-    if request.previous_mpid is None and request.mpid is None:  # most
-        return identifiers, ()
-    return identifiers, tuple([m for m in (request.previous_mpid, request.mpid) if m is not None])
 
 
 def resolve(

@@ -1,1 +1,1 @@
-"""The identity index and profile store: Redis (and Valkey), and its twin in memory."""
+"""The identity index: what it promises, its twin in memory, and the rules that both follow."""

@@ -7,11 +7,11 @@ follows from the documents alone, so that every rebuild of the same topic decide
 
 from collections.abc import Iterable, Sequence
 
-from processor.identity.contest import can_tie
+from processor.identity.choosing.contest import can_tie
+from processor.identity.choosing.update import ALWAYS_BOUND
 from processor.identity.lookup import is_known, last_activity
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
-from processor.identity.record import ALWAYS_BOUND
 
 
 def losers(

@@ -1,6 +1,6 @@
 """The index of every space in memory: for ``idstream resolve``, and for tests without a server.
 
-It keeps every promise of ``processor.space.Index`` but durability; it never forgets a claim, and
+It keeps every promise of ``port.Index`` but durability; it never forgets a claim, and
 knows no bytes, so only the number of keys bounds its reads.
 """
 
@@ -11,10 +11,9 @@ from msgspec import Struct, field
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet
-from processor.index import claims, verdicts
-from processor.index.rebuild import IsLookup, canonical, rebuild
-from processor.index.tokens import tokens
-from processor.space import (
+from processor.index import uses as claims
+from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
+from processor.index.port import (
     Ask,
     Claim,
     Claimed,
@@ -27,7 +26,10 @@ from processor.space import (
     RowKey,
     RowState,
     Trim,
+    canonical,
 )
+from processor.index.rebuild import IsLookup, rebuild
+from processor.index.tokens import tokens
 
 MAX_KEYS = 20_000
 
@@ -59,7 +61,7 @@ class _Space(Struct):
 
 
 class MemoryIndex:
-    """``processor.space.Index`` in the memory of one process; one thread uses it."""
+    """``processor.index.port.Index`` in the memory of one process; one thread uses it."""
 
     def __init__(self, token_key: bytes = b"", max_keys: int = MAX_KEYS) -> None:
         self._tokens = tokens(token_key)
@@ -91,9 +93,9 @@ class MemoryIndex:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
         held = self._space(space)
         if held.owner not in {"", owner}:
-            raise verdicts.other_group(space)
+            raise other_group(space)
         if held.seq < max((claim.seen for claim in rows), default=0):
-            raise verdicts.lost_space(space)
+            raise lost_space(space)
         if shape and held.shape not in {"", shape}:
             return Claimed(0, (), held.shape)
         held.owner = owner
@@ -183,9 +185,9 @@ def _check_epochs(space: Space, held: _Space, epochs: Mapping[RowKey, int]) -> N
     for key, epoch in epochs.items():
         row = held.rows.get(key)
         if row is None or row.epoch < epoch:
-            raise verdicts.lost_row(space, key)
+            raise lost_row(space, key)
         if row.epoch > epoch:
-            raise verdicts.newer_owner(space, key)
+            raise newer_owner(space, key)
 
 
 def _check_cursor(space: Space, held: _Space, advance: RowAdvance) -> None:
@@ -194,8 +196,8 @@ def _check_cursor(space: Space, held: _Space, advance: RowAdvance) -> None:
     if cursor == expected:
         return
     if cursor is None or (expected is not None and cursor < expected):
-        raise verdicts.lost_row(space, advance.row)
-    raise verdicts.moved(space, advance.row)
+        raise lost_row(space, advance.row)
+    raise moved(space, advance.row)
 
 
 def _check_owned(epochs: Mapping[RowKey, int], work: Sequence[Trim | Mark]) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Holders
+from processor.index.port import canonical
 
 IsLookup = Callable[[str], bool]
 
@@ -52,11 +53,6 @@ def lookups(profile: Profile, is_lookup: IsLookup) -> tuple[Identifier, ...]:
         return ()
     found = (Identifier(i.identity_type, i.value) for i in profile.identities)
     return tuple(dict.fromkeys(i for i in found if is_lookup(i.identity_type)))
-
-
-def canonical(holders: Iterable[int]) -> Holders:
-    """Return *holders* in the one order in which they are stored: holders are a set."""
-    return tuple(sorted(set(holders)))
 
 
 def rank(document: Profile | Tombstone) -> tuple[int, bool]:

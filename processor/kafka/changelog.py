@@ -22,12 +22,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.admin import answered, close
+from processor.kafka.asking import answered, close, partitions_of
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
-from processor.kafka.known import partitions_of
-from processor.kafka.records import record
-from processor.outcome import Record
+from processor.kafka.messages import record
+from processor.records import Record
 from processor.settings import KafkaSettings
 
 _ANSWER_S: Final = 10.0

@@ -14,8 +14,8 @@ from confluent_kafka import (
 )
 
 from processor.kafka.clients import client_config, producer_config
-from processor.kafka.records import record, split
-from processor.outcome import Record
+from processor.kafka.messages import record, split
+from processor.records import Record
 from processor.settings import KafkaSettings
 
 SEND_SECONDS: Final = 10.0

@@ -7,15 +7,13 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from processor.kafka.admin import answered, close
+from processor.index.port import Assigned
+from processor.kafka.asking import answered, close, committed, partitions_of
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
-from processor.kafka.known import partitions_of
-from processor.kafka.offsets import committed
-from processor.kafka.positions import TopicIds, described_topic_ids
-from processor.kafka.rebalance import Key
+from processor.kafka.loop.partitions import Key
+from processor.kafka.loop.positions import TopicIds, described_topic_ids
 from processor.settings import KafkaSettings
-from processor.space import Assigned
 
 _ANSWER_S: Final = 5.0
 _PAUSE_S: Final = 0.2

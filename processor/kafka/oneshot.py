@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processor.kafka.clients import transactional_config
-from processor.outcome import Output
+from processor.records import Output
 from processor.settings import KafkaSettings
 
 _WITHIN_S: Final = 30.0

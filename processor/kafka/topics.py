@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.admin import Unreachable, answered, open_admin
+from processor.kafka.asking import Unreachable, answered, open_admin
 from processor.kafka.clients import producer_config
 from processor.kafka.errors import passes
 from processor.rules import Limits

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from processor.identity.profile import Attribute, Profile, WorkspaceData
 from processor.profiles import attributes
-from processor.profiles.batch import EventBatch
 from processor.profiles.consent import consent_notifications, merge_consent
 from processor.profiles.devices import Devices, is_known, keep_recent, note_device
 from processor.profiles.room import fit, is_within
+from processor.records import EventBatch
 from processor.rules import InputRules, Limits
 
 _encode = msgspec.json.Encoder().encode

@@ -1,16 +1,16 @@
 """Settings: one frozen value, read once and checked once (docs/configuration.md)."""
 
 from processor.settings.advice import Advice
-from processor.settings.document import SettingsError
 from processor.settings.load import load, load_offline, load_text
 from processor.settings.secret import Secret
-from processor.settings.shape import (
+from processor.settings.sections import (
     KafkaSettings,
     ObservabilitySettings,
     RedisSettings,
     RegistrySettings,
     TopicSettings,
 )
+from processor.settings.toml import SettingsError
 from processor.settings.value import Settings
 
 __all__ = [

@@ -5,8 +5,8 @@ A name that would load code, weaken TLS or break what the processor promises is 
 
 from typing import Final, Literal
 
-from processor.settings.document import SettingsError
-from processor.settings.shape import ClientValue, KafkaSettings
+from processor.settings.sections import ClientValue, KafkaSettings
+from processor.settings.toml import SettingsError
 
 Role = Literal["consumer", "producer", "admin"]
 

@@ -9,7 +9,7 @@ from typing import Final, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from processor.settings.document import Document, SettingsError, closest, convert_value, keys_of
+from processor.settings.toml import Document, SettingsError, closest, convert_value, keys_of
 
 _PREFIX: Final = "IDSTREAM_"
 _DOTTED: Final = (["KAFKA", "CLIENT"], ["KAFKA", "CLIENT_FILES"])

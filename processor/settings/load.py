@@ -8,20 +8,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from processor.rules import InputRules, Limits
-from processor.settings.document import (
-    Document,
-    SettingsError,
-    convert,
-    hint,
-    parse,
-    read,
-)
+from processor.settings.addresses import redis_settings, token_key, with_address, with_url
 from processor.settings.environment import override
 from processor.settings.kafka import kafka_settings, with_secret_files
-from processor.settings.redis import redis_settings, token_key, with_address
-from processor.settings.registry import with_url
 from processor.settings.secret import Secret
-from processor.settings.shape import (
+from processor.settings.sections import (
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -30,6 +21,7 @@ from processor.settings.shape import (
     TopicSettings,
     WorkspaceSettings,
 )
+from processor.settings.toml import Document, SettingsError, convert, hint, parse, read
 from processor.settings.value import Settings
 from processor.settings.workspaces import fingerprints, inputs, workspaces
 

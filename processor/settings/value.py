@@ -6,7 +6,7 @@ from processor.identity.model import IdentityPolicy, Space
 from processor.rules import InputRules, Limits, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
 from processor.settings.secret import Secret
-from processor.settings.shape import (
+from processor.settings.sections import (
     KafkaSettings,
     ObservabilitySettings,
     RedisSettings,

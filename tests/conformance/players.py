@@ -6,16 +6,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from processor.commands.snapshot import read_snapshot
+from processor.commands.offline.snapshot import read_snapshot
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects
+from processor.index.port import Ask, Assigned, Committed, Index
 from processor.index.rebuild import rebuild
-from processor.outcome import Output, Record
-from processor.pipeline import Parts, Pipeline
+from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json
+from processor.records import Output, Record
 from processor.settings import Settings, load_offline
-from processor.space import Ask, Assigned, Committed, Index
 from tests.conformance.expectations import Answer, check_final, check_step
 from tests.conformance.flat_story import FlatStory
 from tests.conformance.story import Story

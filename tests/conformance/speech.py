@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from processor.codecs.avro import CONTENT_TYPE, AvroReader, AvroWriter
-from processor.codecs.schemas import MESSAGES, latest
+from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter
+from processor.codecs.avro.schemas import MESSAGES, latest
 from tests.servers.registry import Registry
 
 Headers = dict[str, str]

@@ -19,8 +19,8 @@ import pytest
 from confluent_kafka import IsolationLevel, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from processor.index.redis import RedisIndex
-from processor.outcome import Output
+from processor.records import Output
+from processor.redis.index import RedisIndex
 from tests.conformance.cases import Case, played
 from tests.conformance.expectations import Answer, check_final, check_step
 from tests.conformance.flat_story import FlatCase, FlatStory, flat_cases

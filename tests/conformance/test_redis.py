@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from processor.index.redis import RedisIndex
+from processor.redis.index import RedisIndex
 from tests.conformance.cases import Case, played
 from tests.conformance.flat_story import FlatCase, FlatStory, flat_cases
 from tests.conformance.players import play, play_flat

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from processor.index.memory import MemoryIndex
-from processor.index.redis import RedisIndex
-from processor.index.wire import Bounds
-from processor.space import Index
+from processor.index.port import Index
+from processor.redis.index import RedisIndex
+from processor.redis.wire import Bounds
 
 OpenIndex = Callable[[], Index]
 SMALL = Bounds(max_keys=12, max_bytes=100_000)

@@ -4,10 +4,10 @@ import redis
 
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.index import keys
 from processor.index.rebuild import SpaceState, rebuild
-from processor.index.redis import RedisIndex
 from processor.profiles.document import unpack
+from processor.redis import keys
+from processor.redis.index import RedisIndex
 from tests.contract.people import is_lookup
 
 

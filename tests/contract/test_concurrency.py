@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile
 from processor.identity.view import ReadSet, View
+from processor.index.errors import Fenced
+from processor.index.port import Ask, Committed, RowAdvance, RowClaim, RowKey
 from processor.index.rebuild import rebuild
-from processor.index.redis import RedisIndex
-from processor.space import Ask, Committed, Fenced, RowAdvance, RowClaim, RowKey
+from processor.redis.index import RedisIndex
 from tests.contract.people import OWNER, SPACE, is_lookup
 from tests.contract.stored import Stored
 

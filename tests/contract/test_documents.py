@@ -1,7 +1,7 @@
 """The memory of decoded documents: right, and bounded."""
 
-from processor.index.documents import Documents
 from processor.profiles.document import pack
+from processor.redis.documents import Documents
 from tests.contract.people import EMAIL, profile
 
 

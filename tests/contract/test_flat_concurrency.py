@@ -8,12 +8,12 @@ import pytest
 
 from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
-from processor.index.redis import RedisIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Ask, Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.tally import Tally
+from processor.records import Record
+from processor.redis.index import RedisIndex
 from processor.settings import load_text
-from processor.space import Ask, Assigned
-from processor.tally import Tally
 
 pytestmark = pytest.mark.redis
 

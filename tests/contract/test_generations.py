@@ -9,19 +9,13 @@ from msgspec.structs import replace
 
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
-from processor.index.building import Rebuilding
-from processor.index.generations import Generations, Life, OtherShape, Standing, Start, Superseded
+from processor.index.errors import Fenced, IndexUnavailable, LostWrites
+from processor.index.port import Ask, RowClaim
 from processor.index.rebuild import Tombstone, rebuild
-from processor.index.redis import RedisIndex
-from processor.space import (
-    Ask,
-    Fenced,
-    IndexUnavailable,
-    LostWrites,
-    RowClaim,
-    begun,
-    unfinished,
-)
+from processor.index.shape import begun, unfinished
+from processor.redis.generations import Generations, Life, OtherShape, Standing, Start, Superseded
+from processor.redis.index import RedisIndex
+from processor.redis.rebuilding import Rebuilding
 from tests.contract.people import (
     DEVICE,
     EMAIL,

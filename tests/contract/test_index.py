@@ -1,19 +1,18 @@
-"""Every promise of ``processor.space.Index``, held by each implementation."""
+"""Every promise of ``processor.index.port.Index``, held by each implementation."""
 
 import pytest
 from msgspec.structs import replace
 
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Effects
-from processor.space import (
+from processor.index.errors import Fenced, LostWrites
+from processor.index.port import (
     Ask,
     Claim,
     Claimed,
     Committed,
     Conflict,
-    Fenced,
     Index,
-    LostWrites,
     Mark,
     RowClaim,
     RowKey,
@@ -711,7 +710,7 @@ def test_identifiers_that_many_asks_share_are_counted_once(small_index: Index):
 
 
 def test_a_bound_of_bytes_cuts_what_is_covered(open_redis, redis_url, redis_prefix):
-    from processor.index.redis import RedisIndex
+    from processor.redis.index import RedisIndex
 
     index = RedisIndex.connect(redis_url, redis_prefix, bounds=SMALL)
     try:

@@ -7,8 +7,8 @@ from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import View
 from processor.index.memory import MemoryIndex
+from processor.index.port import Ask, Committed
 from processor.index.rebuild import Tombstone, rebuild
-from processor.space import Ask, Committed
 from tests.contract.people import DEVICE, EMAIL, SPACE, is_lookup, profile
 
 IDENTIFIERS = [EMAIL, DEVICE, Identifier("customerid", "1"), Identifier("other", "data")]

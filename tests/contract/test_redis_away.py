@@ -9,21 +9,12 @@ import pytest
 import redis
 
 from processor.identity.model import Space
-from processor.index import keys
-from processor.index.connection import Timeouts
-from processor.index.redis import RedisIndex
+from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites
+from processor.index.port import Ask, Claim, Committed, RowClaim, Trim
 from processor.profiles.document import pack
-from processor.space import (
-    Ask,
-    Claim,
-    Committed,
-    Fenced,
-    IndexRefused,
-    IndexUnavailable,
-    LostWrites,
-    RowClaim,
-    Trim,
-)
+from processor.redis import keys
+from processor.redis.connection import Timeouts
+from processor.redis.index import RedisIndex
 from tests.contract.people import (
     DEVICE,
     EMAIL,

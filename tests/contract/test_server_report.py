@@ -2,9 +2,9 @@
 
 import pytest
 
-from processor.index.redis import RedisIndex
-from processor.index.report import describe
-from processor.space import IndexUnavailable
+from processor.index.errors import IndexUnavailable
+from processor.redis.index import RedisIndex
+from processor.redis.report import describe
 
 SOUND = {"redis_version": "8.2.2", "aof_enabled": 1, "maxmemory_policy": "noeviction"}
 

@@ -17,19 +17,10 @@ from hypothesis.stateful import (
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
+from processor.index.errors import Fenced, LostWrites
 from processor.index.memory import MemoryIndex
-from processor.index.redis import RedisIndex
-from processor.space import (
-    Ask,
-    Claim,
-    Fenced,
-    Index,
-    LostWrites,
-    RowAdvance,
-    RowClaim,
-    RowKey,
-    Trim,
-)
+from processor.index.port import Ask, Claim, Index, RowAdvance, RowClaim, RowKey, Trim
+from processor.redis.index import RedisIndex
 from tests.contract.people import SPACE, is_lookup, profile
 
 ROWS = [RowKey("batches", 0), RowKey("batches", 1), RowKey("requests", 0)]

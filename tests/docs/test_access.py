@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from processor.index.redis import RedisIndex
+from processor.redis.index import RedisIndex
 from tests.conformance.cases import played
 from tests.conformance.players import play
 from tests.conformance.story import Story
@@ -31,7 +31,8 @@ def test_a_user_with_the_documented_rights_can_do_the_work(start_redis, tmp_path
 
 
 def test_the_documented_rights_are_those_that_the_scripts_use():
-    scripts = "".join(p.read_text() for p in Path(ROOT / "processor" / "index").glob("*.lua"))
+    folder = Path(ROOT / "processor" / "redis" / "scripts")
+    scripts = "".join(p.read_text() for p in folder.glob("*.lua"))
     used = {name.lower() for name in re.findall(r"redis\.call\('([A-Z]+)'", scripts)}
     given = {right.removeprefix("+") for right in redis_rights()[0] if right.startswith("+")}
     assert given == used | {"eval", "evalsha", "select", "client|setinfo"}

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from processor.cli import idstream
-from processor.commands.lines import Line
-from processor.commands.resolve import resolve
+from processor.commands.offline.lines import Line
+from processor.commands.offline.resolve import resolve
 from processor.settings import load_offline
 from tests.docs.pages import ROOT, rows, text
 

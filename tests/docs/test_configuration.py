@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from processor.identity.types import DEVICE_TYPES, USER_TYPES
 from processor.rules import Limits
 from processor.settings import Secret, load
-from processor.settings.shape import (
+from processor.settings.sections import (
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from processor.index.memory import MemoryIndex
-from processor.outcome import Output, Record
-from processor.pipeline import Parts, Pipeline
+from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json, to_json
+from processor.records import Output, Record
 from processor.settings import load_offline
 from tests.docs.pages import text
 
@@ -58,7 +58,7 @@ class Playing:
                 with_outcomes=True,
             )
         )
-        from processor.space import Assigned
+        from processor.index.port import Assigned
 
         topics = ("batches", "requests")
         self._pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in topics], [])

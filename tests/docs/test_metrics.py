@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from processor.identity.decision import KINDS
-from processor.kafka.step import Source
-from processor.metrics import Metrics
+from processor.kafka.loop.step import Source
+from processor.watch.metrics import Metrics
 from tests.docs.pages import rows, text
 
 NAME = re.compile(r"\bidstream_[a-z_]+")

@@ -10,9 +10,9 @@ import pytest
 
 import processor
 from processor.crash import POINTS
-from processor.decide import VIOLATIONS
-from processor.outcome import DeadLetterReason, OutcomeName
-from processor.settings.shape import OUTPUT_ROLES
+from processor.pipeline.fold import VIOLATIONS
+from processor.records import DeadLetterReason, OutcomeName
+from processor.settings.sections import OUTPUT_ROLES
 from tests.docs.pages import ROOT, rows, text
 
 

@@ -18,12 +18,12 @@ from msgspec import Raw
 from processor.enrichment.outgoing import profile_fields
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.intake import Work
-from processor.outcome import Output, Record
-from processor.pipeline import Pipeline
+from processor.pipeline.intake import Work
+from processor.pipeline.pipeline import Pipeline
+from processor.pipeline.publish import Settled
+from processor.pipeline.session import READ_PLACE
 from processor.profiles.document import from_json, to_json
-from processor.publish import Settled
-from processor.session import READ_PLACE
+from processor.records import Output, Record
 from tests.faults.load import BAD, CLASS, MARKS
 
 Source = tuple[str, int, int]

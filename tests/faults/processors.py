@@ -11,8 +11,8 @@ import redis
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.index import keys
 from processor.profiles.document import unpack
+from processor.redis import keys
 
 CRASHES = {"IDSTREAM_CRASH_AT", "IDSTREAM_CRASH_ON"}
 

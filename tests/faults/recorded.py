@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from processor.index.memory import MemoryIndex
-from processor.outcome import Output, Record
+from processor.records import Output, Record
 from processor.settings import Settings
 from processor.settings import load as load_settings
 from tests.faults.load import load

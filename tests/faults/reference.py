@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from processor.codecs.output import outcome_record, source_headers
-from processor.outcome import Output
+from processor.codecs.headers import source_headers
+from processor.codecs.output import outcome_record
+from processor.records import Output
 from tests.faults.oracle import OUTPUT_OF, Published, Resolved, Seen, Source, few, source_of
 
 MOST_OVERTAKEN = 0.4

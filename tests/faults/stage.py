@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
-from processor.outcome import Record
+from processor.records import Record
 from tests.faults import oracle
 from tests.faults.load import load
 from tests.faults.processors import Processor

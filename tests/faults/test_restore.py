@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from processor.codecs.avro import AvroReader
+from processor.codecs.avro.reading import AvroReader
 from tests.faults.commands import PUBLISHED, RESTORE_POINTS
 from tests.faults.deployment import Deployment
 from tests.servers.waiting import eventually

@@ -11,11 +11,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from processor import session, starting
 from processor.cli import main
-from processor.index import redis as index
-from processor.index.connection import Script
-from processor.journal import Witness, read_witnesses
+from processor.pipeline import session
+from processor.pipeline import takeover as starting
+from processor.pipeline.witness import Witness, read_witnesses
+from processor.redis import index
+from processor.redis.connection import Script
 
 
 def _journal() -> None:

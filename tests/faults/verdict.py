@@ -9,11 +9,11 @@ from processor.crash import CrashPoints
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.index.memory import MemoryIndex
+from processor.index.port import Assigned
 from processor.index.tokens import tokens
-from processor.metrics import Metrics
-from processor.pipeline import Pipeline
+from processor.pipeline.pipeline import Pipeline
 from processor.settings import Settings
-from processor.space import Assigned
+from processor.watch.metrics import Metrics
 from tests.faults import graph, oracle, reference
 from tests.faults.oracle import Published, Resolved
 

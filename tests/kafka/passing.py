@@ -15,11 +15,11 @@ from threading import Event, Thread
 
 from confluent_kafka import Message
 
-from processor.kafka.open import Options, open_loop
-from processor.kafka.step import TransactionKind
-from processor.outcome import Output, Record
+from processor.index.port import Assigned
+from processor.kafka.loop.open import Options, open_loop
+from processor.kafka.loop.step import TransactionKind
+from processor.records import Output, Record
 from processor.settings import KafkaSettings, TopicSettings
-from processor.space import Assigned
 from tests.kafka.deaf import Deaf
 from tests.servers.kafka import Kafka
 from tests.servers.waiting import eventually

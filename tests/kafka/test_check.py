@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from processor.commands.check import check, check_and_create
-from processor.commands.failure import Failure
+from processor.commands.terminal.failure import Failure
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 

@@ -10,7 +10,7 @@ from processor.kafka.clients import (
     idempotent_config,
     transactional_config,
 )
-from processor.kafka.records import OutOfRange, check, record
+from processor.kafka.messages import OutOfRange, check, record
 from processor.settings import KafkaSettings
 
 

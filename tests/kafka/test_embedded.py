@@ -5,9 +5,9 @@ import json
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from processor.kafka.embedded import EmbeddedBroker
+from processor.index.errors import IndexUnavailable
+from processor.kafka.mock import EmbeddedBroker
 from processor.settings import KafkaSettings, TopicSettings
-from processor.space import IndexUnavailable
 from tests.kafka.passing import Flow, PassThrough, running
 from tests.servers.waiting import eventually
 

@@ -4,9 +4,9 @@ import time
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from processor.codecs.registry import RegistryUnavailable
-from processor.outcome import Output
-from processor.space import Fenced, IndexRefused, IndexUnavailable, LostWrites
+from processor.codecs.avro.reading import RegistryUnavailable
+from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites
+from processor.records import Output
 from tests.kafka.passing import (
     GUARANTEES,
     PassThrough,

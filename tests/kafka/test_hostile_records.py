@@ -5,7 +5,7 @@ import ctypes
 import pytest
 from confluent_kafka import cimpl
 
-from processor.kafka.records import UNREADABLE
+from processor.kafka.messages import UNREADABLE
 from tests.kafka.passing import PassThrough, fill, flow, running
 from tests.servers.waiting import eventually
 

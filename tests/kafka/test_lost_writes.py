@@ -2,7 +2,7 @@
 
 import pytest
 
-from processor.space import LostWrites
+from processor.index.errors import LostWrites
 from tests.kafka.passing import PassThrough, fill, flow, running
 
 pytestmark = pytest.mark.kafka

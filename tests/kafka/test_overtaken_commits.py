@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from processor.kafka.publishing import Undone
-from processor.kafka.transactions import Transactions
-from processor.outcome import Output
+from processor.kafka.loop.publishing import Undone
+from processor.kafka.loop.transactions import Transactions
+from processor.records import Output
 from tests.servers.kafka import Kafka
 from tests.servers.waiting import eventually
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from processor.space import IndexUnavailable, LostWrites
+from processor.index.errors import IndexUnavailable, LostWrites
 from tests.kafka.passing import (
     GUARANTEES,
     PassThrough,

@@ -5,11 +5,11 @@ from threading import Event
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from processor.kafka.cluster import wait_for_cluster_id
-from processor.kafka.open import Options, open_loop
-from processor.outcome import Output
+from processor.index.errors import NoStart
+from processor.kafka.asking import wait_for_cluster_id
+from processor.kafka.loop.open import Options, open_loop
+from processor.records import Output
 from processor.settings import KafkaSettings, SettingsError
-from processor.space import NoStart
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import (
     GUARANTEES,

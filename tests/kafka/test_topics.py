@@ -3,7 +3,7 @@ from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
 from processor.kafka import topics
-from processor.kafka.admin import Unreachable
+from processor.kafka.asking import Unreachable
 from processor.kafka.topics import COMPACTION_LAG_MS, create_missing, inspect
 from processor.rules import Limits
 from processor.settings import KafkaSettings, TopicSettings

@@ -7,7 +7,7 @@ import sys
 from threading import Event
 
 from processor.crash import CrashPoints
-from processor.kafka.open import Options, open_loop
+from processor.kafka.loop.open import Options, open_loop
 from processor.settings import KafkaSettings, TopicSettings
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough

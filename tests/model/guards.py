@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import pytest
 from msgspec import structs
 
-from processor import session, starting
 from processor.index import memory
-from processor.journal import Witness, read_witnesses
+from processor.pipeline import session, witness
+from processor.pipeline.witness import Witness, read_witnesses
 from tests.model import kafka
 from tests.model.plans import plan
 from tests.model.world import Plan
@@ -71,7 +71,7 @@ def _witness(forget: Callable[[Witness], Witness]) -> Callable[[pytest.MonkeyPat
         found = read_witnesses(metadata)
         return None if found is None else {name: forget(one) for name, one in found.items()}
 
-    return lambda patch: patch.setattr(starting, "read_witnesses", forgetful)
+    return lambda patch: patch.setattr(witness, "read_witnesses", forgetful)
 
 
 def _transaction(patch: pytest.MonkeyPatch) -> None:

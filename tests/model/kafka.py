@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from processor.outcome import Record
+from processor.records import Record
 
 Key = tuple[str, int]
 NO_OFFSET = -1001

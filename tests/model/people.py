@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from processor.outcome import Record
+from processor.records import Record
 from processor.rules import Rules, SpaceRules
 from processor.settings import Settings, load
 

@@ -4,9 +4,9 @@ import traceback
 from collections import Counter
 from typing import NamedTuple
 
-from processor.outcome import Record
+from processor.index.errors import LostWrites
 from processor.profiles.document import profile_key
-from processor.space import LostWrites
+from processor.records import Record
 from tests.faults.oracle import Published, Seen, Source
 from tests.faults.verdict import Left, resolve_again, verdict_on_a_small_run
 from tests.model.people import inputs, rulebook

@@ -19,21 +19,22 @@ import pytest
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
-import processor.kafka.loop as loop_module
-import processor.kafka.starting as starting_module
-import processor.kafka.transactions as transactions_module
+import processor.kafka.loop.loop as loop_module
+import processor.kafka.loop.starting as starting_module
+import processor.kafka.loop.transactions as transactions_module
 from processor.identity.model import Identifier, Space
+from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
 from processor.index.memory import MAX_KEYS, MemoryIndex
-from processor.kafka.interval import Interval, Pace
-from processor.kafka.loop import Loop
-from processor.kafka.parts import Parts as LoopParts
-from processor.kafka.positions import Positions, topic_names
-from processor.kafka.transactions import Transactions
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
-from processor.session import ROUNDS
-from processor.space import Ask, Fenced, IndexUnavailable, LostWrites, NoStart, Reading
-from processor.tally import Tally
+from processor.index.port import Ask, Reading
+from processor.kafka.loop.interval import Interval, Pace
+from processor.kafka.loop.loop import Loop
+from processor.kafka.loop.positions import Positions, topic_names
+from processor.kafka.loop.starting import Parts as LoopParts
+from processor.kafka.loop.transactions import Transactions
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.session import ROUNDS
+from processor.pipeline.tally import Tally
+from processor.records import Record
 from tests.kafka.deaf import Deaf
 from tests.model.kafka import Cluster, PlayedConsumer, PlayedProducer, failure
 

@@ -13,12 +13,12 @@ from mparticle.models.consent_state import ConsentState
 from mparticle.models.data_plan_context import DataPlanContext
 from mparticle.models.gdpr_consent_state import GDPRConsentState
 
-from processor.codecs.avro import AvroWriter
+from processor.codecs.avro.reading import AvroWriter
 from processor.index.memory import MemoryIndex
-from processor.outcome import Output, Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import Output, Record
 from processor.settings import load_offline
-from processor.space import Assigned
 from tests.conformance.test_kafka import PARTITIONS, Theatre, free_port, processing
 from tests.servers.kafka import Kafka
 

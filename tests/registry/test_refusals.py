@@ -8,15 +8,10 @@ from threading import Event, Thread
 
 import pytest
 
-from processor.codecs import registry
-from processor.codecs.avro import AvroReader
+from processor import registry
+from processor.codecs.avro.reading import AvroReader, RegistryUnavailable
 from processor.codecs.fault import Fault
-from processor.codecs.registry import (
-    Registry,
-    RegistryRefused,
-    RegistryUnavailable,
-    open_codecs,
-)
+from processor.registry import Registry, RegistryRefused, open_codecs
 
 ERROR = json.dumps({"error_code": 40403, "message": "..."}).encode()
 ABSENT = b"\0\x00\x00\x00\x07rest"

@@ -7,17 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.evolution import incompatible
-from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.avro.reading import AvroReader, AvroWriter, RegistryUnavailable
+from processor.codecs.avro.schemas import MESSAGES, latest
 from processor.codecs.fault import Fault
-from processor.codecs.registry import (
-    Registry,
-    RegistryRefused,
-    RegistryUnavailable,
-    open_codecs,
-)
-from processor.codecs.schemas import MESSAGES, latest
 from processor.commands.check import schema_registry
-from processor.outcome import Output
+from processor.records import Output
+from processor.registry import Registry, RegistryRefused, open_codecs
 from processor.settings import load_text
 from tests.servers.kafka_node import free_port
 from tests.servers.registry import Registry as Server

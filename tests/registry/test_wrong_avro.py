@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from processor.codecs.avro import AvroWriter
-from processor.codecs.schemas import latest
+from processor.codecs.avro.reading import AvroWriter
+from processor.codecs.avro.schemas import latest
 from tests.conformance.speech import Avro
 from tests.conformance.test_kafka import (
     Coordinates,

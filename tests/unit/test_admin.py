@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from processor.admin import Admin, AdminUnavailable, Health
-from processor.metrics import Metrics
+from processor.watch.admin import Admin, AdminUnavailable, Health
+from processor.watch.metrics import Metrics
 
 
 class Clock:

@@ -11,7 +11,7 @@ from contracts.__main__ import ALL, ROOT, derived, edited
 from contracts.asyncapi import asyncapi
 from contracts.evolution import broken, incompatible, rewritten, unfit_defaults
 from contracts.jsonschemas import json_schema
-from processor.codecs.schemas import OwnSchema, latest, versions
+from processor.codecs.avro.schemas import OwnSchema, latest, versions
 from processor.settings import load_text
 
 SCHEMAS = ROOT / "schemas"

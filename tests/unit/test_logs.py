@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from processor.logs import open_log
 from processor.settings import Secret
+from processor.watch.logs import open_log
 
 
 @pytest.fixture(autouse=True)

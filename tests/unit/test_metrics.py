@@ -4,8 +4,8 @@ from prometheus_client import CollectorRegistry
 
 from processor.identity.change import Change
 from processor.identity.decision import Created, Matched, NotFound, Skip
-from processor.metrics import Metrics
-from processor.tally import Tally
+from processor.pipeline.tally import Tally
+from processor.watch.metrics import Metrics
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float:

@@ -6,14 +6,13 @@ comes from whoever owned it. What a limit forbids is left out and told, like any
 
 from msgspec.structs import replace
 
-from processor.identity.decision import Decision, Matched, Refused, Skip
+from processor.identity.decision import Decision, Matched, Refused, Skip, change_results
 from processor.identity.flat.evidence import shorten
 from processor.identity.flat.merge import DocumentRules
 from processor.identity.flat.record import identity_of, refreshed, seen
 from processor.identity.flat.union import Union
 from processor.identity.lookup import Question, refused_skips
 from processor.identity.model import Identifier, IdentityChange
-from processor.identity.modify import change_results
 from processor.identity.profile import Profile, without
 
 

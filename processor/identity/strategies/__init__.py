@@ -15,7 +15,7 @@ from processor.identity.strategies import (
     profile_isolation,
     profile_link,
 )
-from processor.identity.strategy import Strategy
+from processor.identity.strategies.strategy import Strategy
 
 STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
     {

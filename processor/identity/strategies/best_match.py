@@ -14,7 +14,7 @@ Login and logout do not exist, unless ``best_match_login = "as_identify"``.
 
 from processor.identity.decision import Refused
 from processor.identity.lookup import Found, Question, anyone, rule_broken
-from processor.identity.strategy import Strategy
+from processor.identity.strategies.strategy import Strategy
 
 
 def find(question: Question) -> Found | Refused | None:

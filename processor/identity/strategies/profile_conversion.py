@@ -15,7 +15,7 @@ Where nothing matches, the caller's current user is converted if it is anonymous
 """
 
 from processor.identity.lookup import Found, Question, anyone, current_anonymous, logged_in
-from processor.identity.strategy import Strategy
+from processor.identity.strategies.strategy import Strategy
 
 
 def find(question: Question) -> Found | None:

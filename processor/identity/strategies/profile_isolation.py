@@ -16,7 +16,7 @@ A request with a login ID only ever finds profiles that have a login ID of it.
 
 from processor.identity.decision import Refused
 from processor.identity.lookup import Found, Question, anonymous, anyone, logged_in, login_missing
-from processor.identity.strategy import Strategy
+from processor.identity.strategies.strategy import Strategy
 
 
 def find(question: Question) -> Found | Refused | None:

@@ -10,16 +10,16 @@ from fastavro import schemaless_reader, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.avro.foreign import Unusable, _plain, read_schema
+from processor.codecs.avro.reading import AvroReader, AvroWriter
+from processor.codecs.avro.schemas import MESSAGES, latest, parsed
+from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import open_object
 from processor.codecs.fault import Fault
-from processor.codecs.foreign import Unusable, _plain, read_schema
 from processor.codecs.formats import Codecs
-from processor.codecs.json import decode_batch, decode_request
-from processor.codecs.schemas import MESSAGES, latest, parsed
+from processor.codecs.request import decode_request
 from processor.identity.types import STANDARD_KEYS
-from processor.outcome import DeadLetter, Output
-from processor.profiles.batch import EventBatch
+from processor.records import DeadLetter, EventBatch, Output
 from processor.rules import Limits
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"

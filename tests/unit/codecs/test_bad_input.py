@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import MAX_DEPTH, open_object
-from processor.codecs.json import decode_batch, decode_request
+from processor.codecs.request import decode_request
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
-from processor.outcome import DeadLetter
-from processor.profiles.batch import EventBatch, IdentityCall
+from processor.records import DeadLetter, EventBatch, IdentityCall
 from processor.rules import Limits
 
 LIMITS = Limits()

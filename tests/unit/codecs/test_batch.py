@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import open_object
-from processor.codecs.json import decode_batch
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
-from processor.profiles.batch import EventBatch
+from processor.records import EventBatch
 from processor.rules import Limits
 
 LIMITS = Limits()

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import open_object
-from processor.codecs.json import decode_batch, decode_request
+from processor.codecs.request import decode_request
 from processor.identity.types import STANDARD_KEYS
-from processor.profiles.batch import EventBatch, IdentityCall
+from processor.records import EventBatch, IdentityCall
 from processor.rules import Limits
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from processor.codecs.output import (
-    Cause,
-    dead_letter_headers,
-    error_response,
-    identity_change,
-    outcome_record,
-    resolution,
-    response,
-)
+from processor.codecs.headers import dead_letter_headers
+from processor.codecs.output import Cause, error_response, identity_change, outcome_record, response
+from processor.codecs.resolution import resolution
 from processor.identity.change import Change
 from processor.identity.decision import (
     ChangeResult,
@@ -26,8 +20,7 @@ from processor.identity.decision import (
     Skip,
 )
 from processor.identity.model import Identifier
-from processor.outcome import DeadLetter, Outcome, Record
-from processor.profiles.batch import IdentityCall
+from processor.records import DeadLetter, IdentityCall, Outcome, Record
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 LARGE = 2**63 - 1

@@ -5,10 +5,9 @@ import json
 import pytest
 
 from processor.codecs.envelope import open_object
-from processor.codecs.json import decode_request
+from processor.codecs.request import decode_request
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
-from processor.outcome import DeadLetter
-from processor.profiles.batch import IdentityCall
+from processor.records import DeadLetter, IdentityCall
 from processor.rules import Limits
 
 FLAT_KEYS = IdentityKeys(

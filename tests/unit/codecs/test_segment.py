@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.codecs.json import decode_batch
+from processor.codecs.batch import decode_batch
 from processor.codecs.segment import open_segment
 from processor.identity.types import IdentityKeys
-from processor.outcome import DeadLetter
+from processor.records import DeadLetter
 from processor.rules import Limits
 from processor.settings.flat import SEGMENT_IDENTIFIERS
 

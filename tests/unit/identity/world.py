@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.decision import Decision
+from processor.identity.lookup import reads
 from processor.identity.model import (
     Identifier,
     IdentifierLimit,
@@ -15,7 +16,7 @@ from processor.identity.model import (
     Space,
 )
 from processor.identity.profile import Identity, Profile
-from processor.identity.resolve import reads, resolve
+from processor.identity.resolve import resolve
 from processor.identity.view import Edit, ReadSet, Unread, View
 
 SPACE = Space("retail", "production")

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.identity.choosing.update import ALWAYS_BOUND
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Identity, Profile
-from processor.identity.record import ALWAYS_BOUND
 from processor.index import conflicts
 from tests.unit.identity.world import World, policy
 

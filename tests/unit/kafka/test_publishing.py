@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from processor.kafka.publishing import serve
+from processor.kafka.loop.publishing import serve
 
 
 def tripping(times: int):

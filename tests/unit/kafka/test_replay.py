@@ -3,9 +3,8 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from processor.codecs.past import attempts, first_place
-from processor.intake import Rejected
-from processor.kafka.replay import (
+from processor.codecs.headers import RESERVED, attempts, first_place
+from processor.kafka.letters import (
     REASONS,
     Wanted,
     put_back,
@@ -13,8 +12,9 @@ from processor.kafka.replay import (
     reason_of,
     write_positions,
 )
-from processor.outcome import DeadLetter, Record
-from processor.publish import RESERVED, Publisher
+from processor.pipeline.intake import Rejected
+from processor.pipeline.publish import Publisher
+from processor.records import DeadLetter, Record
 
 WANTED = Wanted(frozenset(REASONS), frozenset({"batches"}), RESERVED)
 RECORD = Record("batches", 2, 40, 7, b"k", b"{", (("input", b"web"), ("traceparent", b"t")))

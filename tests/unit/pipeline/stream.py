@@ -8,9 +8,9 @@ is in an open transaction is gone after a crash.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from processor.outcome import Output, Record
-from processor.pipeline import Pipeline
-from processor.space import Assigned
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Pipeline
+from processor.records import Output, Record
 
 
 class Crash(Exception):

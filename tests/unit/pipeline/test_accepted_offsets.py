@@ -3,10 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from processor.index.errors import LostWrites, NoStart
 from processor.index.memory import MemoryIndex
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned, Mark, RowKey
+from processor.pipeline.pipeline import Parts, Pipeline
 from processor.settings import load_text
-from processor.space import Assigned, LostWrites, Mark, NoStart, RowKey
 from tests.unit.pipeline.test_lost_writes import CONFIGURATION, INPUT, TOPIC, batch
 
 RECORDS = [batch(0, offset, offset) for offset in range(30)]

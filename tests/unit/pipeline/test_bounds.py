@@ -3,11 +3,11 @@
 import json
 
 from processor.index.memory import MemoryIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import to_json
+from processor.records import Record
 from processor.settings import load_text
-from processor.space import Assigned
 
 MOST = 20_000
 CONFIGURATION = f"""

@@ -3,8 +3,8 @@
 import json
 
 from processor.index.memory import MemoryIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import Record
 from tests.model.people import rulebook
 from tests.unit.pipeline.stream import Stream
 

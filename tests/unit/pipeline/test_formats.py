@@ -2,13 +2,13 @@
 
 import pytest
 
-from processor.codecs.avro import CONTENT_TYPE, AvroWriter
+from processor.codecs.avro.reading import CONTENT_TYPE, AvroWriter
 from processor.codecs.formats import Codecs
 from processor.index.memory import MemoryIndex
-from processor.outcome import Output, Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import Output, Record
 from processor.settings import load_text
-from processor.space import Assigned
 
 CONFIGURATION = """
 [kafka.topics]

@@ -9,19 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.jsonschemas import json_schema
-from processor.codecs.avro import AvroReader, AvroWriter
+from processor.codecs.avro.reading import AvroReader, AvroWriter
+from processor.codecs.avro.schemas import MESSAGES, latest
 from processor.codecs.batch import EventType
 from processor.codecs.envelope import open_object
-from processor.codecs.json import decode_request
-from processor.codecs.schemas import MESSAGES, latest
+from processor.codecs.request import decode_request
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
-from processor.outcome import Output, Record
-from processor.pipeline import Parts, Pipeline
-from processor.profiles.batch import IdentityCall
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import IdentityCall, Output, Record
 from processor.rules import Limits
 from processor.settings import load_text
-from processor.space import Assigned
 
 SETTINGS = load_text(
     """

@@ -3,11 +3,12 @@
 import pytest
 
 from processor.identity.model import Space
+from processor.index.errors import LostWrites
 from processor.index.memory import MemoryIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
+from processor.index.port import Assigned
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import Record
 from processor.settings import load_text
-from processor.space import Assigned, LostWrites
 
 CONFIGURATION = """
 [workspaces.retail]

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.index.errors import IndexUnavailable
 from processor.index.memory import MemoryIndex
-from processor.outcome import Record
-from processor.pipeline import Parts, Pipeline
-from processor.quarantine import Quarantine
+from processor.index.port import Mark, RowKey, RowState
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.quarantine import Quarantine
+from processor.records import Record
 from processor.settings import load_text
-from processor.space import IndexUnavailable, Mark, RowKey, RowState
 from tests.unit.pipeline.stream import Crash, Stream
 
 CONFIGURATION = """

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.codecs.avro import AvroWriter
+from processor.codecs.avro.reading import AvroWriter
+from processor.codecs.avro.schemas import latest
 from processor.codecs.formats import Codecs
-from processor.codecs.schemas import latest
 from processor.identity.model import Space
+from processor.index.errors import NoStart
 from processor.index.memory import MemoryIndex
 from processor.index.rebuild import rebuild
-from processor.outcome import Output, Record
-from processor.pipeline import Parts, Pipeline
+from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json, to_json
+from processor.records import Output, Record
 from processor.settings import load
-from processor.space import NoStart
 from tests.unit.pipeline.stream import Crash, Crasher, Stream
 
 CONFIGURATION = """

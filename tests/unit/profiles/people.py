@@ -6,7 +6,7 @@ from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
 from processor.identity.types import STANDARD_KEYS
-from processor.profiles.batch import EventBatch
+from processor.records import EventBatch
 from processor.rules import InputRules, WorkspaceRules
 
 HOUR = 3_600_000

@@ -1,0 +1,1 @@
+"""Avro: reading foreign values under their writer's schema, and our own schemas."""

@@ -1,0 +1,88 @@
+"""What JSON a field of a schema takes: decoders that give values as fastavro writes them."""
+
+from collections.abc import Callable
+from typing import Any, Final, Union
+
+import msgspec
+from msgspec import UNSET, UnsetType, defstruct
+
+from processor.codecs.avro.schemas import OTHER_FIELDS, Schema
+from processor.codecs.fields import Int64
+
+_PRIMITIVES: Final[dict[str, Any]] = {
+    "null": None,
+    "string": str,
+    "int": int,
+    "long": Int64,
+    "double": float,
+    "boolean": bool,
+}
+
+
+def decoders(schema: Schema) -> dict[str, Callable[[Any], Any]]:
+    """Return what reads the JSON of each field of the record *schema*.
+
+    A ValidationError of one means that the typed field cannot hold the value.
+    """
+    names: dict[str, Any] = {}
+    return {
+        field["name"]: _decoder(field["type"], names)
+        for field in schema["fields"]
+        if field["name"] != OTHER_FIELDS
+    }
+
+
+def is_json(kind: Any) -> bool:  # noqa: ANN401 - a schema
+    """Return whether a field of this type holds JSON as it is."""
+    return bool(kind == ["null", "bytes"])
+
+
+def required_nulls(schema: Schema) -> list[str]:
+    """Return the fields that are always there, as null where they have nothing to say."""
+    return [
+        field["name"]
+        for field in schema["fields"]
+        if "default" not in field and isinstance(field["type"], list) and "null" in field["type"]
+    ]
+
+
+def _decoder(kind: Any, names: dict[str, Any]) -> Callable[[Any], Any]:  # noqa: ANN401 - a schema
+    if is_json(kind):
+        return bytes
+    known = len(names)
+    decode = msgspec.json.Decoder(_type(kind, names)).decode
+    holds_records = len(names) > known or _names_one(kind, names)
+    return (lambda raw: msgspec.to_builtins(decode(raw))) if holds_records else decode
+
+
+def _names_one(kind: Any, names: dict[str, Any]) -> bool:  # noqa: ANN401 - a schema
+    """Return whether *kind* holds a record that was defined before."""
+    if isinstance(kind, list):
+        return any(_names_one(branch, names) for branch in kind)
+    if isinstance(kind, str):
+        return kind in names
+    return _names_one(kind.get("items", kind.get("values", "null")), names)
+
+
+def _type(kind: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a schema, and a type
+    if isinstance(kind, list):
+        return Union[tuple(_type(branch, names) for branch in kind)]  # noqa: UP007 - built at run time
+    if isinstance(kind, str):
+        return names[kind] if kind in names else _PRIMITIVES[kind]
+    if kind["type"] == "array":
+        return list[_type(kind["items"], names)]  # type: ignore[misc]
+    if kind["type"] == "map":
+        return dict[str, _type(kind["values"], names)]  # type: ignore[misc]
+    return _record(kind, names)
+
+
+def _record(kind: Schema, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a type
+    fields: list[Any] = []
+    for field in kind["fields"]:
+        its = _type(field["type"], names)
+        optional = (Union[its, UnsetType], UNSET)  # noqa: UP007 - built at run time
+        fields.append((field["name"], *(optional if "default" in field else (its,))))
+    # A field that the record does not know would be lost without a word.
+    found = defstruct(kind["name"], fields, kw_only=True, forbid_unknown_fields=True)
+    names[kind["name"]] = found
+    return found

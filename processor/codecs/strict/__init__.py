@@ -1,0 +1,1 @@
+"""Strict validation: the published shape of a batch, checked field by field."""

@@ -1,0 +1,1 @@
+"""``idstream demo``: the documented journeys, played through the whole processor."""

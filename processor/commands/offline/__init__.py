@@ -1,0 +1,1 @@
+"""``idstream resolve`` and ``explain``: decisions without Kafka and Redis."""

@@ -1,0 +1,293 @@
+"""``idstream explain``: what would become of one record, and why, in words or as JSON.
+
+The record is decided as ``resolve`` decides it, over a snapshot and without any server. What is
+told holds identifier values: it is for whoever asked, and goes nowhere else.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+from msgspec import Struct
+
+from processor.commands.offline.lines import records
+from processor.commands.offline.resolve import answer, load_index, offline_pipeline
+from processor.commands.terminal.failure import Failure
+from processor.identity.flat.evidence import Demotion, gather
+from processor.identity.lookup import ask
+from processor.identity.model import Identifier, IdentifierLimit
+from processor.identity.strategies.flat_matching import within_limits
+from processor.identity.view import ReadSet, View
+from processor.index.memory import MemoryIndex
+from processor.index.port import Ask
+from processor.pipeline.intake import Intake, Work
+from processor.records import Record
+from processor.settings import Settings
+
+REASONS: Final = {
+    "blocked": "is blocked: such a value does not tell people apart",
+    "bound": "is not added: it is too long, or there is no room for it",
+    "mapping_limit": "is not added: the profile has max_mappings identities",
+    "merge_limit": "is not added: the merge would pass max_merges",
+    "unique_elsewhere": "is not added: another profile owns this unique value",
+    "immutable": "is not added: the profile has another value of this immutable type",
+    "stronger_kept": "is not added: the profile keeps its own value of this stronger type",
+    "login_on_anonymous": "is not added: a login ID does not make an anonymous profile known",
+    "not_in_priority": "is kept as data: its type is no lookup",
+}
+"""Why an identifier was not added, by the reason of ``resolution.skipped``."""
+
+_BECAME: Final = {
+    "added": "is added",
+    "moved": "comes along to the profile",
+    "matched": "is evidence that was known",
+    "unused": "changes nothing",
+}
+
+
+class Exceeded(Struct, frozen=True):
+    """A limit on the values of one type, as configured."""
+
+    identity_type: str
+    limit: int
+    window_s: int | None
+
+
+class Supplied(Struct, frozen=True):
+    """The MPID that a record names itself."""
+
+    mpid: str
+    is_known: bool
+    """Whether a profile had it before."""
+
+
+class Fate(Struct, frozen=True):
+    """An identifier of the record, and what became of it."""
+
+    identity_type: str
+    value: str
+    owners: tuple[str, ...]
+    """The MPIDs of the profiles that held it before."""
+    became: str
+    """added, moved, matched, unused, demoted, or another reason for which it was skipped."""
+    violation: str | None = None
+    exceeded: tuple[Exceeded, ...] = ()
+    """Where it was demoted: the limits that the final profile would have passed."""
+
+
+class Explanation(Struct, frozen=True):
+    """All that is told of a record."""
+
+    outcome: str
+    reason: str | None
+    detail: str | None
+    """What is wrong with a dead letter, or the message of an error."""
+    input: str
+    protection: str | None
+    strategy: str | None
+    supplied: Supplied | None
+    mpid: str | None
+    identifiers: tuple[Fate, ...]
+    resolution: dict[str, Any] | None
+    changes: tuple[dict[str, Any], ...]
+    words: tuple[str, ...] = ()
+
+
+def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) -> Explanation:
+    """Return what becomes of the first record of *source* over the snapshot *profiles*."""
+    record = next(records(source), None)
+    if record is None:
+        raise Failure("there is no record: give one on a line, as `idstream resolve` reads it")
+    index = load_index(settings, profiles)
+    taken = Intake(settings.rules(), settings.key()).take(record)
+    work = taken if isinstance(taken, Work) and taken.request is not None else None
+    before = _Before(index, work)
+    (settled,) = offline_pipeline(settings, index).settle([record])
+    line = msgspec.json.decode(msgspec.json.encode(answer(settled)))
+    found = Explanation(
+        outcome=line["outcome"],
+        reason=line["reason"],
+        detail=line["headers"].get("detail") or _message(line["value"]),
+        input=_input(record),
+        protection=None if work is None else work.rules.protection,
+        strategy=None if work is None else work.rules.workspace.policy.strategy,
+        supplied=before.supplied,
+        mpid=line["mpid"],
+        identifiers=tuple(before.fates(line)),
+        resolution=line["resolution"],
+        changes=tuple(line["changes"]),
+    )
+    return msgspec.structs.replace(found, words=tuple(_words(found)))
+
+
+def show(
+    settings: Settings, source: Iterable[bytes], sink: BinaryIO, profiles: Path | None
+) -> None:
+    """Explain a record on *sink* in words."""
+    sink.writelines(f"{line}\n".encode() for line in explain(settings, source, profiles).words)
+
+
+def show_json(
+    settings: Settings, source: Iterable[bytes], sink: BinaryIO, profiles: Path | None
+) -> None:
+    """Explain a record on *sink* as one JSON object."""
+    told = msgspec.json.encode(explain(settings, source, profiles))
+    sink.write(msgspec.json.format(told, indent=2) + b"\n")
+
+
+class _Before:
+    """The identifiers of a record and whose they were before it was decided."""
+
+    def __init__(self, index: MemoryIndex, work: Work | None) -> None:
+        self._index = index
+        self._refused: dict[Identifier, str] = {}
+        self._owners: dict[Identifier, tuple[str, ...]] = {}
+        self._demoted: dict[Identifier, Demotion] = {}
+        self._limits: Mapping[str, IdentifierLimit] = {}
+        self.supplied: Supplied | None = None
+        if work is None or work.request is None:
+            return
+        request = work.request
+        changes = [Identifier(c.identity_type, c.new_value) for c in request.changes if c.new_value]
+        asked = tuple(dict.fromkeys((*request.identifiers, *changes)))
+        read = index.read(work.space, {}, [Ask((*asked, *work.ask.identifiers), work.ask.mpids)])
+        self._refused = dict(request.refused)
+        self._limits = work.rules.workspace.policy.limits
+        if request.mpid is not None:
+            is_known = read.read.profiles.get(request.mpid) is not None
+            self.supplied = Supplied(str(request.mpid), is_known)
+        self._owners = {
+            identifier: tuple(str(mpid) for mpid in read.read.holders[identifier])
+            for identifier in asked
+        }
+        if request.action != "modify":
+            self._demoted = _demotions(work, read.read)
+
+    def fates(self, line: Mapping[str, Any]) -> Iterator[Fate]:
+        """Yield what became of each identifier, by the answer *line* of ``resolve``."""
+        skips = list((line["resolution"] or {}).get("skipped", ()))
+        for identifier, reason in self._refused.items():
+            _take(skips, identifier.identity_type, (reason,))
+            yield Fate(*identifier, (), reason, reason)
+        for identifier, demotion in self._demoted.items():
+            _take(skips, identifier.identity_type, ("demoted",))
+            owners = self._owners[identifier]
+            exceeded = tuple(map(self._exceeded, demotion.excess))
+            yield Fate(*identifier, owners, "demoted", demotion.reason, exceeded)
+        for identifier, owners in self._owners.items():
+            if identifier not in self._demoted:
+                became = self._became(identifier, owners, line)
+                if became == "unused":
+                    became = _take(skips, identifier.identity_type, REASONS) or became
+                yield Fate(*identifier, owners, became)
+
+    def _exceeded(self, identity_type: str) -> Exceeded:
+        limit = self._limits[identity_type]
+        window_s = None if limit.window_ms is None else limit.window_ms // 1000
+        return Exceeded(identity_type, limit.count, window_s)
+
+    def _became(
+        self, identifier: Identifier, owners: tuple[str, ...], line: Mapping[str, Any]
+    ) -> str:
+        token, mpid = self._index.token(identifier).hex(), line["mpid"]
+        changes = {
+            c["change"] for c in line["changes"] if c.get("token") == token and c["mpid"] == mpid
+        }
+        if "identity_added" in changes:
+            return "added"
+        if "identity_moved" in changes:
+            return "moved"
+        return "matched" if mpid in owners else "unused"
+
+
+def _demotions(work: Work, read: ReadSet) -> dict[Identifier, Demotion]:
+    """Return what flat matching leaves out of a record, and for which limits."""
+    policy, request = work.rules.workspace.policy, work.request
+    if policy.strategy != "flat_matching" or request is None or request.action == "search":
+        return {}
+    question = ask(request, View(read, policy.priority.__contains__, work.space), policy)
+    mpid = request.mpid if request.action == "batch" else None
+    supplied = None if mpid is None else question.view.profile(mpid)
+    match = within_limits(question, gather(question, supplied))
+    return {demotion.identifier: demotion for demotion in match.demoted}
+
+
+def _take(skips: list[dict[str, str]], identity_type: str, reasons: Iterable[str]) -> str | None:
+    """Take the first skip of a type for one of *reasons* out of *skips*; return its reason."""
+    for place, skip in enumerate(skips):
+        if skip["identity_type"] == identity_type and skip["reason"] in reasons:
+            return skips.pop(place)["reason"]
+    return None
+
+
+def _input(record: Record) -> str:
+    return dict(record.headers).get("input", b"default").decode("utf-8", "replace")
+
+
+def _message(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    errors = value.get("errors") if isinstance(value, dict) else None
+    return errors[0]["message"] if errors else None
+
+
+def _words(found: Explanation) -> Iterator[str]:
+    under = f", decided by {found.strategy}" if found.strategy else ""
+    protection = f" ({found.protection})" if found.protection else ""
+    yield f"The record came through the input {found.input}{protection}{under}."
+    if found.supplied is not None:
+        whose = "a profile" if found.supplied.is_known else "nobody"
+        yield f"- it names the MPID {found.supplied.mpid}, which belonged to {whose}."
+    for fate in found.identifiers:
+        yield f"- {fate.identity_type} {fate.value} {_whose(fate)}; it {_fate(fate)}."
+    yield _verdict(found)
+    for change in found.changes:
+        yield f"  {_change(change)}"
+
+
+def _whose(fate: Fate) -> str:
+    if not fate.owners:
+        return "belonged to nobody" if fate.became != "blocked" else "was not looked up"
+    if len(fate.owners) == 1:
+        return f"belonged to {fate.owners[0]}"
+    return f"was shared by {len(fate.owners)} profiles"
+
+
+def _fate(fate: Fate) -> str:
+    if fate.became != "demoted":
+        return _BECAME.get(fate.became) or REASONS.get(fate.became, fate.became)
+    if not fate.exceeded:
+        return "is left out: the limit of its type is reached"
+    limits = " and ".join(map(_limit, fate.exceeded))
+    return f"is left out: the final profile would have more than {limits}"
+
+
+def _limit(exceeded: Exceeded) -> str:
+    days = "" if exceeded.window_s is None else f" within {exceeded.window_s / 86_400:g} days"
+    return f"{exceeded.limit} of {exceeded.identity_type}{days}"
+
+
+def _verdict(found: Explanation) -> str:
+    why = f" ({found.reason})" if found.reason else ""
+    told = f": {found.detail}" if found.detail else ""
+    outcome = (found.resolution or {}).get("outcome")
+    if found.mpid is None or outcome is None:
+        return f"Outcome {found.outcome}{why}{told}."
+    by = (found.resolution or {}).get("matched_on")
+    how = {
+        "matched": f"an existing profile, found by {by}" if by else "an existing profile",
+        "created": "a new profile",
+        "merged": "one profile of several",
+    }.get(outcome, outcome)
+    return f"Outcome {found.outcome}{why}: profile {found.mpid}, {how}."
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    parts = [change["change"].replace("_", " ")]
+    parts += [change[key] for key in ("identity_type", "reason") if key in change]
+    if "from" in change:
+        parts.append(f"from {change['from']} to {change['to']}")
+    if "absorbed" in change:
+        parts.append(f"absorbed {', '.join(change['absorbed'])}")
+    if change["mpid"] is not None:
+        parts.append(f"(profile {change['mpid']}, version {change['version']})")
+    return " ".join(parts)

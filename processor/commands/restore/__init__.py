@@ -1,0 +1,1 @@
+"""``idstream restore``: the index, rebuilt from the ``profiles`` topic."""

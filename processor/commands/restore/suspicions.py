@@ -1,0 +1,129 @@
+"""What speaks against a restore: a live index that is better than what would take its place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from processor.commands.terminal.failure import Failure
+from processor.identity.model import Space
+from processor.index.port import Assigned, RowKey
+from processor.index.shape import unfinished
+from processor.pipeline.journal import Entry, unpack_entries
+from processor.pipeline.witness import Witness, read_witnesses
+from processor.redis.generations import Generations, Survey
+from processor.redis.rebuilding import Rebuilding
+
+_MOST_SHOWN = 5
+_ACCEPT = "or restore with --accept-loss"
+
+
+def surveyed(
+    generations: Generations, spaces: Sequence[Space], standing: Sequence[Assigned]
+) -> dict[Space, Survey]:
+    """Return what the live generation of every space holds of the group's partitions."""
+    rows = [_row(one) for one in standing]
+    return {space: generations.survey(space, rows) for space in spaces}
+
+
+def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assigned]) -> None:
+    """Refuse while a sound index holds decisions that Kafka does not: they would be taken anew."""
+    if any(_has_lost(space, one, standing) for space, one in live.items()):
+        return
+    for space, one in live.items():
+        count = len(_under_way(one, standing))
+        if count and unfinished(space, one.shape) is None:
+            raise Failure(
+                f"records are under way: the index of space {space.name} lost nothing, and holds"
+                f" {count:,} decisions that Kafka does not have. Start the processors once with"
+                " the settings as they were, stop them (SIGTERM), then restore;"
+                f" {_ACCEPT}: these records are then decided anew"
+            )
+
+
+def check_whole(
+    generations: Generations,
+    built: Mapping[Space, Rebuilding],
+    live: Mapping[Space, Survey],
+    standing: Sequence[Assigned],
+) -> None:
+    """Refuse to put fewer profiles in the place of more."""
+    for space, rebuilding in built.items():
+        # What records under way have made was never published, what was erased need not be gone.
+        made = {m for e in _uncommitted(live[space], standing) for m, _ in e.touched}
+        most = rebuilding.profiles + rebuilding.erased + len(made)
+        count = generations.count(space, live[space].number, most)
+        if count > most:
+            raise Failure(_too_few(space, f"{rebuilding.profiles:,}", f"the index has {count:,}"))
+
+
+def check_any(built: Mapping[Space, Rebuilding], standing: Sequence[Assigned]) -> None:
+    """Refuse a changelog without a profile where offsets bear witness that some were decided."""
+    if any(one.profiles for one in built.values()):
+        return
+    for space, witness in _witnesses(standing):
+        if witness.cursor is not None and space in {one.name for one in built}:
+            found = next(one for one in built if one.name == space)
+            raise Failure(_too_few(found, "no", "committed offsets tell of decisions"))
+
+
+def check_unanimous(built: Mapping[Space, Rebuilding], topic: str) -> None:
+    """Refuse a changelog that says two things of one version: one of them was never live."""
+    for space, rebuilding in built.items():
+        if found := rebuilding.twofold:
+            places = [f"{space.name}/{mpid} version {version}" for mpid, version in found]
+            more = f" and {len(found) - _MOST_SHOWN:,} more" if len(found) > _MOST_SHOWN else ""
+            raise Failure(
+                f"{topic} has two records of one version with different content, of"
+                f" {len(found):,} profiles: {', '.join(places[:_MOST_SHOWN])}{more}. Nothing was"
+                " switched; restore with --accept-loss: then the last one of each counts"
+            )
+
+
+def _too_few(space: Space, found: str, but: str) -> str:
+    return (
+        f"the profiles topic has {found} profiles of space {space.name}, but {but}: nothing was"
+        " switched. Was the topic made anew, has it a retention (cleanup.policy must be compact),"
+        f" or is it another one? Bring its records back, {_ACCEPT} to go on with what is there"
+    )
+
+
+def _has_lost(space: Space, live: Survey, standing: Sequence[Assigned]) -> bool:
+    """Whether the index is behind a committed offset's witness, as a claim would find it."""
+    for one in standing:
+        witness = (read_witnesses(one.metadata) or {}).get(space.name)
+        if witness is None:
+            continue
+        cursor = live.rows[_row(one)].cursor
+        if live.seq < witness.seq or (cursor or 0) < (witness.cursor or 0):
+            return True
+    return False
+
+
+def _under_way(live: Survey, standing: Sequence[Assigned]) -> list[Entry]:
+    """Return the decisions that a processor would find when it starts."""
+    ours = [
+        one
+        for one in standing
+        if one.committed is not None
+        and read_witnesses(one.metadata) is not None
+        and live.rows[_row(one)].topic_id == one.topic_id
+    ]
+    return list(_uncommitted(live, ours))
+
+
+def _uncommitted(live: Survey, standing: Sequence[Assigned]) -> Iterator[Entry]:
+    """Yield the decisions of records that the group has not committed."""
+    for one in standing:
+        for seq, chunk in live.rows[_row(one)].chunks:
+            try:
+                entries = unpack_entries(seq, chunk)
+            except ValueError as error:
+                raise Failure(str(error)) from None
+            yield from (e for e in entries if e.offset >= (one.committed or 0))
+
+
+def _witnesses(standing: Sequence[Assigned]) -> Iterator[tuple[str, Witness]]:
+    for one in standing:
+        yield from (read_witnesses(one.metadata) or {}).items()
+
+
+def _row(one: Assigned) -> RowKey:
+    return RowKey(one.topic, one.partition)

@@ -1,0 +1,1 @@
+"""What commands share on a terminal: tables, progress, and how they fail."""

@@ -1,0 +1,43 @@
+"""How a command says that it failed, and which failures are foreseen."""
+
+from processor.crash import NoSuchPoint
+from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
+from processor.registry import RegistryRefused
+from processor.settings import SettingsError
+
+
+class Failure(Exception):
+    """A command cannot do what was asked; the message is one line for the person who asked."""
+
+
+def explained(error: Exception) -> str | None:
+    """Return *error* in one line that holds no data; None for what nobody foresaw."""
+    from processor.embedded.server import EmbeddedUnavailable  # noqa: PLC0415
+    from processor.redis.generations import Superseded  # noqa: PLC0415
+    from processor.watch.admin import AdminUnavailable  # noqa: PLC0415 - only a failure pays for it
+
+    if isinstance(
+        error,
+        Failure
+        | SettingsError
+        | AdminUnavailable
+        | EmbeddedUnavailable
+        | IndexRefused
+        | IndexUnavailable
+        | RegistryRefused
+        | NoSuchPoint
+        | LostWrites
+        | Fenced
+        | NoStart
+        | Superseded,
+    ):
+        return " ".join(str(error).split())
+    return _of_library(error)
+
+
+def _of_library(error: Exception) -> str | None:
+    """Return what a client library says of its server: it names addresses, topics and users."""
+    name = type(error).__name__
+    if name == "KafkaException" and error.args:
+        return f"kafka: {error.args[0].str()}"
+    return None

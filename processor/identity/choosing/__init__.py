@@ -1,0 +1,1 @@
+"""Choosing among profiles under the strategies with a priority: search, contest, change."""

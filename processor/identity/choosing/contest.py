@@ -1,0 +1,88 @@
+"""Which profiles a request could tie with each other, so that their activity must be exact.
+
+A known user's last activity is written seldom (docs/architecture.md "Known users write nothing").
+Where it decides a tie (semantics §2.4) that would not do: such profiles carry ``contested``, set by
+the record that makes them so, and their activity is written on every match.
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from processor.identity.choosing.draft import Draft, matches
+from processor.identity.lookup import is_known
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import Profile
+
+
+def always_ties(policy: IdentityPolicy) -> bool:
+    """Whether any two holders of an identifier can tie, as login IDs do not tell users apart."""
+    return not policy.login_ids or not policy.login_ids <= policy.unique_ids
+
+
+def can_tie(profile: Profile, policy: IdentityPolicy) -> bool:
+    """Whether *profile* ties with others that can: anonymous ones do, or everybody does."""
+    return always_ties(policy) or not is_known(profile, policy)
+
+
+def lookups(profile: Profile, policy: IdentityPolicy) -> list[Identifier]:
+    """Return the identifiers that find *profile*."""
+    priority = policy.priority
+    return [
+        Identifier(i.identity_type, i.value)
+        for i in profile.identities
+        if i.identity_type in priority
+    ]
+
+
+def contested_among(profiles: Iterable[Profile], policy: IdentityPolicy) -> frozenset[int]:
+    """Return the MPIDs that should carry ``contested``, for documents that come from elsewhere.
+
+    Snapshots that people write (``idstream resolve --profiles``) do not have the flag.
+    """
+    holders: dict[Identifier, list[int]] = {}
+    for profile in profiles:
+        if profile.merged_into is None and can_tie(profile, policy):
+            for identifier in lookups(profile, policy):
+                holders.setdefault(identifier, []).append(profile.mpid)
+    return frozenset(mpid for shared in holders.values() if len(shared) > 1 for mpid in shared)
+
+
+def contest(draft: Draft, after: Profile) -> Profile:
+    """Set ``contested`` on whoever can tie from now on; clear it where becoming known ends that.
+
+    Returns the draft's own profile, puts the others into the draft.
+    """
+    policy, mine = draft.question.policy, after.mpid
+    is_open = can_tie(after, policy)
+    if after.contested and not is_open:
+        after = replace(after, contested=False)
+    if not is_open and not draft.fallen:
+        return after
+    draft.others[mine] = after
+    if is_open:
+        held = lookups(after, policy)
+        is_news = not can_tie(draft.profile, policy)
+        _mark(draft, mine, held if is_news else [i for i in draft.gained if i in held])
+    for mpid in draft.fallen:
+        _mark(draft, mpid, lookups(draft.others[mpid], policy))
+    return draft.others.pop(mine)
+
+
+def _mark(draft: Draft, mpid: int, identifiers: Iterable[Identifier]) -> None:
+    """Set the flag on *mpid* and on everybody who shares *identifiers* and can tie with it."""
+    for identifier in identifiers:
+        for rival in {*draft.rivals(identifier), draft.profile.mpid} - {mpid}:
+            other = draft.other(rival)
+            if (
+                other is not None
+                and can_tie(other, draft.question.policy)
+                and any(matches(i, identifier) for i in other.identities)
+            ):
+                _flag(draft, other)
+                _flag(draft, draft.others[mpid])
+
+
+def _flag(draft: Draft, profile: Profile) -> None:
+    if not profile.contested:
+        draft.others[profile.mpid] = replace(profile, contested=True)

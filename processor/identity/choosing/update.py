@@ -1,0 +1,172 @@
+"""What a decision does to identity records (semantics §2.5, §2.6)."""
+
+from msgspec.structs import replace
+
+from processor.identity.choosing.contest import contest
+from processor.identity.choosing.draft import Draft, Written
+from processor.identity.decision import Skip
+from processor.identity.lookup import Question, is_known, last_activity, refused_skips
+from processor.identity.model import Identifier
+from processor.identity.profile import Identity, Profile, current_by_type
+
+NOBODY: frozenset[str] = frozenset()
+ALWAYS_BOUND = 10
+"""Times ``max_holders``: where nobody can give way, an identifier has that many holders at most."""
+
+
+def update(
+    question: Question,
+    profile: Profile,
+    matched_on: str | None,
+    barred: frozenset[str] = NOBODY,
+) -> Written:
+    """Bring a matched profile's record up to date with the request (semantics §2.6).
+
+    *matched_on* None stands above every type: an explicit MPID. *barred* types are not added:
+    login IDs to an anonymous profile, where the strategy keeps it anonymous.
+    """
+    fresh = _unchanged(question, profile)
+    if fresh is not None:
+        return fresh
+    draft = Draft(question, profile)
+    priority, identifiers = question.policy.priority, question.request.identifiers
+    rank = -1 if matched_on is None else priority.index(matched_on)
+    matched = tuple([i for i in identifiers if i.identity_type in priority and draft.find(i)])
+    for identifier in identifiers:
+        _take(draft, identifier, rank, barred)
+    return finish(draft, matched)
+
+
+def create(question: Question, mpid: int) -> Written:
+    """Return a new profile with every identity that can legally be attached (semantics §2.5)."""
+    request, space = question.request, question.view.space
+    time_ms = request.time_ms
+    draft = Draft(question, Profile(space.scope, space.environment, mpid, 0, time_ms, time_ms))
+    for identifier in request.identifiers:
+        _take(draft, identifier, -1, NOBODY)
+    return finish(draft)
+
+
+def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> Written:
+    """Return what is to be written; last activity is renewed with every other change."""
+    before, policy = draft.profile, draft.question.policy
+    after, identities = before, tuple(draft.identities)
+    if identities != before.identities:
+        after = replace(before, identities=identities)
+    after = contest(draft, after)
+    since = draft.question.request.time_ms - before.last_seen_ms
+    is_due = after is not before or after.contested or since > policy.activity_resolution_ms
+    if is_due and since > 0:
+        after = replace(after, last_seen_ms=before.last_seen_ms + since)
+    others = tuple(draft.others[mpid] for mpid in sorted(draft.others))
+    return Written(after, matched, tuple(draft.skipped), others)
+
+
+def _unchanged(question: Question, profile: Profile) -> Written | None:
+    """Return the common case, in which all that the request says is known already, else None."""
+    request, policy = question.request, question.policy
+    priority, oldest = policy.priority, request.time_ms - policy.activity_resolution_ms
+    current = current_by_type(profile.identities)
+    skipped = refused_skips(question)
+    for kind, value in request.identifiers:
+        held = current.get(kind)
+        if held is None or held.value != value or held.updated_ms < oldest:
+            return None
+        if kind not in priority:
+            skipped = (*skipped, Skip(kind, "not_in_priority"))
+    seen = profile.last_seen_ms
+    if seen < oldest or (profile.contested and seen < request.time_ms):
+        profile = replace(profile, last_seen_ms=request.time_ms)
+    matched = request.identifiers
+    if skipped:
+        matched = tuple(i for i in matched if i.identity_type in priority)
+    return Written(profile, matched, skipped)
+
+
+def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str]) -> None:
+    """Apply the rules to one identifier of the request; the match was made at *rank*."""
+    kind = identifier.identity_type
+    mine = draft.find(identifier)
+    reason = None
+    if mine is None:
+        reason = _attach(draft, identifier, rank, barred)
+    else:
+        draft.named.add(kind)
+        if identifier == draft.question.wanted[kind][-1]:  # of several, the last one is current
+            draft.refresh(mine)
+    if reason is None and kind not in draft.question.policy.priority:
+        reason = "not_in_priority"  # data of the profile, no lookup
+    if reason is not None:
+        draft.skipped.append(Skip(kind, reason))
+
+
+def _attach(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str]) -> str | None:
+    """Add an identifier that the record lacks, or say why not."""
+    if identifier.identity_type in barred:
+        return "login_on_anonymous"
+    if identifier.identity_type in draft.question.policy.unique_ids:
+        reason = _why_not(draft, identifier, rank)
+        if reason is None:
+            own(draft, identifier)
+        return reason
+    if not has_room(draft, identifier, 1) or not make_room(draft, identifier):
+        return "bound"
+    draft.add(identifier)
+    return None
+
+
+def _why_not(draft: Draft, identifier: Identifier, rank: int) -> str | None:
+    """Say why a unique value is not attached, unless by a modify."""
+    kind, policy = identifier.identity_type, draft.question.policy
+    is_immutable, has = kind in policy.immutable_ids, draft.values(kind)
+    if (policy.unique_conflict == "skip" or is_immutable) and draft.rivals(identifier):
+        return "unique_elsewhere"
+    if has and is_immutable:
+        return "immutable"
+    if kind in draft.named or (has and rank >= policy.priority.index(kind)):
+        return "stronger_kept"
+    return None if has_room(draft, identifier, 0 if has else 1) else "bound"
+
+
+def own(draft: Draft, identifier: Identifier) -> None:
+    """Make a unique value the profile's only one of its type, and nobody else's."""
+    for mpid in draft.rivals(identifier):
+        draft.take_away(mpid, identifier)
+    draft.drop(draft.values(identifier.identity_type))
+    draft.add(identifier)
+    draft.named.add(identifier.identity_type)
+
+
+def has_room(draft: Draft, identifier: Identifier, more: int) -> bool:
+    """Whether the profile may hold *identifier*, and with it *more* identities than now.
+
+    In bytes, the value that it replaces counts too: a full profile may keep a short value.
+    """
+    question = draft.question
+    if len(draft.identities) + more > question.policy.max_identities:
+        return False
+    identity = Identity(*identifier, question.request.time_ms, question.request.time_ms, "")
+    return question.fits(replace(draft.profile, identities=(*draft.identities, identity)))
+
+
+def make_room(draft: Draft, identifier: Identifier) -> bool:
+    """Keep a shared identifier within its holders limit (semantics §12.2).
+
+    The least recently active anonymous holders lose it. Where there are too few of them it may
+    pass the limit, but not without end: then it is not added.
+    """
+    policy = draft.question.policy
+    if identifier.identity_type not in policy.priority:
+        return True
+    rivals = draft.rivals(identifier)
+    excess = len(rivals) + 1 - policy.max_holders
+    if excess <= 0:
+        return True
+    holders = (draft.other(mpid) for mpid in rivals)
+    anonymous = [p for p in holders if p is not None and not is_known(p, policy)]
+    leaving = sorted(anonymous, key=last_activity)[:excess]
+    if len(rivals) + 1 - len(leaving) > ALWAYS_BOUND * policy.max_holders:
+        return False
+    for profile in leaving:
+        draft.take_away(profile.mpid, identifier)
+    return True

@@ -1,0 +1,42 @@
+"""When a ``source_request_id`` counts as used before, alike for both indexes (pure).
+
+Claims lie in buckets of record time that the store can drop whole. A bucket is at least as wide as
+the window, so that three of them hold every claim that can matter. Only a record that is no
+duplicate leaves a claim: otherwise a replay of the first one would find the second's.
+"""
+
+from functools import lru_cache
+
+from processor.index.port import Claim
+
+HOUR_MS = 3_600_000
+_MOST_MS = 2**52
+"""Times beyond it (year 144,683) are hostile; it keeps them exact as floating-point numbers."""
+
+
+@lru_cache(maxsize=64)
+def width_ms(window_ms: int) -> int:
+    """Return the width of the buckets: an hour, doubled until the window fits.
+
+    So a change of the window within an hour forgets nothing.
+    """
+    width = HOUR_MS
+    while width < window_ms:
+        width *= 2
+    return width
+
+
+def time_ms(claim: Claim) -> int:
+    """Return the claim's time, kept within what can be told apart."""
+    time = claim.time_ms
+    return time if -_MOST_MS < time < _MOST_MS else max(-_MOST_MS, min(time, _MOST_MS))
+
+
+def buckets(time_ms: int, window_ms: int) -> tuple[int, ...]:
+    """Return the numbers of the buckets that may hold a claim that matters, its own first."""
+    width = width_ms(window_ms)
+    own = time_ms // width
+    first, last = (time_ms - window_ms + 1) // width, (time_ms + window_ms - 1) // width
+    if first == last:
+        return (own,)
+    return (own, *(number for number in range(first, last + 1) if number != own))

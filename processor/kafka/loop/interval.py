@@ -1,0 +1,135 @@
+"""One commit interval: what has been published and not yet committed, and how it ends."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from time import monotonic
+from typing import Final
+
+import structlog
+from confluent_kafka import TopicPartition
+from msgspec import Struct
+
+from processor.kafka.loop.partitions import Key
+from processor.kafka.loop.publishing import Committer, Undone
+from processor.kafka.loop.step import Observer, Step, TransactionKind
+from processor.records import Output, Record
+
+COMMIT_S: Final = 10.0
+"""What a commit may take, in a revocation too: after it the broker has given the transaction up."""
+ABORT_S: Final = 5.0
+
+log = structlog.get_logger()
+
+
+class Pace(Struct, frozen=True):
+    """How much goes into one transaction."""
+
+    interval_s: float = 0.1
+    records: int = 20_000
+    bytes: int = 32 * 1024 * 1024
+
+
+class _Content(Struct):
+    """The open transaction: the positions past its records, and how large it is."""
+
+    since: float
+    offsets: dict[Key, int]
+    records: int = 0
+    bytes: int = 0
+
+
+class Interval:
+    """The open transaction, under either guarantee."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        step: Step,
+        observer: Observer,
+        reach: Callable[[str], None],
+        pace: Pace,
+    ) -> None:
+        self._committer = committer
+        self._step = step
+        self._observer = observer
+        self._reach = reach
+        self._pace = pace
+        self._open: _Content | None = None
+        self.committed: dict[Key, int | None] = {}
+        """Where partitions stand in Kafka, as far as this process knows."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether there is anything to commit."""
+        return self._open is not None
+
+    def add(self, records: Sequence[Record], outputs: Sequence[Output], began: float) -> None:
+        """Publish the *outputs* of a poll batch taken at *began*, and note its positions."""
+        self._reach("before_produce")
+        content = self._opened(began)
+        self._committer.publish(outputs)
+        content.offsets.update(positions_after(records))
+        content.records += len(records)
+        content.bytes += sum(len(one.value or b"") for one in records)
+        content.bytes += sum(len(one.value or b"") for one in outputs)
+        self._reach("after_produce")
+
+    def is_due(self) -> bool:
+        """Return whether the interval is over, or the transaction large enough."""
+        pace, content = self._pace, self._open
+        return content is not None and (
+            monotonic() - content.since >= pace.interval_s
+            or content.records >= pace.records
+            or content.bytes >= pace.bytes
+        )
+
+    def commit_starts(self, starts: Mapping[Key, int]) -> None:
+        """Commit where partitions begin that the group never committed."""
+        self._opened(monotonic()).offsets.update(starts)
+        self.commit()
+
+    def commit(self, within: float = COMMIT_S) -> None:
+        """Commit the open transaction, if there is one."""
+        content = self._open
+        if content is None:
+            return
+        began = monotonic()
+        metadata = self._step.metadata
+        offsets = [
+            TopicPartition(topic, partition, offset, metadata(topic, partition))
+            for (topic, partition), offset in content.offsets.items()
+        ]
+        self._committer.commit(offsets, within)
+        self.committed.update(content.offsets)
+        self._reach("after_kafka_commit")
+        self._step.committed()
+        self._observer.phase("commit", monotonic() - began)
+        self._close(content, "committed")
+
+    def try_commit(self, within: float = COMMIT_S) -> bool:
+        """Commit the open transaction, if there is one; return whether that could be done."""
+        try:
+            self.commit(within)
+        except Undone as undone:
+            log.warning("not_committed", kind=undone.kind)
+            return False
+        return True
+
+    def abort(self) -> None:
+        """Abort what is open; harmless where nothing is."""
+        self._committer.abort(ABORT_S)
+        if self._open is not None:
+            self._close(self._open, "aborted")
+
+    def _opened(self, began: float) -> _Content:
+        if self._open is None:
+            self._open = _Content(since=began, offsets={})
+        return self._open
+
+    def _close(self, content: _Content, kind: TransactionKind) -> None:
+        self._open = None
+        self._observer.transaction(monotonic() - content.since, content.records, kind)
+
+
+def positions_after(records: Collection[Record]) -> dict[Key, int]:
+    """Return the position after the last of *records* of each partition."""
+    return {(one.topic, one.partition): one.offset + 1 for one in records}

@@ -1,0 +1,264 @@
+"""The loop: poll batches in, Kafka transactions out, one way back.
+
+    consume ▸ step.process ▸ publish ▸ … ▸ commit, once an interval
+
+A transaction holds the poll batches of one commit interval; it ends sooner when the input runs dry
+or when it grows large. Whatever goes wrong and passes ends in the same *rewind*: abort, forget, ask
+Kafka where every own partition stands, start again. Everything else ends the process.
+
+Where it is the index (or the schema registry) that is away, or the index has lost writes, what was
+acknowledged is committed first: others may have built on it and published the result.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event
+from time import monotonic
+from typing import Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from processor.codecs.avro.reading import RegistryUnavailable
+from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
+from processor.kafka.errors import is_of_a_record
+from processor.kafka.loop.interval import positions_after
+from processor.kafka.loop.partitions import Key, Partitions
+from processor.kafka.loop.publishing import Undone
+from processor.kafka.loop.starting import Parts, Starting
+from processor.kafka.loop.step import Source
+from processor.kafka.messages import check, record, split
+from processor.records import Record
+
+QUIET_S: Final = 1.0
+"""How often idle work is done and lag is told."""
+AWAY_S: Final = 4.0
+"""What a commit may take before a rewind that waits: Kafka may be away as well."""
+
+log = structlog.get_logger()
+
+
+class Loop:
+    """Drives a step from one consumer group. All of it happens in the thread that calls ``run``."""
+
+    def __init__(self, parts: Parts, inputs: Sequence[str], take: int, wait_s: float) -> None:
+        self._consumer = parts.consumer
+        self._leave_group = parts.leave
+        self._committer = parts.committer
+        self._interval = parts.interval
+        self._positions = parts.positions
+        self._step = parts.step
+        self._observer = parts.observer
+        self._reach = parts.reach
+        self._partitions = Partitions(parts.consumer, parts.observer)
+        self._starting = Starting(parts, self._partitions)
+        self._inputs = list(inputs)
+        self._take_records = take
+        self._wait_s = wait_s
+        self._quiet_at = 0.0
+        self._has_failed = False
+
+    def run(self, stop: Event) -> None:
+        """Process until *stop* is set, then commit what was taken and leave the group."""
+        self._consumer.subscribe(
+            self._inputs,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        try:
+            while not stop.is_set():
+                self._turn()
+            self._finish()
+        except LostWrites:
+            self._has_failed = True
+            self._rescue()
+            raise
+        except BaseException as end:
+            self._has_failed = True
+            self._excuse(end)
+            raise
+        finally:
+            self._leave()
+
+    # ---- a turn: one poll batch -------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Do what is due; whatever goes wrong and passes ends in a rewind."""
+        self._observer.turn()
+        try:
+            self._do_what_is_due()
+        except Undone as undone:
+            self._rewind("producer", undone.kind)
+        except (IndexUnavailable, RegistryUnavailable) as away:
+            self._interval.try_commit(AWAY_S)
+            self._rewind(*_what_is_away(away))
+        except NoStart as refusal:
+            if not self._starting.is_overcome(refusal):
+                raise
+            self._rewind("consumer", type(refusal).__name__)
+
+    def _do_what_is_due(self) -> None:
+        records = self._take()
+        self._starting.start_waiting()
+        if records:
+            self._process_all(records)
+        elif self._interval.is_open:
+            self._commit()
+        else:
+            self._idle()
+
+    def _take(self) -> list[Record]:
+        """Consume a poll batch. Partitions may be given and taken meanwhile, in the callbacks."""
+        began = monotonic()
+        messages, errors = split(self._consumer.consume(self._take_records, self._wait_s))
+        for message, error in errors:
+            kind = check(error, message)
+            self._observer.error("consumer", kind)
+            log.warning("consumer_error", kind=kind, topic=message.topic())
+        if not messages:
+            return []
+        self._reach("after_consume")
+        records = self._partitions.expected([record(message) for message in messages])
+        self._observer.phase("consume", monotonic() - began)
+        return records
+
+    def _process_all(self, records: Sequence[Record]) -> None:
+        """Process a poll batch, or one lot of it after the other, with commits between them."""
+        lots = self._step.lots(records)
+        if not lots:
+            self._process(records)
+            return
+        self._interval.commit()
+        for lot in lots:
+            self._observer.turn()
+            self._process(lot)
+            self._commit()
+
+    def _process(self, records: Sequence[Record]) -> None:
+        """Process a poll batch into the open transaction, and commit that when it is due."""
+        began = monotonic()
+        outputs = self._step.process(records)
+        processed = monotonic()
+        self._interval.add(records, outputs, began)
+        self._partitions.moved(positions_after(records))
+        self._observer.phase("process", processed - began)
+        self._observer.phase("produce", monotonic() - processed)
+        if self._interval.is_due():
+            self._commit()
+
+    def _commit(self) -> None:
+        self._interval.commit()
+        self._starting.committed()
+        if monotonic() >= self._quiet_at:
+            self._tell_lag()
+
+    def _idle(self) -> None:
+        """Let the step do what waits for a quiet moment; its outputs are committed next turn."""
+        if monotonic() < self._quiet_at or self._partitions.waiting:
+            return
+        self._tell_lag()
+        if outputs := self._step.idle():
+            self._interval.add((), outputs, monotonic())
+        self._committer.serve()
+
+    def _tell_lag(self) -> None:
+        self._quiet_at = monotonic() + QUIET_S
+        for key, n in self._positions.lags(self._partitions.started).items():
+            self._observer.lag(*key, n)
+
+    # ---- the one way back -------------------------------------------------------------------
+
+    def _rewind(self, source: Source, kind: str) -> None:
+        """Undo the open transaction; every own partition starts again from what is committed."""
+        log.warning("rewound", source=source, kind=kind)
+        self._observer.error(source, kind)
+        self._undo()
+        self._starting.back_off()
+        self._reach("in_rewind")
+
+    def _undo(self) -> None:
+        self._interval.abort()
+        self._step.forget()
+        self._partitions.stop()
+
+    # ---- the group --------------------------------------------------------------------------
+
+    def _on_assign(self, _: Consumer, given: list[TopicPartition]) -> None:
+        self._partitions.given(_keys(given))
+        log.info("partitions_assigned", partitions=len(given))
+
+    def _on_revoke(self, _: Consumer, taken: list[TopicPartition]) -> None:
+        """Commit what was processed, then give the partitions up."""
+        keys = _keys(taken)
+        if not self._has_failed:
+            self._give_up(keys)
+        self._partitions.taken(keys)
+        log.info("partitions_revoked", partitions=len(taken))
+
+    def _give_up(self, keys: Sequence[Key]) -> None:
+        try:
+            self._reach("before_revoke")
+            self._interval.commit()
+            self._reach("after_revoke")
+        except Undone as undone:
+            self._rewind("producer", undone.kind)
+        self._step.revoke(keys)
+
+    def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
+        """They have another owner already: what is open must not count."""
+        if not self._has_failed:
+            self._rewind("consumer", "partitions_lost")
+        self._partitions.taken(_keys(lost))
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Commit what was processed; if that cannot be done now, the next owner does it again."""
+        if not self._interval.try_commit():
+            self._undo()
+        if waiting := len(self._partitions.waiting):
+            log.warning("left_under_way", partitions=waiting)
+
+    def _rescue(self) -> None:
+        """Commit what the index had acknowledged before it lost it: in Kafka it survives."""
+        with _told("rescue_failed"):
+            self._finish()
+
+    def _leave(self) -> None:
+        """Leave the group with nothing open, after whatever happened."""
+        with _told("abort_failed"):
+            self._interval.abort()
+        self._leave_group()
+
+    def _excuse(self, end: BaseException) -> None:
+        """Let no record be suspected of what somebody else did to the process."""
+        if _is_of_no_record(end):
+            with suppress(IndexRefused, IndexUnavailable, LostWrites, Fenced):
+                self._step.excuse()
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Tell of a failure that must not hide another one."""
+    try:
+        yield
+    except KafkaException as failure:
+        log.warning(what, kind=failure.args[0].name())
+
+
+def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
+    return [(one.topic, one.partition) for one in partitions]
+
+
+def _what_is_away(error: IndexUnavailable | RegistryUnavailable) -> tuple[Source, str]:
+    if isinstance(error, IndexUnavailable):
+        return "index", type(error).__name__
+    return "registry", str(error)
+
+
+def _is_of_no_record(end: BaseException) -> bool:
+    """Whether the process ends for a reason that no record in hand has to do with."""
+    if isinstance(end, KafkaException):
+        return not is_of_a_record(end.args[0])
+    return isinstance(end, Fenced | IndexRefused | NoStart)

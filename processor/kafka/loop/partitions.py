@@ -1,0 +1,87 @@
+"""Which partitions are ours, which of them are being read, and from where.
+
+The group gives partitions in a callback, inside ``consume``. There they are only noted: the answer
+to the group is an empty assignment, and the loop starts them when their positions are known. So
+nothing is fetched before the step is ready, and a rewind is the same thing once more: stop what is
+started, ask for positions, start.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from confluent_kafka import Consumer, TopicPartition
+
+from processor.kafka.loop.step import Observer
+from processor.records import Record
+
+Key = tuple[str, int]
+
+
+class Partitions:
+    """The partitions that the group has given to this member."""
+
+    def __init__(self, consumer: Consumer, observer: Observer) -> None:
+        self._consumer = consumer
+        self._observer = observer
+        self._owned: set[Key] = set()
+        self._next: dict[Key, int] = {}
+
+    @property
+    def owned(self) -> Collection[Key]:
+        """All that the group has given and not taken back."""
+        return self._owned
+
+    @property
+    def started(self) -> Mapping[Key, int]:
+        """Those being read, with the offset of the next record of each."""
+        return self._next
+
+    @property
+    def waiting(self) -> Collection[Key]:
+        """Those whose positions are to be asked for."""
+        return self._owned - self._next.keys()
+
+    def given(self, keys: Collection[Key]) -> None:
+        """Note what the group gives; called in its callback."""
+        self._owned.update(keys)
+        self._consumer.incremental_assign([])
+        self._tell()
+
+    def taken(self, keys: Collection[Key]) -> None:
+        """Give back what the group takes; called in its callback."""
+        self._owned.difference_update(keys)
+        self._drop([key for key in self._next if key not in self._owned])
+        self._tell()
+
+    def start(self, offsets: Mapping[Key, int]) -> None:
+        """Read from *offsets*."""
+        self._consumer.incremental_assign(
+            [TopicPartition(*key, offset) for key, offset in offsets.items()]
+        )
+        self._next.update(offsets)
+        self._tell()
+
+    def stop(self) -> None:
+        """Read nothing more; all that are owned wait to be started again."""
+        if self._next:
+            self._drop(list(self._next))
+        self._tell()
+
+    def expected(self, records: Sequence[Record]) -> list[Record]:
+        """Return those *records* that come next: none of a partition given up in the same poll."""
+        never = 1 << 63
+        following = self._next.get
+        return [
+            one for one in records if one.offset >= following((one.topic, one.partition), never)
+        ]
+
+    def moved(self, positions: Mapping[Key, int]) -> None:
+        """Note the positions after what was processed."""
+        self._next.update(positions)
+
+    def _drop(self, keys: Sequence[Key]) -> None:
+        for key in keys:
+            del self._next[key]
+        self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
+
+    def _tell(self) -> None:
+        self._observer.partitions(len(self.started), len(self.waiting))

@@ -1,0 +1,109 @@
+"""What becomes of a record: exactly one outcome each."""
+
+from typing import Any, Literal, NamedTuple
+
+from msgspec import Raw, Struct
+
+from processor.identity.model import Environment, Identifier, IdentityChange
+
+OutcomeName = Literal["forwarded", "stored", "answered", "dropped", "duplicate", "dead_letter"]
+
+DeadLetterReason = Literal[
+    "malformed",
+    "invalid",
+    "oversize",
+    "unknown_input",
+    "unknown_identity_type",
+    "unsupported_content_type",
+    "schema_not_found",
+    "undecodable",
+    "poison",
+]
+
+
+class Record(NamedTuple):
+    """A consumed Kafka record. ``value`` is None for a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class DeadLetter(NamedTuple):
+    """A record that cannot be processed.
+
+    ``detail`` is our own words with a field's path, never a value.
+    """
+
+    reason: DeadLetterReason
+    detail: str
+
+
+class Output(NamedTuple):
+    """A record to publish; ``role`` names the topic, as the keys of ``kafka.topics`` do."""
+
+    role: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    as_received: str | None = None
+    """The format of a value that is an input's own bytes, and goes out as it came."""
+
+
+class Outcome(NamedTuple):
+    """What became of one record, as counted and as published on the outcomes topic."""
+
+    name: OutcomeName
+    reason: str | None = None
+    mpid: int | None = None
+    seq: int | None = None
+    position: int | None = None
+
+
+class EventBatch(Struct, frozen=True, gc=False):
+    """A decoded event batch (semantics §6)."""
+
+    fields: dict[str, Raw]
+    """Every top-level field as received, the last of a name; outputs are assembled from these."""
+    environment: Environment
+    mpid: int | None
+    identifiers: tuple[Identifier, ...]
+    """From user_identities, device_info and mp_deviceid, in that order.
+
+    Canonical types, no null or empty values.
+    """
+    has_events: bool
+    time_ms: int | None
+    """Smallest events[].data.timestamp_unixtime_ms, else the batch's, else None."""
+    source_request_id: str | None
+    user_attributes: dict[str, Any]
+    deleted_user_attributes: tuple[str, ...]
+    consent_state: dict[str, Any] | None
+    device_info: dict[str, Any] | None
+    over_limit: tuple[tuple[Identifier, str], ...] = ()
+    """Identifiers left out for the length of their value, with the reason ``bound``."""
+    bounded_attributes: int = 0
+    """Attributes left out for a limit of semantics §9.7."""
+    device_ids: tuple[Identifier, ...] = ()
+    """Identifiers of the batch's device, also where the strategy ignores them."""
+
+
+class IdentityCall(Struct, frozen=True, gc=False):
+    """A decoded identity request, or one that breaks a rule (``error`` set)."""
+
+    request_type: str
+    environment: Environment | None
+    request_id: str | None
+    time_ms: int | None
+    identifiers: tuple[Identifier, ...] = ()
+    previous_mpid: int | None = None
+    mpid: int | None = None
+    changes: tuple[IdentityChange, ...] = ()
+    read_only: bool = False
+    over_limit: tuple[tuple[Identifier, str], ...] = ()
+    error: tuple[int, str, str] | None = None
+    """(status, code, message) of a rule broken before anything is looked up."""

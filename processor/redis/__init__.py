@@ -1,0 +1,1 @@
+"""The identity index on Redis: everything that knows Redis is here."""

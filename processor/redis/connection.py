@@ -1,0 +1,166 @@
+"""The client of a Redis server or cluster: runs a script, and tells "away" from a mistake of ours.
+
+Nothing is sent twice: after a lost reply only the pipeline knows what may be done again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from itertools import islice
+from typing import Any, cast
+
+import redis
+from msgspec import Struct
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from processor.index.errors import IndexRefused, IndexUnavailable
+
+_AWAY = (
+    redis.ConnectionError,  # LOADING too
+    redis.TimeoutError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ClusterDownError,  # MASTERDOWN too
+    ClusterError,  # too many redirections
+    RedisClusterException,  # no node answers, or a slot is nobody's
+    TryAgainError,
+)
+_REFUSALS = (AuthenticationError, AuthorizationError)
+"""Kinds of ConnectionError that waiting does not mend."""
+_AWAY_CODES = frozenset({"BUSY", "NOREPLICAS", "MISCONF", "UNKILLABLE"})
+"""Error codes of which the client makes no class of their own."""
+
+
+class Timeouts(Struct, frozen=True):
+    """How long a server may be silent."""
+
+    connect_seconds: float = 5.0
+    reply_seconds: float = 10.0
+
+
+class Script(Struct, frozen=True):
+    """A Lua script and the digest by which the server knows it."""
+
+    text: str
+    digest: str
+
+
+def load_script(name: str, flag: str = "") -> Script:
+    """Return the script *name*, with what all scripts share in front of it.
+
+    *flag* is one of the server's own: it refuses a script when it is full, unless that says
+    ``no-writes`` or ``allow-oom``.
+    """
+    here = files("processor.redis") / "scripts"
+    # The shebang makes a cluster refuse keys of other slots, and a full server refuse the script.
+    shebang = f"#!lua flags={flag}\n" if flag else "#!lua\n"
+    parts = (shebang, (here / "shared.lua").read_text(), (here / f"{name}.lua").read_text())
+    text = "".join(parts)
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Connection:
+    """A connection pool, made at the first use."""
+
+    def __init__(self, url: str, timeouts: Timeouts, *, is_cluster: bool) -> None:
+        self.is_cluster = is_cluster
+        self._url = url
+        self._timeouts = timeouts
+        self._client: redis.Redis | RedisCluster | None = None
+
+    def run(self, script: Script, key: str, argument: bytes) -> list[Any]:
+        """Run *script* on the node of *key*, loading it where the server does not know it."""
+        try:
+            client = self._connected()
+            execute = cast("Callable[..., list[Any]]", client.execute_command)
+            try:
+                return execute("EVALSHA", script.digest, 1, key, argument)
+            except NoScriptError:
+                return execute("EVAL", script.text, 1, key, argument)
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
+    def info(self) -> dict[str, Mapping[str, Any]]:
+        """Return what INFO says of each primary, by its address."""
+        try:
+            client = self._connected()
+            if isinstance(client, RedisCluster):
+                nodes = client.info(target_nodes=RedisCluster.PRIMARIES)
+                return cast("dict[str, Mapping[str, Any]]", nodes)
+            return {"redis": cast("Mapping[str, Any]", client.info())}
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting of the server (of any node), None where it is not shown to us."""
+        try:
+            found = cast("dict[str, str]", self._connected().config_get(name))
+        except ResponseError:
+            return None
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+        return found.get(name)
+
+    def slices(self, start: str, count: int) -> Iterator[list[bytes]]:
+        """Yield the keys that begin with *start*, about *count* at a time, some perhaps twice."""
+        pattern = "".join(f"\\{c}" if c in "*?[]^\\" else c for c in start) + "*"
+        try:
+            keys = self._connected().scan_iter(pattern, count)
+            while found := list(islice(keys, count)):
+                yield found
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
+    def unlink(self, keys: Sequence[bytes]) -> int:
+        """Delete *keys*, all of one slot; their memory is freed in the background."""
+        try:
+            return self._connected().unlink(*keys)
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
+    def close(self) -> None:
+        """Close every connection; the next use opens new ones."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _connected(self) -> redis.Redis | RedisCluster:
+        if self._client is None:
+            make = RedisCluster.from_url if self.is_cluster else redis.Redis.from_url
+            self._client = make(
+                self._url,
+                socket_connect_timeout=self._timeouts.connect_seconds,
+                socket_timeout=self._timeouts.reply_seconds,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,
+            )
+        return self._client
+
+
+def translate(error: RedisError | RedisClusterException) -> Exception:
+    """Return IndexUnavailable for what may pass by itself, IndexRefused for what does not."""
+    # The text of the error is the server's, and names users, commands and keys, never values.
+    what = f"{type(error).__name__}: {error}"
+    code = str(error).partition(" ")[0]
+    is_away = isinstance(error, _AWAY) and not isinstance(error, _REFUSALS)
+    if is_away or (isinstance(error, ResponseError) and code in _AWAY_CODES):
+        return IndexUnavailable(f"Redis cannot be asked: {what}")
+    return IndexRefused(
+        f"Redis refuses what is asked of it: {what}. `idstream check` looks at the server;"
+        " docs/operations.md has the rights that its user needs"
+    )

@@ -1,0 +1,232 @@
+"""Generations of a space in Redis: one is built beside the live one, then takes its place at once.
+
+A generation that never took over, or that another replaced, is *discarded*: its number stays in the
+control hash until its keys are gone, so that whoever comes next can finish deleting them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from processor.identity.model import Identifier, Space
+from processor.index.errors import other_group
+from processor.index.port import RowKey
+from processor.index.tokens import tokens
+from processor.redis import keys, wire
+from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.wire import binary
+
+# A full server must let a restore begin, and delete what others have left.
+_ANNOUNCE = load_script("announce", "allow-oom")
+_BEGIN = load_script("begin", "allow-oom")
+_PEEK = load_script("peek", "no-writes")
+_BUILD = load_script("build")
+_SURVEY = load_script("survey", "no-writes")
+_SWITCH = load_script("switch", "allow-oom")
+_FORGET = load_script("forget", "allow-oom")
+
+_SLICE = 1000
+"""Keys deleted at once: the server answers nobody else meanwhile."""
+_TIMEOUTS = Timeouts(reply_seconds=30.0)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Superseded(Exception):
+    """A rebuild cannot end: another has begun, writes of it were lost, or the group went on."""
+
+
+class OtherShape(Exception):
+    """The live entries were derived by other settings: the message is their shape.
+
+    Or it is what stands in place of it: the announcement of a rebuild (``index.shape.begun``).
+    """
+
+
+class Start(Struct, frozen=True):
+    """Where one row of the new generation begins."""
+
+    row: RowKey
+    topic_id: str
+    cursor: int
+
+
+class Life(Struct, frozen=True):
+    """What a new generation is to be, beside its documents and entries."""
+
+    owner: str
+    """Consumer group and Kafka cluster, as in a claim."""
+    config: str
+    """Fingerprint of the identity settings, as in a claim."""
+    shape: str
+    """What the entries were derived by (``index.shape.shape``)."""
+    least_seq: int
+    """The space's seq will be above it."""
+    rows: tuple[Start, ...]
+
+
+class Standing(Struct, frozen=True):
+    """What the live generation holds of one row; topic_id '' where it does not know the row."""
+
+    topic_id: str
+    cursor: int | None
+    chunks: tuple[tuple[int, bytes], ...]
+
+
+class Survey(Struct, frozen=True):
+    """The live generation of a space, as a rebuild finds it."""
+
+    seq: int
+    shape: str
+    rows: dict[RowKey, Standing]
+    number: str
+
+
+class Generations:
+    """The generations of every space on one Redis server or cluster."""
+
+    def __init__(self, connection: Connection, prefix: str, token_key: bytes = b"") -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self.token = tokens(token_key)
+
+    @classmethod
+    def connect(
+        cls, url: str, prefix: str, token_key: bytes = b"", *, cluster: bool = False
+    ) -> "Generations":
+        """Return the generations at *url*; the first call connects."""
+        return cls(Connection(url, _TIMEOUTS, is_cluster=cluster), prefix, token_key)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def begin(
+        self, space: Space, owner: str, shape: str = "", *, is_new: bool = False
+    ) -> "Building":
+        """Begin a generation; one that was begun before and never finished is discarded.
+
+        Raises Fenced where the space belongs to another group or cluster, OtherShape where it has
+        another shape than the one given (unless that is to be new), or another was announced.
+        """
+        reply = self._run(_BEGIN, space, (owner, shape, "reindexing" if is_new else "restoring"))
+        if reply[0] == b"other_group":
+            raise other_group(space)
+        if reply[0] == b"other_shape":
+            raise OtherShape(reply[1].decode())
+        return Building(self, space, reply[1].decode(), reply[2].decode())
+
+    def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
+        """Return what the live generation holds of *rows*."""
+        _, seq, shape, number, states = self._run(_SURVEY, space, ([keys.row(r) for r in rows],))
+        return Survey(
+            seq=int(seq),
+            shape=shape.decode(),
+            rows={
+                row: Standing(
+                    topic_id=topic_id.decode(),
+                    cursor=int(cursor) if cursor else None,
+                    chunks=tuple(map(wire.chunk_of, chunks)),
+                )
+                for row, (topic_id, cursor, chunks) in zip(rows, states, strict=True)
+            },
+            number=number.decode(),
+        )
+
+    def count(self, space: Space, number: str, most: int) -> int:
+        """Return how many documents a generation holds; exact where they are more than *most*."""
+        base = f"{keys.control(self._prefix, space)}:{number}:p:"
+        count = sum(map(len, self._connection.slices(base, _SLICE)))
+        if count <= most:
+            return count
+        # A scan may tell a key twice.
+        return len(set(chain.from_iterable(self._connection.slices(base, _SLICE))))
+
+    def discarded(self, space: Space) -> list[str]:
+        """Return the generations whose keys are still to be deleted."""
+        return [number.decode() for number in self._run(_FORGET, space, ("",))[1]]
+
+    def delete(self, space: Space, number: str) -> Iterator[int]:
+        """Delete the keys of a discarded generation in slices; yield how many each one held.
+
+        May be left at any time: the generation stays discarded until all of its keys are gone.
+        """
+        base = f"{keys.control(self._prefix, space)}:{number}:"
+        for names in self._connection.slices(base, _SLICE):
+            yield self._connection.unlink(names)
+        self._run(_FORGET, space, (number,))
+
+    def _run(self, script: Any, space: Space, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
+        # The 0 stands for the highest seq that the caller has seen: none.
+        control = keys.control(self._prefix, space)
+        return self._connection.run(script, control, _encode(("0", *ask)))
+
+
+class Building:
+    """One generation that is being built. Names are ``p:<hex digits>`` and ``i:<token>``."""
+
+    def __init__(self, generations: Generations, space: Space, number: str, seq: str) -> None:
+        self._generations = generations
+        self.space = space
+        self.number = number
+        self._seq = seq
+        """The space's seq as it began: whoever claims or commits raises it."""
+        self._written = 0
+
+    def document_name(self, mpid: int) -> bytes:
+        """Return the name of a document."""
+        return b"p:" + keys.mpid_digits(mpid).encode()
+
+    def entry_name(self, identifier: Identifier) -> bytes:
+        """Return the name of an identifier's entry."""
+        return b"i:" + self._generations.token(identifier)
+
+    def values(self, names: Sequence[bytes]) -> list[bytes | None]:
+        """Return what stands under *names*, None where nothing does."""
+        if not names:
+            return []
+        ask = self.number, [binary(name) for name in names]
+        reply = self._generations._run(_PEEK, self.space, ask)  # noqa: SLF001 - one module
+        found: list[bytes | None] = reply[1]
+        return found
+
+    def write(self, values: Mapping[bytes, bytes]) -> None:
+        """Write *values* under their names; an empty one removes."""
+        if values:
+            pairs = [binary(part) for part in chain.from_iterable(values.items())]
+            self._run(_BUILD, (pairs,))
+            self._written += 1
+
+    def announce(self, announcement: str) -> str:
+        """Say so in place of the space's shape until the switch; return what stood there."""
+        before: bytes = self._run(_ANNOUNCE, (announcement,))[1]
+        self._written += 1
+        return before.decode()
+
+    def switch(self, life: Life) -> int:
+        """Make this the live generation, atomically; return the seq that the space goes on with."""
+        rows = [(keys.row(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
+        ask = (self._seq, life.owner, life.config, life.shape, str(life.least_seq), rows)
+        return int(self._run(_SWITCH, ask)[1])
+
+    def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
+        """Run one of the scripts that go on only while all that was written is there."""
+        place = self.number, str(self._written)
+        reply = self._generations._run(script, self.space, (*place, *ask))  # noqa: SLF001 - one module
+        if reply[0] == b"superseded":
+            raise Superseded(
+                f"space {self.space.name} was not switched: another rebuild of it has begun, or"
+                " Redis has lost what this one wrote; run one `idstream restore` at a time, and"
+                " begin again"
+            )
+        if reply[0] == b"gone_on":
+            raise Superseded(
+                f"space {self.space.name} was not switched: a processor has claimed it or written"
+                " to it since this restore began; stop every process of this group, and begin again"
+            )
+        if reply[0] == b"other_group":
+            raise other_group(self.space)
+        return reply

@@ -1,0 +1,196 @@
+"""The index of every space in Redis or Valkey: one script call per method, one slot per space.
+
+Reads are cut by :class:`Bounds`. What must hold, and what running a script twice does, is said at
+the head of each ``.lua`` file; keys are in ``keys``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import Effects, Holders, ReadSet
+from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
+from processor.index.port import (
+    Ask,
+    Claimed,
+    Committed,
+    Conflict,
+    Mark,
+    Reading,
+    RowAdvance,
+    RowClaim,
+    RowKey,
+    Trim,
+)
+from processor.index.tokens import tokens
+from processor.profiles.document import pack
+from processor.redis import keys, wire
+from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.documents import Documents
+from processor.redis.report import ServerReport, report
+from processor.redis.wire import Besides, Bounds
+
+_READ = load_script("read")
+_COMMIT = load_script("commit")
+_CLAIM = load_script("claim")
+
+
+class RedisIndex:
+    """``processor.index.port.Index`` on a Redis server or cluster. One thread uses it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        prefix: str,
+        token_key: bytes = b"",
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._bounds = bounds or Bounds()
+        self._packed_token = wire.packed(tokens(token_key))
+        self._documents = Documents()
+        self._seen: dict[Space, int] = {}
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        prefix: str,
+        token_key: bytes = b"",
+        *,
+        cluster: bool = False,
+        timeouts: Timeouts | None = None,
+        bounds: Bounds | None = None,
+    ) -> "RedisIndex":
+        """Return an index at *url* (redis://, rediss://, unix://); the first call connects."""
+        connection = Connection(url, timeouts or Timeouts(), is_cluster=cluster)
+        return cls(connection, prefix, token_key, bounds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def server_report(self) -> tuple[ServerReport, ...]:
+        """Return what ``idstream check`` says of each primary."""
+        return report(self._connection)
+
+    def token(self, identifier: Identifier) -> bytes:
+        """Return the 16 bytes that stand for *identifier*."""
+        return wire.unpacked(self._packed_token(identifier))
+
+    def profile(self, space: Space, mpid: int) -> Profile | None:
+        """Return the document of *mpid* itself: one read, for a person who looks."""
+        return self.read(space, {}, [Ask(mpids=(mpid,))]).read.profiles[mpid]
+
+    def holders(self, space: Space, identifier: Identifier) -> Holders:
+        """Return who holds *identifier*: one read, for a person who looks."""
+        return self.read(space, {}, [Ask((identifier,))]).read.holders[identifier]
+
+    def claim(
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
+    ) -> Claimed:
+        """Raise the epoch of each row and the space's seq by one; return rows and journals."""
+        seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
+        blob = wire.pack_claim(seen, owner, config, rows, shape)
+        reply = self._connection.run(_CLAIM, self._control(space), blob)
+        if reply[0] == b"other_shape":
+            return Claimed(0, (), reply[1].decode())
+        if reply[0] != b"ok":
+            raise _verdict(space, reply, [claim.row for claim in rows])
+        states = zip(rows, reply[2], strict=True)
+        claimed = tuple(wire.row_state(claim.row, state) for claim, state in states)
+        return Claimed(self._saw(space, reply), claimed, reply[3].decode())
+
+    def read(
+        self,
+        space: Space,
+        epochs: dict[RowKey, int],
+        asks: Sequence[Ask],
+        trims: Sequence[Trim] = (),
+        marks: Sequence[Mark] = (),
+    ) -> Reading:
+        """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
+        if not {t.row for t in trims} | {m.row for m in marks} <= epochs.keys():
+            raise ValueError("only the owner of a row may trim its journal or mark it")
+        seen = self._seen.get(space, 0)
+        besides = Besides(trims, marks)
+        request = wire.pack_read(seen, self._bounds, epochs, asks, besides, self._packed_token)
+        reply = self._connection.run(_READ, self._control(space), request.blob)
+        if reply[0] != b"ok":
+            raise _verdict(space, reply, list(epochs))
+        _, _, covered, holders, documents, claimed, owed, newer = reply
+        duplicates = [False] * covered
+        for number, is_duplicate in zip(request.claims, claimed, strict=False):
+            duplicates[number] = is_duplicate == 1
+        return Reading(
+            covered=covered,
+            seq=self._saw(space, reply),
+            read=self._read_set(request.identifiers, holders, documents),
+            duplicates=tuple(duplicates),
+            owed=tuple(tuple(map(keys.mpid_of, digits)) for digits in owed),
+            newer={m: p for m, p in self._profiles(newer).items() if p is not None},
+        )
+
+    def commit(
+        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+    ) -> Committed | Conflict:
+        """Check all that *effects* says was read, then write it, advance rows, append journals."""
+        documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
+        seen = self._seen.get(space, 0)
+        blob = wire.pack_commit(seen, effects, documents, advances, self._packed_token)
+        reply = self._connection.run(_COMMIT, self._control(space), blob)
+        if reply[0] == b"ok":
+            for (digits, data), profile in zip(
+                documents.items(), effects.profiles.values(), strict=True
+            ):
+                self._documents.remember(digits.encode(), data, profile)
+            return Committed(self._saw(space, reply))
+        if reply[0] == b"conflict":
+            read = self._read_set(list(effects.expected_holders), reply[2], reply[3])
+            return Conflict(self._saw(space, reply), read)
+        raise _verdict(space, reply, [advance.row for advance in advances])
+
+    def _control(self, space: Space) -> str:
+        return keys.control(self._prefix, space)
+
+    def _saw(self, space: Space, reply: list[Any]) -> int:
+        """Remember the highest seq of *space*: one below it would mean lost writes."""
+        seq = self._seen[space] = int(reply[1])
+        return seq
+
+    def _read_set(
+        self,
+        identifiers: list[Identifier],
+        holders: list[bytes | None],
+        documents: list[bytes | None],
+    ) -> ReadSet:
+        return ReadSet(
+            holders={
+                identifier: keys.unpack_holders(stored) if stored else ()
+                for identifier, stored in zip(identifiers, holders, strict=False)
+            },
+            profiles=self._profiles(documents),
+        )
+
+    def _profiles(self, documents: list[bytes | None]) -> dict[int, Profile | None]:
+        return {
+            keys.mpid_of(digits): self._documents.profile(digits, data) if data else None
+            for digits, data in wire.pairs(documents)
+        }
+
+
+def _verdict(space: Space, reply: list[Any], rows: Sequence[RowKey]) -> Exception:
+    """Return the exception for a script's refusal; it names the row by its number from 1."""
+    kind = reply[0]
+    if kind == b"lost_space":
+        return lost_space(space)
+    if kind == b"other_group":
+        return other_group(space)
+    row = rows[reply[1] - 1]
+    if kind == b"lost_row":
+        return lost_row(space, row)
+    if kind == b"moved":
+        return moved(space, row)
+    return newer_owner(space, row)

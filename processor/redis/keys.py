@@ -1,0 +1,69 @@
+"""Names of everything the index keeps in Redis, and how numbers are written in them.
+
+``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape, and of
+rebuilds building and discarded. All other keys of the space begin with it and the generation that
+it names, and the scripts make them:
+
+====================== =============================================================================
+``i:<token>``          holders of an identifier: 16 hex digits each, in canonical order
+``p:<mpid>``           a document (``processor.profiles.document``)
+``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next, taken, alone, tries
+``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
+``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
+``d:<hours>:<number>`` claims in one bucket of record time: token to msgpack (time, coordinates)…
+====================== =============================================================================
+
+The 1 is the format of all of them. The braces make one slot of a space in Redis Cluster.
+"""
+
+from functools import lru_cache
+from urllib.parse import quote
+
+from processor.identity.model import Space
+from processor.identity.view import Holders
+from processor.index.port import RowKey, canonical
+from processor.index.uses import HOUR_MS
+
+FORMAT = 1
+_DIGITS = 16
+_CACHED = 65_536
+
+
+def control(prefix: str, space: Space) -> str:
+    """Return the name of the control hash of *space*; no scope can break the braces."""
+    return f"{prefix}:{FORMAT}:{{{quote(space.scope, safe='')}/{space.environment}}}"
+
+
+def row(key: RowKey) -> str:
+    """Return the part of a row's key that names it; no legal topic name holds a colon."""
+    return f"{key.topic}:{key.partition}"
+
+
+@lru_cache(maxsize=1024)
+def bucket(width_ms: int, number: int) -> str:
+    """Return the part of a claim bucket's key that names it."""
+    return f"{width_ms // HOUR_MS}:{number}"
+
+
+def mpid_digits(mpid: int) -> str:
+    """Return *mpid* as 16 hex digits of its two's complement: no script makes a number of it."""
+    return f"{mpid & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def mpid_of(digits: bytes) -> int:
+    """Return the MPID that :func:`mpid_digits` wrote."""
+    mpid = int(digits, 16)
+    return mpid - 2**64 if mpid >= 2**63 else mpid
+
+
+def pack_holders(holders: Holders) -> str:
+    """Return *holders* as stored: equal sets are equal texts."""
+    if len(holders) == 1:
+        return mpid_digits(holders[0])
+    return "".join(map(mpid_digits, canonical(holders)))
+
+
+@lru_cache(maxsize=_CACHED)
+def unpack_holders(data: bytes) -> Holders:
+    """Return the holders that :func:`pack_holders` wrote."""
+    return tuple(mpid_of(data[at : at + _DIGITS]) for at in range(0, len(data), _DIGITS))

@@ -1,0 +1,229 @@
+"""Fills a new generation from the records of the ``profiles`` topic, in whatever order they come.
+
+It does to Redis what :func:`processor.index.rebuild.rebuild` does in memory, and keeps no more in
+its own than a batch, the shared identifiers to look at again, and what they lead to.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import Profile, without
+from processor.identity.view import Edit
+from processor.index import conflicts
+from processor.index.port import canonical
+from processor.index.rebuild import Tombstone, lookups, rank
+from processor.profiles.document import pack, unpack
+from processor.redis import keys
+from processor.redis.generations import Building
+
+_ERASED = b"\x00"
+"""First byte of what stands in place of an erased profile until all records are read."""
+_AT_ONCE = 200
+"""Shared identifiers looked at together."""
+
+
+class Verdict(Struct, frozen=True):
+    """An identifier that not all of its holders could keep."""
+
+    identity_type: str
+    token: str
+    kept_by: tuple[int, ...]
+    lost_by: tuple[int, ...]
+
+
+class Rebuilding:
+    """The state of one space as its records are read.
+
+    *is_new_policy* says that the entries are derived by other settings than the documents were
+    written under: then every shared identifier is looked at again, not the unique ones only.
+    """
+
+    def __init__(self, building: Building, policy: IdentityPolicy, *, is_new_policy: bool) -> None:
+        self._building = building
+        self._policy = policy
+        self._is_lookup = frozenset(policy.priority).__contains__
+        self._is_new_policy = is_new_policy
+        self._shared: set[Identifier] = set()
+        self._erased: set[int] = set()
+        self._behind: set[int] = set()
+        self._twofold: dict[int, int] = {}
+        self.profiles = 0
+
+    def add(self, records: Iterable[Profile | Tombstone]) -> None:
+        """Take records of the space: of each profile the highest version counts, not the last."""
+        came = list(records)
+        mpids = list(dict.fromkeys(record.mpid for record in came))
+        names = [self._building.document_name(mpid) for mpid in mpids]
+        stored = dict(zip(mpids, map(_read, self._building.values(names)), strict=True))
+        latest = dict(stored)
+        for record in came:
+            latest[record.mpid] = self._counting(latest[record.mpid], record)
+        edits = [
+            (before, after)
+            for mpid, before in stored.items()
+            if (after := latest[mpid]) is not None and after is not before
+        ]
+        values = {self._building.document_name(r.mpid): _written(r) for _, r in edits}
+        self._building.write({**values, **self._entries(edits)})
+        for before, record in edits:
+            self.profiles += isinstance(record, Profile) - isinstance(before, Profile)
+            if isinstance(record, Tombstone):
+                self._erased.add(record.mpid)
+
+    def _counting(
+        self, before: Profile | Tombstone | None, record: Profile | Tombstone
+    ) -> Profile | Tombstone:
+        """Return which of the two counts; of two of one version the last, as compaction has it."""
+        if before is not None and rank(record) < rank(before):
+            self._behind.add(record.mpid)
+            return before
+        self._behind.discard(record.mpid)
+        if before is None or rank(record) > rank(before):
+            self._twofold.pop(record.mpid, None)
+        elif record == before:
+            return before
+        else:
+            self._twofold[record.mpid] = record.version
+        return record
+
+    @property
+    def twofold(self) -> list[tuple[int, int]]:
+        """MPIDs and versions of profiles of which two records of one version differ."""
+        return sorted(self._twofold.items())
+
+    def overtaken(self) -> Iterator[list[Profile | Tombstone]]:
+        """Yield, in slices, what a lower version came after: compaction would go back to that.
+
+        Ends with :meth:`finish`, which takes the erased ones away.
+        """
+        behind = sorted(self._behind)
+        for at in range(0, len(behind), _AT_ONCE):
+            names = [self._building.document_name(mpid) for mpid in behind[at : at + _AT_ONCE]]
+            yield [record for record in map(_read, self._building.values(names)) if record]
+
+    @property
+    def erased(self) -> int:
+        """How many profiles were erased at some time."""
+        return len(self._erased)
+
+    def finish(self) -> None:
+        """Take away what stood for erased profiles."""
+        erased = sorted(self._erased)
+        for at in range(0, len(erased), _AT_ONCE):
+            names = [self._building.document_name(mpid) for mpid in erased[at : at + _AT_ONCE]]
+            values = self._building.values(names)
+            gone = [n for n, v in zip(names, values, strict=True) if v and v[:1] == _ERASED]
+            self._building.write(dict.fromkeys(gone, b""))
+
+    def reconcile(self) -> tuple[list[Edit], list[Verdict]]:
+        """Set right what cannot be beside each other; return what it did to whom, and why.
+
+        The edited documents are written with :meth:`write`, once the changelog has them.
+        """
+        before: dict[int, Profile] = {}
+        after: dict[int, Profile] = {}
+        verdicts: list[Verdict] = []
+        shared = sorted(self._shared)
+        for at in range(0, len(shared), _AT_ONCE):
+            together = shared[at : at + _AT_ONCE]
+            holders = self._holders(together)
+            mpids = {m for held in holders.values() for m in held} - before.keys()
+            before.update(self._documents(sorted(mpids)))
+            for identifier in together:
+                held = [after.get(m, before[m]) for m in holders[identifier]]
+                verdicts += self._judge(identifier, held, after)
+            for mpid in mpids - after.keys():
+                del before[mpid]
+        edits = [
+            Edit(before[mpid], replace(profile, version=before[mpid].version + 1))
+            for mpid, profile in after.items()
+        ]
+        return edits, verdicts
+
+    def write(self, edits: Sequence[Edit]) -> None:
+        """Write what :meth:`reconcile` decided."""
+        for at in range(0, len(edits), _AT_ONCE):
+            some = [(e.before, e.after) for e in edits[at : at + _AT_ONCE]]
+            values = {self._building.document_name(a.mpid): pack(a) for _, a in some}
+            self._building.write({**values, **self._entries(some)})
+
+    def _judge(
+        self, identifier: Identifier, held: Sequence[Profile], after: dict[int, Profile]
+    ) -> list[Verdict]:
+        lost = conflicts.losers(identifier, held, self._policy)
+        for profile in lost:
+            after[profile.mpid] = without(profile, identifier)
+        gone = {p.mpid for p in lost}
+        kept = [p for p in held if p.mpid not in gone]
+        if self._is_new_policy:
+            for profile in conflicts.contested(kept, self._policy):
+                after[profile.mpid] = replace(profile, contested=True)
+        if not lost:
+            return []
+        return [
+            Verdict(
+                identity_type=identifier.identity_type,
+                token=self._building.entry_name(identifier)[2:].hex(),
+                kept_by=tuple(sorted(p.mpid for p in kept)),
+                lost_by=tuple(sorted(gone)),
+            )
+        ]
+
+    def _entries(
+        self, edits: Iterable[tuple[Profile | Tombstone | None, Profile | Tombstone]]
+    ) -> dict[bytes, bytes]:
+        """Return the entries as *edits* leave them; remember those that are shared."""
+        gained: dict[Identifier, list[int]] = {}
+        lost: dict[Identifier, set[int]] = {}
+        for before, after in edits:
+            had, has = self._lookups(before), self._lookups(after)
+            for identifier in has:
+                gained.setdefault(identifier, []).append(after.mpid)
+            for identifier in had:
+                if identifier not in has:
+                    lost.setdefault(identifier, set()).add(after.mpid)
+        touched = list(dict.fromkeys((*gained, *lost)))
+        values: dict[bytes, bytes] = {}
+        for identifier, held in self._holders(touched).items():
+            gone = lost.get(identifier, ())
+            now = canonical(m for m in (*held, *gained.get(identifier, ())) if m not in gone)
+            values[self._building.entry_name(identifier)] = keys.pack_holders(now).encode()
+            is_unique = identifier.identity_type in self._policy.unique_ids
+            if len(now) > 1 and (is_unique or self._is_new_policy):
+                self._shared.add(identifier)
+        return values
+
+    def _lookups(self, record: Profile | Tombstone | None) -> tuple[Identifier, ...]:
+        return lookups(record, self._is_lookup) if isinstance(record, Profile) else ()
+
+    def _holders(self, identifiers: Sequence[Identifier]) -> dict[Identifier, tuple[int, ...]]:
+        names = [self._building.entry_name(identifier) for identifier in identifiers]
+        stored = self._building.values(names)
+        return {
+            identifier: keys.unpack_holders(value) if value else ()
+            for identifier, value in zip(identifiers, stored, strict=True)
+        }
+
+    def _documents(self, mpids: Sequence[int]) -> Mapping[int, Profile]:
+        names = [self._building.document_name(mpid) for mpid in mpids]
+        found = map(_read, self._building.values(names))
+        return {p.mpid: p for p in found if isinstance(p, Profile)}
+
+
+def _written(record: Profile | Tombstone) -> bytes:
+    if isinstance(record, Profile):
+        return pack(record)
+    place = f"{record.scope}/{record.environment}/{record.mpid}"
+    return _ERASED + record.version.to_bytes(8, "big") + place.encode()
+
+
+def _read(value: bytes | None) -> Profile | Tombstone | None:
+    if value is None:
+        return None
+    if value[:1] != _ERASED:
+        return unpack(value)
+    scope, environment, mpid = value[9:].decode().rsplit("/", 2)
+    return Tombstone(scope, environment, int(mpid), int.from_bytes(value[1:9], "big"))

@@ -1,0 +1,211 @@
+"""What goes to the scripts and comes back: one msgpack blob each way in, plain values out.
+
+MPIDs travel as 16 hex digits, versions as 8 bytes, epochs, cursors and seq as decimal text: none
+may become a number in Lua. Bytes travel as msgpack strings, for cmsgpack knows no binary type.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec import Raw, Struct
+
+from processor.identity.model import Identifier
+from processor.identity.view import Effects
+from processor.index import uses as claims
+from processor.index.port import Ask, Claim, Mark, RowAdvance, RowClaim, RowKey, RowState, Trim
+from processor.redis import keys
+
+Token = Callable[[Identifier], Raw]
+"""Gives an identifier's token, packed."""
+
+LAG_MS = 3_600_000
+"""How far the processing of two uses of a request id may lie apart, beyond the window itself."""
+
+_SHORT = 32
+"""Strings below it have a header of one byte."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Bounds(Struct, frozen=True):
+    """After how many keys and bytes a read stops: the server answers nobody else meanwhile."""
+
+    max_keys: int = 20_000
+    max_bytes: int = 4_194_304
+
+
+class Besides(Struct, frozen=True):
+    """What a read does besides: journals to trim, marks to note."""
+
+    trims: Sequence[Trim]
+    marks: Sequence[Mark]
+
+
+class ReadRequest(Struct):
+    """A read, packed, and the identifiers it names in the order of the answer."""
+
+    blob: bytes
+    identifiers: list[Identifier]
+    claims: list[int]
+    """Numbers of the asks that claim a request id, counted from 0."""
+
+
+def packed(token: Callable[[Identifier], bytes]) -> Token:
+    """Return *token* with its results packed and remembered: known users come back all day."""
+
+    @lru_cache(maxsize=65_536)
+    def packed_token(identifier: Identifier) -> Raw:
+        return binary(token(identifier))
+
+    return packed_token
+
+
+def unpacked(token: Raw) -> bytes:
+    """Return what a packed token stands for: it is short, so its header is one byte."""
+    return bytes(token)[1:]
+
+
+def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim], shape: str) -> bytes:
+    """Return the argument of claim.lua."""
+    wanted = [(keys.row(r.row), r.topic_id, int(r.anew)) for r in rows]
+    return _encode((str(seen), owner, config, wanted, shape))
+
+
+def pack_read(
+    seen: int,
+    bounds: Bounds,
+    epochs: dict[RowKey, int],
+    asks: Sequence[Ask],
+    besides: Besides,
+    token: Token,
+) -> ReadRequest:
+    """Return the argument of read.lua; every identifier and MPID is named once."""
+    identifiers: dict[Identifier, None] = {}
+    mpids: dict[int, None] = {}
+    identifier_ends, mpid_ends, claimed, claiming = [], [], [], []
+    for number, ask in enumerate(asks):
+        for identifier in ask.identifiers:
+            identifiers[identifier] = None
+        for mpid in ask.mpids:
+            mpids[mpid] = None
+        identifier_ends.append(len(identifiers))
+        mpid_ends.append(len(mpids))
+        if ask.claim is not None and ask.claim.window_ms > 0:
+            claiming.append(number)
+            claimed.append(_claim(number + 1, ask.claim))
+    blob = _encode(
+        (
+            str(seen),
+            (bounds.max_keys, bounds.max_bytes),
+            [(keys.row(row), str(epoch)) for row, epoch in epochs.items()],
+            list(map(token, identifiers)),
+            identifier_ends,
+            [keys.mpid_digits(mpid) for mpid in mpids],
+            mpid_ends,
+            claimed,
+            [_trim(trim) for trim in besides.trims],
+            [(keys.row(m.row), str(m.taken), str(m.alone), str(m.tries)) for m in besides.marks],
+        )
+    )
+    return ReadRequest(blob, list(identifiers), claiming)
+
+
+def pack_commit(
+    seen: int,
+    effects: Effects,
+    documents: dict[str, bytes],
+    advances: Sequence[RowAdvance],
+    token: Token,
+) -> bytes:
+    """Return the argument of commit.lua; *documents* are those of *effects*, packed."""
+    holders: list[Raw | str] = []
+    for identifier, mpids in effects.holders.items():
+        holders += (token(identifier), keys.pack_holders(mpids))
+    written: list[Raw | str] = []
+    for digits, document in documents.items():
+        written += (digits, binary(document))
+    return _encode(
+        (
+            str(seen),
+            [_advance(advance) for advance in advances],
+            [token(identifier) for identifier in effects.expected_holders],
+            [keys.pack_holders(expected) for expected in effects.expected_holders.values()],
+            [keys.mpid_digits(mpid) for mpid in effects.expected_versions],
+            [_version(v) if v else "" for v in effects.expected_versions.values()],
+            holders,
+            written,
+        )
+    )
+
+
+def row_state(row: RowKey, state: Sequence[object]) -> RowState:
+    """Return a row from the reply of claim.lua."""
+    epoch, cursor, config, chunks, owed, mark = state
+    assert isinstance(epoch, bytes)
+    assert isinstance(config, bytes)
+    assert isinstance(chunks, list)
+    assert isinstance(owed, list)
+    assert isinstance(mark, list)
+    return RowState(
+        row=row,
+        epoch=int(epoch),
+        cursor=int(cursor) if isinstance(cursor, bytes) else None,
+        config=config.decode(),
+        chunks=tuple(chunk_of(one) for one in chunks),
+        owed=tuple(sorted(map(keys.mpid_of, owed))),
+        mark=None if None in mark else Mark(row, *map(int, mark)),
+    )
+
+
+def chunk_of(stored: bytes) -> tuple[int, bytes]:
+    """Return a chunk of a journal and the seq of its commit."""
+    seq, _, chunk = stored.partition(b":")
+    return int(seq), chunk
+
+
+def pairs(flat: Sequence[bytes | None]) -> Iterable[tuple[bytes, bytes | None]]:
+    """Return digits and document of each pair in a flat list."""
+    names = iter(flat)
+    for name, document in zip(names, names, strict=True):
+        assert name is not None
+        yield name, document
+
+
+def binary(data: bytes) -> Raw:
+    """Return *data* as a msgpack string, whatever bytes it holds."""
+    if len(data) < _SHORT:
+        return Raw(bytes((0xA0 | len(data),)) + data)
+    return Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
+
+
+def _version(version: int) -> Raw:
+    return binary(version.to_bytes(8, "big"))
+
+
+def _claim(number: int, claim: Claim) -> list[int | Raw | str]:
+    time, window = claims.time_ms(claim), claim.window_ms
+    width = claims.width_ms(window)
+    parts: list[int | Raw | str]
+    parts = [number, binary(claim.token), time, window, claim.coordinates, window + width + LAG_MS]
+    for bucket in claims.buckets(time, window):
+        parts.append(keys.bucket(width, bucket))
+    return parts
+
+
+def _trim(trim: Trim) -> tuple[str, int, list[Raw | str]]:
+    published: list[Raw | str] = []
+    for mpid, version in trim.published.items():
+        published += (keys.mpid_digits(mpid), _version(version))
+    return keys.row(trim.row), trim.chunks, published
+
+
+def _advance(advance: RowAdvance) -> tuple[str, str, str, str, Raw]:
+    expected = "" if advance.expected_cursor is None else str(advance.expected_cursor)
+    return (
+        keys.row(advance.row),
+        str(advance.epoch),
+        expected,
+        str(advance.cursor),
+        binary(advance.chunk),
+    )

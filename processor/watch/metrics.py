@@ -1,0 +1,142 @@
+"""Every metric the processor has, in one place; all labels come from bounded sets.
+
+Counts are added once a transaction has committed, never per record (docs/operations.md lists them).
+"""
+
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+
+from processor.pipeline.tally import Tally
+
+PHASE_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+COMMIT_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """The metrics of one process. One thread counts; scrapes may come from another."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series of creation times beside each counter: nobody asks
+        self.registry = registry = CollectorRegistry(auto_describe=True)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"idstream_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"idstream_{name}", text, labels, registry=registry, buckets=buckets)
+
+        self._records = counter(
+            "records_total", "Records by what became of them", "topic", "outcome", "reason"
+        )
+        self._decisions = counter(
+            "decisions_total", "Identity decisions by strategy and kind", "strategy", "outcome"
+        )
+        self._skipped = counter(
+            "skipped_identities_total",
+            "Identities of records that were not added to the profile",
+            "identity_type",
+            "reason",
+        )
+        self._violations = counter(
+            "violations_total",
+            "Identities that a block list or a limit kept out",
+            "identity_type",
+            "reason",
+        )
+        self._bounded = counter(
+            "bounded_values_total", "Attributes and devices that a limit kept out"
+        )
+        self._created = counter("profiles_created_total", "Profiles created")
+        self._batch_records = histogram("batch_records", "Records of a poll batch", BATCH_RECORDS)
+        self._batch_seconds = histogram(
+            "batch_seconds", "Seconds of a poll batch by phase", PHASE_SECONDS, "phase"
+        )
+        self._transactions = counter(
+            "transactions_total", "Kafka transactions, or flushes under at_least_once", "kind"
+        )
+        self._transaction_seconds = histogram(
+            "transaction_seconds",
+            "Seconds from a transaction's first record to its end",
+            COMMIT_SECONDS,
+            "kind",
+        )
+        self._transaction_records = counter(
+            "transaction_records_total", "Records in transactions", "kind"
+        )
+        self._conflicts = counter(
+            "commit_conflicts_total", "Index commits that found something changed since the read"
+        )
+        self._redecisions = counter(
+            "redecisions_total", "Batches decided again, for a conflict or a further read"
+        )
+        self._lag = Gauge(
+            "idstream_consumer_lag_records",
+            "Records between the position and the end of a partition",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        self._partitions = Gauge(
+            "idstream_partitions",
+            "Partitions of this process by state",
+            ("state",),
+            registry=registry,
+        )
+        self._errors = counter(
+            "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
+        )
+
+    def count(self, tally: Tally) -> None:
+        """Add what a committed transaction counted."""
+        for (topic, outcome, reason), n in tally.records.items():
+            self._records.labels(topic, outcome, reason).inc(n)
+        for (strategy, kind), n in tally.decisions.items():
+            self._decisions.labels(strategy, kind).inc(n)
+        for (identity_type, reason), n in tally.skipped.items():
+            self._skipped.labels(identity_type, reason).inc(n)
+        for (identity_type, reason), n in tally.violations.items():
+            self._violations.labels(identity_type, reason).inc(n)
+        self._bounded.inc(tally.bounded)
+        self._created.inc(tally.profiles_created)
+        self._conflicts.inc(tally.conflicts)
+        self._redecisions.inc(tally.redecisions)
+        for size in tally.batches:
+            self._batch_records.observe(size)
+        for phase, times in tally.seconds.items():
+            self.phase(phase, *times)
+
+    def phase(self, name: str, *seconds: float) -> None:
+        """Note how long a phase of the loop took."""
+        observed = self._batch_seconds.labels(name)
+        for one in seconds:
+            observed.observe(one)
+
+    def transaction(self, seconds: float, records: int, kind: str) -> None:
+        """Note a transaction that ended as *kind*."""
+        self._transactions.labels(kind).inc()
+        self._transaction_seconds.labels(kind).observe(seconds)
+        self._transaction_records.labels(kind).inc(records)
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        """Note how far behind the end of a partition its position is."""
+        self._lag.labels(topic, str(partition)).set(records)
+
+    def partitions(self, started: int, waiting: int) -> None:
+        """Note how many own partitions are processed, and how many wait to be.
+
+        Lags begin anew: those of partitions that were given up are somebody else's to tell.
+        """
+        self._lag.clear()
+        self._partitions.labels("processed").set(started)
+        self._partitions.labels("waiting").set(waiting)
+
+    def error(self, source: str, kind: str) -> None:
+        """Count an error that the loop met; *source* says whose it is (``kafka.step.Source``)."""
+        self._errors.labels(source, kind).inc()
