@@ -1,4 +1,4 @@
-"""What becomes of a record: exactly one outcome each."""
+"""Records: as consumed, as decoded, what becomes of them, and what is published."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +21,13 @@ DeadLetterReason = Literal[
 ]
 
 
+class RowKey(NamedTuple):
+    """An input partition; what a space holds of it is its row."""
+
+    topic: str
+    partition: int
+
+
 class Record(NamedTuple):
     """A consumed Kafka record. ``value`` is None for a tombstone."""
 
@@ -31,6 +38,11 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def row(self) -> RowKey:
+        """The input partition that the record came from."""
+        return RowKey(self.topic, self.partition)
 
 
 class DeadLetter(NamedTuple):

@@ -1,7 +1,7 @@
 """TODO processor.index.errors."""
 
 from processor.identity.model import Space
-from processor.index.port import RowKey
+from processor.records import RowKey
 
 
 class IndexUnavailable(Exception):

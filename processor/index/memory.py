@@ -23,13 +23,13 @@ from processor.index.port import (
     Reading,
     RowAdvance,
     RowClaim,
-    RowKey,
     RowState,
     Trim,
     canonical,
 )
 from processor.index.rebuild import IsLookup, rebuild
 from processor.index.tokens import tokens
+from processor.records import RowKey
 
 MAX_KEYS = 20_000
 

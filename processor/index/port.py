@@ -12,6 +12,7 @@ from msgspec import Struct
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet
+from processor.records import RowKey
 
 
 class Assigned(Struct, frozen=True):
@@ -26,14 +27,14 @@ class Assigned(Struct, frozen=True):
     metadata: str
     """That offset's metadata, '' where none: the witnesses (``processor.pipeline.journal``)."""
     is_moved: bool = False
-    """*committed* is where the operator accepts to begin: the group's own is outside of the log."""
+    """True where the group's offset is outside the log and ``--accept-offsets`` replaced it by the
+    nearest one inside.
+    """
 
-
-class RowKey(Struct, frozen=True, order=True, gc=False):
-    """One input partition's place in a space."""
-
-    topic: str
-    partition: int
+    @property
+    def row(self) -> RowKey:
+        """The partition."""
+        return RowKey(self.topic, self.partition)
 
 
 class Claim(Struct, frozen=True, gc=False):

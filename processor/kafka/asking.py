@@ -16,8 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from processor.kafka.clients import client_config
 from processor.kafka.errors import ALL_DOWN, TIMED_OUT, passes
-from processor.kafka.loop.partitions import Key
 from processor.kafka.loop.step import Observer
+from processor.records import RowKey
 from processor.settings import KafkaSettings
 
 _Answer = TypeVar("_Answer")
@@ -101,7 +101,7 @@ def partitions_of(client: AdminClient | Consumer, topic: str, within_s: float) -
     return sorted(known.partitions)
 
 
-def committed(consumer: Consumer, keys: Iterable[Key], within: float) -> list[TopicPartition]:
+def committed(consumer: Consumer, keys: Iterable[RowKey], within: float) -> list[TopicPartition]:
     """Return the group's offsets of *keys*; raise KafkaException if one is not to be had.
 
     It takes *within* seconds at most, and librdkafka asks again meanwhile.

@@ -11,8 +11,8 @@ from processor.index.port import Assigned
 from processor.kafka.asking import answered, close, committed, partitions_of
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
-from processor.kafka.loop.partitions import Key
 from processor.kafka.loop.positions import TopicIds, described_topic_ids
+from processor.records import RowKey
 from processor.settings import KafkaSettings
 
 _ANSWER_S: Final = 5.0
@@ -122,10 +122,10 @@ class Group:
         if error is not None:
             raise KafkaException(error)
 
-    def _partitions(self, topic: str) -> list[tuple[str, int]]:
-        return [(topic, p) for p in partitions_of(self._admin, topic, _ANSWER_S)]
+    def _partitions(self, topic: str) -> list[RowKey]:
+        return [RowKey(topic, p) for p in partitions_of(self._admin, topic, _ANSWER_S)]
 
-    def _committed(self, keys: Sequence[Key]) -> list[TopicPartition]:
+    def _committed(self, keys: Sequence[RowKey]) -> list[TopicPartition]:
         deadline = monotonic() + _SETTLED_S
         while True:
             try:

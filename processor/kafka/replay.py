@@ -25,7 +25,7 @@ from processor.kafka.letters import (
     write_positions,
 )
 from processor.kafka.messages import record
-from processor.records import Record
+from processor.records import Record, RowKey
 from processor.settings import KafkaSettings
 
 _TAKE: Final = 500
@@ -241,7 +241,7 @@ class Replay:
 
     def _committed(self) -> list[TopicPartition]:
         partitions = range(self._partitions_of(self._topic))
-        return committed(self._consumer, [(self._topic, p) for p in partitions], _WITHIN_S)
+        return committed(self._consumer, [RowKey(self._topic, p) for p in partitions], _WITHIN_S)
 
     def _marks(self, partition: int) -> tuple[int, int]:
         place = TopicPartition(self._topic, partition)

@@ -13,7 +13,8 @@ from msgspec import Struct, field
 
 from processor.identity.change import Change
 from processor.identity.decision import Decision
-from processor.index.port import RowKey, RowState, Trim
+from processor.index.port import RowState, Trim
+from processor.records import RowKey
 
 FORMAT = b"\x01"
 """First byte of every chunk: the format of the entries behind it."""

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from processor.codecs.formats import Codecs
 from processor.identity.model import Space
-from processor.index.port import Assigned, Index, RowKey
+from processor.index.port import Assigned, Index
 from processor.pipeline.fold import Decided, Folder
 from processor.pipeline.intake import Intake, Rejected, Taken, Work
 from processor.pipeline.publish import Publisher, Settled
@@ -27,7 +27,7 @@ from processor.pipeline.session import ROUNDS, Env, SpaceSession
 from processor.pipeline.takeover import Starting
 from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
-from processor.records import Output, Record
+from processor.records import Output, Record, RowKey
 from processor.rules import Rules, SpaceRules
 
 

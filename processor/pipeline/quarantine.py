@@ -20,8 +20,8 @@ first: no record is to blame.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from processor.index.port import Mark, RowKey, RowState
-from processor.records import DeadLetter, Record
+from processor.index.port import Mark, RowState
+from processor.records import DeadLetter, Record, RowKey
 
 POISON: Final = DeadLetter(
     "poison", "the process ended again and again while it had only this record in hand"
@@ -85,13 +85,13 @@ class Quarantine:
         """Return *records* in lots to be committed each on its own; () where there is no need."""
         if not self._fresh and not self._until:
             return ()
-        ends = {_row(record): record.offset + 1 for record in records}
+        ends = {record.row: record.offset + 1 for record in records}
         if not ends.keys() & (self._until.keys() | self._fresh.keys()):
             return ()
         self._fresh.update((row, ends[row]) for row in ends.keys() & self._fresh.keys())
         alone = [(r,) for r in records if self._is_suspect(r)]
-        calm = [r for r in records if _row(r) not in self._until]
-        rest = [r for r in records if _row(r) in self._until and not self._is_suspect(r)]
+        calm = [r for r in records if r.row not in self._until]
+        rest = [r for r in records if r.row in self._until and not self._is_suspect(r)]
         return [*self._lots(calm), *alone, *self._lots(rest)]
 
     def _lots(self, records: Sequence[Record]) -> Lots:
@@ -99,7 +99,7 @@ class Quarantine:
         lots: dict[int, list[Record]] = {}
         count: dict[RowKey, int] = {}
         for record in records:
-            row = _row(record)
+            row = record.row
             before = count[row] = count.get(row, -1) + 1
             number = (before // LOT + 1).bit_length() - 1 if row in self._fresh else 0
             lots.setdefault(number, []).append(record)
@@ -113,7 +113,7 @@ class Quarantine:
             return [self._tried(records[0])]
         marks = {}
         for record in records:
-            key = _row(record)
+            key = record.row
             if key in self._fresh:
                 marks[key] = Mark(key, taken=record.offset + 1)
         self._mine.update((key, (mark.taken, -1)) for key, mark in marks.items())
@@ -123,7 +123,7 @@ class Quarantine:
         """Whether *records* is one record that has killed often enough."""
         if not self._until or len(records) != 1 or not self._is_suspect(records[0]):
             return False
-        key = _row(records[0])
+        key = records[0].row
         offset, tries = self._tries[key]
         is_under_way = self._mine.get(key, (-1, -1))[1] == offset
         return records[0].offset == offset and tries >= self._max_deaths and not is_under_way
@@ -142,7 +142,7 @@ class Quarantine:
 
     def _tried(self, record: Record) -> Mark:
         """Return the mark of a record taken alone; a second try of one process is none."""
-        key, offset = _row(record), record.offset
+        key, offset = record.row, record.offset
         before, tries = self._tries[key]
         if before != offset:
             tries = 0
@@ -153,8 +153,4 @@ class Quarantine:
         return Mark(key, taken=self._until[key], alone=offset, tries=tries)
 
     def _is_suspect(self, record: Record) -> bool:
-        return record.offset < self._until.get(_row(record), 0)
-
-
-def _row(record: Record) -> RowKey:
-    return RowKey(record.topic, record.partition)
+        return record.offset < self._until.get(record.row, 0)

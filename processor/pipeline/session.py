@@ -21,7 +21,6 @@ from processor.index.port import (
     Mark,
     Reading,
     RowAdvance,
-    RowKey,
     RowState,
 )
 from processor.pipeline.fold import Decided, Folded, Folder
@@ -29,6 +28,7 @@ from processor.pipeline.intake import Work
 from processor.pipeline.journal import Entry, Row, pack_entries
 from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Witness
+from processor.records import RowKey
 
 READ_PLACE = 1_000_000
 """Where the places of batches without effect begin.

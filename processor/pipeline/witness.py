@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from processor.index.port import Assigned, RowKey
+from processor.index.port import Assigned
+from processor.records import RowKey
 
 _WITNESS = re.compile(r"^([A-Za-z0-9_.\-]+/[a-z]+)=(\d*),(\d+)$")
 
@@ -73,10 +74,9 @@ class Offset(Struct, frozen=True):
     @classmethod
     def of(cls, partition: Assigned) -> "Offset":
         """Read what Kafka has for *partition*."""
-        row = RowKey(partition.topic, partition.partition)
         witnesses = read_witnesses(partition.metadata)
         topic_id, committed = partition.topic_id, partition.committed
-        return cls(row, topic_id, committed, witnesses, partition.is_moved)
+        return cls(partition.row, topic_id, committed, witnesses, partition.is_moved)
 
     @property
     def is_ours(self) -> bool:

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
 from processor.index.errors import other_group
-from processor.index.port import RowKey
 from processor.index.tokens import tokens
+from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
 from processor.redis.wire import binary

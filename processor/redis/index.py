@@ -20,11 +20,11 @@ from processor.index.port import (
     Reading,
     RowAdvance,
     RowClaim,
-    RowKey,
     Trim,
 )
 from processor.index.tokens import tokens
 from processor.profiles.document import pack
+from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
 from processor.redis.documents import Documents

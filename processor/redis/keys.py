@@ -21,8 +21,9 @@ from urllib.parse import quote
 
 from processor.identity.model import Space
 from processor.identity.view import Holders
-from processor.index.port import RowKey, canonical
+from processor.index.port import canonical
 from processor.index.uses import HOUR_MS
+from processor.records import RowKey
 
 FORMAT = 1
 _DIGITS = 16

@@ -13,7 +13,8 @@ from msgspec import Raw, Struct
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
 from processor.index import uses as claims
-from processor.index.port import Ask, Claim, Mark, RowAdvance, RowClaim, RowKey, RowState, Trim
+from processor.index.port import Ask, Claim, Mark, RowAdvance, RowClaim, RowState, Trim
+from processor.records import RowKey
 from processor.redis import keys
 
 Token = Callable[[Identifier], Raw]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribute, Identity, Profile, WorkspaceData
 from processor.identity.view import View
-from processor.index.port import Ask, Committed, Conflict, Index, RowAdvance, RowClaim, RowKey
+from processor.index.port import Ask, Committed, Conflict, Index, RowAdvance, RowClaim
+from processor.records import RowKey
 
 SPACE = Space("retail", "production")
 ROW = RowKey("event-batches", 0)

@@ -11,8 +11,9 @@ from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile
 from processor.identity.view import ReadSet, View
 from processor.index.errors import Fenced
-from processor.index.port import Ask, Committed, RowAdvance, RowClaim, RowKey
+from processor.index.port import Ask, Committed, RowAdvance, RowClaim
 from processor.index.rebuild import rebuild
+from processor.records import RowKey
 from processor.redis.index import RedisIndex
 from tests.contract.people import OWNER, SPACE, is_lookup
 from tests.contract.stored import Stored

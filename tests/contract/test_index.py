@@ -15,10 +15,10 @@ from processor.index.port import (
     Index,
     Mark,
     RowClaim,
-    RowKey,
     RowState,
     Trim,
 )
+from processor.records import RowKey
 from tests.contract.conftest import SMALL, OpenIndex
 from tests.contract.people import (
     DEVICE,

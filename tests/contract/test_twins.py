@@ -19,7 +19,8 @@ from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.errors import Fenced, LostWrites
 from processor.index.memory import MemoryIndex
-from processor.index.port import Ask, Claim, Index, RowAdvance, RowClaim, RowKey, Trim
+from processor.index.port import Ask, Claim, Index, RowAdvance, RowClaim, Trim
+from processor.records import RowKey
 from processor.redis.index import RedisIndex
 from tests.contract.people import SPACE, is_lookup, profile
 

@@ -41,14 +41,14 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
 from processor.identity.model import Space
-from processor.index.port import Assigned, RowKey
+from processor.index.port import Assigned
 from processor.index.shape import begun, shape, unfinished
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.changelog import Changelog
 from processor.kafka.group import AtWork, Group, Unsettled
 from processor.kafka.oneshot import OneShot
 from processor.pipeline.witness import Witness, carry_witnesses, read_witnesses
-from processor.records import Output
+from processor.records import Output, RowKey
 from processor.redis.generations import Building, Generations, Life, OtherShape, Start, Survey
 from processor.redis.rebuilding import Rebuilding
 from processor.registry import Registry, open_codecs

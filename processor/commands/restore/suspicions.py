@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from processor.commands.terminal.failure import Failure
 from processor.identity.model import Space
-from processor.index.port import Assigned, RowKey
+from processor.index.port import Assigned
 from processor.index.shape import unfinished
 from processor.pipeline.journal import Entry, unpack_entries
 from processor.pipeline.witness import Witness, read_witnesses
@@ -19,7 +19,7 @@ def surveyed(
     generations: Generations, spaces: Sequence[Space], standing: Sequence[Assigned]
 ) -> dict[Space, Survey]:
     """Return what the live generation of every space holds of the group's partitions."""
-    rows = [_row(one) for one in standing]
+    rows = [one.row for one in standing]
     return {space: generations.survey(space, rows) for space in spaces}
 
 
@@ -91,7 +91,7 @@ def _has_lost(space: Space, live: Survey, standing: Sequence[Assigned]) -> bool:
         witness = (read_witnesses(one.metadata) or {}).get(space.name)
         if witness is None:
             continue
-        cursor = live.rows[_row(one)].cursor
+        cursor = live.rows[one.row].cursor
         if live.seq < witness.seq or (cursor or 0) < (witness.cursor or 0):
             return True
     return False
@@ -104,7 +104,7 @@ def _under_way(live: Survey, standing: Sequence[Assigned]) -> list[Entry]:
         for one in standing
         if one.committed is not None
         and read_witnesses(one.metadata) is not None
-        and live.rows[_row(one)].topic_id == one.topic_id
+        and live.rows[one.row].topic_id == one.topic_id
     ]
     return list(_uncommitted(live, ours))
 
@@ -112,7 +112,7 @@ def _under_way(live: Survey, standing: Sequence[Assigned]) -> list[Entry]:
 def _uncommitted(live: Survey, standing: Sequence[Assigned]) -> Iterator[Entry]:
     """Yield the decisions of records that the group has not committed."""
     for one in standing:
-        for seq, chunk in live.rows[_row(one)].chunks:
+        for seq, chunk in live.rows[one.row].chunks:
             try:
                 entries = unpack_entries(seq, chunk)
             except ValueError as error:
@@ -123,7 +123,3 @@ def _uncommitted(live: Survey, standing: Sequence[Assigned]) -> Iterator[Entry]:
 def _witnesses(standing: Sequence[Assigned]) -> Iterator[tuple[str, Witness]]:
     for one in standing:
         yield from (read_witnesses(one.metadata) or {}).items()
-
-
-def _row(one: Assigned) -> RowKey:
-    return RowKey(one.topic, one.partition)

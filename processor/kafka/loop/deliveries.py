@@ -10,16 +10,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from processor.kafka.asking import committed
 from processor.kafka.clients import Config
 from processor.kafka.errors import NOT_TAKEN, TIMED_OUT, ends_the_process, passes
-from processor.kafka.loop.partitions import Key
 from processor.kafka.loop.publishing import Publishing, serve
-from processor.records import Output
+from processor.records import Output, RowKey
 
 _REFUSED_S: Final = 3.0
 """How long offsets are sent that are not taken: a rebalance refuses them while it happens."""
 _RESENT_S: Final = 0.5
 """librdkafka sends a commit again, up to twice, within less: then it may land after the next."""
 
-_Short = dict[Key, tuple[int, str]]
+_Short = dict[RowKey, tuple[int, str]]
 
 log = structlog.get_logger()
 
@@ -100,7 +99,7 @@ class Deliveries:
                 self._publishing.refuse(KafkaError(NOT_TAKEN, "the group did not take the offsets"))
             pause = _RESENT_S
 
-    def _committed(self, keys: Collection[Key], deadline: float) -> _Short | None:
+    def _committed(self, keys: Collection[RowKey], deadline: float) -> _Short | None:
         """Return what the group has of *keys*; None if it cannot say now."""
         try:
             return _in_short(committed(self._consumer, keys, max(0.0, deadline - monotonic())))
@@ -121,4 +120,4 @@ class Deliveries:
 
 
 def _in_short(offsets: Sequence[TopicPartition]) -> _Short:
-    return {(p.topic, p.partition): (p.offset, p.metadata or "") for p in offsets}
+    return {RowKey(p.topic, p.partition): (p.offset, p.metadata or "") for p in offsets}

@@ -8,10 +8,9 @@ import structlog
 from confluent_kafka import TopicPartition
 from msgspec import Struct
 
-from processor.kafka.loop.partitions import Key
 from processor.kafka.loop.publishing import Committer, Undone
 from processor.kafka.loop.step import Observer, Step, TransactionKind
-from processor.records import Output, Record
+from processor.records import Output, Record, RowKey
 
 COMMIT_S: Final = 10.0
 """What a commit may take, in a revocation too: after it the broker has given the transaction up."""
@@ -32,7 +31,7 @@ class _Content(Struct):
     """The open transaction: the positions past its records, and how large it is."""
 
     since: float
-    offsets: dict[Key, int]
+    offsets: dict[RowKey, int]
     records: int = 0
     bytes: int = 0
 
@@ -54,7 +53,7 @@ class Interval:
         self._reach = reach
         self._pace = pace
         self._open: _Content | None = None
-        self.committed: dict[Key, int | None] = {}
+        self.committed: dict[RowKey, int | None] = {}
         """Where partitions stand in Kafka, as far as this process knows."""
 
     @property
@@ -82,7 +81,7 @@ class Interval:
             or content.bytes >= pace.bytes
         )
 
-    def commit_starts(self, starts: Mapping[Key, int]) -> None:
+    def commit_starts(self, starts: Mapping[RowKey, int]) -> None:
         """Commit where partitions begin that the group never committed."""
         self._opened(monotonic()).offsets.update(starts)
         self.commit()
@@ -130,6 +129,6 @@ class Interval:
         self._observer.transaction(monotonic() - content.since, content.records, kind)
 
 
-def positions_after(records: Collection[Record]) -> dict[Key, int]:
+def positions_after(records: Collection[Record]) -> dict[RowKey, int]:
     """Return the position after the last of *records* of each partition."""
-    return {(one.topic, one.partition): one.offset + 1 for one in records}
+    return {one.row: one.offset + 1 for one in records}

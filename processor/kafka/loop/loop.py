@@ -23,12 +23,12 @@ from processor.codecs.avro.reading import RegistryUnavailable
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 from processor.kafka.errors import is_of_a_record
 from processor.kafka.loop.interval import positions_after
-from processor.kafka.loop.partitions import Key, Partitions
+from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.publishing import Undone
 from processor.kafka.loop.starting import Parts, Starting
 from processor.kafka.loop.step import Source
 from processor.kafka.messages import check, record, split
-from processor.records import Record
+from processor.records import Record, RowKey
 
 QUIET_S: Final = 1.0
 """How often idle work is done and lag is told."""
@@ -196,7 +196,7 @@ class Loop:
         self._partitions.taken(keys)
         log.info("partitions_revoked", partitions=len(taken))
 
-    def _give_up(self, keys: Sequence[Key]) -> None:
+    def _give_up(self, keys: Sequence[RowKey]) -> None:
         try:
             self._reach("before_revoke")
             self._interval.commit()
@@ -247,8 +247,8 @@ def _told(what: str) -> Iterator[None]:
         log.warning(what, kind=failure.args[0].name())
 
 
-def _keys(partitions: Sequence[TopicPartition]) -> list[Key]:
-    return [(one.topic, one.partition) for one in partitions]
+def _keys(partitions: Sequence[TopicPartition]) -> list[RowKey]:
+    return [RowKey(one.topic, one.partition) for one in partitions]
 
 
 def _what_is_away(error: IndexUnavailable | RegistryUnavailable) -> tuple[Source, str]:

@@ -11,9 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from confluent_kafka import Consumer, TopicPartition
 
 from processor.kafka.loop.step import Observer
-from processor.records import Record
-
-Key = tuple[str, int]
+from processor.records import Record, RowKey
 
 
 class Partitions:
@@ -22,37 +20,37 @@ class Partitions:
     def __init__(self, consumer: Consumer, observer: Observer) -> None:
         self._consumer = consumer
         self._observer = observer
-        self._owned: set[Key] = set()
-        self._next: dict[Key, int] = {}
+        self._owned: set[RowKey] = set()
+        self._next: dict[RowKey, int] = {}
 
     @property
-    def owned(self) -> Collection[Key]:
+    def owned(self) -> Collection[RowKey]:
         """All that the group has given and not taken back."""
         return self._owned
 
     @property
-    def started(self) -> Mapping[Key, int]:
+    def started(self) -> Mapping[RowKey, int]:
         """Those being read, with the offset of the next record of each."""
         return self._next
 
     @property
-    def waiting(self) -> Collection[Key]:
+    def waiting(self) -> Collection[RowKey]:
         """Those whose positions are to be asked for."""
         return self._owned - self._next.keys()
 
-    def given(self, keys: Collection[Key]) -> None:
+    def given(self, keys: Collection[RowKey]) -> None:
         """Note what the group gives; called in its callback."""
         self._owned.update(keys)
         self._consumer.incremental_assign([])
         self._tell()
 
-    def taken(self, keys: Collection[Key]) -> None:
+    def taken(self, keys: Collection[RowKey]) -> None:
         """Give back what the group takes; called in its callback."""
         self._owned.difference_update(keys)
         self._drop([key for key in self._next if key not in self._owned])
         self._tell()
 
-    def start(self, offsets: Mapping[Key, int]) -> None:
+    def start(self, offsets: Mapping[RowKey, int]) -> None:
         """Read from *offsets*."""
         self._consumer.incremental_assign(
             [TopicPartition(*key, offset) for key, offset in offsets.items()]
@@ -70,15 +68,13 @@ class Partitions:
         """Return those *records* that come next: none of a partition given up in the same poll."""
         never = 1 << 63
         following = self._next.get
-        return [
-            one for one in records if one.offset >= following((one.topic, one.partition), never)
-        ]
+        return [one for one in records if one.offset >= following(one.row, never)]
 
-    def moved(self, positions: Mapping[Key, int]) -> None:
+    def moved(self, positions: Mapping[RowKey, int]) -> None:
         """Note the positions after what was processed."""
         self._next.update(positions)
 
-    def _drop(self, keys: Sequence[Key]) -> None:
+    def _drop(self, keys: Sequence[RowKey]) -> None:
         for key in keys:
             del self._next[key]
         self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from processor.index.port import Assigned
 from processor.kafka.asking import answered, committed
-from processor.kafka.loop.partitions import Key
+from processor.records import RowKey
 
 TopicIds = Callable[[Collection[str]], Mapping[str, str]]
 
@@ -24,7 +24,7 @@ class Found(Struct, frozen=True):
 
     own: tuple[Assigned, ...]
     others: tuple[Assigned, ...]
-    starts: dict[Key, int]
+    starts: dict[RowKey, int]
     """Where the group has no offset: the log's start, to be committed before anything is taken."""
 
 
@@ -44,11 +44,11 @@ class Positions:
         self._topic_ids = topic_ids
         self.accept_offsets = accept_offsets
 
-    def find(self, waiting: Collection[Key], owned: Collection[Key]) -> Found:
+    def find(self, waiting: Collection[RowKey], owned: Collection[RowKey]) -> Found:
         """Return where *waiting* start, and as far as known what others have committed."""
         own = committed(self._consumer, sorted(waiting), _OWN_S)
         ids = self._topic_ids({topic for topic, _ in waiting})
-        offsets = {(p.topic, p.partition): p.offset for p in own}
+        offsets = {RowKey(p.topic, p.partition): p.offset for p in own}
         starts = {key: self._first(key) for key, offset in offsets.items() if offset < 0}
         if self.accept_offsets:
             offsets.update(
@@ -56,34 +56,36 @@ class Positions:
             )
             starts |= {key: at for key, at in offsets.items() if at >= 0}
         return Found(
-            own=tuple(_assigned(p, ids[p.topic], offsets[p.topic, p.partition]) for p in own),
+            own=tuple(
+                _assigned(p, ids[p.topic], offsets[RowKey(p.topic, p.partition)]) for p in own
+            ),
             others=self._others(owned),
             starts=starts,
         )
 
-    def lags(self, started: Mapping[Key, int]) -> dict[Key, int]:
+    def lags(self, started: Mapping[RowKey, int]) -> dict[RowKey, int]:
         """Return how many records of each partition wait, as last heard: asks nobody."""
-        lags: dict[Key, int] = {}
+        lags: dict[RowKey, int] = {}
         for key, position in started.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
             if end >= 0:  # else nothing was fetched yet
                 lags[key] = max(0, end - position)
         return lags
 
-    def _first(self, key: Key) -> int:
+    def _first(self, key: RowKey) -> int:
         return self._consumer.get_watermark_offsets(TopicPartition(*key), _OTHERS_S)[0]
 
-    def _within_log(self, key: Key, offset: int) -> int:
+    def _within_log(self, key: RowKey, offset: int) -> int:
         """Return *offset*, or the nearest end of the log: the operator accepts what comes."""
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), _OTHERS_S)
         return min(max(offset, low), high)
 
-    def _others(self, owned: Collection[Key]) -> tuple[Assigned, ...]:
+    def _others(self, owned: Collection[RowKey]) -> tuple[Assigned, ...]:
         """Best effort: another member's open transaction may keep its offsets from us."""
         deadline = monotonic() + _OTHERS_S
         try:
             keys = [
-                (topic, partition)
+                RowKey(topic, partition)
                 for topic in self._inputs
                 for partition in self._consumer.list_topics(
                     topic, max(0.01, deadline - monotonic())

@@ -15,11 +15,12 @@ from msgspec import Struct
 from processor.index.errors import NoStart
 from processor.kafka.errors import passes
 from processor.kafka.loop.interval import Interval
-from processor.kafka.loop.partitions import Key, Partitions
+from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.positions import Found, Positions
 from processor.kafka.loop.publishing import Committer
 from processor.kafka.loop.step import Observer, Step
 from processor.kafka.messages import OutOfRange
+from processor.records import RowKey
 
 READY_S: Final = 1.0
 BACKOFF_S: Final = (0.1, 2.0)
@@ -68,7 +69,7 @@ class Starting:
             # Partitions that do not wait get at least as much time as the question took.
             self._next_at = monotonic() + max(BACKOFF_S[0], monotonic() - began)
             return
-        committed = {(p.topic, p.partition): p.committed for p in found.own}
+        committed = {p.row: p.committed for p in found.own}
         self._interval.committed.update(committed)
         self._step.assign(found.own, found.others)
         if found.starts:
@@ -89,9 +90,7 @@ class Starting:
             return self._positions.accept_offsets
         known = self._interval.committed
         found = self._find(self._partitions.owned)
-        return found is None or any(
-            p.committed != known.get((p.topic, p.partition)) for p in found.own
-        )
+        return found is None or any(p.committed != known.get(p.row) for p in found.own)
 
     def back_off(self) -> None:
         """Let partitions wait after a rewind, longer after each until work went on."""
@@ -102,7 +101,7 @@ class Starting:
         """Note that a transaction committed: the next rewind is a first one."""
         self._backoff = BACKOFF_S[0]
 
-    def _find(self, waiting: Collection[Key]) -> Found | None:
+    def _find(self, waiting: Collection[RowKey]) -> Found | None:
         """Return where *waiting* start; None where Kafka does not say now."""
         try:
             if not self._committer.ready(READY_S):

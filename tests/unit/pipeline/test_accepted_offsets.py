@@ -5,8 +5,9 @@ from msgspec.structs import replace
 
 from processor.index.errors import LostWrites, NoStart
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned, Mark, RowKey
+from processor.index.port import Assigned, Mark
 from processor.pipeline.pipeline import Parts, Pipeline
+from processor.records import RowKey
 from processor.settings import load_text
 from tests.unit.pipeline.test_lost_writes import CONFIGURATION, INPUT, TOPIC, batch
 

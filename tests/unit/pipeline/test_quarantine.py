@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from processor.index.errors import IndexUnavailable
 from processor.index.memory import MemoryIndex
-from processor.index.port import Mark, RowKey, RowState
+from processor.index.port import Mark, RowState
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.quarantine import Quarantine
-from processor.records import Record
+from processor.records import Record, RowKey
 from processor.settings import load_text
 from tests.unit.pipeline.stream import Crash, Stream
 
