@@ -90,7 +90,7 @@ def play(name: str, url: str, results: multiprocessing.Queue) -> None:
     tallies: list[Tally] = []
     spaces = settings.space_rules()
     rules = settings.rules()
-    topic = next(iter(rules.batch_topics))
+    topic = next(iter(rules.roles))
     pipeline = Pipeline(
         Parts(rules=rules, spaces=spaces, index=index, owner="bench", counted=tallies.append)
     )

@@ -13,6 +13,8 @@ Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_
 Protection = Literal["create_and_update", "update_only", "read_only"]
 Validation = Literal["lenient", "strict"]
 Format = Literal["json", "avro", "segment"]
+Role = Literal["batches", "requests"]
+"""What an input topic carries: the key of its name in ``kafka.topics``."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +75,8 @@ class Rules(Struct, frozen=True):
     """All rules a record can meet."""
 
     inputs: Mapping[str, InputRules]
-    batch_topics: frozenset[str]
+    roles: Mapping[str, Role]
+    """What an input topic carries, by its name."""
     limits: Limits
     formats: Mapping[str, Format] = {}
     """The configured format of a topic, by topic name; json where none is named."""

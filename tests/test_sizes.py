@@ -10,7 +10,7 @@ MODULES = sorted((ROOT / "processor").rglob("*.py"))
 MAX_MODULE_LINES = 400
 MAX_PUBLIC_METHODS = 12
 MAX_CLASS_LINES = 200
-LONGER = {"kafka/replay.py Replay": 220, "pipeline/session.py SpaceSession": 237}
+LONGER = {"kafka/replay.py Replay": 220}
 """Classes that were too long when the limit came: they may only shrink."""
 
 

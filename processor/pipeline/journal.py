@@ -34,8 +34,12 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     """(MPID, version) of every profile that the record changed."""
     notifications: bytes | None
     position: int
+    """The number of the record in its round, which orders the records of one seq."""
     seq: int
-    """That of the read where the batch had no effect; 0: of the commit that holds the entry."""
+    """The space's seq when it was decided.
+
+    0 in the journal: the seq of the commit that stores the entry.
+    """
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -83,7 +87,9 @@ class Row(Struct):
     owed: dict[int, int] = field(default_factory=dict)
     """Profiles that the row owes the changelog, with the newest version of each we published."""
     is_waiting: bool = False
-    """What is owed goes out with the next transaction: ask again after it."""
+    """The debts were read and will be published: not asked for again before the transaction has
+    committed.
+    """
 
     @classmethod
     def claimed(cls, state: RowState, committed: int) -> "Row":
@@ -105,6 +111,10 @@ class Row(Struct):
                 row.chunks[-1].end = 0  # of records before an accepted start: only debts are left
         row.owed = dict.fromkeys(state.owed, 0)
         return row
+
+    def is_undecided(self, offset: int) -> bool:
+        """Whether the cursor passed the record at *offset* without a decision."""
+        return offset < self.replay_end and offset not in self.replay
 
     def note_chunk(self, entries: tuple[Entry, ...]) -> None:
         """Remember a chunk that the index now holds."""

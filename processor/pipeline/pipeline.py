@@ -1,10 +1,11 @@
 """What happens to a record: a poll batch in, one outcome per record and its outputs out.
 
-    take in ▸ read ▸ decide ▸ commit ▸ publish
-    intake    index  decide   index    publish
+    take in ▸ read ▸ fold ▸ commit ▸ publish
+    intake    ─────── round ──────   publish
 
-``session`` does the three in the middle, for one space; ``starting`` says whether a partition may
-be taken up.
+``intake`` hands each record to its kind (``batches``, ``requests``), where its whole life is.
+``round`` does the three in the middle, for one space; ``takeover`` says whether a partition may be
+taken up.
 
 Redis first, Kafka second: the outputs are handed back to the Kafka loop, which publishes them and
 commits the offsets with :meth:`Pipeline.metadata`. A crash in between replays the records, and
@@ -19,14 +20,16 @@ from msgspec import Struct, field
 from processor.codecs.formats import Codecs
 from processor.identity.model import Space
 from processor.index.port import Assigned, Index
-from processor.pipeline.fold import Decided, Folder
-from processor.pipeline.intake import Intake, Rejected, Taken, Work
-from processor.pipeline.publish import Publisher, Settled
+from processor.pipeline.fold import Fold
+from processor.pipeline.intake import Intake
+from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
-from processor.pipeline.session import ROUNDS, Env, SpaceSession
-from processor.pipeline.takeover import Starting
+from processor.pipeline.round import ROUNDS, Rounds
+from processor.pipeline.session import SpaceSession
+from processor.pipeline.takeover import Takeover
 from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
+from processor.pipeline.work import Decided, Settled, Taken, Work
 from processor.records import Output, Record, RowKey
 from processor.rules import Rules, SpaceRules
 
@@ -60,15 +63,8 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._intake = Intake(parts.rules, parts.key, parts.codecs)
-        self._publisher = Publisher(parts.with_outcomes)
-        self._envs = {
-            s.space: Env(
-                index=parts.index,
-                folder=Folder(s.space, s.policy, parts.rules.limits, parts.index.token),
-                wait=parts.wait,
-                reach=parts.reach,
-                rounds=parts.rounds,
-            )
+        self._folds = {
+            s.space: Fold(s.space, s.policy, parts.rules.limits, parts.index.token)
             for s in parts.spaces
         }
         self._sessions: dict[Space, SpaceSession] = {}
@@ -78,7 +74,7 @@ class Pipeline:
         """Witnesses of spaces that the configuration leaves out, as they were."""
         self._tally = Tally()
         """Counts the open transaction."""
-        self._starting = Starting(parts.index, parts.owner, parts.accept_offsets)
+        self._takeover = Takeover(parts.index, parts.owner, parts.accept_offsets)
         self._quarantine = Quarantine(parts.rules.limits.max_deaths)
         self.forget()
 
@@ -100,10 +96,14 @@ class Pipeline:
         decided = self._decide(taken)
         resolved = perf_counter()
         settled = [
-            self._publisher.outputs_of(one, decided.get(place)) for place, one in enumerate(taken)
+            settle(decided[number]) if isinstance(one, Work) else one
+            for number, one in enumerate(taken)
         ]
         self._add_profiles(settled, decided)
-        self._positions.update(_positions_after(records))
+        if self._parts.with_outcomes:
+            for one in settled:
+                one.outcome_record = outcome_output(one)
+        self._positions.update({record.row: record.offset + 1 for record in records})
         tally = self._tally
         tally.note_phase("take_in", taken_in - started)
         tally.note_phase("resolve", resolved - taken_in)
@@ -113,63 +113,51 @@ class Pipeline:
         return settled
 
     def _take_in(self, records: Sequence[Record]) -> list[Taken]:
-        """Take records in; what may kill us is marked before, what did so too often is not read."""
+        """Decode a poll batch.
+
+        Suspect records are marked in the index first; a record that has ended the process
+        ``max_deaths`` times is set aside undecoded.
+        """
         if self._quarantine.is_poison(records):
-            return [self._poison(record) for record in records]
+            return [_set_aside(record, self._intake, self._sessions) for record in records]
         marks = self._quarantine.marks(records)
         if marks:
             self._first.mark(marks)
         self._parts.look(records)
         taken = [self._intake.take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
-            return [self._as_before(one) for one in taken]
+            return [_as_before(one, self._intake, self._sessions) for one in taken]
         return taken
 
-    def _as_before(self, one: Taken) -> Taken:
-        """Set a record aside as the first time, where its schema became known only after that."""
-        if not isinstance(one, Work) or not self._sessions[one.space].is_undecided(one):
-            return one
-        key, offset = RowKey(one.record.topic, one.record.partition), one.record.offset
-        if any(offset in session.rows[key].replay for session in self._sessions.values()):
-            return one  # decided in another space: by another configuration, which must not go on
-        return self._intake.unknown(one) or one
-
-    def _poison(self, record: Record) -> Rejected:
-        """Return a record that is not read, with what was decided of it before it killed."""
-        key = RowKey(record.topic, record.partition)
-        for session in self._sessions.values():
-            entry = session.rows[key].replay.get(record.offset)
-            if entry is not None:
-                return self._intake.unread(record, POISON, entry, session.space)
-        return Rejected(record, POISON)
-
     def _decide(self, taken: Sequence[Taken]) -> dict[int, Decided]:
-        """Decide what needs the index, space by space; return decisions by place."""
-        places: dict[Space, list[int]] = {}
-        for place, one in enumerate(taken):
+        """Decide what needs the index, space by space; return decisions by number in the batch."""
+        works: dict[Space, dict[int, Work]] = {}
+        for number, one in enumerate(taken):
             if isinstance(one, Work):
-                places.setdefault(one.space, []).append(place)
+                works.setdefault(one.space, {})[number] = one
         decided: dict[int, Decided] = {}
-        for space, mine in places.items():
-            works = [one for place in mine if isinstance(one := taken[place], Work)]
-            decided.update(zip(mine, self._sessions[space].decide(works, self._tally), strict=True))
+        for space, its in works.items():
+            rounds = Rounds(
+                self._sessions[space], self._folds[space], self._parts.wait, self._parts.rounds
+            )
+            decided.update(zip(its, rounds.decide(tuple(its.values()), self._tally), strict=True))
         return decided
 
     def _add_profiles(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:
         """Hand each changed profile to the last record that changed it."""
         last = _last_changes(decided)
-        for place, one in decided.items():
+        for number, one in decided.items():
             space = one.work.space
             for document in one.documents:
-                if last[space, document.mpid] == place:
-                    record = settled[place].record
+                if last[space, document.mpid] == number:
+                    record = settled[number].record
                     source = record.topic, record.partition, record.offset
-                    settled[place].profiles.append(self._publisher.profile(document, source))
+                    settled[number].profiles.append(profile_record(document, source))
                     self._sessions[space].note_published(document)
 
     def _republished(self) -> list[Output]:
         return [
-            self._publisher.profile(owed.profile, (owed.row.topic, owed.row.partition, owed.offset))
+            profile_record(owed.profile, (owed.row.topic, owed.row.partition, owed.offset))
             for session in self._sessions.values()
             for owed in session.owed()
         ]
@@ -217,11 +205,11 @@ class Pipeline:
         self._parts.reach("before_claim")
         for rules in self._parts.spaces:
             session = self._sessions[rules.space]
-            for start in self._starting.starts(rules, own, lent):
+            for start in self._takeover.starts(rules, own, lent):
                 session.claimed(start.state, start.position, start.seq)
                 if session is self._first:
                     self._quarantine.claimed(start.state, start.position)
-        served = {space.name for space in self._envs}
+        served = {space.name for space in self._folds}
         for offset in own:
             self._positions[offset.row] = offset.position
             told = (offset.witnesses or {}).items()
@@ -239,7 +227,10 @@ class Pipeline:
 
     def forget(self) -> None:
         """Forget everything: the open transaction was aborted, partitions are assigned again."""
-        self._sessions = {space: SpaceSession(space, env) for space, env in self._envs.items()}
+        self._sessions = {
+            space: SpaceSession(space, self._parts.index, self._parts.reach)
+            for space in self._folds
+        }
         self._positions = {}
         self._tally = Tally()
 
@@ -256,16 +247,39 @@ class Pipeline:
         return self._sessions[self._parts.spaces[0].space]
 
 
-def _positions_after(records: Sequence[Record]) -> dict[RowKey, int]:
-    ends = {(record.topic, record.partition): record.offset + 1 for record in records}
-    return {RowKey(*partition): end for partition, end in ends.items()}
+Sessions = Mapping[Space, SpaceSession]
+
+
+def _as_before(one: Taken, intake: Intake, sessions: Sessions) -> Taken:
+    """Keep a replayed record the dead letter it was.
+
+    Its schema is known now, but when the journal was written it was not, so there is no decision to
+    take.
+    """
+    if not isinstance(one, Work):
+        return one
+    key, offset = one.record.row, one.record.offset
+    if not sessions[one.space].rows[key].is_undecided(offset):
+        return one
+    if any(offset in session.rows[key].replay for session in sessions.values()):
+        return one  # decided in another space: by another configuration, which must not go on
+    return intake.unknown(one) or one
+
+
+def _set_aside(record: Record, intake: Intake, sessions: Sessions) -> Settled:
+    """Set a record aside undecoded, with what was decided of it before it ended a process."""
+    for session in sessions.values():
+        entry = session.rows[record.row].replay.get(record.offset)
+        if entry is not None:
+            return intake.unread(record, POISON, entry, session.space)
+    return dead_letter(record, POISON)
 
 
 def _last_changes(decided: Mapping[int, Decided]) -> dict[tuple[Space, int], int]:
-    """Return for each changed profile the place of the record that changed it last."""
+    """Return for each changed profile the number of the record that changed it last."""
     return {
-        (one.work.space, document.mpid): place
-        for place, one in decided.items()
+        (one.work.space, document.mpid): number
+        for number, one in decided.items()
         for document in one.documents
     }
 

@@ -29,8 +29,8 @@ POISON: Final = DeadLetter(
 
 Lots = Sequence[Sequence[Record]]
 LOT: Final = 32
-"""Records of one row in its first lot: they become suspects together. Each next lot is twice that:
-a commit per lot is what a start pays."""
+"""Records of one row in its first lot. If the process dies, all records of the lot in hand are
+suspects. Lots double (32, 64, …) so that a start costs few commits."""
 
 
 class Quarantine:
@@ -131,7 +131,7 @@ class Quarantine:
     def excuses(self) -> list[Mark]:
         """Return what takes our marks back: the process ends, and knows that no record is to blame.
 
-        A batch that is marked stays unmarked, a try of one record did not take place.
+        The mark of a batch is removed; the try of a single record is not counted.
         """
         return [
             Mark(key, taken=0)
@@ -141,7 +141,10 @@ class Quarantine:
         ]
 
     def _tried(self, record: Record) -> Mark:
-        """Return the mark of a record taken alone; a second try of one process is none."""
+        """Return the mark of a record taken alone.
+
+        Trying the same record again in this process does not count.
+        """
         key, offset = record.row, record.offset
         before, tries = self._tries[key]
         if before != offset:

@@ -29,7 +29,7 @@ class Start(Struct, frozen=True):
     """The space's, after the claim."""
 
 
-class Starting(Struct, frozen=True):
+class Takeover(Struct, frozen=True):
     """Claims rows for one process, which is to *accept_offsets* or not."""
 
     index: Index

@@ -1,4 +1,4 @@
-"""TODO processor.pipeline.witness."""
+"""Witnesses: what the metadata of a committed offset says that the index had reached."""
 
 import re
 from collections.abc import Mapping
@@ -9,11 +9,7 @@ from processor.index.port import Assigned
 from processor.records import RowKey
 
 _WITNESS = re.compile(r"^([A-Za-z0-9_.\-]+/[a-z]+)=(\d*),(\d+)$")
-
-
 WITNESS_FORMAT = "idstream1"
-
-
 MOST_METADATA = 4095
 """Characters of an offset's metadata that brokers take by default (offset.metadata.max.bytes)."""
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from processor.identity.model import IdentityPolicy, Space
-from processor.rules import InputRules, Limits, Rules, SpaceRules, WorkspaceRules
+from processor.rules import InputRules, Limits, Role, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
 from processor.settings.secret import Secret
 from processor.settings.sections import (
@@ -30,15 +30,17 @@ class Settings(Struct, frozen=True):
 
     def rules(self) -> Rules:
         """Return what a record can meet."""
-        topics = self.kafka.topics
+        topics, formats = self.kafka.topics, self.kafka.formats
+        roles: dict[str, Role] = {
+            **dict.fromkeys(topics.batches, "batches"),
+            **dict.fromkeys(topics.requests, "requests"),
+        }
         return Rules(
             inputs=self.inputs,
-            batch_topics=frozenset(topics.batches),
+            roles=roles,
             limits=self.limits,
             formats={
-                name: self.kafka.formats.get(name, self.kafka.formats.get(role, "json"))
-                for role, names in (("batches", topics.batches), ("requests", topics.requests))
-                for name in names
+                name: formats.get(name, formats.get(role, "json")) for name, role in roles.items()
             },
         )
 

@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from processor.enrichment.outgoing import profile_fields
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.pipeline.intake import Work
+from processor.pipeline.batches import profile_fields
 from processor.pipeline.pipeline import Pipeline
-from processor.pipeline.publish import Settled
-from processor.pipeline.session import READ_PLACE
+from processor.pipeline.round import READ_PLACE
+from processor.pipeline.work import Settled, Work
 from processor.profiles.document import from_json, to_json
 from processor.records import Output, Record
 from tests.faults.load import BAD, CLASS, MARKS

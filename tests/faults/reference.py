@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from processor.codecs.headers import source_headers
-from processor.codecs.output import outcome_record
+from processor.pipeline.publish import outcome_record
 from processor.records import Output
 from tests.faults.oracle import OUTPUT_OF, Published, Resolved, Seen, Source, few, source_of
 

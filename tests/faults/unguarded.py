@@ -21,8 +21,8 @@ from processor.redis.connection import Script
 
 def _journal() -> None:
     """What was decided is decided anew, and written over an index that holds the effects."""
-    assert hasattr(session.SpaceSession, "_replayed")
-    session.SpaceSession._replayed = lambda _self, _work: None  # type: ignore[method-assign]
+    assert hasattr(session.SpaceSession, "replayed")
+    session.SpaceSession.replayed = lambda _self, _record: None  # type: ignore[method-assign]
 
 
 def _compare() -> None:

@@ -43,7 +43,7 @@ ONE_USER = bytes([18, 19])
 
 
 def _journal(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(session.SpaceSession, "_replayed", lambda _self, _work: None)
+    patch.setattr(session.SpaceSession, "replayed", lambda _self, _record: None)
 
 
 def _cursor(patch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import random
 
 from processor.index.memory import MAX_KEYS
-from processor.pipeline.session import ROUNDS
+from processor.pipeline.round import ROUNDS
 from tests.model.people import SETTINGS
 from tests.model.world import FAULTS, FIRST_FAULT, FIRST_SWITCH, Plan
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.index.memory import MAX_KEYS
-from processor.pipeline.session import ROUNDS
+from processor.pipeline.round import ROUNDS
 from tests.model.people import SETTINGS
 from tests.model.plans import HEALTHY
 from tests.model.plans import plan as random_plan

@@ -32,7 +32,7 @@ from processor.kafka.loop.positions import Positions, topic_names
 from processor.kafka.loop.starting import Parts as LoopParts
 from processor.kafka.loop.transactions import Transactions
 from processor.pipeline.pipeline import Parts, Pipeline
-from processor.pipeline.session import ROUNDS
+from processor.pipeline.round import ROUNDS
 from processor.pipeline.tally import Tally
 from processor.records import Record
 from tests.kafka.deaf import Deaf

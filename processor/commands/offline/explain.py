@@ -21,7 +21,8 @@ from processor.identity.strategies.flat_matching import within_limits
 from processor.identity.view import ReadSet, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
-from processor.pipeline.intake import Intake, Work
+from processor.pipeline.intake import Intake
+from processor.pipeline.work import Work
 from processor.records import Record
 from processor.settings import Settings
 

@@ -16,7 +16,7 @@ from processor.commands.offline.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
 from processor.index.port import Assigned
 from processor.pipeline.pipeline import Parts, Pipeline
-from processor.pipeline.publish import Settled
+from processor.pipeline.work import Settled
 from processor.records import Output
 from processor.settings import Settings
 

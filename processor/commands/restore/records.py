@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from processor.codecs import output as encode
 from processor.codecs.avro.reading import AvroReader, RegistryUnavailable
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.fault import Fault
@@ -17,6 +16,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Edit
 from processor.index.port import Assigned
 from processor.index.rebuild import Tombstone
+from processor.pipeline.publish import Cause, identity_change
 from processor.profiles.document import from_json, profile_key, to_json
 from processor.records import Output, Record
 from processor.registry import Registry
@@ -139,10 +139,10 @@ def _change(
     change: Change, where: tuple[str, str, str], time_ms: int, place: tuple[str, int, int]
 ) -> Output:
     workspace, scope, environment = where
-    cause = encode.Cause(workspace, environment, time_ms, place)
+    cause = Cause(workspace, environment, time_ms, place)
     mpid = change.mpid or 0
     key = profile_key(scope, environment, mpid)
-    return Output("changes", key, encode.identity_change(change, cause), _headers(mpid, place))
+    return Output("changes", key, identity_change(change, cause), _headers(mpid, place))
 
 
 def _document(profile: Profile, place: tuple[str, int, int]) -> Output:

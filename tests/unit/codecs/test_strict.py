@@ -14,9 +14,9 @@ from processor.codecs.envelope import open_object
 from processor.codecs.strict.check import strictly
 from processor.codecs.strict.published import FIELDS
 from processor.codecs.strict.published_events import EVENT_DATA
-from processor.enrichment import enrich
 from processor.identity.profile import Identity
 from processor.identity.types import STANDARD_KEYS
+from processor.pipeline.batches import enrich
 from processor.profiles.update import apply_batch
 from processor.records import DeadLetter, EventBatch
 from processor.rules import Limits

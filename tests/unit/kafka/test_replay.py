@@ -12,8 +12,7 @@ from processor.kafka.letters import (
     reason_of,
     write_positions,
 )
-from processor.pipeline.intake import Rejected
-from processor.pipeline.publish import Publisher
+from processor.pipeline.publish import dead_letter
 from processor.records import DeadLetter, Record
 
 WANTED = Wanted(frozenset(REASONS), frozenset({"batches"}), RESERVED)
@@ -22,10 +21,7 @@ RECORD = Record("batches", 2, 40, 7, b"k", b"{", (("input", b"web"), ("tracepare
 
 def letter_of(record: Record, reason: str = "malformed") -> Record:
     """Return *record* as the dead letter that the processor makes of it."""
-    settled = Publisher(with_outcomes=False).outputs_of(
-        Rejected(record, DeadLetter(reason, "why")), None
-    )
-    output = settled.output
+    output = dead_letter(record, DeadLetter(reason, "why")).output
     return Record("dead-letters", 0, 3, 9, output.key, output.value, output.headers)
 
 

@@ -91,7 +91,7 @@ topics = ["b"]
 dedup_window_s = 0
 """
     ).rules()
-    assert rules.batch_topics == {"a", "b"}
+    assert {t for t, role in rules.roles.items() if role == "batches"} == {"a", "b"}
     assert rules.limits.max_devices == 3
     feed = rules.inputs["feed"]
     assert (feed.source, feed.protection, feed.topics, feed.dedup_window_ms) == (

@@ -205,7 +205,7 @@ topics = ["another-topic"]
     )
     settings = load_offline(path, {})
     rules = settings.rules()
-    assert rules.batch_topics == {"batches"}
+    assert rules.roles == {"batches": "batches", "requests": "requests"}
     assert settings.kafka.topics.requests == ("requests",)
     assert {n: set(i.topics) for n, i in rules.inputs.items()} == {
         "default": set(),

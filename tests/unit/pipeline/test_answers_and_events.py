@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 
 from processor.codecs.headers import dead_letter_headers
-from processor.codecs.output import Cause, error_response, identity_change, outcome_record, response
 from processor.codecs.resolution import resolution
 from processor.identity.change import Change
 from processor.identity.decision import (
@@ -20,6 +19,8 @@ from processor.identity.decision import (
     Skip,
 )
 from processor.identity.model import Identifier
+from processor.pipeline.publish import Cause, identity_change, outcome_record
+from processor.pipeline.requests import error_response, response
 from processor.records import DeadLetter, IdentityCall, Outcome, Record
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"

@@ -1,0 +1,241 @@
+"""Event batches: taken in, attributed to a profile, stored there, forwarded with what it knows."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from processor.codecs.batch import changed_attributes, decode_batch
+from processor.codecs.formats import Codecs
+from processor.codecs.headers import first_place, output_headers
+from processor.codecs.strict.check import strictly
+from processor.identity.decision import Decision, NotFound, Refused, Skip
+from processor.identity.lookup import reads
+from processor.identity.model import IdentityRequest, Space
+from processor.identity.normalize import admit
+from processor.identity.profile import Profile, WorkspaceData, current_by_type
+from processor.identity.resolve import resolve
+from processor.identity.types import DEVICE_TYPES, batch_spelling
+from processor.identity.view import View
+from processor.index.port import Ask, Claim
+from processor.pipeline.publish import dead_letter
+from processor.pipeline.work import (
+    Decided,
+    FoldRules,
+    Settled,
+    Taken,
+    Verdict,
+    Work,
+    seed_of,
+    time_of,
+)
+from processor.profiles.document import profile_key
+from processor.profiles.update import apply_batch
+from processor.records import DeadLetter, EventBatch, Outcome, OutcomeName, Output, Record
+from processor.rules import Format, InputRules, Limits, WorkspaceRules
+
+_encode = msgspec.json.Encoder().encode
+_EMPTY: Final = WorkspaceData()
+_SCHEMA_VERSION: Final = 2
+
+
+class Batches(Struct, frozen=True):
+    """The kind of event batches; *key* keys the MPIDs (empty: they can be guessed)."""
+
+    limits: Limits
+    codecs: Codecs
+    key: bytes
+
+    def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
+        """Decode *record*; one of a ``read_only`` input is forwarded as it came."""
+        workspace = rules.workspace
+        opener = self.codecs.batches[form]
+        if workspace.validation == "strict" and form != "segment":
+            opener = strictly(opener)
+        batch = decode_batch(record.value, workspace.keys, self.limits, opener)
+        if isinstance(batch, DeadLetter):
+            return dead_letter(record, batch)
+        if workspace.sdk_requires_change_events and rules.source == "sdk":
+            batch = _announced(batch)
+        space = Space(workspace.scope, batch.environment)
+        claim = _claim(record, rules, batch)
+        time_ms = time_of(record, batch.time_ms, self.limits)
+        if rules.protection == "read_only":
+            if claim is None:
+                return Settled(record, Outcome("forwarded"), _as_received(record, form))
+            return Work(record, rules, space, Ask(claim=claim), time_ms, Batch(batch, form))
+        kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
+        request = IdentityRequest(
+            action="batch",
+            identifiers=kept,
+            refused=(*batch.over_limit, *blocked),
+            mpid=batch.mpid,
+            time_ms=time_ms,
+            input=rules.name,
+            seed=seed_of(record, space, self.key),
+            may_create=rules.protection == "create_and_update",
+        )
+        identifiers, mpids = reads(request, workspace.policy)
+        ask = Ask(identifiers, mpids, claim)
+        return Work(record, rules, space, ask, time_ms, Batch(batch, form), request)
+
+
+class Batch(Struct, frozen=True, gc=False):
+    """The content of a record that is an event batch."""
+
+    batch: EventBatch
+    form: Format
+    """What the value was read as."""
+
+    def decide(self, work: Work, view: View, rules: FoldRules) -> Verdict:
+        """Attribute the batch to a profile, and store its data there."""
+        request = work.request
+        if request is None:
+            return Verdict(None, "forwarded")
+        decision: Decision
+        if request.identifiers or request.mpid is not None:
+            decision = resolve(request, view, rules.policy, rules.documents)
+        else:
+            skipped = tuple(Skip(i.identity_type, reason) for i, reason in request.refused)
+            decision = NotFound("no_identity", skipped=skipped)
+        outcome, reason = self._outcome_of(decision, work.rules.workspace)
+        if isinstance(decision, NotFound | Refused):
+            return Verdict(decision, outcome, reason)
+        notifications, bounded = self._store(work, view, decision.mpid, rules.limits)
+        return Verdict(decision, outcome, reason, notifications, bounded)
+
+    def _outcome_of(
+        self, decision: Decision, workspace: WorkspaceRules
+    ) -> tuple[OutcomeName, str | None]:
+        """Say what becomes of the batch for its decision."""
+        if isinstance(decision, NotFound):
+            return "dropped", decision.reason
+        if isinstance(decision, Refused):
+            return "dropped", "no_attachable_identity"
+        if self.batch.has_events or workspace.forward_empty_batches:
+            return "forwarded", None
+        return "stored", None
+
+    def _store(self, work: Work, view: View, mpid: int, limits: Limits) -> tuple[bytes | None, int]:
+        """Write attributes, consent and device to the profile; return notifications, and bounded.
+
+        Bounded are the attributes and devices that a limit kept out.
+        """
+        profile = view.exact(mpid)
+        assert profile is not None
+        applied = apply_batch(
+            profile,
+            work.rules,
+            self.batch,
+            received_ms=work.record.timestamp_ms,
+            time_ms=work.time_ms,
+            limits=limits,
+        )
+        after = applied.profile
+        if after is not profile:
+            if work.time_ms > after.last_seen_ms:
+                after = replace(after, last_seen_ms=work.time_ms)
+            view.put(after)
+        return applied.notifications, applied.bounded + self.batch.bounded_attributes
+
+    def output(self, decided: Decided, resolution: bytes | None) -> Output | None:
+        """Return the enriched batch; as received where it was not attributed (``read_only``)."""
+        work, profile, entry = decided.work, decided.profile, decided.entry
+        if entry.outcome != "forwarded":
+            return None
+        if profile is None:
+            return _as_received(work.record, self.form)
+        assert resolution is not None
+        headers = (
+            *output_headers(work.record),
+            ("mpid", b"%d" % profile.mpid),
+            ("resolution", resolution),
+        )
+        return Output(
+            "enriched",
+            profile_key(profile.scope, profile.environment, profile.mpid),
+            enrich(self.batch, profile, work.rules.workspace.name, entry.notifications),
+            headers,
+        )
+
+
+def _announced(batch: EventBatch) -> EventBatch:
+    """Return *batch* with only those attributes that an event says have changed."""
+    changed = changed_attributes(batch.fields)
+    return replace(
+        batch,
+        user_attributes={n: v for n, v in batch.user_attributes.items() if n in changed},
+        deleted_user_attributes=tuple(n for n in batch.deleted_user_attributes if n in changed),
+    )
+
+
+def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None:
+    if batch.source_request_id is None or rules.dedup_window_ms <= 0:
+        return None
+    token = f"{rules.workspace.name}\x00{rules.name}\x00{batch.source_request_id}"
+    return Claim(
+        token=token.encode("utf-8", "surrogatepass"),
+        time_ms=record.timestamp_ms,
+        window_ms=rules.dedup_window_ms,
+        coordinates=first_place(record),
+    )
+
+
+def _as_received(record: Record, form: Format) -> Output:
+    """Return a ``read_only`` batch: byte for byte, under its own key."""
+    kept = tuple(h for h in record.headers if h[0] == "content-type")
+    headers = (*output_headers(record), *kept)
+    return Output("enriched", record.key, record.value, headers, as_received=form)
+
+
+class _Current(Struct, gc=False):
+    """The current value of a user type, as an entry of ``user_identities``."""
+
+    identity_type: str
+    identity: str
+    timestamp_unixtime_ms: int
+
+
+def enrich(
+    batch: EventBatch, profile: Profile, workspace: str, notifications: bytes | None
+) -> bytes:
+    """Return *batch* as the enriched topic gets it, with what *workspace* knows of *profile*.
+
+    It is assembled, never patched: with a duplicate key in the input's bytes, two readers of a
+    patched object could see two people. The events' bytes go out untouched.
+    """
+    out: dict[str, Any] = batch.fields.copy()
+    out["environment"] = batch.environment
+    out.pop("consent_state", None)
+    out.update(profile_fields(profile, workspace))
+    if batch.device_info is not None:
+        out["device_info"] = batch.device_info
+    if notifications is None:
+        out.pop("system_notifications", None)
+    else:
+        out["system_notifications"] = Raw(notifications)
+    out["schema_version"] = _SCHEMA_VERSION
+    return _encode(out)
+
+
+def profile_fields(profile: Profile, workspace: str) -> dict[str, Any]:
+    """Return the fields of an enriched batch that depend on the profile alone."""
+    data = profile.workspaces.get(workspace, _EMPTY)
+    fields = {
+        "mpid": profile.mpid,
+        "user_attributes": {name: one.value for name, one in data.attributes.items()},
+        "user_identities": _user_identities(profile),
+    }
+    if data.consent_state:
+        fields["consent_state"] = data.consent_state
+    return fields
+
+
+def _user_identities(profile: Profile) -> list[_Current]:
+    """Return the current value of each user type: the one asserted last."""
+    return [
+        _Current(batch_spelling(i.identity_type), i.value, i.updated_ms)
+        for i in current_by_type(profile.identities).values()
+        if i.identity_type not in DEVICE_TYPES
+    ]

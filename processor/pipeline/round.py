@@ -1,0 +1,200 @@
+"""A round on the index: read what records may touch, fold them, commit what they change.
+
+As a rule a poll batch's share of a space takes one round. It takes more where the fold needs
+something that was not read, or where another processor changed what was read meanwhile: then all
+of it is read and folded again, and after ``ROUNDS`` conflicts in shorter and shorter prefixes, down
+to one record. So contention slows, and never fails.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.identity.model import Identifier
+from processor.identity.profile import Profile
+from processor.identity.view import ReadSet, Unread
+from processor.index.port import Ask, Committed, Conflict, Reading, RowAdvance
+from processor.pipeline.fold import Fold, Folded
+from processor.pipeline.journal import Entry, pack_entries
+from processor.pipeline.session import SpaceSession
+from processor.pipeline.tally import Tally
+from processor.pipeline.work import Decided, Work
+from processor.records import RowKey
+
+READ_PLACE = 1_000_000
+"""Added to ``Entry.position`` of batches that committed nothing.
+
+So sorting by (seq, position) puts a commit before the batches that only read its seq.
+"""
+ROUNDS = 3
+"""How often a batch may meet a conflict, by default, before it is cut."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Bytes of records that are decided and committed together: they bound what one script writes."""
+CUT_WAIT_SECONDS = 0.002
+"""The unit of the wait between rounds of a batch that keeps losing its race."""
+
+
+class Item(Struct):
+    """A record of a round."""
+
+    work: Work
+    entry: Entry | None
+    """Its decision, where the journal holds it: then it is replayed, else it is live."""
+    is_duplicate: bool = False
+    """Whether another record used its ``source_request_id`` before."""
+
+
+class Rounds(Struct, frozen=True):
+    """Decides the records of one space over a session of it."""
+
+    session: SpaceSession
+    fold: Fold
+    wait: Callable[[float], None]
+    """Sleeps; only between the rounds of a contended commit."""
+    most: int = ROUNDS
+    """How often a batch may meet a conflict before it is cut."""
+
+    def decide(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
+        """Decide *works*, in order, and commit their effects: as a rule one read, one commit."""
+        decided: list[Decided] = []
+        rest = [Item(work, self.session.replayed(work.record)) for work in works]
+        while rest:
+            lot = _within_bytes(rest)
+            asks = [_ask(item) for item in lot]
+            reading = self.session.read(asks, [item.work.record.row for item in lot])
+            covered = lot[: reading.covered]
+            for item, is_duplicate in zip(covered, reading.duplicates, strict=True):
+                item.is_duplicate = is_duplicate
+            done = self._decide_covered(covered, reading, tally)
+            decided += done
+            rest = rest[len(done) :]
+        return decided
+
+    def _decide_covered(self, items: list[Item], reading: Reading, tally: Tally) -> list[Decided]:
+        """Fold and commit *items*, or a prefix where others keep changing what they read."""
+        read, seq = reading.read, reading.seq
+        conflicts = 0
+        while True:
+            try:
+                folded = self._fold(items, read)
+            except Unread as more:
+                rows = [item.work.record.row for item in items]
+                wider = self.session.read([_everything(read, more)], rows)
+                read, seq = wider.read, wider.seq
+                tally.redecisions += 1
+                continue
+            if folded.effects is None:
+                return self._keep(items, folded, seq)
+            result = self._commit(items, folded)
+            if isinstance(result, Committed):
+                tally.conflicts += conflicts
+                return folded.decided
+            conflicts += 1
+            tally.redecisions += 1
+            read, seq = result.read, result.seq
+            if conflicts >= self.most and len(items) > 1:
+                items = items[: max(1, len(items) // 2)]
+            if conflicts >= self.most:
+                # Two processors that keep meeting wait for different times, without chance.
+                self.wait(CUT_WAIT_SECONDS * (1 + items[0].work.record.offset * 7 % 13))
+
+    def _fold(self, items: Sequence[Item], read: ReadSet) -> Folded:
+        """Fold the live records; replayed ones take their entry and today's document."""
+        live = [(item.work, item.is_duplicate) for item in items if item.entry is None]
+        folded = self.fold.fold(live, read)
+        if len(live) == len(items):
+            return folded
+        fresh = iter(folded.decided)
+        decided = [
+            next(fresh) if item.entry is None else _replay(item.work, item.entry, read)
+            for item in items
+        ]
+        return Folded(decided, folded.effects)
+
+    def _commit(self, items: Sequence[Item], folded: Folded) -> Committed | Conflict:
+        """Write the effects, advance the rows, journal every decision not journalled yet."""
+        assert folded.effects is not None
+        session = self.session
+        entries: dict[RowKey, list[Entry]] = {}
+        for decided in _live(items, folded):
+            entries.setdefault(decided.work.record.row, []).append(decided.entry)
+        advances = []
+        for key, its in entries.items():
+            row = session.rows[key]
+            chunk = pack_entries((*row.pending, *its))
+            advances.append(RowAdvance(key, row.epoch, row.cursor, its[-1].offset + 1, chunk))
+        session.reach("before_index_commit")
+        result = session.index.commit(session.space, folded.effects, advances)
+        session.reach("after_index_commit")
+        if isinstance(result, Committed):
+            session.note_commit(entries, result.seq)
+            for decided in _live(items, folded):
+                decided.entry = replace(decided.entry, seq=result.seq)
+        return result
+
+    def _keep(self, items: Sequence[Item], folded: Folded, seq: int) -> list[Decided]:
+        """Keep the decisions of a batch without effects for the next commit of their rows."""
+        for number, (item, decided) in enumerate(zip(items, folded.decided, strict=True)):
+            if item.entry is None:
+                decided.entry = replace(decided.entry, seq=seq, position=READ_PLACE + number)
+                self.session.rows[item.work.record.row].pending.append(decided.entry)
+        return folded.decided
+
+
+def _live(items: Sequence[Item], folded: Folded) -> Iterator[Decided]:
+    pairs = zip(items, folded.decided, strict=True)
+    return (decided for item, decided in pairs if item.entry is None)
+
+
+def _ask(item: Item) -> Ask:
+    return item.work.ask if item.entry is None else Ask(mpids=_named(item.entry))
+
+
+def _replay(work: Work, entry: Entry, read: ReadSet) -> Decided:
+    """Return a record as its journalled *entry* decided it, with its profiles of today."""
+    named = _named(entry)
+    if unread := [mpid for mpid in named if mpid not in read.profiles]:
+        raise Unread(mpids=unread)  # a conflict answers with what the live records read
+    return Decided(
+        work,
+        entry,
+        None if entry.mpid is None else _today(read, entry.mpid),
+        documents=tuple(p for m, _ in entry.touched if (p := read.profiles[m]) is not None),
+    )
+
+
+def _today(read: ReadSet, mpid: int) -> Profile | None:
+    """Return what a replayed decision's profile holds now, under the MPID that was decided.
+
+    It may have been merged since: then that is what its survivor holds.
+    """
+    profile = read.profiles[mpid]
+    while profile is not None and profile.merged_into is not None:
+        profile = read.profiles[profile.merged_into]
+    if profile is None or profile.mpid == mpid:
+        return profile
+    return replace(profile, mpid=mpid)
+
+
+def _named(entry: Entry) -> tuple[int, ...]:
+    """Return the profiles that the outputs of a journalled decision show."""
+    touched = tuple(mpid for mpid, _ in entry.touched)
+    return touched if entry.mpid is None else (entry.mpid, *touched)
+
+
+def _within_bytes(items: list[Item]) -> list[Item]:
+    """Return the longest prefix within the bound, one record at least."""
+    size = 0
+    for number, item in enumerate(items):
+        size += len(item.work.record.value or b"")
+        if size > MOST_BYTES and number:
+            return items[:number]
+    return items
+
+
+def _everything(read: ReadSet, more: Unread) -> Ask:
+    """Return one ask for all that was read and what turned out to be missing: again one instant."""
+    identifiers: dict[Identifier, None] = dict.fromkeys((*read.holders, *more.identifiers))
+    mpids = dict.fromkeys((*read.profiles, *more.mpids))
+    return Ask(identifiers=tuple(identifiers), mpids=tuple(mpids))

@@ -1,0 +1,148 @@
+"""What a record is on its way through the pipeline: work, what was decided of it, what comes out.
+
+A kind of record (event batches, identity requests) has a room of its own and three things to say
+there, in this order:
+
+1. ``Kind.take``: what a record asks of the index, or what becomes of it without asking.
+2. ``Content.decide``: what is decided for it over the view of the index, and what it does there.
+3. ``Content.output``: what its topic gets.
+
+Everything else (journal, commit, change events, the ``profiles`` topic, metrics) is the same for
+all kinds.
+"""
+
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from processor.identity.decision import Decision, NotFound, Refused
+from processor.identity.flat.merge import DocumentRules
+from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
+from processor.identity.profile import Profile
+from processor.identity.view import View
+from processor.index.port import Ask
+from processor.pipeline.journal import Entry
+from processor.records import Outcome, OutcomeName, Output, Record
+from processor.rules import Format, InputRules, Limits
+
+
+class FoldRules(Struct, frozen=True):
+    """What decisions of one space depend on, besides the record and the view."""
+
+    policy: IdentityPolicy
+    limits: Limits
+    documents: DocumentRules
+
+
+class Verdict(Struct, frozen=True, gc=False):
+    """What a record's kind decided for it."""
+
+    decision: Decision | None
+    """None where nobody was to be resolved."""
+    outcome: OutcomeName
+    reason: str | None = None
+    notifications: bytes | None = None
+    """The JSON of ``system_notifications``, for the enriched batch."""
+    bounded: int = 0
+    """Attributes and devices of the record that a limit kept out."""
+
+    @property
+    def mpid(self) -> int | None:
+        """The profile that the record is attributed to."""
+        decision = self.decision
+        if decision is None or isinstance(decision, NotFound | Refused):
+            return None
+        return decision.mpid
+
+
+class Content(Protocol):
+    """What a kind knows of a record of its own. Pure."""
+
+    def decide(self, work: "Work", view: View, rules: FoldRules) -> Verdict:
+        """Decide over *view* and write to it; raises Unread where more must be read first."""
+        ...
+
+    def output(self, decided: "Decided", resolution: bytes | None) -> Output | None:
+        """Return what the record's topic gets, if anything."""
+        ...
+
+
+class Work(Struct, gc=False):
+    """A decoded record that asks something of the index of one space."""
+
+    record: Record
+    rules: InputRules
+    space: Space
+    ask: Ask
+    time_ms: int
+    """The record's time: what its client says, where that can be."""
+    content: Content
+    request: IdentityRequest | None = None
+    """Who is to be resolved; None: only a ``source_request_id`` is asked about."""
+    request_id: str | None = None
+    """The caller's own id of the record, told in change events."""
+
+
+class Decided(Struct, gc=False):
+    """A record with its journal entry, and its profile as it stands after its own effect."""
+
+    work: Work
+    entry: Entry
+    profile: Profile | None
+    documents: tuple[Profile, ...] = ()
+    """The profiles that the record changed, as they stand after it: to be published."""
+    bounded: int = 0
+    """Attributes and devices of the record that a limit kept out."""
+
+
+class Settled(Struct, gc=False):
+    """What became of one record, and everything that is to be published for it."""
+
+    record: Record
+    outcome: Outcome
+    output: Output | None
+    """What the enriched, responses or dead-letters topic gets."""
+    changes: list[Output] = field(default_factory=list)
+    profiles: list[Output] = field(default_factory=list)
+    resolution: bytes | None = None
+    outcome_record: Output | None = None
+
+    def add_outputs(self, outputs: list[Output]) -> None:
+        """Append all outputs of the record."""
+        if self.output is not None:
+            outputs.append(self.output)
+        if self.changes:
+            outputs += self.changes
+        if self.profiles:
+            outputs += self.profiles
+        if self.outcome_record is not None:
+            outputs.append(self.outcome_record)
+
+
+Taken = Work | Settled
+"""A record taken in: work for the index, or settled without it."""
+
+
+class Kind(Protocol):
+    """A kind of record: how one is taken in."""
+
+    def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
+        """Decode *record*, written in *form*, and say what it asks of the index.
+
+        Bad input is settled as a dead letter or an answer. Raises RegistryUnavailable where a
+        schema has to be asked for, and cannot be.
+        """
+        ...
+
+
+def time_of(record: Record, claimed_ms: int | None, limits: Limits) -> int:
+    """Return the time of *record*: its client's, unless that is too far ahead of Kafka's."""
+    if claimed_ms is None or claimed_ms > record.timestamp_ms + limits.max_future_ms:
+        return record.timestamp_ms
+    return claimed_ms
+
+
+def seed_of(record: Record, space: Space, key: bytes) -> Seed:
+    """Return what a new MPID is derived from: the record's place, time and bytes, keyed."""
+    topic, partition, offset, time_ms, _, value, _ = record
+    return key, space.name, topic, partition, offset, time_ms, value or b""
