@@ -1,12 +1,9 @@
-"""Strict validation: batches as mParticle's published JSON Schema wants them (semantics §6).
+"""Strict validation: batches must be what mParticle's published JSON Schema says.
 
-Beyond the lenient rules: no unknown field in the objects that are closed there, the fields that
-each type of event requires, the type of every known field, UUIDs and addresses that are some. What
-that schema takes is taken; where it is silent, so are we. An outgoing batch is taken as well if the
-batch it comes of was: outputs can be fed back in (docs/messages.md "Strict validation").
+The rules beyond the lenient ones are in (docs/messages.md, "Strict validation"). An output whose
+input batch was accepted is accepted too, so that outputs can be fed back in.
 """
 
-import re
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -14,7 +11,8 @@ import msgspec
 from msgspec import Raw
 
 from processor.codecs.envelope import Fields, Opener
-from processor.codecs.fault import Fault, missing, not_allowed
+from processor.codecs.fault import Fault, is_missing, not_allowed
+from processor.codecs.mismatch import Mismatch, mismatch_of
 from processor.codecs.strict.published import FIELDS, Event
 from processor.codecs.strict.published_events import EVENT_DATA
 
@@ -26,9 +24,6 @@ _DECODERS: Final[dict[str, _Decoder]] = {
 _EVENTS: Final[dict[str, _Decoder]] = {
     name: msgspec.json.Decoder(kind) for name, kind in EVENT_DATA.items()
 }
-
-_AT: Final = re.compile(r".* - at `\$\[\.\.\.\]([\w.\[\]]*)`\Z", re.ASCII | re.DOTALL)
-_TYPE: Final = re.compile(r"Expected `([a-z0-9 |]+)`, got `([a-z0-9]+)`", re.ASCII)
 
 
 def strictly(opener: Opener) -> Opener:
@@ -72,10 +67,11 @@ def _check_ip(text: str) -> None:
 
 
 def _read(decoder: _Decoder, raw: Raw, path: str) -> Any:  # noqa: ANN401 - what is decoded
-    """Return the value, or raise the Fault that says what is wrong with it.
+    """Return the value; raise the Fault of one that does not fit.
 
-    The library's message quotes names of unknown fields, and says where only below the top. So what
-    is wrong is read once more, one level down: what the message ends with is then always its own.
+    A message about the top of a value ends with no place, but with data that may look like one. So
+    a value that does not fit is read again as the entry of a map: then every message ends with a
+    place, which begins with ``[...]``.
     """
     try:
         return decoder.decode(raw)
@@ -84,19 +80,19 @@ def _read(decoder: _Decoder, raw: Raw, path: str) -> Any:  # noqa: ANN401 - what
     try:
         return msgspec.json.decode(b'{"":%b}' % bytes(raw), type=dict[str, decoder.type])  # type: ignore[name-defined]
     except msgspec.ValidationError as error:
-        raise _fault(str(error), path) from None
+        raise _fault(mismatch_of(error), path) from None
 
 
-def _fault(message: str, path: str) -> Fault:
-    """Return the fault that *message* tells of: the path and the rule, nothing of the record."""
-    at = _AT.match(message)
-    path += at.group(1) if at else ""
-    if fault := missing(message, path):
-        return fault
-    if message.startswith("Object contains unknown field"):
+def _fault(found: Mismatch, path: str) -> Fault:
+    """Return the fault of the value at *path*: place and rule, nothing of the record."""
+    path += found.path.removeprefix("[...]")
+    if found.missing is not None:
+        return is_missing(path, found.missing)
+    if found.unknown is not None:
         return Fault(f"{path}: holds a field that the schema does not know")
-    if message.startswith("Expected `str` matching regex"):
+    expected = found.expected
+    if expected is not None and expected.has_pattern:
         return Fault(f"{path}: must be a UUID")
-    if expected := _TYPE.match(message):
-        return Fault(f"{path}: must be {expected.group(1)}, not {expected.group(2)}")
+    if expected is not None and expected.got is not None:
+        return Fault(f"{path}: must be {expected.types}, not {expected.got}")
     return not_allowed(path)
