@@ -1,6 +1,7 @@
 """Settings: one frozen value, read once and checked once (docs/configuration.md)."""
 
 from processor.settings.advice import Advice
+from processor.settings.error import SettingsError
 from processor.settings.load import load, load_offline, load_text
 from processor.settings.secret import Secret
 from processor.settings.sections import (
@@ -10,8 +11,7 @@ from processor.settings.sections import (
     RegistrySettings,
     TopicSettings,
 )
-from processor.settings.toml import SettingsError
-from processor.settings.value import Settings
+from processor.settings.settings import Settings
 
 __all__ = [
     "Advice",

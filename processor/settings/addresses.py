@@ -1,18 +1,22 @@
-"""The ``[redis]`` section: an address that can work, and the key of tokens and MPIDs."""
+"""The addresses of Redis and of the schema registry, and the key of tokens and MPIDs."""
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from processor.settings.conversion import convert
+from processor.settings.error import SettingsError
 from processor.settings.secret import Secret
 from processor.settings.sections import RedisSettings, RegistrySettings
-from processor.settings.toml import SettingsError, convert, read_bytes, read_secret
+from processor.settings.toml import read_bytes, read_secret
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MIN_KEY_BYTES: Final = 16
+
+_Section = TypeVar("_Section", RedisSettings, RegistrySettings)
 
 
 def redis_settings(table: object) -> RedisSettings:
@@ -25,12 +29,9 @@ def redis_settings(table: object) -> RedisSettings:
     return redis
 
 
-def with_address(redis: RedisSettings, table: object) -> RedisSettings:
-    """Return *redis* with its URL, from ``url_file`` if that is set; *table* is as written."""
-    if redis.url_file is not None:
-        if isinstance(table, dict) and "url" in table:
-            raise SettingsError("redis.url_file: redis.url is set too; remove one of the two")
-        redis = replace(redis, url=Secret(read_secret(redis.url_file, "redis.url_file")))
+def with_redis_url(redis: RedisSettings, table: object) -> RedisSettings:
+    """Return *redis* with its URL, checked; *table* is the section as written."""
+    redis = _with_url(redis, table, "redis")
     try:
         address = urlsplit(redis.url.reveal())
         _ = address.port
@@ -57,18 +58,22 @@ def token_key(redis: RedisSettings) -> bytes:
     return hashlib.blake2b(content, digest_size=32).digest()
 
 
-def with_url(registry: RegistrySettings | None, table: object) -> RegistrySettings | None:
-    """Return *registry* with its URL, from ``url_file`` if that is set; *table* is as written."""
+def with_registry_url(registry: RegistrySettings | None, table: object) -> RegistrySettings | None:
+    """Return *registry* with its URL, checked; *table* is the section as written."""
     if registry is None:
         return None
-    if registry.url_file is not None:
-        if isinstance(table, dict) and "url" in table:
-            raise SettingsError(
-                "schema_registry.url_file: schema_registry.url is set too; remove one of the two"
-            )
-        url = Secret(read_secret(registry.url_file, "schema_registry.url_file"))
-        registry = replace(registry, url=url)
-    url_text = registry.url.reveal()
-    if url_text and urlsplit(url_text).scheme not in ("http", "https"):
+    registry = _with_url(registry, table, "schema_registry")
+    url = registry.url.reveal()
+    if url and urlsplit(url).scheme not in ("http", "https"):
         raise SettingsError("schema_registry.url: must begin with http:// or https://")
     return registry
+
+
+def _with_url(section: _Section, table: object, name: str) -> _Section:
+    """Return *section* with the URL in its ``url_file``, if it names one."""
+    if section.url_file is None:
+        return section
+    setting = f"{name}.url_file"
+    if isinstance(table, dict) and "url" in table:
+        raise SettingsError(f"{setting}: {name}.url is set too; remove one of the two")
+    return replace(section, url=Secret(read_secret(section.url_file, setting)))

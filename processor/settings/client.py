@@ -5,8 +5,8 @@ A name that would load code, weaken TLS or break what the processor promises is 
 
 from typing import Final, Literal
 
+from processor.settings.error import SettingsError
 from processor.settings.sections import ClientValue, KafkaSettings
-from processor.settings.toml import SettingsError
 
 Role = Literal["consumer", "producer", "admin"]
 

@@ -4,12 +4,12 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, get_args, get_origin
+from typing import Final
 
-import msgspec
-from msgspec import Struct
-
-from processor.settings.toml import Document, SettingsError, closest, convert_value, keys_of
+from processor.settings.conversion import fits
+from processor.settings.error import SettingsError, closest
+from processor.settings.reflection import is_list, keys_of, type_of
+from processor.settings.toml import Document
 
 _PREFIX: Final = "IDSTREAM_"
 _DOTTED: Final = (["KAFKA", "CLIENT"], ["KAFKA", "CLIENT_FILES"])
@@ -53,9 +53,9 @@ def _step(
 ) -> tuple[str, object]:
     """Return the key of *table*, a *kind*, that a step of *name* stands for, and its type."""
     step = _steps(name)[position]
-    known = list(kind) if isinstance(kind, Mapping) else keys_of(kind)
+    known = keys_of(kind)
     key = step.lower().replace("_", ".") if dotted else _spelling(step, [*table, *known])
-    found = _member(kind, key)
+    found = type_of(kind, key)
     if found is None or not key:
         meant = _meant(name, position, closest(key, known))
         raise SettingsError(f"{name}: there is no setting of this name{meant}")
@@ -77,33 +77,17 @@ def _spelling(step: str, known: Iterable[str]) -> str:
     return step.lower()
 
 
-def _member(kind: object, key: str) -> object:
-    """Return the type of *key* within *kind*, or None where there is no such key."""
-    if isinstance(kind, Mapping):
-        return kind.get(key)
-    if isinstance(kind, type) and issubclass(kind, Struct):
-        return next((f.type for f in msgspec.structs.fields(kind) if f.name == key), None)
-    return get_args(kind)[1] if get_origin(kind) is dict else None
-
-
 def _value(name: str, text: str, kind: object) -> object:
     """Return *text* as a value of *kind*: the text itself where that fits, else JSON, else TOML."""
     is_structure = text.lstrip()[:1] in ("[", "{")
     candidates = [*_parsed(text), text] if is_structure else [text, *_parsed(text)]
     for candidate in candidates:
-        value = [candidate] if isinstance(candidate, str) and _is_list(kind) else candidate
-        try:
-            convert_value(value, kind)
-        except msgspec.ValidationError:
-            continue
-        return value
+        value = [candidate] if isinstance(candidate, str) and is_list(kind) else candidate
+        if fits(value, kind):
+            return value
     raise SettingsError(
         f"{name}: is no value of this setting; write lists and tables as JSON or TOML"
     )
-
-
-def _is_list(kind: object) -> bool:
-    return get_origin(kind) is tuple or any(get_origin(k) is tuple for k in get_args(kind))
 
 
 def _parsed(text: str) -> Iterator[object]:

@@ -10,8 +10,8 @@ from processor.identity.model import IdentifierLimit, IdentityPolicy
 from processor.identity.normalize import Blocklist
 from processor.identity.types import IdentityKeys
 from processor.rules import Limits
+from processor.settings.error import SettingsError
 from processor.settings.sections import IdentifierSettings, LimitSettings, WorkspaceSettings
-from processor.settings.toml import SettingsError
 
 _HOUR_MS: Final = 3_600_000
 WINDOWS: Final[Mapping[str, int | None]] = MappingProxyType(

@@ -6,9 +6,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from processor.settings.client import check_client
+from processor.settings.conversion import convert
+from processor.settings.error import SettingsError
 from processor.settings.secret import Secret
 from processor.settings.sections import OUTPUT_ROLES, KafkaSettings, TopicSettings
-from processor.settings.toml import Document, SettingsError, convert, read_secret
+from processor.settings.toml import Document, read_secret
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SECRET: Final = re.compile(r"password|secret|token|jaas|\.pem$|oauthbearer\.config$")

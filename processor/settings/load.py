@@ -8,8 +8,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from processor.rules import InputRules, Limits
-from processor.settings.addresses import redis_settings, token_key, with_address, with_url
+from processor.settings.addresses import (
+    redis_settings,
+    token_key,
+    with_redis_url,
+    with_registry_url,
+)
+from processor.settings.conversion import convert
 from processor.settings.environment import override
+from processor.settings.error import SettingsError, hint
 from processor.settings.kafka import kafka_settings, with_secret_files
 from processor.settings.secret import Secret
 from processor.settings.sections import (
@@ -21,8 +28,8 @@ from processor.settings.sections import (
     TopicSettings,
     WorkspaceSettings,
 )
-from processor.settings.toml import Document, SettingsError, convert, hint, parse, read
-from processor.settings.value import Settings
+from processor.settings.settings import Settings
+from processor.settings.toml import Document, parse, read
 from processor.settings.workspaces import fingerprints, inputs, workspaces
 
 SECTIONS: Final[Mapping[str, object]] = {
@@ -73,14 +80,15 @@ def _complete(document: Document, environ: Mapping[str, str]) -> Settings:
                 f"inputs.{name}.topics: {unknown[0]} is not consumed; add it to"
                 " kafka.topics.batches or kafka.topics.requests"
             )
-    redis = with_address(settings.redis, document.get("redis", {}))
+    redis = with_redis_url(settings.redis, document.get("redis", {}))
+    registry = with_registry_url(settings.schema_registry, document.get("schema_registry"))
     key = token_key(redis)
     digest = hashlib.blake2b(key, digest_size=8, person=b"tokenkey").hexdigest()
     return replace(
         settings,
         kafka=with_secret_files(settings.kafka),
         redis=redis,
-        schema_registry=with_url(settings.schema_registry, document.get("schema_registry")),
+        schema_registry=registry,
         token_key=Secret(key.hex()),
         fingerprints={s: f"{f}{digest}" for s, f in settings.fingerprints.items()},
     )

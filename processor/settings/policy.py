@@ -5,9 +5,9 @@ from typing import Final, get_args
 from processor.identity.model import IdentityPolicy, StrategyName
 from processor.identity.types import PRESETS, canonical_type
 from processor.rules import Limits
+from processor.settings.error import SettingsError, hint
 from processor.settings.flat import check_not_flat, flat_policy
 from processor.settings.sections import WorkspaceSettings
-from processor.settings.toml import SettingsError, hint
 
 STRATEGIES: Final[tuple[StrategyName, ...]] = get_args(StrategyName)
 _NEEDS_LOGIN: Final = ("profile_link", "profile_isolation")

@@ -1,4 +1,7 @@
-"""The settings as the program uses them: one frozen value."""
+"""``Settings``: everything that is configured, and what follows from it.
+
+Records get their rules, spaces their policies and fingerprints, operators their warnings.
+"""
 
 from msgspec import Struct
 
@@ -15,7 +18,7 @@ from processor.settings.sections import (
 
 
 class Settings(Struct, frozen=True):
-    """All there is to configure, checked. Its repr shows no secret."""
+    """Everything that is configured, checked. Its repr shows no secret."""
 
     kafka: KafkaSettings
     schema_registry: RegistrySettings | None
@@ -29,7 +32,7 @@ class Settings(Struct, frozen=True):
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
 
     def rules(self) -> Rules:
-        """Return what a record can meet."""
+        """Return the rules of records."""
         topics, formats = self.kafka.topics, self.kafka.formats
         roles: dict[str, Role] = {
             **dict.fromkeys(topics.batches, "batches"),

@@ -11,10 +11,11 @@ from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import STANDARD_KEYS, canonical_type
 from processor.rules import InputRules, Limits, WorkspaceRules
+from processor.settings.conversion import convert
+from processor.settings.error import SettingsError, hint
 from processor.settings.flat import blocklists, flat_keys
 from processor.settings.policy import check_strategy, policy_of
 from processor.settings.sections import InputSettings, WorkspaceSettings
-from processor.settings.toml import SettingsError, convert, hint
 
 # Names become parts of Redis keys, hash tags, record keys and offset metadata.
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -117,6 +117,14 @@ def test_variables_override_the_file_in_the_type_of_the_setting():
     assert (feed.source, feed.protection) == ("csv", "read_only")
 
 
+def test_a_variable_reaches_into_a_key_that_may_be_a_table():
+    settings = loaded(
+        '[workspaces.retail]\nstrategy = "flat_matching"\nidentifiers = { email = {} }\n',
+        IDSTREAM_WORKSPACES__RETAIL__IDENTIFIERS__EMAIL__LIMIT__COUNT="3",
+    )
+    assert settings.policy("retail").limits["email"].count == 3
+
+
 def test_a_variable_finds_a_name_with_a_dash():
     text = RETAIL.replace("retail", "my-shop")
     settings = loaded(text, IDSTREAM_WORKSPACES__MY_SHOP__TIE_BREAK="oldest")
