@@ -1,4 +1,4 @@
-"""The formats of the topics: what opens an input's value, what writes an output's."""
+"""The codecs: what opens the values of inputs, and writes those of outputs, in each format."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -9,8 +9,9 @@ from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter, 
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.envelope import Opener, open_object
 from processor.codecs.segment import open_segment
+from processor.codecs.strict.check import strictly
 from processor.records import Output
-from processor.rules import Format
+from processor.rules import Format, Validation
 
 CONTENT_TYPES: Final[Mapping[str, bytes]] = {
     "json": b"application/json",
@@ -18,22 +19,34 @@ CONTENT_TYPES: Final[Mapping[str, bytes]] = {
     "segment": b"application/json",
 }
 
+Openers = Mapping[Format, Opener]
 
-def _openers(role: str, writers: Writers | None = None) -> dict[Format, Opener]:
+
+def _request_openers(writers: Writers | None = None) -> Openers:
     return {
         "json": open_object,
-        "avro": AvroReader(MESSAGES[role], writers).open_object,
-        "segment": open_segment,
+        "avro": AvroReader(MESSAGES["requests"], writers).open_object,
     }
 
 
-class Codecs(Struct, frozen=True):
-    """What the pipeline reads and writes with; by default all formats in, JSON out."""
+def _batch_openers(writers: Writers | None = None) -> Mapping[Validation, Openers]:
+    lenient: Openers = {
+        "json": open_object,
+        "avro": AvroReader(MESSAGES["batches"], writers).open_object,
+        "segment": open_segment,
+    }
+    strict: dict[Format, Opener] = {form: strictly(opener) for form, opener in lenient.items()}
+    strict["segment"] = open_segment  # what it makes of a call has more fields than the schema
+    return {"lenient": lenient, "strict": strict}
 
-    batches: Mapping[Format, Opener] = field(default_factory=lambda: _openers("batches"))
-    requests: Mapping[Format, Opener] = field(default_factory=lambda: _openers("requests"))
+
+class Codecs(Struct, frozen=True):
+    """The codecs of a pipeline. By default it reads every format and writes JSON."""
+
+    batches: Mapping[Validation, Openers] = field(default_factory=_batch_openers)
+    requests: Openers = field(default_factory=_request_openers)
     writers: Mapping[str, AvroWriter] = {}
-    """Of the roles whose topics are Avro."""
+    """By role of a topic, where the topic is Avro."""
 
     @classmethod
     def build(
@@ -47,16 +60,20 @@ class Codecs(Struct, frozen=True):
         *register* returns the id that a role's schema has in the registry.
         """
         return cls(
-            batches=_openers("batches", known),
-            requests=_openers("requests", known),
+            batches=_batch_openers(known),
+            requests=_request_openers(known),
             writers={role: AvroWriter(MESSAGES[role], register(role)) for role in roles},
         )
+
+    def batch_opener(self, form: Format, validation: Validation) -> Opener:
+        """Return what opens the values of batches in format *form*."""
+        return self.batches[validation][form]
 
     def written(self, outputs: list[Output]) -> list[Output]:
         """Return *outputs*, which are JSON, in the formats of their topics.
 
-        A batch that goes out as received keeps its own; where readers of the topic expect another,
-        a content type tells them.
+        A batch that goes out as received stays as it is; if the topic is of another format, the
+        header ``content-type`` names the batch's.
         """
         if not self.writers and not any(output.as_received == "avro" for output in outputs):
             return outputs
@@ -65,16 +82,17 @@ class Codecs(Struct, frozen=True):
     def _written(self, output: Output) -> Output:
         writer = self.writers.get(output.role)
         if output.as_received:
-            return _told(output, "json" if writer is None else "avro")
+            return _with_content_type(output, "json" if writer is None else "avro")
         if writer is None or output.value is None:
             return output
         headers = (*output.headers, ("content-type", CONTENT_TYPES["avro"]))
         return Output(output.role, output.key, writer.write(output.value), headers)
 
 
-def _told(output: Output, expected: Format) -> Output:
+def _with_content_type(output: Output, expected: Format) -> Output:
+    """Return an output as received; where its format is not *expected*, with its content type."""
     has_one = any(name == "content-type" for name, _ in output.headers)
     if has_one or output.as_received is None or output.as_received == expected:
         return output
-    told = ("content-type", CONTENT_TYPES[output.as_received])
-    return output._replace(headers=(*output.headers, told))
+    content_type = ("content-type", CONTENT_TYPES[output.as_received])
+    return output._replace(headers=(*output.headers, content_type))

@@ -1,8 +1,8 @@
-"""Headers: those that we write, those that an input's records bring along.
+"""Headers of records: those that we write, and those that an input's records bring along.
 
-What ``idstream replay`` put back names its first place and its attempts. Producers can forge these
-headers, so they give no power: the place only matters for deduplication within the record's own
-topic, and the attempts are only counted on.
+``idstream replay`` puts a dead letter back with its first place and a count of attempts. Producers
+can forge both, so they give no power: the place matters only within the record's own topic, for
+deduplication, and the count is only counted on.
 """
 
 import re
@@ -11,9 +11,12 @@ from typing import Final
 
 from processor.records import DeadLetter, Record
 
-Headers = tuple[tuple[str, bytes], ...]
+Header = tuple[str, bytes]
+Headers = tuple[Header, ...]
 
-RESERVED = frozenset(
+REPLAY_OF: Final = "replay-of"
+ATTEMPTS: Final = "attempts"
+RESERVED: Final = frozenset(
     {
         "source-topic",
         "source-partition",
@@ -23,29 +26,26 @@ RESERVED = frozenset(
         "resolution",
         "reason",
         "detail",
-        "attempts",
-        "replay-of",
+        ATTEMPTS,
+        REPLAY_OF,
         "version",
     }
 )
-"""Header names that only we write: stripped from what comes in."""
+"""Names of headers that only we write: those of inputs are not copied."""
+NOT_COPIED: Final = RESERVED | {"input", "content-type"}
+MOST_HEADERS: Final = 32
+MOST_HEADER_BYTES: Final = 8192
+"""Bounds of the other headers of an input that are copied to its outputs."""
 
-
-NOT_COPIED = RESERVED | {"input", "content-type"}
-
-
-MOST_HEADERS = 32
-
-
-MOST_HEADER_BYTES = 8192
-"""The bound within which an input's other headers go along to its outputs."""
+_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]{1,249})/[0-9]{1,10}/[0-9]{1,19}")
+_COUNT: Final = re.compile(rb"[0-9]{1,6}")
 
 
 def output_headers(record: Record) -> Headers:
-    """Return the source headers and what is copied of the input's."""
+    """Return the headers of an output of *record*: copied ones, then those of its place."""
     if not record.headers:
         return source_headers(record)
-    copied: list[tuple[str, bytes]] = []
+    copied: list[Header] = []
     room = MOST_HEADER_BYTES
     for name, value in record.headers:
         size = len(name) + len(value)
@@ -57,18 +57,23 @@ def output_headers(record: Record) -> Headers:
 
 
 def source_headers(record: Record) -> Headers:
-    """Return the headers that name the record an output comes from."""
+    """Return the headers that name *record* as the source of an output."""
     return place_headers(record.topic, record.partition, record.offset)
 
 
 def place_headers(topic: str, partition: int, offset: int) -> Headers:
-    """Return the headers that name a place in an input topic."""
+    """Return the headers that name the record at a place of an input topic."""
     return (*_partition_headers(topic, partition), ("source-offset", b"%d" % offset))
 
 
 @lru_cache(maxsize=4096)
 def _partition_headers(topic: str, partition: int) -> Headers:
     return ("source-topic", topic.encode()), ("source-partition", b"%d" % partition)
+
+
+def mpid_header(mpid: int) -> Header:
+    """Return the header that names a profile: its MPID as decimal text."""
+    return "mpid", b"%d" % mpid
 
 
 def dead_letter_headers(letter: DeadLetter, record: Record, attempts: int = 1) -> Headers:
@@ -78,33 +83,21 @@ def dead_letter_headers(letter: DeadLetter, record: Record, attempts: int = 1) -
         ("detail", letter.detail.encode("utf-8", "replace")),
         *source_headers(record),
         ("source-timestamp", b"%d" % record.timestamp_ms),
-        ("attempts", b"%d" % attempts),
+        (ATTEMPTS, b"%d" % attempts),
     )
 
 
-REPLAY_OF: Final = "replay-of"
-
-
-ATTEMPTS: Final = "attempts"
-
-
-_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]{1,249})/[0-9]{1,10}/[0-9]{1,19}")
-
-
-_COUNT: Final = re.compile(rb"[0-9]{1,6}")
-
-
 def first_place(record: Record) -> str:
-    """Return ``topic/partition/offset`` of *record* as it was first consumed."""
+    """Return where *record* was first consumed from, as ``topic/partition/offset``."""
     if record.headers:
-        said = replayed_place(record)
-        if said is not None:
-            return said.decode()
+        place = replayed_place(record)
+        if place is not None:
+            return place.decode()
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def replayed_place(record: Record) -> bytes | None:
-    """Return the place that *record* says it was put back from; None where it was not."""
+    """Return the first place of a record that was put back; None for any other record."""
     for name, value in record.headers:
         if name == REPLAY_OF:
             match = _PLACE.fullmatch(value)
@@ -121,5 +114,5 @@ def attempts(record: Record) -> int:
 
 
 def count(value: bytes) -> int:
-    """Return a header's count, 0 where it is none."""
+    """Return the count that a header holds, 0 where it holds none."""
     return int(value) if _COUNT.fullmatch(value) else 0

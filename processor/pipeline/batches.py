@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from processor.codecs.batch import changed_attributes, decode_batch
 from processor.codecs.formats import Codecs
-from processor.codecs.headers import first_place, output_headers
-from processor.codecs.strict.check import strictly
+from processor.codecs.headers import first_place, mpid_header, output_headers
 from processor.identity.decision import Decision, NotFound, Refused, Skip
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
@@ -50,9 +49,7 @@ class Batches(Struct, frozen=True):
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Decode *record*; one of a ``read_only`` input is forwarded as it came."""
         workspace = rules.workspace
-        opener = self.codecs.batches[form]
-        if workspace.validation == "strict" and form != "segment":
-            opener = strictly(opener)
+        opener = self.codecs.batch_opener(form, workspace.validation)
         batch = decode_batch(record.value, workspace.keys, self.limits, opener)
         if isinstance(batch, DeadLetter):
             return dead_letter(record, batch)
@@ -149,7 +146,7 @@ class Batch(Struct, frozen=True, gc=False):
         assert resolution is not None
         headers = (
             *output_headers(work.record),
-            ("mpid", b"%d" % profile.mpid),
+            mpid_header(profile.mpid),
             ("resolution", resolution),
         )
         return Output(

@@ -13,6 +13,7 @@ from processor.codecs.headers import (
     RESERVED,
     attempts,
     dead_letter_headers,
+    mpid_header,
     place_headers,
     replayed_place,
     source_headers,
@@ -61,7 +62,7 @@ def profile_record(profile: Profile, source: tuple[str, int, int]) -> Output:
         "profiles",
         profile_key(profile.scope, profile.environment, profile.mpid),
         to_json(profile),
-        (*place_headers(*source), ("mpid", b"%d" % profile.mpid)),
+        (*place_headers(*source), mpid_header(profile.mpid)),
     )
 
 
@@ -95,7 +96,7 @@ def change_events(
             outputs.append(Output("changes", record.key, value, headers))
             continue
         key = profile_key(space.scope, space.environment, mpid)
-        outputs.append(Output("changes", key, value, (*headers, ("mpid", b"%d" % mpid))))
+        outputs.append(Output("changes", key, value, (*headers, mpid_header(mpid))))
     return outputs
 
 

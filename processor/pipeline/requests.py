@@ -5,7 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from processor.codecs.formats import Codecs
-from processor.codecs.headers import output_headers
+from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.request import decode_request
 from processor.codecs.resolution import UNDECIDED, encode, explanation, reasons
 from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Refused
@@ -104,7 +104,7 @@ class Request(Struct, frozen=True, gc=False):
         assert decision is not None
         headers = output_headers(record)
         if decided.entry.mpid is not None:
-            headers = (*headers, ("mpid", b"%d" % decided.entry.mpid))
+            headers = (*headers, mpid_header(decided.entry.mpid))
         value = response(self.call, workspace.name, decision, workspace.error_envelope)
         return Output("responses", record.key, value, headers)
 

@@ -8,7 +8,7 @@ from processor.codecs.avro.reading import AvroReader, RegistryUnavailable
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.fault import Fault
 from processor.codecs.formats import CONTENT_TYPES
-from processor.codecs.headers import place_headers
+from processor.codecs.headers import mpid_header, place_headers
 from processor.commands.terminal.failure import Failure
 from processor.identity.change import Change, identity_changes
 from processor.identity.model import Identifier, Space
@@ -158,7 +158,7 @@ def _tombstone(one: Tombstone, place: tuple[str, int, int]) -> Output:
 
 
 def _headers(mpid: int, place: tuple[str, int, int]) -> tuple[tuple[str, bytes], ...]:
-    return (*place_headers(*place), ("mpid", b"%d" % mpid))
+    return (*place_headers(*place), mpid_header(mpid))
 
 
 def _erased(record: Record) -> Tombstone | None:

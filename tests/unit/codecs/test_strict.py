@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.codecs.avro.reading import AvroWriter
 from processor.codecs.batch import changed_attributes, decode_batch
 from processor.codecs.envelope import open_object
+from processor.codecs.fault import Fault
+from processor.codecs.formats import Codecs
 from processor.codecs.strict.check import strictly
 from processor.codecs.strict.published import FIELDS
 from processor.codecs.strict.published_events import EVENT_DATA
@@ -70,6 +73,19 @@ COMPLETE = {
     "first_run": {},
     "uninstall": {},
 }
+
+
+def test_the_strict_rules_are_for_json_and_avro_and_not_for_segments_calls():
+    call = b'{"type": "identify", "userId": "a", "colour": "red"}'
+    assert Codecs().batch_opener("segment", "strict")(call, 1000)["segment"]
+    batch = {
+        "json": b'{"colour": "red"}',
+        "avro": AvroWriter("event-batch").write(b'{"colour": "red"}'),
+    }
+    for form, value in batch.items():
+        assert bytes(Codecs().batch_opener(form, "lenient")(value, 1000)["colour"]) == b'"red"'
+        with pytest.raises(Fault, match="top-level field"):
+            Codecs().batch_opener(form, "strict")(value, 1000)
 
 
 def test_every_type_of_event_has_an_example():
