@@ -1,7 +1,7 @@
-"""Event batches: from top-level fields to the few things we read of them (semantics §6).
+"""Event batches: from top-level fields to the few that are read.
 
-Validation is lenient: event types and enumerations, and the types of the fields that we use.
-What we do not use goes out as it came.
+What a batch holds: (docs/messages.md, "Event batches"). Validation is lenient: event types and
+enumerations, and the types of the fields that are read. All other fields go out as they came.
 """
 
 from collections.abc import Iterable
@@ -15,20 +15,18 @@ from processor.codecs.fault import Fault, fault_of
 from processor.codecs.fields import (
     MAX_NAME,
     MAX_TEXT,
-    Gathered,
+    Identifiers,
     OverLimit,
     Scalar,
     Text,
+    Time,
     Value,
-    _field,
-    _Time,
     attribute_of,
     device_identifiers,
     environment_of,
     exact,
-    gather_any_form,
-    gather_texts,
     mpid_of,
+    read_field,
     time_of,
 )
 from processor.identity.model import Environment
@@ -77,12 +75,12 @@ _CUSTOM_EVENT_TYPES: Final = frozenset(
 
 
 class _EventData(Struct, gc=False):
-    timestamp_unixtime_ms: _Time = None
+    timestamp_unixtime_ms: Time = None
     custom_event_type: str | None = None
 
 
 class _EventHead(Struct, gc=False):
-    """Of an event only its head is decoded; its bytes go out unchanged."""
+    """The fields of an event that are read; its bytes go out unchanged."""
 
     event_type: EventType
     data: _EventData | None = None
@@ -105,11 +103,11 @@ _Consent = dict[str, dict[str, dict[str, Scalar] | None] | None] | None
 
 
 class _Used(Struct, gc=False, frozen=True):
-    """The fields that we use; identities only where they have their usual form."""
+    """The fields of a batch that are read; identities only in their usual form."""
 
     environment: Environment | None = None
     events: list[_EventHead] | None = None
-    timestamp_unixtime_ms: _Time = None
+    timestamp_unixtime_ms: Time = None
     device_info: _Facts = None
     user_attributes: _Attributes = None
     deleted_user_attributes: list[str] | None = None
@@ -130,24 +128,32 @@ _decode_consent = msgspec.json.Decoder(_Consent).decode
 _decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
+def decode_batch(
+    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
+) -> EventBatch | DeadLetter:
+    """Return the event batch in *value*, or why there is none; never raises."""
+    try:
+        return read_batch(opener(value, limits.max_record_bytes), keys)
+    except Fault as fault:
+        return DeadLetter(fault.reason, fault.detail)
+
+
 def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     """Return the batch that *fields* make; Fault if it breaks a rule."""
     used, bounded = _used(fields)
     events, info = used.events, used.device_info
-    gathered = Gathered(lists=keys.ignore_unknown)
+    identifiers = Identifiers(keys.batch, "user_identities", is_literal=keys.is_literal)
     if used.user_identities is not None:
-        gather_texts(gathered, used.user_identities, keys.batch, "user_identities")
+        identifiers.add_texts(used.user_identities)
     elif (identities := fields.get("user_identities")) is not None:
-        gather_any_form(gathered, identities, keys.batch, "user_identities")
+        identifiers.add_object_or_entries(identities)
     device_ids = device_identifiers(info, fields.get("mp_deviceid"))
-    for identifier in device_ids:
-        if not keys.ignore_unknown or identifier.identity_type in keys.batch:
-            gathered.add(identifier)
+    identifiers.add_device(device_ids)
     return EventBatch(
         fields=fields,
         environment=used.environment or "production",
         mpid=mpid_of(fields.get("mpid"), "mpid"),
-        identifiers=gathered.identifiers(),
+        identifiers=identifiers.within_limits(),
         has_events=bool(events),
         time_ms=_time(events or (), used.timestamp_unixtime_ms),
         source_request_id=used.source_request_id or None,
@@ -155,17 +161,17 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
         deleted_user_attributes=tuple(used.deleted_user_attributes or ()),
         consent_state=_checked(used.consent_state),
         device_info=info,
-        over_limit=gathered.over_limit(),
+        over_limit=identifiers.over_limit(),
         bounded_attributes=bounded,
         device_ids=tuple([i for i in device_ids if len(i.value) <= MAX_TEXT]),
     )
 
 
 def _used(fields: Fields) -> tuple[_Used, int]:
-    """Return the fields that we use, and how many attributes are not within the limits.
+    """Return the fields that are read, and how many attributes are not within the limits.
 
-    As a rule that is one pass. Where a field is not as it should be they are read one by one, to
-    say which it is, or to keep what can be kept of it.
+    Usually that is one pass. Where a field does not fit, the fields are read one by one, to say
+    which it is or to keep what can be kept of it.
     """
     try:
         return _decode_used(_encode(fields)), 0
@@ -174,45 +180,15 @@ def _used(fields: Fields) -> tuple[_Used, int]:
     attributes, bounded = _attributes(fields)
     used = _Used(
         environment=environment_of(fields),
-        events=_field(fields, "events", _decode_events),
+        events=read_field(fields, "events", _decode_events),
         timestamp_unixtime_ms=time_of(fields, "timestamp_unixtime_ms"),
         device_info=_device_info(fields),
         user_attributes=attributes,
-        deleted_user_attributes=_field(fields, "deleted_user_attributes", _decode_names),
-        consent_state=_field(fields, "consent_state", _decode_consent),
-        source_request_id=_field(fields, "source_request_id", _decode_text),
+        deleted_user_attributes=read_field(fields, "deleted_user_attributes", _decode_names),
+        consent_state=read_field(fields, "consent_state", _decode_consent),
+        source_request_id=read_field(fields, "source_request_id", _decode_text),
     )
     return used, bounded
-
-
-def _time(events: Iterable[_EventHead], batch_time: _Time) -> int | None:
-    """Return the time of the batch (semantics §12.2); events must be as they may be."""
-    earliest = None
-    for event in events:
-        data = event.data
-        if data is None:
-            continue
-        time = data.timestamp_unixtime_ms
-        if time is not None and (earliest is None or time < earliest):
-            earliest = time
-        if data.custom_event_type not in _CUSTOM_EVENT_TYPES and event.event_type == "custom_event":
-            raise Fault("events[...].data.custom_event_type: is not one of the values allowed")
-    if earliest is None:
-        earliest = batch_time
-    return None if earliest is None else max(int(earliest), 0)
-
-
-def changed_attributes(fields: Fields) -> frozenset[str]:
-    """Return the attributes that the batch's events of type user_attribute_change name."""
-    raw = fields.get("events")
-    changes = () if raw is None else _decode_changes(raw) or ()
-    return frozenset(
-        change.data.user_attribute_name
-        for change in changes
-        if change.event_type == "user_attribute_change"
-        and change.data is not None
-        and isinstance(change.data.user_attribute_name, str)
-    )
 
 
 def _attributes(fields: Fields) -> tuple[dict[str, Any], int]:
@@ -257,8 +233,28 @@ def _device_info(fields: Fields) -> dict[str, Any] | None:
     return {name: exact(value) for name, value in values.items()}
 
 
+def _time(events: Iterable[_EventHead], batch_time: Time) -> int | None:
+    """Return the time of the earliest event, else *batch_time*; Fault for a custom event type.
+
+    (docs/decisions.md, "Values")
+    """
+    earliest = None
+    for event in events:
+        data = event.data
+        if data is None:
+            continue
+        time = data.timestamp_unixtime_ms
+        if time is not None and (earliest is None or time < earliest):
+            earliest = time
+        if data.custom_event_type not in _CUSTOM_EVENT_TYPES and event.event_type == "custom_event":
+            raise Fault("events[...].data.custom_event_type: is not one of the values allowed")
+    if earliest is None:
+        earliest = batch_time
+    return None if earliest is None else max(int(earliest), 0)
+
+
 def _checked(state: _Consent) -> _Consent:
-    """Return *state* if all its answers are answers."""
+    """Return *state*; Fault unless each ``consented`` in it is true or false."""
     for purposes in (state or {}).values():
         for entry in (purposes or {}).values():
             if entry is not None and type(entry.get("consented", False)) is not bool:
@@ -266,11 +262,14 @@ def _checked(state: _Consent) -> _Consent:
     return state
 
 
-def decode_batch(
-    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
-) -> EventBatch | DeadLetter:
-    """Return the event batch in *value*, or why there is none; never raises."""
-    try:
-        return read_batch(opener(value, limits.max_record_bytes), keys)
-    except Fault as fault:
-        return DeadLetter(fault.reason, fault.detail)
+def changed_attributes(fields: Fields) -> frozenset[str]:
+    """Return the attributes that the batch's events of type user_attribute_change name."""
+    raw = fields.get("events")
+    changes = () if raw is None else _decode_changes(raw) or ()
+    return frozenset(
+        change.data.user_attribute_name
+        for change in changes
+        if change.event_type == "user_attribute_change"
+        and change.data is not None
+        and isinstance(change.data.user_attribute_name, str)
+    )

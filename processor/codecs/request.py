@@ -1,4 +1,7 @@
-"""Identity requests: from top-level fields to a call, or to its error (semantics §4)."""
+"""Identity requests: from top-level fields to a call, or to its error.
+
+What a request holds: (docs/messages.md, "Identity requests").
+"""
 
 from typing import Final
 
@@ -11,10 +14,10 @@ from processor.codecs.fault import Fault, fault_of
 from processor.codecs.fields import (
     MAX_IDENTIFIERS,
     MAX_TEXT,
-    Gathered,
+    Identifiers,
     environment_of,
-    gather,
     mpid_of,
+    read_field,
     text_of,
     time_of,
 )
@@ -30,7 +33,7 @@ _BAD_ALIAS: Final = "INVALID_DATA"
 
 
 class _Change(Struct):
-    """All three keys are required in each change (semantics §4.5)."""
+    """A change of a modify request; all three keys are required."""
 
     identity_type: str
     old_value: Raw
@@ -42,6 +45,19 @@ _decode_id = msgspec.json.Decoder(str | int | None).decode
 _decode_flag = msgspec.json.Decoder(bool | None).decode
 _decode_changes = msgspec.json.Decoder(list[_Change]).decode
 _decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def decode_request(
+    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
+) -> IdentityCall | DeadLetter:
+    """Return the identity request in *value*, or why there is none; never raises.
+
+    A request that breaks a rule is a call with its ``error``: it gets an answer.
+    """
+    try:
+        return read_request(opener(value, limits.max_record_bytes), keys)
+    except Fault as fault:
+        return DeadLetter(fault.reason, fault.detail)
 
 
 def read_request(fields: Fields, keys: IdentityKeys) -> IdentityCall:
@@ -69,13 +85,13 @@ def _read(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> IdentityCal
     raw = fields.get("known_identities")
     if raw is None or raw == _NULL:
         raise Fault("known_identities: is required")
-    gathered = Gathered(lists=keys.ignore_unknown)
-    gather(gathered, raw, keys.request, "known_identities")
+    identifiers = Identifiers(keys.request, "known_identities", is_literal=keys.is_literal)
+    identifiers.add_object(raw)
     return replace(
         call,
         previous_mpid=mpid_of(fields.get("previous_mpid"), "previous_mpid"),
-        identifiers=gathered.identifiers(),
-        over_limit=gathered.over_limit(),
+        identifiers=identifiers.within_limits(),
+        over_limit=identifiers.over_limit(),
     )
 
 
@@ -105,10 +121,10 @@ def _read_modify(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> Iden
 
 
 def _change(change: _Change, keys: IdentityKeys, field: str) -> IdentityChange | None:
-    """Return a change; None if its type is one to ignore (flat matching)."""
+    """Return a change; None where its type is unknown and names are literal."""
     identity_type = keys.request.get(change.identity_type)
     if identity_type is None:
-        if keys.ignore_unknown:
+        if keys.is_literal:
             return None
         raise Fault(f"{field}.identity_type: is no identity type")
     old = text_of(change.old_value, f"{field}.old_value") or None
@@ -119,7 +135,7 @@ def _change(change: _Change, keys: IdentityKeys, field: str) -> IdentityChange |
 
 
 def _check_alias(fields: Fields) -> None:
-    """Check what can be checked of an alias request without the store (semantics §5)."""
+    """Raise Fault for an alias request that breaks a rule; no profile is looked up."""
     try:
         data = _decode_map(fields.get("data", _NULL))
     except msgspec.ValidationError:
@@ -151,13 +167,7 @@ def _request_type(fields: Fields) -> str:
 
 
 def _request_id(fields: Fields) -> str | None:
-    raw = fields.get("request_id")
-    if raw is None:
-        return None
-    try:
-        value = _decode_id(raw)
-    except msgspec.ValidationError as error:
-        raise fault_of(error, "request_id") from None
+    value = read_field(fields, "request_id", _decode_id)
     return None if value is None else str(value)
 
 
@@ -168,24 +178,5 @@ def _environment(fields: Fields) -> Environment:
     return environment
 
 
-def _flag(fields: Fields, field: str) -> bool:
-    raw = fields.get(field)
-    if raw is None:
-        return False
-    try:
-        return bool(_decode_flag(raw))
-    except msgspec.ValidationError as error:
-        raise fault_of(error, field) from None
-
-
-def decode_request(
-    value: bytes | None, keys: IdentityKeys, limits: Limits, opener: Opener
-) -> IdentityCall | DeadLetter:
-    """Return the identity request in *value*, or why there is none; never raises.
-
-    A request that breaks a rule is a call with its ``error``: it gets an answer.
-    """
-    try:
-        return read_request(opener(value, limits.max_record_bytes), keys)
-    except Fault as fault:
-        return DeadLetter(fault.reason, fault.detail)
+def _flag(fields: Fields, name: str) -> bool:
+    return bool(read_field(fields, name, _decode_flag))

@@ -16,8 +16,8 @@ class IdentityKeys(Struct, frozen=True):
     """Keys of ``known_identities`` and ``identity_changes[].identity_type``."""
     batch: Mapping[str, str]
     """Keys of ``user_identities``: user identities only, device ids have places of their own."""
-    ignore_unknown: bool
-    """True only for flat_matching, whose configured names are literal."""
+    is_literal: bool
+    """The names are as configured: others are ignored, and one may have a list of values."""
 
 
 class Preset(Struct, frozen=True):
@@ -99,7 +99,7 @@ _BATCH_NAMES: Final = {s.canonical: s.batch or s.canonical for s in (*_USER, *_D
 STANDARD_KEYS: Final = IdentityKeys(
     request=MappingProxyType({k: t for k, t in _ALL_NAMES.items() if t not in _BATCH_ONLY}),
     batch=_USER_NAMES,
-    ignore_unknown=False,
+    is_literal=False,
 )
 """The keys of every strategy but flat_matching: any spelling is accepted anywhere."""
 

@@ -98,7 +98,7 @@ def identifiers(workspace: WorkspaceSettings) -> dict[str, IdentifierSettings]:
 def flat_keys(policy: IdentityPolicy) -> IdentityKeys:
     """Return the keys of records: configured names are literal, all others ignored."""
     names = MappingProxyType({name: name for name in policy.priority})
-    return IdentityKeys(request=names, batch=names, ignore_unknown=True)
+    return IdentityKeys(request=names, batch=names, is_literal=True)
 
 
 def blocklists(workspace: WorkspaceSettings, path: str) -> dict[str, Blocklist]:

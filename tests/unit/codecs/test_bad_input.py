@@ -17,7 +17,7 @@ from processor.rules import Limits
 
 LIMITS = Limits()
 FLAT_KEYS = IdentityKeys(
-    request={"user_id": "user_id"}, batch={"user_id": "user_id"}, ignore_unknown=True
+    request={"user_id": "user_id"}, batch={"user_id": "user_id"}, is_literal=True
 )
 SECRET = "s3cr3t-value"  # stands in every bad record below and must not come out again
 

@@ -17,7 +17,7 @@ LIMITS = Limits()
 FLAT_KEYS = IdentityKeys(
     request={"user_id": "user_id", "device_application_stamp": "device_application_stamp"},
     batch={"user_id": "user_id", "device_application_stamp": "device_application_stamp"},
-    ignore_unknown=True,
+    is_literal=True,
 )
 
 

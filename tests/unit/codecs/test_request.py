@@ -11,7 +11,7 @@ from processor.records import DeadLetter, IdentityCall
 from processor.rules import Limits
 
 FLAT_KEYS = IdentityKeys(
-    request={"user_id": "user_id"}, batch={"user_id": "user_id"}, ignore_unknown=True
+    request={"user_id": "user_id"}, batch={"user_id": "user_id"}, is_literal=True
 )
 IDENTIFY = {
     "request_type": "identify",

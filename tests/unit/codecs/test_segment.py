@@ -15,7 +15,7 @@ from processor.rules import Limits
 from processor.settings.flat import SEGMENT_IDENTIFIERS
 
 NAMES = {name: name for name in (*SEGMENT_IDENTIFIERS, "group_id", "braze_id")}
-KEYS = IdentityKeys(request=NAMES, batch=NAMES, ignore_unknown=True)
+KEYS = IdentityKeys(request=NAMES, batch=NAMES, is_literal=True)
 AT = "2024-01-02T03:04:05.678Z"
 AT_MS = 1_704_164_645_678
 
