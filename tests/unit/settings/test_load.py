@@ -535,6 +535,11 @@ def test_keys_of_flat_matching_are_refused_elsewhere():
         assert f"workspaces.shop.{name}: belongs to the strategy flat_matching" in refusal(text)
 
 
+def test_a_fingerprint_is_the_one_that_rows_of_earlier_releases_hold():
+    assert loaded().fingerprint("retail") == "f1d9c7b8f0f3bcf3a362a631ad42bfd0"
+    assert load_text(FLAT, {}).fingerprint("shop") == "5dfca6dd00af5914a362a631ad42bfd0"
+
+
 def test_limits_and_block_lists_of_identifiers_are_part_of_the_fingerprint():
     def fingerprint(change):
         return load_text(FLAT.replace('blocked = ["void"]', change), {}).fingerprint("shop")
