@@ -1,1 +1,1 @@
-"""The messages as contracts: may a schema evolve so, and what follows from the schemas."""
+"""Messages as contracts: rules of how schemas evolve, and documents made of the schemas."""

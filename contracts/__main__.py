@@ -1,4 +1,4 @@
-"""``python -m contracts``: check that schemas evolve as they may, write what follows from them."""
+"""``python -m contracts``: check how the schemas have evolved, write the files made of them."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ ALL = (*MESSAGES.values(), "dead-letter")
 
 
 def derived() -> Iterator[tuple[Path, str]]:
-    """Yield every file that follows from the schemas and the complete configuration."""
+    """Yield path and text of every file made of the schemas and the complete configuration."""
     for message in ALL:
         for own in versions(message):
             path = ROOT / "schemas" / message / f"v{own.version}.schema.json"
@@ -28,9 +28,10 @@ def derived() -> Iterator[tuple[Path, str]]:
 
 
 def edited(lock: Path) -> list[str]:
-    """Say which versions are not what *lock* holds of them: what was written finds no reader.
+    """Return the versions whose fingerprint is not in *lock*, as sentences.
 
-    A new version is added to it; nothing else ever changes there.
+    Data names its schema by fingerprint, so an edited version could not read it any more. A new
+    version is added to *lock*; nothing else in it ever changes.
     """
     locked: dict[str, list[str]] = json.loads(lock.read_text())
     found = {message: [own.fingerprint.hex() for own in versions(message)] for message in ALL}

@@ -1,4 +1,4 @@
-"""Whether data written with one Avro schema can be read with another (Avro's schema resolution)."""
+"""Evolution: whether data written with one Avro schema can be read with another."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -24,10 +24,10 @@ Schema = Any
 
 
 def broken(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
-    """Say what breaks between the versions of one message.
+    """Yield what is not compatible between the versions of one message.
 
-    Inputs are backward compatible with every older version: whatever producers still write can be
-    read. Outputs are forward compatible: whoever still reads with an older one can go on.
+    The newest version of an input reads what producers write with any older one. Every older
+    version of an output reads what the newest one writes (schemas/README.md).
     """
     for place, newer in enumerate(versions):
         for problem in unfit_defaults(newer.schema):
@@ -40,10 +40,10 @@ def broken(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
 
 
 def rewritten(versions: tuple[OwnSchema, ...]) -> Iterator[str]:
-    """Say where a version of ours does more than add fields that may be missing.
+    """Yield what a version changes of the one before, besides new fields that may be missing.
 
-    More than Avro asks for: promotions, aliases and removals resolve, but a reader of JSON, or of
-    what an older processor passed through, would not find what it had.
+    This is stricter than Avro. Promotions, aliases and removals resolve in Avro, but a reader of
+    JSON, or of fields that an older processor passed through, would miss what it had.
     """
     for older, newer in pairwise(versions):
         for problem in _rewritten(older.schema, newer.schema, "$"):
@@ -86,14 +86,14 @@ def _short(schema: Schema) -> str:
 
 
 def incompatible(reader: Schema, writer: Schema) -> list[str]:
-    """Say, by path, why data of *writer* cannot always be read with *reader*; empty if it can."""
+    """Return, by path, why *reader* cannot read all data of *writer*; empty if it can."""
     return list(_Pair(_names(reader, ""), _names(writer, "")).problems(reader, writer, "$"))
 
 
 def unfit_defaults(schema: Schema) -> Iterator[str]:
-    """Say, by path, which defaults are no values of their fields' types (a union's: of its first).
+    """Yield, by path, the defaults that do not have their field's type (of a union, its first).
 
-    Readers meet one only where a writer lacks the field, long after it was written.
+    Without this check such a default is noticed late: by a reader, where a writer lacks the field.
     """
     names = _names(schema, "")
     for path, field in _fields(schema, "$"):
@@ -135,7 +135,7 @@ class _Pair:
         self._readers = readers
         self._writers = writers
         self._open: set[tuple[int, int]] = set()
-        """Pairs under way: a recursive type fits itself unless something else does not."""
+        """Pairs being compared: a recursive type fits itself unless another part does not."""
 
     def problems(self, reader: Schema, writer: Schema, at: str) -> Iterator[str]:
         reader, writer = _of(reader, self._readers), _of(writer, self._writers)

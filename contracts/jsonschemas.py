@@ -1,8 +1,8 @@
-"""The JSON form of a message as JSON Schema, which follows from its Avro schema.
+"""JSON Schemas of messages, made of their Avro schemas.
 
-A field with a default may be missing, one without is there, and one that says ``required``: Avro
-may lack it, so that a record without it can be read and answered. ``json`` on a field says what its
-JSON form is where the type alone does not; ``header`` how a header is spelled.
+A field with a default may be missing, unless it says ``required``: then the default only lets a
+record without the field be read in Avro, and answered. ``json`` on a field is its JSON Schema where
+its type does not tell it; ``header`` is the spelling of a header.
 """
 
 from typing import Any
@@ -21,24 +21,24 @@ PRIMITIVES: dict[str, dict[str, Any]] = {
 }
 
 NULLABLE = (*INPUTS, "enriched-batch")
-"""Messages in which a field that may be missing may be null: inputs, and what is passed on."""
+"""Messages in which a field that may be missing may be null: inputs, and batches passed on."""
 
 Schema = dict[str, Any]
 
 
 def json_schema(own: OwnSchema) -> Schema:
     """Return the JSON Schema of one version of a message."""
-    written = _Written(nullable=own.message in NULLABLE)
+    maker = _Maker(nullable=own.message in NULLABLE)
     return {
         "$schema": DIALECT,
         "$id": f"urn:idstream:{own.message}:v{own.version}",
         "title": own.schema["name"],
-        **written.record(own.schema),
+        **maker.record(own.schema),
     }
 
 
-class _Written:
-    """Writes schemas; *nullable*: what may be missing may be null too."""
+class _Maker:
+    """Makes JSON Schemas; *nullable*: a field that may be missing may be null too."""
 
     def __init__(self, *, nullable: bool) -> None:
         self._nullable = nullable

@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
 
 
 class EventBatch(Struct, frozen=True, gc=False):
-    """A decoded event batch (semantics §6)."""
+    """A decoded event batch (docs/messages.md, "Event batches")."""
 
     fields: dict[str, Raw]
     """Every top-level field as received, the last of a name; outputs are assembled from these."""
@@ -99,7 +99,7 @@ class EventBatch(Struct, frozen=True, gc=False):
     over_limit: tuple[tuple[Identifier, str], ...] = ()
     """Identifiers left out for the length of their value, with the reason ``bound``."""
     bounded_attributes: int = 0
-    """Attributes left out for a limit of semantics §9.7."""
+    """Attributes left out for a limit (docs/configuration.md, "[limits]")."""
     device_ids: tuple[Identifier, ...] = ()
     """Identifiers of the batch's device, also where the strategy ignores them."""
 

@@ -1,6 +1,6 @@
-"""The schema registry: schemas of others by id, our own registered, all of it remembered.
+"""The schema registry: gives other writers' schemas by id, and ours their ids.
 
-The one home of confluent-kafka's registry client, which needs the extra ``registry``.
+Answers are remembered. The client is confluent-kafka's and needs the extra ``registry``.
 """
 
 from collections import OrderedDict
@@ -16,33 +16,33 @@ from processor.codecs.avro.schemas import MESSAGES, latest
 from processor.codecs.formats import Codecs
 
 TIMEOUT_S: Final = 3.0
-"""For each piece of an answer."""
+"""The longest wait for a part of an answer."""
 DEADLINE_S: Final = 5.0
-"""For all of it: who sends a byte now and then must not hold up the loop."""
+"""The longest wait for a whole answer, which a server may send byte by byte."""
 MOST_UNKNOWN: Final = 10_000
 UNKNOWN_FOR_S: Final = 60.0
 """How long an id that the registry did not know is not asked for again."""
 
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
-_PASSING: Final = frozenset({408, 429})
+_TRANSIENT: Final = frozenset({408, 429})
 _REFUSES_US: Final = frozenset({401, 403, 407})
-"""Whatever it is asked: its answer says nothing about a schema."""
+"""Answers about our access, which say nothing of a schema."""
 
 _Answer = TypeVar("_Answer")
 
 
 class RegistryRefused(Exception):
-    """The schema registry will not have a schema of ours, or us: somebody has to look."""
+    """The schema registry refuses a schema of ours, or our access: an operator must act."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """Of HTTP; None where the answer was no registry's, or none was asked."""
+        """The HTTP status; None where no registry answered."""
 
 
 class Registry:
-    """One schema registry. Answers are kept; an id it does not know is asked for once a minute."""
+    """One schema registry. An id that it does not know is asked for once a minute."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -56,7 +56,7 @@ class Registry:
             raise RegistryRefused(message) from None
         self._schema = Schema
         self._error = SchemaRegistryError
-        # Waiting and asking again is the loop's business.
+        # The loop waits and asks again, so the client does not.
         self._client = SchemaRegistryClient({"url": url, "max.retries": 0, "timeout": TIMEOUT_S})
         self._texts: dict[int, str] = {}
         self._unknown: OrderedDict[int, float] = OrderedDict()
@@ -64,8 +64,8 @@ class Registry:
     def writer(self, schema_id: int) -> str | None:
         """Return the Avro schema with this id, None where there is none.
 
-        Raises Unusable where there is one that cannot be read, RegistryUnavailable where the
-        registry is away or refuses us: what was asked may be answered later.
+        Raises Unusable where the schema is refused; RegistryUnavailable where the registry does
+        not answer or refuses our access, so that the id may be known later.
         """
         text = self._texts.get(schema_id)
         if text is not None:
@@ -100,7 +100,7 @@ class Registry:
             raise RegistryRefused(message, refusal.status) from None
 
     def accepts(self, role: str, topic: str) -> bool:
-        """Return whether the schema of *role* fits those that *topic* has, if it has any."""
+        """Return whether the registry would take the schema of *role* for *topic*."""
         schema = self._schema(latest(MESSAGES[role]).text(), "AVRO")
         test = partial(self._client.test_compatibility_all_versions, f"{topic}-value", schema)
         try:
@@ -111,21 +111,21 @@ class Registry:
             raise
 
     def _ask(self, call: Callable[[], _Answer]) -> _Answer:
-        """Make *call* of the client; raise RegistryUnavailable, or RegistryRefused."""
+        """Return the answer to *call*; raises RegistryUnavailable or RegistryRefused."""
         try:
             return apart(call, DEADLINE_S, "ask-registry")
         except self._error as error:
             status = error.http_status_code
-            if status >= _SERVER_ERROR or status in _PASSING:
+            if status >= _SERVER_ERROR or status in _TRANSIENT:
                 raise RegistryUnavailable(f"HTTP {status}") from None
             raise RegistryRefused(f"HTTP {status}, code {error.error_code}", status) from None
-        except (AttributeError, KeyError, TypeError, ValueError):  # as the client reads the answer
+        except (AttributeError, KeyError, TypeError, ValueError):  # from an answer of another shape
             raise RegistryRefused("it does not answer as a schema registry does") from None
-        except Exception as error:  # noqa: BLE001 - whichever way its HTTP client has of failing
+        except Exception as error:  # noqa: BLE001 - its HTTP client fails in many ways
             raise RegistryUnavailable(type(error).__name__) from None
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._client.close()
 
     def _note_unknown(self, schema_id: int) -> None:
@@ -140,18 +140,17 @@ def open_codecs(
     topics: Mapping[str, str],
     waits: Callable[[RegistryUnavailable], bool],
 ) -> Codecs | None:
-    """Return codecs that write *topics*, by role, in Avro.
+    """Return codecs that write *topics*, by role, in Avro; their schemas are registered first.
 
-    Schemas of ours are registered first. A registry that is away is asked again as long as *waits*
-    says so; None once it does not.
+    An unavailable registry is asked again for as long as *waits* returns true; then None.
     """
     if registry is None:
         return Codecs.build(topics)
     while True:
         try:
             ids = {role: registry.register(role, topic) for role, topic in topics.items()}
-        except RegistryUnavailable as away:
-            if not waits(away):
+        except RegistryUnavailable as unavailable:
+            if not waits(unavailable):
                 return None
         else:
             return Codecs.build(topics, registry, ids.__getitem__)

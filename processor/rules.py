@@ -1,4 +1,4 @@
-"""What the settings mean for a record: values that ``settings`` builds and everybody reads."""
+"""Rules of records: what the settings mean for them, built by ``settings``."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -18,7 +18,7 @@ Role = Literal["batches", "requests"]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[limits]``. What would pass one is not stored, with reason ``bound``."""
+    """``[limits]`` (docs/configuration.md, "[limits]"). What would exceed one is not stored."""
 
     max_record_bytes: int = 262_144
     max_profile_bytes: int = 524_288
@@ -28,13 +28,13 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_holders: int = 20
     activity_resolution_s: int = 3600
     max_deaths: int = 3
-    """How often a record, alone in hand, may end the process before it is a dead letter."""
+    """How often a record, as the only one in hand, may end the process until it is set aside."""
     max_future_ms: int = 86_400_000
-    """A client's time further ahead of its record is replaced by the record's."""
+    """How far a client's time may be ahead of its record's; beyond it the record's counts."""
 
 
 class WorkspaceRules(Struct, frozen=True):
-    """One workspace: its scope's identity policy and what is its own."""
+    """One workspace: the identity policy of its scope, and settings of its own."""
 
     name: str
     scope: str
@@ -46,11 +46,11 @@ class WorkspaceRules(Struct, frozen=True):
     error_envelope: Literal["documented", "both"] = "documented"
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
-    """Inputs with the source sdk write an attribute only with its user_attribute_change."""
+    """Inputs with the source sdk write an attribute only with its user_attribute_change event."""
 
 
 class InputRules(Struct, frozen=True):
-    """One configured input: where its records belong, and what they may change."""
+    """One configured input: the workspace of its records, and what they may change."""
 
     name: str
     workspace: WorkspaceRules
@@ -58,13 +58,13 @@ class InputRules(Struct, frozen=True):
     protection: Protection = "create_and_update"
     dedup_window_ms: int = 600_000
     topics: frozenset[str] = frozenset()
-    """Topics it may come from; empty: every input topic."""
+    """Topics that its records may come from; empty: every input topic."""
     format: Format | None = None
-    """Of its batches; None: as their topic says."""
+    """The format of its batches; None: that of their topic."""
 
 
 class SpaceRules(Struct, frozen=True):
-    """One space to serve: its scope's policy, and the fingerprint of its identity settings."""
+    """One space: the identity policy of its scope, and the fingerprint of its identity settings."""
 
     space: Space
     policy: IdentityPolicy
@@ -72,11 +72,11 @@ class SpaceRules(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True):
-    """All rules a record can meet."""
+    """The rules of all records."""
 
     inputs: Mapping[str, InputRules]
     roles: Mapping[str, Role]
     """What an input topic carries, by its name."""
     limits: Limits
     formats: Mapping[str, Format] = {}
-    """The configured format of a topic, by topic name; json where none is named."""
+    """The configured format of a topic, by its name; without one it is JSON."""

@@ -1,5 +1,5 @@
-"""From bytes to what the project works with, and back. Nothing in here raises on bad input.
+"""From the values of records to what the processor works with, and back.
 
-A codec turns a record's value into the top-level fields of a JSON object; ``batch`` and ``request``
-read those, whatever format they came in.
+An opener turns a value of any format into the top-level fields of a JSON object; ``batch`` and
+``request`` read those. Nothing here raises on bad input: it is a dead letter or an error to answer.
 """

@@ -11,7 +11,7 @@ from msgspec import Raw
 from processor.codecs.fault import Fault
 
 MAX_DEPTH: Final = 128
-"""Levels of nesting; fixed, so that a record is judged alike wherever it is decoded."""
+"""Levels of nesting. No setting: a record is judged alike wherever it is decoded."""
 
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(b for b in range(256) if b not in b"{}[]")
@@ -21,6 +21,10 @@ _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder(Raw).decode
 
 Fields = dict[str, Raw]
+"""The top-level fields of a value, each as its JSON text."""
+
+Opener = Callable[[bytes | None, int], Fields]
+"""Returns the top-level fields of a value of at most so many bytes, or raises Fault."""
 
 
 def open_object(value: bytes | None, max_bytes: int) -> Fields:
@@ -58,7 +62,7 @@ def _check_depth(value: bytes) -> None:
 
 
 def _count(value: bytes, byte: bytes) -> int:
-    """Return how often *byte* is in *value*: what ``count`` does, in a fifth of the time."""
+    """Return how often *byte* occurs in *value*, as ``count`` does in five times the time."""
     return len(value) - len(value.replace(byte, b""))
 
 
@@ -73,10 +77,6 @@ def _check_text(value: bytes) -> None:
 
 
 def _depth(value: bytes) -> int:
-    """Return how deep *value*, which is valid JSON, is nested; its strings are left out."""
+    """Return how deep *value*, valid JSON, is nested; brackets within strings do not count."""
     brackets = _STRING.sub(b"", value).translate(None, _NOT_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
-
-
-Opener = Callable[[bytes | None, int], Fields]
-"""Returns the top-level fields of a value of at most so many bytes, or raises Fault."""

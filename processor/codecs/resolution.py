@@ -1,6 +1,7 @@
-"""Why a record was attributed as it was: the ``resolution`` of responses and headers.
+"""The ``resolution`` of responses and headers: why a record was attributed to its profile.
 
-MPIDs are decimal text in what we publish, because JavaScript rounds JSON numbers of 63 bits.
+The shape is that of (docs/messages.md, "Identity responses"). MPIDs are decimal text in what is
+published, because JavaScript rounds numbers of 63 bits.
 """
 
 from functools import lru_cache
@@ -14,8 +15,8 @@ encode = msgspec.json.Encoder().encode
 
 
 def resolution(decision: Decision) -> bytes:
-    """Return the ``resolution`` header of an attributed batch: why it was attributed as it was."""
-    if isinstance(decision, Matched):  # most of all, and few of them differ
+    """Return the ``resolution`` of *decision* as JSON."""
+    if isinstance(decision, Matched):  # nearly all decisions, with few different resolutions
         return _matched_resolution(
             decision.matched_on, decision.candidates, decision.source_mpid, decision.skipped
         )
@@ -37,7 +38,7 @@ def _matched_resolution(
 
 
 def explanation(decision: Decision) -> dict[str, Any]:
-    """Return the ``resolution`` of a response: what was decided, and what was skipped."""
+    """Return the ``resolution`` of *decision*, to be a part of a response."""
     why = reasons(KINDS[type(decision)], decision.skipped)
     if isinstance(decision, Matched | Merged):
         why["matched_on"] = decision.matched_on
@@ -49,7 +50,7 @@ def explanation(decision: Decision) -> dict[str, Any]:
 
 
 def reasons(outcome: str, skipped: tuple[Skip, ...]) -> dict[str, Any]:
-    """Return the ``resolution`` of *outcome* with nobody matched."""
+    """Return the ``resolution`` of an *outcome* without a match."""
     return {
         "outcome": outcome,
         "matched_on": None,

@@ -1,4 +1,4 @@
-"""Segment's own messages as event batches: what each call says, in our fields (docs/messages.md).
+"""Segment's calls as event batches (docs/messages.md, "Segment's messages").
 
 Names are read in camelCase and in snake_case. The result is read like any other batch, so a
 Segment user can point an existing stream at an input.
@@ -18,8 +18,8 @@ from processor.codecs.fault import Fault
 _NULL: Final = Raw(b"null")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DEVICES: Final = MappingProxyType({"ios": "ios", "android": "android"})
-_TAKEN: Final = frozenset({"properties", "traits"})
-"""Fields of a call that stand elsewhere in the batch; the others are kept as ``segment``."""
+_PLACED: Final = frozenset({"properties", "traits"})
+"""Fields of a call that have a place of their own in the batch; the others become ``segment``."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_map = msgspec.json.Decoder(dict[str, Raw] | None).decode
@@ -43,13 +43,13 @@ def open_segment(value: bytes | None, max_bytes: int) -> Fields:
         "user_identities": {} if kind == "alias" else _identities(call),
         "user_attributes": _attributes(call) if kind == "identify" else {},
         "events": [] if event is None else [_stamped(event, time_ms)],
-        "segment": {name: raw for name, raw in call.fields.items() if name not in _TAKEN},
+        "segment": {name: raw for name, raw in call.fields.items() if name not in _PLACED},
     }
     return {name: Raw(_encode(one)) for name, one in batch.items() if one is not None}
 
 
 class _Call:
-    """An object of a call, whose fields may be spelt in either case."""
+    """A call, or an object within one; its fields may be spelt in either case."""
 
     def __init__(self, fields: Mapping[str, Raw], path: str = "") -> None:
         self.fields = fields
@@ -93,7 +93,7 @@ def _snake(name: str) -> str:
 
 
 def _identities(call: _Call) -> dict[str, list[Raw]]:
-    """Return the identifiers of a call by Segment's names, and what ``externalIds`` adds."""
+    """Return the identifiers of a call by Segment's names for them."""
     found: dict[str, list[Raw]] = {}
     for name, raw in _named(call):
         if raw is not None and raw not in found.setdefault(name, []):
@@ -134,7 +134,7 @@ def _device(device: _Call) -> Iterator[tuple[str, Raw | None]]:
 
 
 def _attributes(call: _Call) -> dict[str, Any]:
-    """Return the traits; what is no scalar and no list of scalars as its JSON text."""
+    """Return the traits; objects, and lists that hold objects or lists, as their JSON text."""
     attributes: dict[str, Any] = {}
     for name, raw in call.object("traits").fields.items():
         value = _decode_any(raw) if bytes(raw)[:1] in (b"[", b"{") else None
@@ -146,7 +146,7 @@ def _attributes(call: _Call) -> dict[str, Any]:
 
 
 def _time_ms(call: _Call) -> int | None:
-    """Return when it happened; None where the call does not say."""
+    """Return the time of a call; None where it has none."""
     for name in ("timestamp", "originalTimestamp"):
         raw = call.get(name)
         value = None if raw is None else _decode_any(raw)
@@ -180,7 +180,7 @@ def _view(call: _Call) -> dict[str, Any]:
 
 
 def _nothing(_: _Call) -> None:
-    """Make no event: the call is about the user."""
+    """Return no event: the call only says who the user is."""
 
 
 def _event(kind: str, data: dict[str, Any], call: _Call) -> dict[str, Any]:
@@ -208,4 +208,4 @@ _EVENTS: Final[Mapping[str, Callable[[_Call], dict[str, Any] | None]]] = Mapping
         "alias": _nothing,
     }
 )
-"""What happened, by the type of the call."""
+"""What makes the event of a call, by the call's type."""

@@ -1,4 +1,4 @@
-"""Settings: one frozen value, read once and checked once (docs/configuration.md)."""
+"""Settings: ``idstream.toml`` and the environment, read and checked once."""
 
 from processor.settings.advice import Advice
 from processor.settings.error import SettingsError

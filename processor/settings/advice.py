@@ -1,4 +1,4 @@
-"""What is allowed and probably not meant: warnings as values, shown by ``check``."""
+"""Advice: settings that are allowed but probably not meant, as ``check`` shows them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ PRIVILEGED = ("calculated", "account")
 
 
 class Advice(NamedTuple):
-    """A warning: the *path* of the setting it is about, and one sentence."""
+    """A warning: the *path* of a setting, and a sentence about it."""
 
     path: str
     text: str
@@ -19,7 +19,7 @@ class Advice(NamedTuple):
 def advice(
     workspaces: Mapping[str, WorkspaceRules], inputs: Mapping[str, InputRules]
 ) -> Iterator[Advice]:
-    """Yield what an operator should know of these workspaces and inputs."""
+    """Yield the advice for these workspaces and inputs."""
     for name, workspace in workspaces.items():
         yield from _of_policy(workspace.policy, f"workspaces.{name}")
         if not any(i.workspace.name == name for i in inputs.values()):
@@ -45,7 +45,7 @@ def _of_policy(policy: IdentityPolicy, path: str) -> Iterator[Advice]:
 
 
 def _outranked(policy: IdentityPolicy) -> dict[str, list[str]]:
-    """Return, for each login or unique type, the non-login types that rank above it."""
+    """Return the non-login types that rank above a login or unique type, by that type."""
     above: list[str] = []
     found: dict[str, list[str]] = {}
     for identity_type in policy.priority:

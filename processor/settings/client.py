@@ -1,6 +1,6 @@
-"""``[kafka.client]``: librdkafka's own settings, by name; an allow-list says which may be given.
+"""``[kafka.client]``: which of librdkafka's own settings may be given.
 
-A name that would load code, weaken TLS or break what the processor promises is refused.
+A setting that would load code, weaken TLS or break a promise of the processor is refused.
 """
 
 from typing import Final, Literal
@@ -44,7 +44,7 @@ KNOWN: Final = {
     "producer": frozenset((_EVERYBODY + _PRODUCER).split()),
     "admin": frozenset(_EVERYBODY.split()),
 }
-"""The names that clients of a role are given; to others they say nothing."""
+"""The names that clients of a role are given; clients of other roles would warn of them."""
 
 _FIXED: Final = """
     transactional.id enable.idempotence enable.gapless.guarantee acks request.required.acks
@@ -74,9 +74,9 @@ _ON: Final = {"true", "t", "1"}
 
 
 def check_client(kafka: KafkaSettings) -> None:
-    """Raise SettingsError for the first entry that is refused or unknown, told by its name alone.
+    """Raise SettingsError for an entry that is refused or unknown; its value is not told.
 
-    The content of ``client_files`` counts where it has been read.
+    Entries of ``client_files`` count too, once their files have been read.
     """
     for key in kafka.client_files:
         _check_name(key, f"kafka.client_files.{key}")

@@ -1,4 +1,4 @@
-"""Variables of the environment over the file: ``IDSTREAM_SECTION__KEY``."""
+"""Variables of the environment, ``IDSTREAM_SECTION__KEY``, which override the file."""
 
 import json
 import re
@@ -13,16 +13,16 @@ from processor.settings.toml import Document
 
 _PREFIX: Final = "IDSTREAM_"
 _DOTTED: Final = (["KAFKA", "CLIENT"], ["KAFKA", "CLIENT_FILES"])
-"""Tables whose keys are librdkafka's: SECURITY_PROTOCOL stands for security.protocol."""
+"""Tables whose keys are librdkafka's: SECURITY_PROTOCOL means security.protocol."""
 
 
 def override(
     document: Document, environ: Mapping[str, str], sections: Mapping[str, object]
 ) -> None:
-    """Let every ``IDSTREAM_SECTION__KEY`` of *environ* replace its value in *document*.
+    """Replace values of *document* by those of the variables in *environ*.
 
-    *sections* is the type of each section. Names without a double underscore are not ours to judge:
-    test switches, and what Kubernetes sets for a service called idstream.
+    *sections* is the type of each section. Names without a double underscore are left alone: they
+    are switches of tests, or set by Kubernetes for a service called idstream.
     """
     for name in sorted(environ):
         if name.startswith(_PREFIX) and "__" in name:
@@ -51,7 +51,7 @@ def _steps(name: str) -> list[str]:
 def _step(
     name: str, position: int, table: Document, kind: object, *, dotted: bool
 ) -> tuple[str, object]:
-    """Return the key of *table*, a *kind*, that a step of *name* stands for, and its type."""
+    """Return the key that a step of *name* means in *table*, a *kind*, and the key's type."""
     step = _steps(name)[position]
     known = keys_of(kind)
     key = step.lower().replace("_", ".") if dotted else _spelling(step, [*table, *known])
@@ -69,7 +69,7 @@ def _meant(name: str, position: int, key: str) -> str:
 
 
 def _spelling(step: str, known: Iterable[str]) -> str:
-    """Return the known key that a variable can only write in capitals and underscores."""
+    """Return the key of *known* that *step*, in capitals and underscores, means; else *step*."""
     wanted = step.casefold()
     for key in known:
         if re.sub(r"[-.]", "_", key).casefold() == wanted:

@@ -1,4 +1,4 @@
-"""The identifiers of flat matching: their order, limits and block lists (semantics §12.1)."""
+"""Identifiers of flat matching (docs/configuration.md, "[workspaces.NAME]")."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -26,7 +26,7 @@ WINDOWS: Final[Mapping[str, int | None]] = MappingProxyType(
 DEFAULT_ORDER: Final = ("user_id", "email")
 """Strongest first; all others follow in the order of the alphabet."""
 KNOWN_BY: Final = frozenset({"user_id"})
-"""Whoever holds one is called known; for decisions it is an identifier like any other."""
+"""Types that make a profile known; decisions treat them like any other."""
 SEGMENT_IDENTIFIERS: Final = (
     "user_id",
     "email",
@@ -40,7 +40,7 @@ SEGMENT_IDENTIFIERS: Final = (
     "ios.idfa",
     "ios.push_token",
 )
-"""What the preset ``segment`` configures: Segment's own default identifiers."""
+"""The identifiers of the preset ``segment``: Segment's own defaults."""
 
 _ELSEWHERE: Final = ("priority", "login_ids", "unique_ids", "immutable_ids")
 _ONLY_HERE: Final = ("demotion", "max_merges", "max_mappings")
@@ -102,7 +102,7 @@ def flat_keys(policy: IdentityPolicy) -> IdentityKeys:
 
 
 def blocklists(workspace: WorkspaceSettings, path: str) -> dict[str, Blocklist]:
-    """Return what is blocked of single identifiers, by name."""
+    """Return the block lists of single identifiers, by name."""
     found = {}
     for name, one in workspace.identifiers.items():
         if one.blocked or one.blocked_patterns:

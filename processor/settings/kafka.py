@@ -1,4 +1,4 @@
-"""The ``[kafka]`` section: topics that do not contradict each other, secrets taken out of sight."""
+"""The ``[kafka]`` section: its topics checked against each other, its secrets hidden."""
 
 import re
 from typing import Final
@@ -17,7 +17,7 @@ _SECRET: Final = re.compile(r"password|secret|token|jaas|\.pem$|oauthbearer\.con
 
 
 def kafka_settings(table: object) -> KafkaSettings:
-    """Return the section; secrets of ``client`` stand in ``client_secrets``, their files unread."""
+    """Return the section, secrets moved from ``client`` to ``client_secrets``; opens no file."""
     if isinstance(table, dict) and "client_secrets" in table:
         raise SettingsError("kafka.client_secrets: unknown key; write client or client_files")
     kafka = convert(_listed(table), KafkaSettings, "kafka")

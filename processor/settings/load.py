@@ -1,4 +1,4 @@
-"""``load``: the file and the environment in, one checked value out."""
+"""Loading: from the file and the environment to checked ``Settings``."""
 
 import hashlib
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ _MAY_BE_ZERO: Final = ("activity_resolution_s", "max_future_ms")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """Read *path*, let *environ* override it, read files of secrets, check all."""
+    """Return the settings in *path*, overridden by *environ*; reads files of secrets too."""
     try:
         return _complete(read(path), environ)
     except SettingsError as error:
@@ -59,10 +59,10 @@ def load_text(text: str, environ: Mapping[str, str]) -> Settings:
 
 
 def load_offline(path: Path, environ: Mapping[str, str]) -> Settings:
-    """Return what ``resolve`` needs: workspaces, inputs and limits; no file of secrets is opened.
+    """Return the settings for ``resolve``: workspaces, inputs, limits; opens no file of secrets.
 
-    Its input topics are called ``batches`` and ``requests``; an input that is bound to configured
-    topics is bound to those of the two that they stand for.
+    The input topics are called ``batches`` and ``requests``; an input that is bound to configured
+    topics is bound to the ones of these that have their role.
     """
     try:
         return _offline(read(path), environ)
@@ -99,13 +99,12 @@ def _offline(document: Document, environ: Mapping[str, str]) -> Settings:
     settings = _sections(document)
     topics = settings.kafka.topics
     kinds = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
-
     # Lines are JSON whatever the topics are; Segment's messages are JSON of another shape.
     shapes = {settings.kafka.formats.get(name) for name in ("batches", *topics.batches)}
     is_segment = "segment" in shapes
 
     def bound(rules: InputRules) -> InputRules:
-        # A topic of which nothing is known here says nothing: then the input is not bound.
+        # A topic that is not configured is left out; an input without any other is not bound.
         known = {kinds.get(name, name) for name in rules.topics} & set(OFFLINE_TOPICS.inputs)
         return replace(rules, topics=frozenset(known))
 

@@ -1,4 +1,4 @@
-"""From a workspace as written to the identity policy of its scope, checked (semantics §2.2, §3)."""
+"""Identity policies: from a workspace as written to the checked policy of its scope."""
 
 from typing import Final, get_args
 
@@ -15,7 +15,7 @@ _LISTS: Final = ("priority", "login_ids", "unique_ids", "immutable_ids")
 
 
 def check_strategy(table: object, path: str) -> None:
-    """Refuse a strategy that does not exist, before its keys are looked at."""
+    """Refuse an unknown strategy. It comes first: the keys that are allowed depend on it."""
     strategy = table.get("strategy") if isinstance(table, dict) else None
     if isinstance(strategy, str) and strategy not in STRATEGIES:
         raise SettingsError(
@@ -25,7 +25,7 @@ def check_strategy(table: object, path: str) -> None:
 
 
 def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> IdentityPolicy:
-    """Return the identity policy that *workspace* asks for; *path* is where it stands."""
+    """Return the identity policy of *workspace*, a table at *path*."""
     if workspace.keep_identity_record:
         raise SettingsError(
             f"{path}.keep_identity_record: profiles do not age out yet; remove the key"
@@ -60,7 +60,7 @@ def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> Identi
 def _with_preset(
     workspace: WorkspaceSettings, path: str
 ) -> tuple[StrategyName, dict[str, tuple[str, ...]]]:
-    """Return strategy and lists; what ``default`` does not say is taken from its preset."""
+    """Return strategy and lists; lists that ``default`` leaves out are those of its preset."""
     written = {key: getattr(workspace, key) for key in _LISTS}
     if workspace.preset is not None:
         _check_preset_alone(workspace, written, path)

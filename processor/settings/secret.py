@@ -1,4 +1,4 @@
-"""A value that must not be shown: passwords, URLs that hold one, keys."""
+"""Secrets: passwords, URLs that hold one, keys. They are never shown."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ HIDDEN: Final = "***"
 
 
 class Secret:
-    """Text that prints as ``***`` wherever it is dumped; ``reveal`` is the one way to it."""
+    """Text that prints as ``***``; only ``reveal`` returns it."""
 
     __slots__ = ("_text",)
 

@@ -1,4 +1,4 @@
-"""The shape of ``idstream.toml``: one frozen value per section, defaults included."""
+"""Sections of ``idstream.toml`` as written: one frozen type each, with its defaults."""
 
 from typing import Annotated, Final, Literal
 
@@ -41,7 +41,7 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[kafka]``: the cluster, the group, how much is done at once."""
+    """``[kafka]``: the cluster, the group, topics, the size of batches."""
 
     bootstrap_servers: str = "localhost:9092"
     group_id: str = "idstream"
@@ -54,26 +54,26 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     topics: TopicSettings = TopicSettings()
     formats: dict[str, Format] = {}
     client: dict[str, ClientValue] = {}
-    """librdkafka's own settings, those that hold secrets taken out."""
+    """librdkafka's own settings; ``load`` moves those that hold secrets to ``client_secrets``."""
     client_files: dict[str, str] = {}
     """librdkafka settings whose value is the content of a file."""
     client_secrets: dict[str, Secret] = {}
-    """Filled by ``load`` from the two above; not a key of the file."""
+    """Secrets among the two above, as ``load`` has found them; not a key of the file."""
 
     def client_options(self) -> dict[str, ClientValue]:
-        """Return what librdkafka is given, secrets revealed. Never log it."""
+        """Return the settings for librdkafka, secrets revealed. Never log them."""
         return {**self.client, **{k: v.reveal() for k, v in self.client_secrets.items()}}
 
 
 class RegistrySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[schema_registry]``: where schemas are known by id; without it Avro goes without one."""
+    """``[schema_registry]``: its address. Without the section schemas are named by fingerprint."""
 
     url: Secret = Secret("")
     url_file: str | None = None
 
 
 class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[redis]``: where the identity index is, and what keys its tokens."""
+    """``[redis]``: the address of the identity index, and the file with the key of its tokens."""
 
     url: Secret = Secret(DEFAULT_REDIS_URL)
     url_file: str | None = None
@@ -91,7 +91,7 @@ class ObservabilitySettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[inputs.NAME]``: where its records belong and what they may do."""
+    """``[inputs.NAME]``: the workspace of its records, and what they may change."""
 
     workspace: str
     source: Source = "sdk"
@@ -136,7 +136,7 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     error_envelope: Literal["documented", "both"] = "documented"
     forward_empty_batches: bool = False
     keep_identity_record: bool = False
-    """Nothing ages out yet, so there is nothing to keep: true is refused."""
+    """True is refused: profiles do not age out yet."""
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
     blocked_values: tuple[str, ...] = ()

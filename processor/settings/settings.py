@@ -80,11 +80,11 @@ class Settings(Struct, frozen=True):
         return next(w.policy for w in self.workspaces.values() if w.scope == scope)
 
     def fingerprint(self, scope: str) -> str:
-        """Return a hash of what decisions in *scope* depend on, the token key included."""
+        """Return a hash of the settings that decisions in *scope* depend on, token key included."""
         return self.fingerprints[scope]
 
     def advice(self) -> tuple[Advice, ...]:
-        """Return warnings: what is allowed and probably not meant."""
+        """Return warnings of settings that are allowed but probably not meant."""
         found = list(advice(self.workspaces, self.inputs))
         if not self.token_key.reveal():
             text = "not set: identifier tokens and MPIDs can be guessed by trying values"

@@ -1,4 +1,4 @@
-"""The ``[workspaces.*]`` and ``[inputs.*]`` sections, and that they fit together."""
+"""The ``[workspaces.*]`` and ``[inputs.*]`` sections, checked against each other."""
 
 import hashlib
 import re
@@ -39,14 +39,14 @@ def workspaces(
 
 
 def inputs(tables: object, rules: Mapping[str, WorkspaceRules]) -> dict[str, InputRules]:
-    """Return the inputs by name; one called ``default`` where nothing is said of inputs at all."""
+    """Return the inputs by name; one called ``default`` where the file configures none."""
     found = {name: _input(name, table, rules) for name, table in _tables(tables, "inputs")}
     if found:
         return found
     if len(rules) > 1:
         raise SettingsError("inputs: say which belongs to which workspace, as [inputs.NAME]")
-    # Whoever names inputs names all of them: an unasked one beside them would be a way past a
-    # bound or protected input.
+    # Only where no input is configured: beside a bound or protected one, ``default`` would be a
+    # way around it.
     return {"default": InputRules(name="default", workspace=next(iter(rules.values())))}
 
 
@@ -135,7 +135,7 @@ def _blocklist(workspace: WorkspaceSettings, path: str) -> Blocklist:
 def _normalizers(
     workspace: WorkspaceSettings, path: str, literal: frozenset[str] | None
 ) -> Normalizers:
-    """Return the normal forms; *literal* are the names of flat matching, the only spellings."""
+    """Return the normalizers; *literal* are the configured names where no others are types."""
     steps: dict[str, tuple[str, ...]] = {}
     for name, wanted in workspace.normalizers.items():
         if literal is None:

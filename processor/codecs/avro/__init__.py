@@ -1,1 +1,1 @@
-"""Avro: reading foreign values under their writer's schema, and our own schemas."""
+"""Avro: values read with the schema that wrote them, and written with our own schemas."""

@@ -1,4 +1,4 @@
-"""What JSON a field of a schema takes: decoders that give values as fastavro writes them."""
+"""Decoders from the JSON of a field to its value as fastavro writes it, made of a schema."""
 
 from collections.abc import Callable
 from typing import Any, Final, Union
@@ -20,9 +20,9 @@ _PRIMITIVES: Final[dict[str, Any]] = {
 
 
 def decoders(schema: Schema) -> dict[str, Callable[[Any], Any]]:
-    """Return what reads the JSON of each field of the record *schema*.
+    """Return a decoder for each field of the record *schema*, by name.
 
-    A ValidationError of one means that the typed field cannot hold the value.
+    It raises msgspec.ValidationError for a value that the field cannot hold.
     """
     names: dict[str, Any] = {}
     return {
@@ -38,7 +38,7 @@ def is_json(kind: Any) -> bool:  # noqa: ANN401 - a schema
 
 
 def required_nulls(schema: Schema) -> list[str]:
-    """Return the fields that are always there, as null where they have nothing to say."""
+    """Return the fields that are always written, as null where they have no value."""
     return [
         field["name"]
         for field in schema["fields"]
@@ -82,7 +82,7 @@ def _record(kind: Schema, names: dict[str, Any]) -> Any:  # noqa: ANN401 - a typ
         its = _type(field["type"], names)
         optional = (Union[its, UnsetType], UNSET)  # noqa: UP007 - built at run time
         fields.append((field["name"], *(optional if "default" in field else (its,))))
-    # A field that the record does not know would be lost without a word.
+    # A field that the record does not know must not be lost silently.
     found = defstruct(kind["name"], fields, kw_only=True, forbid_unknown_fields=True)
     names[kind["name"]] = found
     return found

@@ -1,8 +1,8 @@
-"""Writer schemas of others: read only if no data of theirs can cost more than its length.
+"""Schemas of other writers: refused where a record could cost more to read than its length pays.
 
-A schema comes from whoever may register one. Recursive types would let a short record nest without
-end, arrays of nothing would let it count to any number, types that name others twice, and those
-others again, would double the work with each.
+Anybody who may register schemas can attack the processor with one. A recursive type lets a short
+record nest without end. An array of zero-width items makes a few bytes stand for millions of
+values. Types that each name another twice double the work with every level.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ from processor.codecs.avro.schemas import Schema, parsed
 
 MAX_SCHEMA_BYTES: Final = 262_144
 MAX_PLAIN_BYTES: Final = 65_536
-"""Of what is left of a schema: fastavro puts much of it into the message of each record's error."""
+"""Size of a schema's types and names: fastavro's error for a record quotes much of them."""
 MAX_SCHEMA_DEPTH: Final = 64
 MAX_BRANCHES: Final = 64
-"""Of a union: resolving a value compares the type that it has with each of the reader's."""
+"""Types of a union: reading a value compares its type with each of the reader's."""
 
 _KEYS: Final = ("type", "name", "namespace", "fields", "items", "values", "symbols", "size")
-"""What reading needs. Nothing else gets through: fastavro trusts keys of its own, if it finds them,
-to hold what it has parsed before."""
+"""Keys of a schema that reading needs. All others are dropped: fastavro marks parsed schemas by
+keys of its own, which it would trust in a schema that was never parsed."""
 
 MAX_EXCESS: Final = 4096
 STEPS_A_BYTE: Final = 8
-"""A reader takes a step for each value, and for each that stands in it.
+"""Steps of the reader that a byte of data pays for; a step is a value, nested ones included.
 
-With 8 steps free for each byte of data, and 4096 more, no record costs more than its length.
+A schema is refused if a record may take over 4096 steps more than its bytes pay for.
 """
 
 _BYTES: Final[Mapping[str, int]] = {
@@ -44,11 +44,11 @@ _BYTES: Final[Mapping[str, int]] = {
 
 
 class Unusable(Exception):
-    """A writer schema is not read; says why in our own words."""
+    """A writer schema is refused; the message is the reason in our own words."""
 
 
 def read_schema(text: str) -> Schema:
-    """Return the parsed writer schema that *text* holds: types and names, nothing logical."""
+    """Return the writer schema in *text*, parsed: types and names, without logical types."""
     if len(text) > MAX_SCHEMA_BYTES:
         raise Unusable("the writer schema is too large")
     try:
@@ -69,23 +69,23 @@ def _plain(schema: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 class _Cost(NamedTuple):
-    """What reading a value of a type can cost."""
+    """The most that reading a value of a type can cost."""
 
     excess: int
-    """The most steps beyond ``STEPS_A_BYTE`` for each byte that the value takes."""
+    """Steps that the bytes of the value do not pay for, at ``STEPS_A_BYTE``."""
     depth: int
-    """How deeply types stand in one another, named ones included."""
+    """Levels of types within one another, named types included."""
 
 
 class _Walk:
-    """Walks a schema: leaves out all but types and names, refuses what data could abuse."""
+    """Reduces a schema to its types and names; refuses it where reading could cost too much."""
 
     def __init__(self) -> None:
         self._open: set[str] = set()
         self._known: dict[str, _Cost] = {}
 
     def of(self, schema: Any, namespace: str) -> tuple[Any, _Cost]:  # noqa: ANN401 - JSON
-        """Return the types and names of *schema*, and what its data cost."""
+        """Return *schema* reduced to types and names, and the cost of a value of it."""
         if isinstance(schema, str):
             return schema, self._called(schema, namespace)
         if isinstance(schema, list):
@@ -153,7 +153,7 @@ def _many(item: _Cost) -> _Cost:
 
 
 def _over(excess: int, parts: Sequence[tuple[Any, _Cost]]) -> _Cost:
-    """Return the cost of a type with *parts*, one step more than *excess*."""
+    """Return the cost of a type with *parts*: *excess* and one step for the value itself."""
     cost = _Cost(excess + 1, 1 + max((part.depth for _, part in parts), default=0))
     if cost.depth > MAX_SCHEMA_DEPTH:
         raise Unusable("the writer schema is nested too deeply")

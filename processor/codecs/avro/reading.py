@@ -1,9 +1,9 @@
-"""Avro in both directions; what is read becomes the fields that JSON would have given.
+"""Avro values to the fields that JSON would have, and JSON values to Avro.
 
-Two framings: with a schema registry Confluent's (0, the schema's id in 4 bytes), without one Avro's
-single-object encoding (C3 01, the schema's fingerprint). Data is always read with the schema that
-wrote it and resolved into ours. Events and all that is not typed are JSON inside the Avro record,
-and go on byte for byte.
+Data is read with the schema that wrote it and resolved into ours. A value names its schema by an id
+in a registry (Confluent's framing) or by its fingerprint (Avro's single-object encoding). Events,
+and fields without a type, are JSON inside the record and stay as they are, byte for byte
+(docs/messages.md, "Avro").
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _ID_END: Final = 5
 _FINGERPRINT_END: Final = 10
 
 MOST_SCHEMAS: Final = 1000
-"""How many schemas of others are remembered; with more, all are asked for anew."""
+"""Schemas of other writers that are remembered; with one more, all are forgotten."""
 UNKNOWN_ID: Final = "the schema registry has no schema of this id"
 
 _encode = msgspec.json.Encoder().encode
@@ -37,24 +37,24 @@ _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def names_schema(value: bytes) -> bool:
-    """Return whether *value* names its schema by the id that a registry gave."""
+    """Return whether *value* names its schema by an id of a registry."""
     return value[:1] == _CONFLUENT and len(value) >= _ID_END
 
 
 class Writers(Protocol):
-    """Where the schemas of others are known by id: a registry."""
+    """Schemas of other writers by id, as a registry knows them."""
 
     def writer(self, schema_id: int) -> str | None:
         """Return the schema with this id, None where there is none.
 
-        Raises Unusable where there is one that is not read, RegistryUnavailable where nobody can
-        be asked.
+        Raises Unusable where the schema is refused, RegistryUnavailable where it cannot be asked
+        for now.
         """
         ...
 
 
 class _Writer:
-    """A schema that data was written with; the reader's only where it differs."""
+    """A schema that data was written with, and ours where it is another, to resolve into."""
 
     __slots__ = ("reader", "writer")
 
@@ -70,14 +70,14 @@ class AvroReader:
         self._own = latest(message)
         self._writers = writers
         self._by_id: dict[int, _Writer | str] = {}
-        """What was told of an id: a schema, or why it is not read."""
+        """By id: a schema, or why it is refused."""
         self._by_fingerprint = {v.fingerprint: self._compiled(v) for v in versions(message)}
         if message == "event-batch":  # an enriched batch can be fed back in
             enriched = versions("enriched-batch")
             self._by_fingerprint |= {v.fingerprint: self._compiled(v) for v in enriched}
 
     def open_object(self, value: bytes | None, max_bytes: int) -> Fields:
-        """Return the top-level fields of *value* as JSON has them, or raise Fault."""
+        """Return the top-level fields of *value* as JSON, or raise Fault."""
         if value is None:
             raise Fault("the value is null (a tombstone)", "malformed")
         if len(value) > max_bytes:
@@ -85,9 +85,9 @@ class AvroReader:
         return _fields(self._record(value), max_bytes)
 
     def to_json(self, value: bytes) -> bytes:
-        """Return the JSON form of *value*, or raise Fault; fields that have nothing to say are out.
+        """Return the JSON form of *value*, an output of ours, or raise Fault.
 
-        For readers of outputs. Fields that are always there are there.
+        A null field is left out, unless the message always has it.
         """
         fields = _fields(self._record(value), None)
         nulls = {name: Raw(b"null") for name in required_nulls(self._own.schema)}
@@ -95,13 +95,13 @@ class AvroReader:
 
     def _record(self, value: bytes) -> dict[str, Any]:
         writer, at = self._writer_of(value)
-        # One byte more than there is: whoever wants bytes that are missing takes it, and is seen.
-        # fastavro itself does not notice where a field that it skips ends too early.
+        # fastavro does not notice that a skipped field ends behind the value. So one byte is added:
+        # a reader that has consumed it wanted more than there was.
         stream = BytesIO(value + b"\0")
         stream.seek(at)
         try:
             record = schemaless_reader(stream, writer.writer, writer.reader)
-        except Exception:  # noqa: BLE001 - whatever the library makes of foreign bytes
+        except Exception:  # noqa: BLE001 - the library raises many errors for such bytes
             raise Fault("the value does not fit its Avro schema", "undecodable") from None
         assert isinstance(record, dict)  # as every schema that is read is a record
         if stream.tell() > len(value):
@@ -111,7 +111,7 @@ class AvroReader:
         return record
 
     def _writer_of(self, value: bytes) -> tuple[_Writer, int]:
-        """Return the schema that *value* was written with, and where its data begins."""
+        """Return the schema that *value* was written with, and the position of its data."""
         if names_schema(value):
             return self._by_registry(int.from_bytes(value[1:_ID_END])), _ID_END
         if value[:2] == _SINGLE_OBJECT and len(value) >= _FINGERPRINT_END:
@@ -154,7 +154,7 @@ class AvroReader:
 
 
 class AvroWriter:
-    """Writes one message, in the framing of the schema's *registered* id or, without, our own."""
+    """Writes one message; names its schema by the *registered* id, without one by fingerprint."""
 
     def __init__(self, message: str, registered: int | None = None) -> None:
         own = latest(message)
@@ -187,7 +187,10 @@ class AvroWriter:
 
 
 def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:
-    """Return *record* as JSON has it, which may be many times as long: at most *max_bytes*."""
+    """Return the fields of *record* as JSON; Fault where they have more than *max_bytes*.
+
+    JSON may be many times as long as the Avro it was made of.
+    """
     fields, length = {}, 0
     other: dict[str, bytes] = record.pop(OTHER_FIELDS)
     for name, value in record.items():
@@ -211,7 +214,7 @@ def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:
 
 
 def _embedded(data: bytes, field: str) -> Raw:
-    """Return JSON that stands inside the record, once it is known to be one value of it."""
+    """Return JSON that is embedded in a record; Fault unless it is one valid value."""
     try:
         check_json(data)
     except Fault as fault:
@@ -231,4 +234,4 @@ def _is_finite(value: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 class RegistryUnavailable(Exception):
-    """The schema registry cannot be asked now: wait, then rewind."""
+    """The schema registry cannot be asked now. The loop waits and rewinds."""

@@ -1,4 +1,4 @@
-"""Our own Avro schemas: every version of every message, from ``schemas/`` (docs/messages.md)."""
+"""Our own Avro schemas: every version of every message, from the folder ``schemas``."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ MESSAGES: Final[Mapping[str, str]] = {
     "profiles": "profile",
     "outcomes": "outcome",
 }
-"""The message of each role of ``kafka.topics`` that can be Avro; dead letters are as received."""
+"""The message of each role of ``kafka.topics``; dead letters have none, they go out as received."""
 
 OTHER_FIELDS: Final = "other_fields"
-"""The field of every message that holds, as JSON, what the typed fields do not."""
+"""The field of every message that holds, as JSON by name, the fields without a type."""
 
 Schema = dict[str, Any]
 
@@ -40,7 +40,7 @@ class OwnSchema(Struct, frozen=True):
     schema: Schema
     """As written, with its documentation."""
     parsed: Schema
-    """As fastavro wants it."""
+    """As fastavro has parsed it."""
     fingerprint: bytes
     """CRC-64-AVRO in the byte order of the single-object encoding."""
 
@@ -58,7 +58,7 @@ def versions(message: str) -> tuple[OwnSchema, ...]:
 
 
 def latest(message: str) -> OwnSchema:
-    """Return the version of *message* that is written, and read into."""
+    """Return the newest version of *message*: it is written, and what is read resolved into."""
     return versions(message)[-1]
 
 
@@ -79,13 +79,13 @@ def _read(message: str) -> Iterator[OwnSchema]:
 
 
 def parsed(schema: Schema) -> Schema:
-    """Return *schema* parsed, its names kept to itself."""
+    """Return *schema* parsed; its named types are known to no other schema."""
     found = parse_schema(schema, named_schemas={})
     assert isinstance(found, dict)
     return found
 
 
 def _home() -> Traversable:
-    """Return the folder of the schemas: in the package, or at the top of a checkout."""
+    """Return the folder of the schemas: that of the installed package, or of a checkout."""
     inside = resources.files("processor") / "schemas"
     return inside if inside.is_dir() else Path(__file__).parents[3] / "schemas"

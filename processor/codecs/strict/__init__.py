@@ -1,1 +1,1 @@
-"""Strict validation: the published shape of a batch, checked field by field."""
+"""Strict validation: the published schema of a batch, as types, and the check against it."""

@@ -1,7 +1,7 @@
-"""The published shape of an event batch (semantics §6.1, §6.3, §6.4): its fields and their types.
+"""Fields of an event batch and their types, by mParticle's published JSON Schema.
 
-A field may be null where it may be missing. Beyond the published schema stand only what semantics
-§6 adds (fields that SDKs send) and what our own outputs have (semantics §7.3).
+A field may be null where it may be missing. Beyond that schema are only fields that SDKs send and
+those that our outputs add (docs/messages.md, "Strict validation").
 """
 
 from typing import Any, Final, Literal
@@ -158,8 +158,8 @@ class _Source(Closed, kw_only=True, gc=False):
     is_historical: Flag = None
 
 
-class _Listed(Closed, kw_only=True, gc=False):
-    """An identity as our outputs have it."""
+class _Entry(Closed, kw_only=True, gc=False):
+    """An identity as an entry of the array that outputs have."""
 
     identity_type: str
     identity: Loose
@@ -172,15 +172,15 @@ class _ConsentChange(Closed, kw_only=True, gc=False):
     old: dict[str, Loose] | None
 
 
-class _Notified(Closed, kw_only=True, gc=False):
-    """A change that our outputs tell of."""
+class _Notification(Closed, kw_only=True, gc=False):
+    """A change of consent that outputs tell of."""
 
     type: Literal["gdpr_change", "ccpa_change"]
     data: _ConsentChange
 
 
 class Event(Struct, gc=False):
-    """An event, its data still to be read by its type."""
+    """An event; its type says how its data is read."""
 
     event_type: str
     data: Raw
@@ -192,7 +192,7 @@ FIELDS: Final[dict[str, Any]] = {
     "mpid": Whole,
     "origin_mpid": Whole,
     "source_request_id": Text,
-    "user_identities": dict[str, Loose] | list[_Listed] | None,
+    "user_identities": dict[str, Loose] | list[_Entry] | None,
     "user_attributes": dict[str, Loose | list[Loose]] | None,
     "deleted_user_attributes": list[str] | None,
     "device_info": _Device | None,
@@ -215,5 +215,5 @@ FIELDS: Final[dict[str, Any]] = {
     "source_info": _Source | None,
     "schema_version": Whole,
     "modified": Flag,
-    "system_notifications": list[_Notified] | None,
+    "system_notifications": list[_Notification] | None,
 }

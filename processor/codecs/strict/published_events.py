@@ -1,8 +1,8 @@
-"""The published shape of events (semantics §6.2): what the data of each type may and must hold.
+"""Data of events by their type, as mParticle's published JSON Schema has it.
 
 A field with a default may be missing, or null. One without must be there, and is null only where
 its published type allows it. Unknown fields of ``data`` are allowed, those of the closed objects in
-it are not.
+it are not (docs/messages.md, "Strict validation").
 """
 
 from typing import Annotated, Final, Literal
@@ -18,7 +18,7 @@ Uuid = Annotated[
 Flag = bool | None
 Text = str | None
 Loose = str | int | float | bool | None
-"""Most text of the published schema, which may be a number or a boolean as well."""
+"""Text that may be a number or a boolean as well, as most text of the published schema."""
 Whole = Int64 | None
 Id = Uuid | None
 Number = int | float | None
@@ -68,7 +68,7 @@ class _Notification(Struct, kw_only=True, gc=False):
 
 
 class _Data(Struct, gc=False):
-    """What the data of every event may have."""
+    """Fields that the data of every event may have."""
 
     timestamp_unixtime_ms: Whole = None
     event_id: Whole = None
@@ -171,7 +171,7 @@ class _Cart(Closed, kw_only=True, gc=False):
 
 
 class _Commerce(_Data, gc=False):
-    """Which of the three actions there is, the published schema leaves open."""
+    """The published schema requires none of the three actions."""
 
     product_action: _ProductAction | None = None
     promotion_action: _PromotionAction | None = None
@@ -301,7 +301,7 @@ class _AttributeChange(_Data, kw_only=True, gc=False):
 
 
 class _ChangedIdentity(Closed, kw_only=True, gc=False):
-    """Its type is not held to the published ones: a workspace may have types of its own."""
+    """An identity, of any type: a workspace may have types of its own."""
 
     identity_type: str
     identity: Loose

@@ -1,4 +1,4 @@
-"""What is read of an event batch (semantics §1, §6)."""
+"""What is read of an event batch."""
 
 import json
 
