@@ -73,7 +73,7 @@ class _Moves(Struct, frozen=True):
         removed = Change("identity_removed", mpid, version, kind, text)
         if to is None:
             return [removed]
-        # A shared identifier had too many holders (semantics §12.2).
+        # A shared identifier had too many holders (docs/decisions.md, "Bounds").
         return [removed, Change("violation", mpid, version, kind, reason="max_holders")]
 
     def addition(self, after: Profile, identifier: Identifier) -> Change:
@@ -89,10 +89,10 @@ class _Moves(Struct, frozen=True):
     def _has_owner(self, kind: str) -> bool:
         """Whether an identity of this type has one owner, so that it moves and is not shared.
 
-        Under flat matching also one of a type that is not configured any more: merges take it
-        along.
+        Where every identifier has one, so has one of a type that is not configured any more:
+        merges take it along.
         """
-        return kind in self.policy.unique_ids or self.policy.strategy == "flat_matching"
+        return kind in self.policy.unique_ids or self.policy.traits.has_one_owner
 
 
 def _beginnings(edit: Edit) -> list[Change]:

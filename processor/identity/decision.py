@@ -23,7 +23,7 @@ class Skip(Struct, frozen=True, array_like=True, gc=False):
 
 
 class ChangeResult(Struct, frozen=True, array_like=True, gc=False):
-    """A modify changed the set of identities of this profile (semantics §4.5)."""
+    """A modify changed the set of identities of this profile."""
 
     identity_type: str
     modified_mpid: int

@@ -1,35 +1,19 @@
-"""Who a request is about: lookup by priority, narrowing, protection, ties (semantics §2.4).
+"""The lookup: by priority, narrowed, protected, ties broken. What choosing strategies share.
 
-What the strategies share. They differ in whom they admit and in what they do when nobody is found.
+They differ in whom they admit and in what they do when nobody is found (docs/strategies.md, "What
+all strategies share").
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
 
-from processor.identity.decision import Refused, Skip
+from processor.identity.activity import last_activity
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
 from processor.identity.profile import Profile
-from processor.identity.view import View
-
-
-class Question(Struct, frozen=True, gc=False):
-    """One request, the view it is decided over, and the rules."""
-
-    request: IdentityRequest
-    view: View
-    policy: IdentityPolicy
-    wanted: Mapping[str, list[Identifier]]
-    """The request's identifiers by type, payload order."""
-    fits: Callable[[Profile], bool] = lambda _: True
-    """Whether a document is within its bounds: a rule of documents, given as a function."""
-
-    @property
-    def has_login(self) -> bool:
-        """Whether the request carries a login ID."""
-        return not self.policy.login_ids.isdisjoint(self.wanted)
+from processor.identity.question import Question
 
 
 class Found(Struct, frozen=True, gc=False):
@@ -45,26 +29,13 @@ class Found(Struct, frozen=True, gc=False):
 Admits = Callable[[Profile, Question], bool]
 
 
-def ask(
-    request: IdentityRequest,
-    view: View,
-    policy: IdentityPolicy,
-    fits: Callable[[Profile], bool] = lambda _: True,
-) -> Question:
-    """Bring a request into the form that lookups want."""
-    wanted: dict[str, list[Identifier]] = {}
-    for identifier in request.identifiers:
-        wanted.setdefault(identifier.identity_type, []).append(identifier)
-    return Question(request, view, policy, wanted, fits)
-
-
 def anyone(question: Question) -> Found | None:
-    """Return the best match among all profiles that protection lets out."""
+    """Return the best match among all profiles that neither protection hides."""
     return look_up_returnable(question, question.policy.priority)
 
 
 def look_up_returnable(question: Question, types: Iterable[str]) -> Found | None:
-    """Return the best match by *types* alone among all profiles that protection lets out."""
+    """Return the best match by *types* alone among all profiles that neither protection hides."""
     return look_up(question, types, _is_returnable)
 
 
@@ -79,7 +50,7 @@ def anonymous(question: Question) -> Found | None:
 
 
 def current_anonymous(question: Question) -> Found | None:
-    """Return the caller's current user, if that is an anonymous profile (semantics §2.5)."""
+    """Return the caller's current user (``previous_mpid``), if that is an anonymous profile."""
     previous = question.request.previous_mpid
     profile = None if previous is None else question.view.profile(previous)
     if profile is None or is_known(profile, question.policy):
@@ -88,7 +59,7 @@ def current_anonymous(question: Question) -> Found | None:
 
 
 def is_known(profile: Profile, policy: IdentityPolicy) -> bool:
-    """Whether *profile* holds a login ID (semantics §2.1)."""
+    """Whether *profile* holds a login ID."""
     login_ids = policy.login_ids
     for identity in profile.identities:  # noqa: SIM110 - a generator costs twice as much here
         if identity.identity_type in login_ids:
@@ -97,16 +68,16 @@ def is_known(profile: Profile, policy: IdentityPolicy) -> bool:
 
 
 def look_up(question: Question, types: Iterable[str], admits: Admits) -> Found | None:
-    """Walk *types*, strongest first, until one profile is left (semantics §2.4).
+    """Walk *types*, strongest first, until one profile is left.
 
     The first type with a hit makes the candidates; each later type that the request has narrows
     them, unless it would exclude all. Protection is applied before anybody is counted.
     """
-    wanted = question.wanted
+    asserted = question.asserted
     candidates: dict[int, Profile] = {}
     matched_on, found = None, 0
     for identity_type in types:
-        asked = wanted.get(identity_type)
+        asked = asserted.get(identity_type)
         hits = _hits(asked, question, admits) if asked else None
         if not hits:
             continue
@@ -125,8 +96,8 @@ def look_up(question: Question, types: Iterable[str], admits: Admits) -> Found |
 def _hits(asked: list[Identifier], question: Question, admits: Admits) -> dict[int, Profile]:
     """Return the admitted holders of the *asked* identifiers; of too many, the recent ones.
 
-    The bound counts whom protection lets out, so that many known users of a device cannot hide
-    its anonymous profile (semantics §12.2).
+    The bound counts admitted profiles only, so that many known users of a device cannot hide its
+    anonymous profile.
     """
     view, most = question.view, question.policy.max_holders
     hits = {}
@@ -139,11 +110,6 @@ def _hits(asked: list[Identifier], question: Question, admits: Admits) -> dict[i
         recent = sorted(hits.values(), key=last_activity, reverse=True)[:most]
         return {profile.mpid: profile for profile in recent}
     return hits
-
-
-def last_activity(profile: Profile) -> tuple[int, int, int]:
-    """Order profiles: last activity, then the newest, then the lowest MPID is the highest."""
-    return profile.last_seen_ms, profile.created_ms, -profile.mpid
 
 
 def _newest(profile: Profile) -> tuple[int, int]:
@@ -171,66 +137,30 @@ def _chosen(candidates: dict[int, Profile], question: Question) -> Profile:
     return max(candidates.values(), key=order)
 
 
-def shows(profile: Profile, types: frozenset[str], question: Question) -> bool | None:
-    """Say whether the request shows an identity of *types* that the profile has; None: it has none.
-
-    For login IDs that is what ``is_logged_in`` means (semantics §4.2).
-    """
-    shown = None
-    wanted = question.wanted
-    for identity in profile.identities:
-        if identity.identity_type in types:
-            for identifier in wanted.get(identity.identity_type, ()):
-                if identifier.value == identity.value:
-                    return True
-            shown = False
-    return shown
-
-
-def _is_barred(profile: Profile, question: Question) -> bool:
-    """Whether immutable protection keeps *profile* in: the request lacks its immutable ID."""
+def _is_hidden(profile: Profile, question: Question) -> bool:
+    """Whether *profile* is hidden: it has an immutable ID that the request does not carry."""
     policy = question.policy
     if not policy.immutable_ids:
         return False
     if policy.immutable_protects == "search" and question.request.action != "search":
         return False
-    return shows(profile, policy.immutable_ids, question) is False
+    return question.says(profile, policy.immutable_ids) is False
 
 
 def _is_returnable(profile: Profile, question: Question) -> bool:
-    if shows(profile, question.policy.login_ids, question) is False:
+    if question.says(profile, question.policy.login_ids) is False:
         return False
-    return not _is_barred(profile, question)
+    return not _is_hidden(profile, question)
 
 
 def _is_logged_in(profile: Profile, question: Question) -> bool:
-    if not shows(profile, question.policy.login_ids, question):
+    if not question.says(profile, question.policy.login_ids):
         return False
-    return not _is_barred(profile, question)
+    return not _is_hidden(profile, question)
 
 
 def _is_anonymous(profile: Profile, question: Question) -> bool:
     return not is_known(profile, question.policy)
-
-
-def refused_skips(question: Question) -> tuple[Skip, ...]:
-    """Return what was taken out of the request before it got here (blocked, bound)."""
-    refused = question.request.refused
-    return tuple(Skip(i.identity_type, why) for i, why in refused) if refused else ()
-
-
-def rule_broken(question: Question, message: str) -> Refused:
-    """Return the answer to a request that breaks a rule of identity resolution (semantics §4.4)."""
-    return Refused(400, "LOOKUP_ERROR", message, refused_skips(question))
-
-
-def login_missing(question: Question) -> Refused:
-    """Return the answer to a login without any login ID (semantics §3.3)."""
-    policy = question.policy
-    names = ", ".join(t for t in policy.priority if t in policy.login_ids)
-    return rule_broken(
-        question, f"a login request under {policy.strategy} needs at least one login ID ({names})"
-    )
 
 
 def reads(
@@ -238,8 +168,8 @@ def reads(
 ) -> tuple[tuple[Identifier, ...], tuple[int, ...]]:
     """Return the identifiers and MPIDs that deciding *request* will ask the view for.
 
-    The rare rest (what else a profile holds that loses or gives up a login ID) the view asks for
-    itself, see ``Unread``.
+    The rare rest (what else a profile holds that loses or gives up a login ID) is read when the
+    view raises ``Unread``.
     """
     priority = policy.priority
     identifiers = tuple([i for i in request.identifiers if i.identity_type in priority])

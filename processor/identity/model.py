@@ -1,4 +1,4 @@
-"""The nouns of identity resolution: identifier, space, policy, request (semantics §1, §2)."""
+"""The nouns of identity resolution: identifier, space, policy, request."""
 
 from typing import Literal, NamedTuple
 
@@ -43,18 +43,39 @@ class Space(NamedTuple):
 
 
 class IdentifierLimit(Struct, frozen=True):
-    """How many values of a type a profile may gain within a window (semantics §12.1)."""
+    """How many values of a type a profile may gain within a window."""
 
     count: int = 5
     window_ms: int | None = None
     """A value counts while less than this has passed since it was added; None: for ever."""
 
 
+class Traits(Struct, frozen=True):
+    """What a strategy changes of the processor besides how it finds a user.
+
+    Each strategy states its own (``strategies``); the settings copy them into the policy. Nothing
+    else asks for a strategy by its name.
+    """
+
+    has_one_owner: bool = False
+    """Every identifier has one owner, whatever its type: it moves and is never shared, so that
+    profiles never tie.
+    """
+    is_literal: bool = False
+    """Identity types are the configured names, letter by letter, instead of known spellings; an
+    identifier of another type is ignored.
+    """
+    newest_wins: bool = False
+    """Attributes go by the time of the event and null deletes; else they go by order of receipt."""
+    can_alias: bool = True
+    """False where alias requests are refused for good."""
+
+
 class IdentityPolicy(Struct, frozen=True):
-    """A scope's identity rules (semantics §2.2) and the switches of semantics §11.
+    """A scope's identity rules and switches (docs/strategies.md, "What all strategies share").
 
     Under flat_matching every configured type is unique, as an identifier has one owner there, and
-    ``user_id`` is the login ID, by which a profile is called known (semantics §12).
+    ``user_id`` is the login ID, by which a profile is called known.
     """
 
     strategy: StrategyName
@@ -73,14 +94,16 @@ class IdentityPolicy(Struct, frozen=True):
     search_any_identity: bool = False
     best_match_login: Literal["refuse", "as_identify"] = "refuse"
     limits: dict[str, IdentifierLimit] = {}
-    """Only for flat_matching, as is all below: one for each type of ``priority``."""
+    """One for each type of ``priority`` under flat_matching; so are the three below its own."""
     demotion: Literal["lowest_relevant", "lowest"] = "lowest_relevant"
     max_merges: int = 100
     max_mappings: int = 1000
+    traits: Traits = Traits()
+    """Those of *strategy*."""
 
 
 class IdentityChange(NamedTuple):
-    """One entry of a modify request (semantics §4.5): old None adds, new None removes."""
+    """One entry of a modify request: old None adds, new None removes."""
 
     identity_type: str
     old_value: str | None
@@ -100,7 +123,7 @@ class IdentityRequest(Struct, frozen=True, gc=False):
     """The target of a modify; the MPID a batch came with."""
     changes: tuple[IdentityChange, ...] = ()
     time_ms: int = 0
-    """The time of the request (semantics §12.2): created, added, last seen."""
+    """The time of the request: what it creates, adds and sees is of this time."""
     input: str = "default"
     seed: Seed = ()
     """What a new MPID is derived from: the record's place, time and digest, keyed."""

@@ -1,4 +1,4 @@
-"""Input protection that every strategy has: blocked values and normal forms (semantics §12.2)."""
+"""Input protection that every strategy has: blocked values and normal forms."""
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -34,7 +34,7 @@ _LONGEST_BLOCKED: Final = max(map(len, DEFAULT_BLOCKED))
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether *value* is on the default block list (semantics §12.2).
+    """Whether *value* is on the default block list (docs/decisions.md, "Values").
 
     One pair of quotes and upper or lower case make no difference.
     """
@@ -49,7 +49,7 @@ def is_placeholder(value: str) -> bool:
 
 
 class Blocklist(Struct, frozen=True):
-    """Values that identify nobody because too many people share them (semantics §12.2)."""
+    """Values that identify nobody because too many people share them."""
 
     default: bool = True
     values: frozenset[str] = frozenset()
@@ -140,7 +140,7 @@ NORMALIZERS: Final[Mapping[str, Normalizer]] = MappingProxyType(
 
 
 class Normalizers(Struct, frozen=True):
-    """Normal forms per identity type, none by default (semantics §12.2)."""
+    """Normal forms per identity type, none by default."""
 
     steps: Mapping[str, tuple[Normalizer, ...]] = {}
 

@@ -1,17 +1,20 @@
-"""The profile document: identity record and data of one profile, with one version.
+"""A profile: the identities and the data of one person, with one version.
 
-The identity core reads and replaces its identities, ``processor.profiles`` its workspaces. Values
+The identity core reads and replaces the identities, ``processor.profiles`` the workspaces. Values
 are frozen; their dicts are never mutated once they stand in a profile.
 
-In the index they are arrays without field names (``profiles.document``): a new field goes last and
-has a default. They hold no cycles, so the garbage collector need not look at them.
+The written forms are documents (``profiles.document``). In the index's they are arrays without
+field names: a new field goes last and has a default. They hold no cycles, so the garbage collector
+need not look at them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+from processor.identity.model import Identifier
 
 
 class Identity(Struct, frozen=True, array_like=True, gc=False):
@@ -25,7 +28,7 @@ class Identity(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Attribute(Struct, frozen=True, array_like=True, gc=False):
-    """A user attribute and who owns it (semantics §7.4)."""
+    """A user attribute and who owns it."""
 
     value: Any
     source: str
@@ -34,7 +37,7 @@ class Attribute(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Device(Struct, frozen=True, array_like=True, gc=False):
-    """One device of a profile in one workspace (semantics §7.1); the first of its ids names it."""
+    """One device of a profile in one workspace; the first of its ids names it."""
 
     ids: dict[str, str]
     first_seen_ms: int
@@ -43,15 +46,19 @@ class Device(Struct, frozen=True, array_like=True, gc=False):
 
 
 class WorkspaceData(Struct, frozen=True, array_like=True, gc=False):
-    """What one workspace knows of a profile, even in a shared scope for itself alone."""
+    """What one workspace knows of a profile; in a shared scope other workspaces do not see it."""
 
     attributes: dict[str, Attribute] = {}
     consent_state: dict[str, Any] = {}
     devices: tuple[Device, ...] = ()
 
 
+NO_DATA = WorkspaceData()
+"""What a workspace knows of a profile before it has stored anything."""
+
+
 class Profile(Struct, frozen=True, array_like=True, gc=False):
-    """A profile document. ``version`` rises by one for each record that changes it."""
+    """A profile. ``version`` rises by one for each record that changes it."""
 
     scope: str
     environment: str
@@ -81,6 +88,18 @@ def current_by_type(identities: Iterable[Identity]) -> dict[str, Identity]:
         if known is not identity and identity.updated_ms >= known.updated_ms:
             current[kind] = identity
     return current
+
+
+def lookups(profile: Profile, is_lookup: Callable[[str], bool]) -> tuple[Identifier, ...]:
+    """Return the identifiers under which *profile* stands in the index; none once it was merged."""
+    if profile.merged_into is not None:
+        return ()
+    found = [
+        Identifier(i.identity_type, i.value)
+        for i in profile.identities
+        if is_lookup(i.identity_type)
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def without(profile: Profile, identifier: tuple[str, str]) -> Profile:

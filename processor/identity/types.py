@@ -1,4 +1,4 @@
-"""Identity types and every spelling they have on a wire (semantics §1.1, §1.3)."""
+"""Identity types and every spelling that records have of them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,7 +21,7 @@ class IdentityKeys(Struct, frozen=True):
 
 
 class Preset(Struct, frozen=True):
-    """A published default configuration (semantics §3.1)."""
+    """A published default configuration (docs/strategies.md, "default")."""
 
     priority: tuple[str, ...]
     login_ids: frozenset[str]
@@ -101,7 +101,7 @@ STANDARD_KEYS: Final = IdentityKeys(
     batch=_USER_NAMES,
     is_literal=False,
 )
-"""The keys of every strategy but flat_matching: any spelling is accepted anywhere."""
+"""The keys where types are not literal: any known spelling is accepted anywhere."""
 
 
 def canonical_type(name: str) -> str | None:
@@ -110,8 +110,8 @@ def canonical_type(name: str) -> str | None:
 
 
 def type_under(policy: IdentityPolicy, name: str) -> str | None:
-    """Return the type that *name* spells under *policy*, or None; flat matching's are literal."""
-    return name if policy.strategy == "flat_matching" else canonical_type(name)
+    """Return the type that *name* spells under *policy*, or None."""
+    return name if policy.traits.is_literal else canonical_type(name)
 
 
 def batch_spelling(identity_type: str) -> str:
@@ -165,4 +165,4 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
     }
 )
-"""The default configuration as the newer and as the October 2023 page give it (semantics §3.1)."""
+"""The default configuration as the newer and as the October 2023 page give it."""

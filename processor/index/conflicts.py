@@ -7,9 +7,10 @@ follows from the documents alone, so that every rebuild of the same topic decide
 
 from collections.abc import Iterable, Sequence
 
+from processor.identity.activity import last_activity
+from processor.identity.choosing.attach import ALWAYS_BOUND
 from processor.identity.choosing.contest import can_tie
-from processor.identity.choosing.update import ALWAYS_BOUND
-from processor.identity.lookup import is_known, last_activity
+from processor.identity.lookup import is_known
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 

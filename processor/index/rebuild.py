@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Profile
+from processor.identity.profile import Profile, lookups
 from processor.identity.view import Holders
 from processor.index.port import canonical
 
@@ -45,14 +45,6 @@ def rebuild(
         if before is None or rank(document) > rank(before):
             known[document.mpid] = document
     return {space: _state(known, is_lookup[space.scope]) for space, known in latest.items()}
-
-
-def lookups(profile: Profile, is_lookup: IsLookup) -> tuple[Identifier, ...]:
-    """Return the identifiers under which *profile* stands in the index; none once it was merged."""
-    if profile.merged_into is not None:
-        return ()
-    found = (Identifier(i.identity_type, i.value) for i in profile.identities)
-    return tuple(dict.fromkeys(i for i in found if is_lookup(i.identity_type)))
 
 
 def rank(document: Profile | Tombstone) -> tuple[int, bool]:

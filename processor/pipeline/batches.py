@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from processor.codecs.batch import changed_attributes, decode_batch
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import first_place, mpid_header, output_headers
-from processor.identity.decision import Decision, NotFound, Refused, Skip
+from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
-from processor.identity.profile import Profile, WorkspaceData, current_by_type
-from processor.identity.resolve import resolve
+from processor.identity.profile import NO_DATA, Profile, current_by_type
+from processor.identity.resolve import refused_skips, resolve
 from processor.identity.types import DEVICE_TYPES, batch_spelling
 from processor.identity.view import View
 from processor.index.port import Ask, Claim
@@ -35,7 +35,6 @@ from processor.records import DeadLetter, EventBatch, Outcome, OutcomeName, Outp
 from processor.rules import Format, InputRules, Limits, WorkspaceRules
 
 _encode = msgspec.json.Encoder().encode
-_EMPTY: Final = WorkspaceData()
 _SCHEMA_VERSION: Final = 2
 
 
@@ -94,8 +93,7 @@ class Batch(Struct, frozen=True, gc=False):
         if request.identifiers or request.mpid is not None:
             decision = resolve(request, view, rules.policy, rules.documents)
         else:
-            skipped = tuple(Skip(i.identity_type, reason) for i, reason in request.refused)
-            decision = NotFound("no_identity", skipped=skipped)
+            decision = NotFound("no_identity", skipped=refused_skips(request))
         outcome, reason = self._outcome_of(decision, work.rules.workspace)
         if isinstance(decision, NotFound | Refused):
             return Verdict(decision, outcome, reason)
@@ -218,7 +216,7 @@ def enrich(
 
 def profile_fields(profile: Profile, workspace: str) -> dict[str, Any]:
     """Return the fields of an enriched batch that depend on the profile alone."""
-    data = profile.workspaces.get(workspace, _EMPTY)
+    data = profile.workspaces.get(workspace, NO_DATA)
     fields = {
         "mpid": profile.mpid,
         "user_attributes": {name: one.value for name, one in data.attributes.items()},

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from processor.identity.change import Change, identity_changes
 from processor.identity.decision import Decision
-from processor.identity.flat.merge import DocumentRules
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
+from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, ReadSet, View
 from processor.pipeline.journal import Entry
 from processor.pipeline.work import Decided, FoldRules, Work
@@ -50,8 +50,8 @@ class Fold(Struct, frozen=True):
         Each comes with whether it is a duplicate: another record used its ``source_request_id``.
         """
         lookups = frozenset(self.policy.priority)
-        is_flat = self.policy.strategy == "flat_matching"
-        view = View(read, lookups.__contains__, self.space, one_owner=is_flat)
+        one_owner = self.policy.traits.has_one_owner
+        view = View(read, lookups.__contains__, self.space, one_owner=one_owner)
         documents = DocumentRules(
             combine=partial(combine, limits=self.limits),
             fits=partial(is_within, most=self.limits.max_profile_bytes),

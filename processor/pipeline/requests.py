@@ -10,7 +10,7 @@ from processor.codecs.request import decode_request
 from processor.codecs.resolution import UNDECIDED, encode, explanation, reasons
 from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Refused
 from processor.identity.lookup import reads
-from processor.identity.model import Identifier, IdentityRequest, Space
+from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import resolve
 from processor.identity.view import View
@@ -28,9 +28,6 @@ from processor.pipeline.work import (
 )
 from processor.records import DeadLetter, IdentityCall, Outcome, Output, Record
 from processor.rules import Format, InputRules, Limits
-
-NO_ALIASING = frozenset({"profile_isolation", "best_match", "flat_matching"})
-"""Strategies under which an alias request is refused."""
 
 Envelope = Literal["documented", "both"]
 
@@ -52,7 +49,7 @@ class Requests(Struct, frozen=True):
             return dead_letter(record, call)
         error = call.error
         if call.request_type == "alias":
-            error = _alias_error(workspace.policy.strategy)
+            error = _alias_error(workspace.policy)
         if error is not None or call.environment is None:
             assert error is not None
             return _broken(record, rules, call, error)
@@ -109,10 +106,10 @@ class Request(Struct, frozen=True, gc=False):
         return Output("responses", record.key, value, headers)
 
 
-def _alias_error(strategy: str) -> tuple[int, str, str]:
+def _alias_error(policy: IdentityPolicy) -> tuple[int, str, str]:
     """Refuse an alias request: aliasing is not built yet."""
-    if strategy in NO_ALIASING:
-        return 403, "FORBIDDEN", f"aliasing does not exist under {strategy}"
+    if not policy.traits.can_alias:
+        return 403, "FORBIDDEN", f"aliasing does not exist under {policy.strategy}"
     return 501, "NOT_IMPLEMENTED", "alias requests are not processed yet"
 
 

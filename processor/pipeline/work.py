@@ -16,9 +16,9 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from processor.identity.decision import Decision, NotFound, Refused
-from processor.identity.flat.merge import DocumentRules
 from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
+from processor.identity.question import DocumentRules
 from processor.identity.view import View
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from processor.identity.profile import Attribute, Profile, WorkspaceData
+from processor.identity.profile import NO_DATA, Attribute, Profile, WorkspaceData
 from processor.profiles.attributes import wins
 from processor.profiles.consent import join_consent
 from processor.profiles.devices import join_devices, keep_recent
 from processor.profiles.room import is_within
 from processor.rules import Limits
-
-_EMPTY = WorkspaceData()
 
 
 def combine(survivor: Profile, absorbed: Sequence[Profile], limits: Limits) -> Profile | None:
@@ -24,7 +22,7 @@ def combine(survivor: Profile, absorbed: Sequence[Profile], limits: Limits) -> P
     workspaces = dict(survivor.workspaces)
     for profile in absorbed:
         for name, data in profile.workspaces.items():
-            workspaces[name] = _join(workspaces.get(name, _EMPTY), data, limits)
+            workspaces[name] = _join(workspaces.get(name, NO_DATA), data, limits)
     if any(len(data.attributes) > limits.max_attributes for data in workspaces.values()):
         return None
     whole = replace(survivor, workspaces=workspaces)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.identity.profile import Attribute, Profile, WorkspaceData
+from processor.identity.profile import NO_DATA, Attribute, Profile, WorkspaceData
 from processor.profiles import attributes
 from processor.profiles.consent import consent_notifications, merge_consent
 from processor.profiles.devices import Devices, is_known, keep_recent, note_device
@@ -15,7 +15,6 @@ from processor.records import EventBatch
 from processor.rules import InputRules, Limits
 
 _encode = msgspec.json.Encoder().encode
-_EMPTY = WorkspaceData()
 
 
 class Applied(Struct, frozen=True, gc=False):
@@ -40,12 +39,12 @@ def apply_batch(
     """Write what *batch* says of its user to the workspace of the input it came through.
 
     Attributes and consent go by order of receipt and carry *received_ms*; devices carry *time_ms*,
-    the time of the request. Under flat matching attributes go by *time_ms* too. The version
-    is the caller's business.
+    the time of the request. Where the newest wins (``Traits``), attributes go by *time_ms* too.
+    The caller counts the version.
     """
     workspace = rules.workspace.name
-    before = profile.workspaces.get(workspace, _EMPTY)
-    if rules.workspace.policy.strategy == "flat_matching":
+    before = profile.workspaces.get(workspace, NO_DATA)
+    if rules.workspace.policy.traits.newest_wins:
         written, refused = _write_newest(before.attributes, rules, batch, time_ms, limits)
     else:
         written, refused = _write_attributes(before.attributes, rules, batch, received_ms, limits)

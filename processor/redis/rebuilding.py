@@ -10,11 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.model import Identifier, IdentityPolicy
-from processor.identity.profile import Profile, without
+from processor.identity.profile import Profile, lookups, without
 from processor.identity.view import Edit
 from processor.index import conflicts
 from processor.index.port import canonical
-from processor.index.rebuild import Tombstone, lookups, rank
+from processor.index.rebuild import Tombstone, rank
 from processor.profiles.document import pack, unpack
 from processor.redis import keys
 from processor.redis.generations import Building

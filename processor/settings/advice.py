@@ -32,7 +32,7 @@ def advice(
 
 
 def _of_policy(policy: IdentityPolicy, path: str) -> Iterator[Advice]:
-    if policy.strategy == "flat_matching":  # every type is unique, and none is a login
+    if policy.traits.has_one_owner:  # every type is unique, and none is a login
         return
     outranked = _outranked(policy)
     for strong, weak in outranked.items():

@@ -8,6 +8,7 @@ import msgspec
 
 from processor.identity.model import IdentifierLimit, IdentityPolicy
 from processor.identity.normalize import Blocklist
+from processor.identity.strategies import STRATEGIES
 from processor.identity.types import IdentityKeys
 from processor.rules import Limits
 from processor.settings.error import SettingsError
@@ -69,6 +70,7 @@ def flat_policy(workspace: WorkspaceSettings, limits: Limits, path: str) -> Iden
             raise SettingsError(f"{path}.identifiers: {name!r} is no name of an identifier")
     return IdentityPolicy(
         strategy="flat_matching",
+        traits=STRATEGIES["flat_matching"].traits,
         priority=_order(table, path),
         login_ids=KNOWN_BY & table.keys(),
         unique_ids=frozenset(table),

@@ -1,15 +1,15 @@
 """Identity policies: from a workspace as written to the checked policy of its scope."""
 
-from typing import Final, get_args
+from typing import Final
 
 from processor.identity.model import IdentityPolicy, StrategyName
+from processor.identity.strategies import STRATEGIES
 from processor.identity.types import PRESETS, canonical_type
 from processor.rules import Limits
 from processor.settings.error import SettingsError, hint
 from processor.settings.flat import check_not_flat, flat_policy
 from processor.settings.sections import WorkspaceSettings
 
-STRATEGIES: Final[tuple[StrategyName, ...]] = get_args(StrategyName)
 _NEEDS_LOGIN: Final = ("profile_link", "profile_isolation")
 _LISTS: Final = ("priority", "login_ids", "unique_ids", "immutable_ids")
 
@@ -36,6 +36,7 @@ def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> Identi
     strategy, lists = _with_preset(workspace, path)
     policy = IdentityPolicy(
         strategy=strategy,
+        traits=STRATEGIES[strategy].traits,
         priority=lists["priority"],
         login_ids=frozenset(lists["login_ids"]),
         unique_ids=frozenset(lists["unique_ids"]),

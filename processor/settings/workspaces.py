@@ -71,7 +71,8 @@ def fingerprints(
 
 
 def _identity_settings(workspace: WorkspaceSettings, policy: IdentityPolicy) -> dict[str, object]:
-    values = {key: getattr(policy, key) for key in policy.__struct_fields__}
+    # Traits follow from the strategy; and the fingerprints that rows hold do not have them.
+    values = {key: getattr(policy, key) for key in policy.__struct_fields__ if key != "traits"}
     values |= {key: getattr(workspace, key) for key in _BLOCKS}
     return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()}
 
@@ -103,13 +104,12 @@ def _workspace(name: str, table: object) -> WorkspaceSettings:
 def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> WorkspaceRules:
     path = f"workspaces.{name}"
     policy = policy_of(workspace, limits, path)
-    is_flat = policy.strategy == "flat_matching"
-    literal = frozenset(policy.priority) if is_flat else None
+    literal = frozenset(policy.priority) if policy.traits.is_literal else None
     return WorkspaceRules(
         name=name,
         scope=workspace.identity_scope or name,
         policy=policy,
-        keys=flat_keys(policy) if is_flat else STANDARD_KEYS,
+        keys=flat_keys(policy) if policy.traits.is_literal else STANDARD_KEYS,
         blocklist=_blocklist(workspace, path),
         normalizers=_normalizers(workspace, path, literal),
         forward_empty_batches=workspace.forward_empty_batches,
@@ -162,7 +162,7 @@ def _input(name: str, table: object, rules: Mapping[str, WorkspaceRules]) -> Inp
             f"{path}.workspace: there is no workspace {written.workspace}; add"
             f" [workspaces.{written.workspace}]{hint(written.workspace, rules)}"
         )
-    if written.format == "segment" and workspace.policy.strategy != "flat_matching":
+    if written.format == "segment" and not workspace.policy.traits.is_literal:
         raise SettingsError(
             f"{path}.format: segment's identifiers belong to flat_matching; give workspace"
             f" {written.workspace} that strategy"

@@ -13,8 +13,8 @@ def limits_hold(live: Mapping[str, Profile], policy: IdentityPolicy) -> list[str
 
     Limits with a window count by the time of a request, so they cannot be told from the end.
     """
-    is_flat = policy.strategy == "flat_matching"
-    most_identities = policy.max_mappings if is_flat else policy.max_identities
+    has_one_owner = policy.traits.has_one_owner
+    most_identities = policy.max_mappings if has_one_owner else policy.max_identities
     most_holders = 10 * policy.max_holders
     holders: Counter[Identifier] = Counter()
     wrong = []

@@ -14,10 +14,10 @@ from msgspec import Struct
 from processor.commands.offline.lines import records
 from processor.commands.offline.resolve import answer, load_index, offline_pipeline
 from processor.commands.terminal.failure import Failure
-from processor.identity.flat.evidence import Demotion, gather
-from processor.identity.lookup import ask
+from processor.identity.flat.evidence import Demotion
 from processor.identity.model import Identifier, IdentifierLimit
-from processor.identity.strategies.flat_matching import within_limits
+from processor.identity.question import Question
+from processor.identity.strategies.flat_matching import match_of
 from processor.identity.view import ReadSet, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
@@ -203,14 +203,12 @@ class _Before:
 
 
 def _demotions(work: Work, read: ReadSet) -> dict[Identifier, Demotion]:
-    """Return what flat matching leaves out of a record, and for which limits."""
+    """Return what limits leave out of a record, with values: journalled decisions have none."""
     policy, request = work.rules.workspace.policy, work.request
-    if policy.strategy != "flat_matching" or request is None or request.action == "search":
+    if not policy.limits or request is None or request.action == "search":
         return {}
-    question = ask(request, View(read, policy.priority.__contains__, work.space), policy)
-    mpid = request.mpid if request.action == "batch" else None
-    supplied = None if mpid is None else question.view.profile(mpid)
-    match = within_limits(question, gather(question, supplied))
+    view = View(read, policy.priority.__contains__, work.space)
+    match = match_of(Question.of(request, view, policy))
     return {demotion.identifier: demotion for demotion in match.demoted}
 
 

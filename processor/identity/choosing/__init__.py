@@ -1,1 +1,1 @@
-"""Choosing among profiles under the strategies with a priority: search, contest, change."""
+"""Choosing among profiles, as the strategies with a priority do: find, attach, modify, contest."""

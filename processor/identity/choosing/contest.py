@@ -1,8 +1,8 @@
 """Which profiles a request could tie with each other, so that their activity must be exact.
 
-A known user's last activity is written seldom (docs/architecture.md "Known users write nothing").
-Where it decides a tie (semantics §2.4) that would not do: such profiles carry ``contested``, set by
-the record that makes them so, and their activity is written on every match.
+A known user's last activity is written seldom (docs/architecture.md, "Known users write nothing").
+That would not do where it decides a tie: such profiles carry ``contested``, set by the record that
+makes them so, and their activity is written on every match.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from processor.identity.choosing.draft import Draft, matches
 from processor.identity.lookup import is_known
 from processor.identity.model import Identifier, IdentityPolicy
-from processor.identity.profile import Profile
+from processor.identity.profile import Profile, lookups
 
 
 def always_ties(policy: IdentityPolicy) -> bool:
@@ -25,25 +25,16 @@ def can_tie(profile: Profile, policy: IdentityPolicy) -> bool:
     return always_ties(policy) or not is_known(profile, policy)
 
 
-def lookups(profile: Profile, policy: IdentityPolicy) -> list[Identifier]:
-    """Return the identifiers that find *profile*."""
-    priority = policy.priority
-    return [
-        Identifier(i.identity_type, i.value)
-        for i in profile.identities
-        if i.identity_type in priority
-    ]
-
-
 def contested_among(profiles: Iterable[Profile], policy: IdentityPolicy) -> frozenset[int]:
     """Return the MPIDs that should carry ``contested``, for documents that come from elsewhere.
 
     Snapshots that people write (``idstream resolve --profiles``) do not have the flag.
     """
     holders: dict[Identifier, list[int]] = {}
+    is_lookup = policy.priority.__contains__
     for profile in profiles:
-        if profile.merged_into is None and can_tie(profile, policy):
-            for identifier in lookups(profile, policy):
+        if can_tie(profile, policy):
+            for identifier in lookups(profile, is_lookup):
                 holders.setdefault(identifier, []).append(profile.mpid)
     return frozenset(mpid for shared in holders.values() if len(shared) > 1 for mpid in shared)
 
@@ -54,18 +45,18 @@ def contest(draft: Draft, after: Profile) -> Profile:
     Returns the draft's own profile, puts the others into the draft.
     """
     policy, mine = draft.question.policy, after.mpid
-    is_open = can_tie(after, policy)
+    is_open, is_lookup = can_tie(after, policy), policy.priority.__contains__
     if after.contested and not is_open:
         after = replace(after, contested=False)
     if not is_open and not draft.fallen:
         return after
     draft.others[mine] = after
     if is_open:
-        held = lookups(after, policy)
+        held = lookups(after, is_lookup)
         is_news = not can_tie(draft.profile, policy)
         _mark(draft, mine, held if is_news else [i for i in draft.gained if i in held])
     for mpid in draft.fallen:
-        _mark(draft, mpid, lookups(draft.others[mpid], policy))
+        _mark(draft, mpid, lookups(draft.others[mpid], is_lookup))
     return draft.others.pop(mine)
 
 

@@ -10,9 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.decision import Skip
-from processor.identity.lookup import Question, is_known, refused_skips
+from processor.identity.lookup import is_known
 from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile, without
+from processor.identity.question import Question
 
 
 class Draft:
@@ -23,7 +24,7 @@ class Draft:
         self.profile = profile
         self.identities = list(profile.identities)
         self.others: dict[int, Profile] = {}
-        self.skipped = list(refused_skips(question))
+        self.skipped: list[Skip] = []
         self.gained: list[Identifier] = []
         """Lookups that were added."""
         self.fallen: list[int] = []

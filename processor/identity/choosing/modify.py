@@ -1,18 +1,16 @@
-"""Modify: change the identities of one profile, all changes or none (semantics §4.5)."""
+"""Modify: change the identities of one profile, all changes or none.
 
+The rules: (docs/strategies.md, "Requests").
+"""
+
+from processor.identity.answer import bad_request, matched, rule_broken
+from processor.identity.choosing.attach import finish, has_room, make_room, own
 from processor.identity.choosing.draft import Draft, Written
-from processor.identity.choosing.update import finish, has_room, make_room, own
-from processor.identity.decision import (
-    ChangeResult,
-    Decision,
-    Matched,
-    Refused,
-    Skip,
-    change_results,
-)
-from processor.identity.lookup import Question, is_known, refused_skips, rule_broken
+from processor.identity.decision import ChangeResult, Decision, Refused, Skip, change_results
+from processor.identity.lookup import Found
 from processor.identity.model import Identifier, IdentityChange
 from processor.identity.profile import Profile
+from processor.identity.question import Question
 
 
 def modify(question: Question) -> tuple[Decision, Written | None]:
@@ -24,7 +22,7 @@ def modify(question: Question) -> tuple[Decision, Written | None]:
     mpid = question.request.mpid
     target = None if mpid is None else question.view.profile(mpid)
     if target is None:
-        return _bad_request(question, "modify needs the MPID of an existing profile"), None
+        return bad_request("modify needs the MPID of an existing profile"), None
     draft = Draft(question, target)
     for change in question.request.changes:
         refusal = _refusal(draft, change)
@@ -32,36 +30,24 @@ def modify(question: Question) -> tuple[Decision, Written | None]:
             return refusal, None
         _apply(draft, change)
     written = finish(draft)
-    after, login_ids = written.profile, question.policy.login_ids
-    asserted = {(c.identity_type, c.new_value) for c in question.request.changes}
-    decision = Matched(
-        after.mpid,
-        skipped=written.skipped,
-        source_mpid=after.source_mpid,
-        is_known=is_known(after, question.policy),
-        is_logged_in=any(
-            i.identity_type in login_ids and (i.identity_type, i.value) in asserted
-            for i in after.identities
-        ),
-        change_results=_results(question, target, written),
-    )
-    return decision, written
+    results = _results(question, target, written)
+    found = Found(written.profile)
+    return matched(question, found, skipped=written.skipped, change_results=results), written
 
 
 def _refusal(draft: Draft, change: IdentityChange) -> Refused | None:
     """Say what forbids *change* on the draft as the changes before it left it."""
     kind, old, new = change
-    question = draft.question
     if old is None and new is None:
-        return _bad_request(question, "an identity change needs old_value or new_value")
-    if kind not in question.policy.immutable_ids:
+        return bad_request("an identity change needs old_value or new_value")
+    if kind not in draft.question.policy.immutable_ids:
         return None
     held = draft.values(kind)
     if held and all(i.value != new for i in held):
         verb = "removed" if new is None else "changed"
-        return rule_broken(question, f"{kind} is immutable: once set it cannot be {verb}")
+        return rule_broken(f"{kind} is immutable: once set it cannot be {verb}")
     if not held and new is not None and draft.rivals(Identifier(kind, new)):
-        return rule_broken(question, f"{kind} is immutable and another profile has this value")
+        return rule_broken(f"{kind} is immutable and another profile has this value")
     return None
 
 
@@ -122,7 +108,3 @@ def _results(question: Question, target: Profile, written: Written) -> tuple[Cha
         if before is not None:
             pairs.append((before, other))
     return change_results(question.request.changes, pairs)
-
-
-def _bad_request(question: Question, message: str) -> Refused:
-    return Refused(400, "BAD_REQUEST", message, refused_skips(question))

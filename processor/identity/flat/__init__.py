@@ -1,4 +1,4 @@
-"""What flat matching consists of: evidence, limits, merges, records (semantics §12).
+"""What flat matching is made of: evidence, limits, merges, what a profile learns.
 
-The algorithm itself is ``strategies.flat_matching``.
+The algorithm itself is ``strategies.flat_matching``; another strategy that merges can use them too.
 """

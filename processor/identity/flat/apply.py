@@ -1,84 +1,70 @@
 """What follows from a match: a profile is made, extended or merged, and the request answered."""
 
-from processor.identity.decision import Created, Decision, Matched, Merged, NotFound, Refused, Skip
+from processor.identity.answer import created, matched, merged, rule_broken
+from processor.identity.decision import Decision, NotFound, Skip
 from processor.identity.flat.evidence import Match, shorten
-from processor.identity.flat.merge import DocumentRules, by_age, join, merge_count, pointer
-from processor.identity.flat.record import learn
-from processor.identity.lookup import Question, refused_skips, shows
+from processor.identity.flat.learn import learn
+from processor.identity.flat.survivor import by_age, join, merge_count, pointer
+from processor.identity.lookup import Found
 from processor.identity.model import Identifier
 from processor.identity.mpid import free_mpid
 from processor.identity.profile import Profile
-
-
-def new_profile(question: Question, mpid: int) -> Profile:
-    """Return an empty profile, created at the time of the request; version 0: not stored."""
-    time_ms, space = question.request.time_ms, question.view.space
-    return Profile(space.scope, space.environment, mpid, 0, time_ms, time_ms)
+from processor.identity.question import Question
 
 
 def nothing_left(question: Question, match: Match) -> Decision:
     """Answer where a limit of 0 left no identifier: as if there had been none."""
-    skipped = _skipped(question, match)
     if question.request.action == "batch":
-        return NotFound("no_identity", skipped=skipped)
+        return NotFound("no_identity", skipped=_demoted(match))
     message = "no identity of known_identities is within the limit of its type"
-    return Refused(400, "LOOKUP_ERROR", message, skipped)
+    return rule_broken(message, _demoted(match))
 
 
-def create(question: Question, match: Match, rules: DocumentRules) -> Decision:
+def create(question: Question, match: Match) -> Decision:
     """Make a profile of what nobody owns, where the request may."""
     if question.request.read_only or not question.request.may_create:
-        return NotFound(candidates=match.candidates, skipped=_skipped(question, match))
-    before = new_profile(question, free_mpid(question.view, question.request.seed))
-    after, unmapped = learn(question, before, match.kept, rules)
+        return NotFound(candidates=match.candidates, skipped=_demoted(match))
+    before = question.new_profile(free_mpid(question.view, question.request.seed))
+    after, unmapped = learn(question, before, match.kept)
     return _answer(question, match, before, after, unmapped)
 
 
-def add(question: Question, match: Match, rules: DocumentRules) -> Decision:
+def add(question: Question, match: Match) -> Decision:
     """Let the one profile that the evidence leads to learn of the rest of it."""
     (before,) = match.members.values()
-    after, unmapped = learn(question, before, match.kept, rules)
+    after, unmapped = learn(question, before, match.kept)
     return _answer(question, match, before, after, unmapped)
 
 
-def merge(question: Question, match: Match, rules: DocumentRules) -> Decision:
+def merge(question: Question, match: Match) -> Decision:
     """Make one profile of several, unless that would be too many merges or too large."""
     members = tuple(match.members.values())
     if merge_count(members) > question.policy.max_merges:
-        return _stay_apart(question, match, rules, "merge_limit")
+        return _stay_apart(question, match, "merge_limit")
     survivor, absorbed = by_age(members)
-    joined = join(survivor, absorbed, rules)
+    joined = join(survivor, absorbed, question.documents)
     if joined is None:
-        return _stay_apart(question, match, rules, "bound")
-    after, unmapped = learn(question, joined, match.kept, rules)
+        return _stay_apart(question, match, "bound")
+    after, unmapped = learn(question, joined, match.kept)
     if not question.request.read_only:
         for profile in absorbed:
             question.view.put(pointer(profile, after.mpid))
         question.view.put(after)
         _shorten(question)
-    matched = tuple(i for i in match.kept if match.evidence.owners[i])
-    known = shows(after, question.policy.login_ids, question)
-    return Merged(
-        after.mpid,
-        after.absorbed[len(survivor.absorbed) :],
-        matched_on=_matched_on(match, matched),
-        candidates=match.candidates,
-        matched=matched,
-        skipped=(*_skipped(question, match), *unmapped),
-        is_known=known is not None,
-        is_logged_in=known is True,
-    )
+    owned = tuple(i for i in match.kept if match.evidence.owners[i])
+    new = after.absorbed[len(survivor.absorbed) :]
+    return merged(question, _found(match, after, owned), new, owned, (*_demoted(match), *unmapped))
 
 
-def _stay_apart(question: Question, match: Match, rules: DocumentRules, reason: str) -> Decision:
-    """Resolve to the owner of the strongest identifier, and map nothing (semantics §12.1).
+def _stay_apart(question: Question, match: Match, reason: str) -> Decision:
+    """Resolve to the owner of the strongest identifier, and map nothing.
 
     A refused merge is one violation ``merge_limit``, of the strongest identifier of another
     profile; every identifier that ``bound`` keeps out is one.
     """
     before = next(iter(match.members.values()))
     held = {Identifier(i.identity_type, i.value) for i in before.identities}
-    after, _ = learn(question, before, [i for i in match.kept if i in held], rules)
+    after, _ = learn(question, before, [i for i in match.kept if i in held])
     apart = [i for i in match.kept if i not in held]
     elsewhere = next((i for i in apart if match.evidence.owners[i]), None)
     unmapped = tuple(
@@ -89,49 +75,33 @@ def _stay_apart(question: Question, match: Match, rules: DocumentRules, reason: 
 
 def _answer(
     question: Question, match: Match, before: Profile, after: Profile, unmapped: tuple[Skip, ...]
-) -> Matched | Created:
-    """Write the profile that was found or made, and say what is known of the match."""
+) -> Decision:
+    """Write the profile that was found or made, and answer."""
     is_new = before.version == 0
     if not question.request.read_only:
         if is_new or after is not before:
             question.view.put(after)
         _shorten(question)
-    skipped = (*_skipped(question, match), *unmapped)
-    shown = shows(after, question.policy.login_ids, question)
+    skipped = (*_demoted(match), *unmapped)
     if is_new:
-        return Created(
-            after.mpid,
-            skipped=skipped,
-            candidates=match.candidates,
-            is_known=shown is not None,
-            is_logged_in=shown is True,
-        )
-    matched = tuple(i for i in match.kept if before in match.evidence.owners[i])
-    return Matched(
-        after.mpid,
-        matched_on=_matched_on(match, matched),
-        candidates=match.candidates,
-        matched=matched,
-        skipped=skipped,
-        source_mpid=after.source_mpid,
-        is_known=shown is not None,
-        is_logged_in=shown is True,
-    )
+        return created(question, after, match.candidates, skipped)
+    owned = tuple(i for i in match.kept if before in match.evidence.owners[i])
+    return matched(question, _found(match, after, owned), owned, skipped)
+
+
+def _found(match: Match, profile: Profile, owned: tuple[Identifier, ...]) -> Found:
+    """Return how *profile* was found: by the strongest of the identifiers it *owned*.
+
+    By none of them where the batch named an MPID, which is above every type.
+    """
+    is_by_type = match.evidence.supplied is None and owned
+    return Found(profile, owned[0].identity_type if is_by_type else None, match.candidates)
 
 
 def _shorten(question: Question) -> None:
-    if question.request.action == "batch" and question.request.mpid is not None:
-        shorten(question.view, question.request.mpid)
+    if question.supplied is not None:
+        shorten(question.view, question.supplied)
 
 
-def _matched_on(match: Match, matched: tuple[Identifier, ...]) -> str | None:
-    """Return the strongest type that hit; None for a supplied MPID, which is above every type."""
-    if match.evidence.supplied is not None or not matched:
-        return None
-    return matched[0].identity_type
-
-
-def _skipped(question: Question, match: Match) -> tuple[Skip, ...]:
-    """Return what was blocked or too long, then what was demoted."""
-    demoted = (Skip(d.identifier.identity_type, "demoted", d.reason) for d in match.demoted)
-    return (*refused_skips(question), *demoted)
+def _demoted(match: Match) -> tuple[Skip, ...]:
+    return tuple(Skip(d.identifier.identity_type, "demoted", d.reason) for d in match.demoted)

@@ -1,13 +1,13 @@
-"""What a request says of its user, strongest first, and whose it is already (semantics §12.1)."""
+"""What a request says of its user, strongest first, and whose it is already."""
 
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.identity.lookup import Question
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
+from processor.identity.question import Question
 from processor.identity.view import View
 
 
@@ -58,8 +58,8 @@ class Match(Struct, frozen=True):
 
 def gather(question: Question, supplied: Profile | None) -> Evidence:
     """Return the evidence of a request; *supplied* is the profile that it names outright."""
-    view, wanted = question.view, question.wanted
-    identifiers = tuple(i for kind in question.policy.priority for i in wanted.get(kind, ()))
+    view, asserted = question.view, question.asserted
+    identifiers = tuple(i for kind in question.policy.priority for i in asserted.get(kind, ()))
     owners = {}
     for identifier in identifiers:
         found = {}
@@ -72,7 +72,7 @@ def gather(question: Question, supplied: Profile | None) -> Evidence:
 
 
 def shorten(view: View, mpid: int) -> None:
-    """Let the pointers between *mpid* and its survivor lead straight there (semantics §12.2)."""
+    """Let the pointers between *mpid* and its survivor lead straight there."""
     survivor, step = view.profile(mpid), view.exact(mpid)
     while survivor is not None and step is not None and step.merged_into is not None:
         after = view.exact(step.merged_into)

@@ -1,4 +1,4 @@
-"""How many values of each type the final profile would have (semantics §12.1, step 3)."""
+"""How many values of each type the final profile would have."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ class Union:
         self._add(new)
         self._ranks = {kind: sorted(counts) for kind, counts in ranks.items()}
         self.excess = {kind for kind in self._totals if self._is_exceeded(kind)}
-        """Types of which the final profile would have too many, and more than any had alone."""
+        """Types over their limit in the final profile, unless one member alone holds as many."""
 
     def drop_new(self, identifier: Identifier) -> None:
         """Take a new identifier away."""

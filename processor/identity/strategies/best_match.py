@@ -1,6 +1,6 @@
 """Best match: no login IDs; whoever matches best is the user, and profiles share what they hold.
 
-| # | scenario                   | request                        | result (semantics §3.5)       |
+| # | scenario                   | request                        | result                        |
 |---|----------------------------|--------------------------------|-------------------------------|
 | 1 | first launch               | identify idfv 9876             | P1                            |
 | 2 | adds email                 | identify email E, idfv 9876    | P1 gains E                    |
@@ -12,19 +12,20 @@
 Login and logout do not exist, unless ``best_match_login = "as_identify"``.
 """
 
+from processor.identity.answer import rule_broken
+from processor.identity.choosing.choice import Choice
 from processor.identity.decision import Refused
-from processor.identity.lookup import Found, Question, anyone, rule_broken
-from processor.identity.strategies.strategy import Strategy
+from processor.identity.lookup import Found, anyone
+from processor.identity.model import Traits
+from processor.identity.question import Question
 
 
 def find(question: Question) -> Found | Refused | None:
     """Return the user; None for a new one."""
     action = question.request.action
     if action in ("login", "logout") and question.policy.best_match_login == "refuse":
-        return rule_broken(
-            question, f"best_match has no {action} requests, only identify and modify"
-        )
+        return rule_broken(f"best_match has no {action} requests, only identify and modify")
     return anyone(question)
 
 
-STRATEGY = Strategy(find)
+STRATEGY = Choice(find, traits=Traits(can_alias=False))

@@ -1,4 +1,4 @@
-"""Flat matching: any identifier finds the user; profiles merge, within limits (semantics §12).
+"""Flat matching: any identifier finds the user; profiles merge, within limits.
 
 | what the identifiers lead to    | what happens                                               |
 |---------------------------------|------------------------------------------------------------|
@@ -14,28 +14,54 @@ a profile has already is tolerated and only growth refused, so that no profile i
 
 from collections import Counter
 
+from msgspec import Struct
+
 from processor.identity.decision import Decision, NotFound
-from processor.identity.flat.apply import add, create, merge, new_profile, nothing_left
+from processor.identity.flat.apply import add, create, merge, nothing_left
 from processor.identity.flat.evidence import Demotion, Evidence, Match, gather
-from processor.identity.flat.merge import DocumentRules
+from processor.identity.flat.move import move
+from processor.identity.flat.owner import strongest_owner
 from processor.identity.flat.union import Union
-from processor.identity.lookup import Question, refused_skips
+from processor.identity.model import Traits
+from processor.identity.question import Question
 
 
-def flat_matching(question: Question, rules: DocumentRules) -> Decision:
-    """Decide an identify, a login, a logout or a batch, and write what follows from it."""
-    request, supplied = question.request, None
-    if request.action == "batch" and request.mpid is not None:
-        supplied = question.view.profile(request.mpid)
-        if supplied is None and not request.may_create:
-            return NotFound("unknown_mpid", skipped=refused_skips(question))
-        supplied = supplied or new_profile(question, request.mpid)
-    match = within_limits(question, gather(question, supplied))
-    if not match.members:
-        return create(question, match, rules) if match.kept else nothing_left(question, match)
-    if len(match.members) == 1:
-        return add(question, match, rules)
-    return merge(question, match, rules)
+class FlatMatching(Struct, frozen=True):
+    """The strategy: it answers whole requests, and merges where others choose."""
+
+    traits: Traits = Traits(has_one_owner=True, is_literal=True, newest_wins=True, can_alias=False)
+
+    def decide(self, question: Question) -> Decision:
+        """Decide an identify, a login, a logout or a batch, and write what follows from it."""
+        request, mpid = question.request, question.supplied
+        if mpid is not None and not request.may_create and question.view.profile(mpid) is None:
+            return NotFound("unknown_mpid")
+        match = match_of(question)
+        if not match.members:
+            return create(question, match) if match.kept else nothing_left(question, match)
+        if len(match.members) == 1:
+            return add(question, match)
+        return merge(question, match)
+
+    def search(self, question: Question) -> Decision:
+        """Return the owner of the strongest identifier."""
+        return strongest_owner(question)
+
+    def modify(self, question: Question) -> Decision:
+        """Move identifiers to the profile that the request names, within its limits."""
+        return move(question)
+
+
+STRATEGY = FlatMatching()
+
+
+def match_of(question: Question) -> Match:
+    """Return the profiles that the request leads to within the limits, and what was demoted."""
+    supplied = None
+    if question.supplied is not None:
+        supplied = question.view.profile(question.supplied)
+        supplied = supplied or question.new_profile(question.supplied)
+    return within_limits(question, gather(question, supplied))
 
 
 def within_limits(question: Question, evidence: Evidence) -> Match:

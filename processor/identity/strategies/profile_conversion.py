@@ -1,6 +1,6 @@
 """Profile conversion: an anonymous profile becomes the known one, with the same MPID.
 
-| # | scenario          | request                                | result (semantics §3.2)     |
+| # | scenario          | request                                | result                      |
 |---|-------------------|----------------------------------------|-----------------------------|
 | 1 | first app launch  | identify idfv 9876                     | P1, anonymous               |
 | 2 | signs up, logs in | login customerid C, email E, idfv 9876 | P1 becomes known            |
@@ -14,8 +14,9 @@
 Where nothing matches, the caller's current user is converted if it is anonymous.
 """
 
-from processor.identity.lookup import Found, Question, anyone, current_anonymous, logged_in
-from processor.identity.strategies.strategy import Strategy
+from processor.identity.choosing.choice import Choice
+from processor.identity.lookup import Found, anyone, current_anonymous, logged_in
+from processor.identity.question import Question
 
 
 def find(question: Question) -> Found | None:
@@ -25,4 +26,4 @@ def find(question: Question) -> Found | None:
     return anyone(question) or current_anonymous(question)
 
 
-STRATEGY = Strategy(find)
+STRATEGY = Choice(find)

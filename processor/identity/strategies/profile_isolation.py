@@ -1,6 +1,6 @@
 """Profile isolation: anonymous and known profiles never meet; a device has one anonymous profile.
 
-| # | scenario          | request                                | result (semantics §3.4)  |
+| # | scenario          | request                                | result                   |
 |---|-------------------|----------------------------------------|--------------------------|
 | 1 | first app launch  | identify idfv 9876                     | P1, anonymous            |
 | 2 | signs up, logs in | login customerid C, email E, idfv 9876 | P2, new; P1 keeps idfv   |
@@ -14,9 +14,11 @@
 A request with a login ID only ever finds profiles that have a login ID of it.
 """
 
+from processor.identity.choosing.choice import Choice, login_missing
 from processor.identity.decision import Refused
-from processor.identity.lookup import Found, Question, anonymous, anyone, logged_in, login_missing
-from processor.identity.strategies.strategy import Strategy
+from processor.identity.lookup import Found, anonymous, anyone, logged_in
+from processor.identity.model import Traits
+from processor.identity.question import Question
 
 
 def find(question: Question) -> Found | Refused | None:
@@ -29,4 +31,4 @@ def find(question: Question) -> Found | Refused | None:
     return anonymous(question) if action == "logout" else anyone(question)
 
 
-STRATEGY = Strategy(find, keeps_anonymous=True)
+STRATEGY = Choice(find, keeps_anonymous=True, traits=Traits(can_alias=False))

@@ -1,6 +1,6 @@
 """Profile link: a new known user gets a new profile that remembers its anonymous ``Source``.
 
-| # | scenario          | request                                | result (semantics §3.3)     |
+| # | scenario          | request                                | result                      |
 |---|-------------------|----------------------------------------|-----------------------------|
 | 1 | first app launch  | identify idfv 9876                     | P1, anonymous               |
 | 2 | signs up, logs in | login customerid C, email E, idfv 9876 | P2, new, Source P1          |
@@ -14,9 +14,10 @@
 A request with a login ID only ever finds profiles that have a login ID of it.
 """
 
+from processor.identity.choosing.choice import Choice, login_missing
 from processor.identity.decision import Refused
-from processor.identity.lookup import Found, Question, anyone, logged_in, login_missing
-from processor.identity.strategies.strategy import Strategy
+from processor.identity.lookup import Found, anyone, logged_in
+from processor.identity.question import Question
 
 
 def find(question: Question) -> Found | Refused | None:
@@ -29,4 +30,4 @@ def find(question: Question) -> Found | Refused | None:
     return None if action == "logout" else anyone(question)
 
 
-STRATEGY = Strategy(find, keeps_anonymous=True, records_source=True)
+STRATEGY = Choice(find, keeps_anonymous=True, records_source=True)

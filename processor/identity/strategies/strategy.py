@@ -1,23 +1,34 @@
-"""What a strategy is: how it finds the user, and what it does not do to an anonymous profile."""
+"""What a strategy is: three answers, each pure in the question, and its traits."""
 
-from collections.abc import Callable
+from typing import Protocol
 
-from msgspec import Struct
+from processor.identity.decision import Decision
+from processor.identity.model import Traits
+from processor.identity.question import Question
 
-from processor.identity.decision import Refused
-from processor.identity.lookup import Found, Question
 
+class Strategy(Protocol):
+    """One way to decide who a request is about and what its profile learns.
 
-class Strategy(Struct, frozen=True):
-    """One way to decide who a request is about (semantics §2.5, §3).
-
-    Flat matching, which also merges, answers whole requests instead (``strategies.flat_matching``);
-    ``resolve`` is the place where it branches off.
+    Those that choose one profile are a ``choosing.choice.Choice`` each; flat matching, which
+    merges, answers by itself. Each method writes to the question's view what follows from its
+    decision, unless the request is ``read_only``, and raises Unread where more must be read.
+    What was taken out of a request beforehand (``IdentityRequest.refused``) is no business of it.
     """
 
-    find: Callable[[Question], Found | Refused | None]
-    """Answer identify, login, logout and a batch without MPID; None makes a new profile."""
-    keeps_anonymous: bool = False
-    """A login ID is never added to an anonymous profile, not even by an explicit MPID."""
-    records_source: bool = False
-    """A new known profile remembers the anonymous one it arose from (semantics §3.3)."""
+    @property
+    def traits(self) -> Traits:
+        """What the strategy changes of the processor besides."""
+        ...
+
+    def decide(self, question: Question) -> Decision:
+        """Decide an identify, a login, a logout or a batch that carries an identifier or MPID."""
+        ...
+
+    def search(self, question: Question) -> Decision:
+        """Return who matches, without a trace."""
+        ...
+
+    def modify(self, question: Question) -> Decision:
+        """Change the identities of the profile that the request names."""
+        ...

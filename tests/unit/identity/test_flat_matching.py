@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from processor.identity.decision import Created, Matched, Merged, NotFound, Refused, Skip
-from processor.identity.flat.merge import DocumentRules
 from processor.identity.model import IdentifierLimit
+from processor.identity.question import DocumentRules
 from processor.identity.resolve import resolve
 from processor.identity.view import View
 from tests.unit.identity.world import SPACE, World, identifiers, policy

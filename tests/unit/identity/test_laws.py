@@ -3,12 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.identity.choosing.contest import always_ties, can_tie, contested_among, lookups
-from processor.identity.choosing.update import ALWAYS_BOUND
+from processor.identity.choosing.attach import ALWAYS_BOUND
+from processor.identity.choosing.contest import always_ties, can_tie, contested_among
 from processor.identity.decision import Created, Matched, NotFound, Refused
 from processor.identity.lookup import is_known
 from processor.identity.model import Identifier, IdentityChange, IdentityRequest
 from processor.identity.mpid import derive_mpid
+from processor.identity.profile import lookups
 from tests.unit.identity.world import START_MS, World, policy
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -151,13 +152,18 @@ def check_edits(world, request, step):
             assert request.action == "modify"
 
 
+def found_by(profile, rules):
+    """Return the identifiers by which *profile* is found."""
+    return set(lookups(profile, rules.priority.__contains__))
+
+
 def check_room(world, step):
     """An identifier passes its holders limit only by known users, and never without end."""
     rules = world.policy
     fell = {e.after.mpid for e in step.edits if e.before and is_known(e.before, rules)}
     for edit in step.edits:
-        had = set(lookups(edit.before, rules)) if edit.before else set()
-        for identifier in set(lookups(edit.after, rules)) - had:
+        had = found_by(edit.before, rules) if edit.before else set()
+        for identifier in found_by(edit.after, rules) - had:
             holders = world.holders(identifier)
             assert len(holders) <= ALWAYS_BOUND * rules.max_holders
             if len(holders) > rules.max_holders:
@@ -171,7 +177,7 @@ def check_decision(world, request, step, before):
         assert decision.mpid not in before
         assert request.may_create
         assert (decision.source_mpid is None) or rules.strategy == "profile_link"
-        assert request.action == "batch" or lookups(world.profiles[decision.mpid], rules)
+        assert request.action == "batch" or found_by(world.profiles[decision.mpid], rules)
     if isinstance(decision, Matched):
         check_match(world, request, decision, before[decision.mpid])
     if isinstance(decision, Matched | Created) and not request.read_only:
@@ -182,9 +188,7 @@ def check_decision(world, request, step, before):
 def check_match(world, request, decision, profile):
     rules = world.policy
     asked = set(request.identifiers)
-    assert (
-        set(decision.matched) == asked & set(lookups(profile, rules)) or request.action == "modify"
-    )
+    assert set(decision.matched) == asked & found_by(profile, rules) or request.action == "modify"
     is_explicit = request.mpid is not None
     if is_known(profile, rules) and not is_explicit:
         assert any(i.identity_type in rules.login_ids for i in decision.matched)

@@ -17,6 +17,7 @@ from processor.identity.model import (
 )
 from processor.identity.profile import Identity, Profile
 from processor.identity.resolve import resolve
+from processor.identity.strategies import STRATEGIES
 from processor.identity.view import Edit, ReadSet, Unread, View
 
 SPACE = Space("retail", "production")
@@ -93,9 +94,8 @@ class World:
             wanted |= set(asked)
             mpids |= set(named)
         while True:
-            is_flat = self.policy.strategy == "flat_matching"
             read, is_lookup = self.read(wanted, mpids), self.policy.priority.__contains__
-            view = View(read, is_lookup, SPACE, one_owner=is_flat)
+            view = View(read, is_lookup, SPACE, one_owner=self.policy.traits.has_one_owner)
             try:
                 steps = [Step(resolve(r, view, self.policy), view.end_record()) for r in requests]
             except Unread as unread:
@@ -201,6 +201,7 @@ _POLICIES = {
     "profile_isolation": IdentityPolicy(strategy="profile_isolation", **_SPLIT),
     "flat_matching": IdentityPolicy(
         strategy="flat_matching",
+        traits=STRATEGIES["flat_matching"].traits,
         priority=("user_id", "email", "anonymous_id"),
         login_ids=frozenset({"user_id"}),
         unique_ids=frozenset({"user_id", "email", "anonymous_id"}),

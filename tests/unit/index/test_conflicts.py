@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from processor.identity.choosing.update import ALWAYS_BOUND
+from processor.identity.choosing.attach import ALWAYS_BOUND
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Identity, Profile
 from processor.index import conflicts

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from processor.identity.model import Traits
 from processor.identity.profile import Device, WorkspaceData
 from processor.profiles.attributes import newest
 from processor.profiles.consent import join_consent
@@ -99,7 +100,7 @@ def test_a_merge_that_would_pass_a_bound_is_not_made():
 
 def flat_rules(source="sdk", name="default"):
     usual = rules(source, name)
-    policy = replace(usual.workspace.policy, strategy="flat_matching")
+    policy = replace(usual.workspace.policy, traits=Traits(newest_wins=True))
     return replace(usual, workspace=replace(usual.workspace, policy=policy))
 
 

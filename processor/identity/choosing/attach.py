@@ -1,26 +1,31 @@
-"""What a decision does to identity records (semantics §2.5, §2.6)."""
+"""Attaching: which identifiers of a request its profile gains, be it found or new.
+
+The rules: (docs/strategies.md, "What all strategies share").
+"""
 
 from msgspec.structs import replace
 
+from processor.identity.activity import last_activity, seen
 from processor.identity.choosing.contest import contest
 from processor.identity.choosing.draft import Draft, Written
 from processor.identity.decision import Skip
-from processor.identity.lookup import Question, is_known, last_activity, refused_skips
+from processor.identity.lookup import is_known
 from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile, current_by_type
+from processor.identity.question import Question
 
-NOBODY: frozenset[str] = frozenset()
+NO_TYPES: frozenset[str] = frozenset()
 ALWAYS_BOUND = 10
-"""Times ``max_holders``: where nobody can give way, an identifier has that many holders at most."""
+"""Times ``max_holders``: the most holders of an identifier where none of them may lose it."""
 
 
 def update(
     question: Question,
     profile: Profile,
     matched_on: str | None,
-    barred: frozenset[str] = NOBODY,
+    barred: frozenset[str] = NO_TYPES,
 ) -> Written:
-    """Bring a matched profile's record up to date with the request (semantics §2.6).
+    """Return what a match writes: the identities of *profile* brought up to date with the request.
 
     *matched_on* None stands above every type: an explicit MPID. *barred* types are not added:
     login IDs to an anonymous profile, where the strategy keeps it anonymous.
@@ -38,26 +43,20 @@ def update(
 
 
 def create(question: Question, mpid: int) -> Written:
-    """Return a new profile with every identity that can legally be attached (semantics §2.5)."""
-    request, space = question.request, question.view.space
-    time_ms = request.time_ms
-    draft = Draft(question, Profile(space.scope, space.environment, mpid, 0, time_ms, time_ms))
-    for identifier in request.identifiers:
-        _take(draft, identifier, -1, NOBODY)
+    """Return what a new profile is: it gets every identifier that it may have."""
+    draft = Draft(question, question.new_profile(mpid))
+    for identifier in question.request.identifiers:
+        _take(draft, identifier, -1, NO_TYPES)
     return finish(draft)
 
 
 def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> Written:
     """Return what is to be written; last activity is renewed with every other change."""
-    before, policy = draft.profile, draft.question.policy
-    after, identities = before, tuple(draft.identities)
+    before = after = draft.profile
+    identities = tuple(draft.identities)
     if identities != before.identities:
         after = replace(before, identities=identities)
-    after = contest(draft, after)
-    since = draft.question.request.time_ms - before.last_seen_ms
-    is_due = after is not before or after.contested or since > policy.activity_resolution_ms
-    if is_due and since > 0:
-        after = replace(after, last_seen_ms=before.last_seen_ms + since)
+    after = seen(draft.question, before, contest(draft, after))
     others = tuple(draft.others[mpid] for mpid in sorted(draft.others))
     return Written(after, matched, tuple(draft.skipped), others)
 
@@ -67,16 +66,14 @@ def _unchanged(question: Question, profile: Profile) -> Written | None:
     request, policy = question.request, question.policy
     priority, oldest = policy.priority, request.time_ms - policy.activity_resolution_ms
     current = current_by_type(profile.identities)
-    skipped = refused_skips(question)
+    skipped: tuple[Skip, ...] = ()
     for kind, value in request.identifiers:
         held = current.get(kind)
         if held is None or held.value != value or held.updated_ms < oldest:
             return None
         if kind not in priority:
             skipped = (*skipped, Skip(kind, "not_in_priority"))
-    seen = profile.last_seen_ms
-    if seen < oldest or (profile.contested and seen < request.time_ms):
-        profile = replace(profile, last_seen_ms=request.time_ms)
+    profile = seen(question, profile, profile)
     matched = request.identifiers
     if skipped:
         matched = tuple(i for i in matched if i.identity_type in priority)
@@ -92,7 +89,7 @@ def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str
         reason = _attach(draft, identifier, rank, barred)
     else:
         draft.named.add(kind)
-        if identifier == draft.question.wanted[kind][-1]:  # of several, the last one is current
+        if identifier == draft.question.asserted[kind][-1]:  # of several, the last one is current
             draft.refresh(mine)
     if reason is None and kind not in draft.question.policy.priority:
         reason = "not_in_priority"  # data of the profile, no lookup
@@ -146,11 +143,11 @@ def has_room(draft: Draft, identifier: Identifier, more: int) -> bool:
     if len(draft.identities) + more > question.policy.max_identities:
         return False
     identity = Identity(*identifier, question.request.time_ms, question.request.time_ms, "")
-    return question.fits(replace(draft.profile, identities=(*draft.identities, identity)))
+    return question.documents.fits(replace(draft.profile, identities=(*draft.identities, identity)))
 
 
 def make_room(draft: Draft, identifier: Identifier) -> bool:
-    """Keep a shared identifier within its holders limit (semantics §12.2).
+    """Keep a shared identifier within its holders limit (docs/decisions.md, "Bounds").
 
     The least recently active anonymous holders lose it. Where there are too few of them it may
     pass the limit, but not without end: then it is not added.

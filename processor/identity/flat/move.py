@@ -6,57 +6,44 @@ comes from whoever owned it. What a limit forbids is left out and told, like any
 
 from msgspec.structs import replace
 
-from processor.identity.decision import Decision, Matched, Refused, Skip, change_results
+from processor.identity.activity import seen
+from processor.identity.answer import bad_request, matched
+from processor.identity.decision import Decision, Skip, change_results
 from processor.identity.flat.evidence import shorten
-from processor.identity.flat.merge import DocumentRules
-from processor.identity.flat.record import identity_of, refreshed, seen
+from processor.identity.flat.learn import identity_of, refreshed
 from processor.identity.flat.union import Union
-from processor.identity.lookup import Question, refused_skips
+from processor.identity.lookup import Found
 from processor.identity.model import Identifier, IdentityChange
 from processor.identity.profile import Profile, without
+from processor.identity.question import Question
 
 
-def modify(question: Question, rules: DocumentRules) -> Decision:
+def move(question: Question) -> Decision:
     """Apply the changes of a request, in order; 400 where there is no such profile."""
     request, view = question.request, question.view
     before = None if request.mpid is None else view.profile(request.mpid)
     if before is None:
-        message = "modify needs the MPID of an existing profile"
-        return Refused(400, "BAD_REQUEST", message, refused_skips(question))
-    changing = _Changing(question, rules, before)
-    skipped = list(refused_skips(question))
-    for change in request.changes:
-        skip = changing.apply(change)
-        if skip is not None:
-            skipped.append(skip)
-    after = seen(question, before, changing.profile)
-    results = change_results(request.changes, [(before, after), *changing.losers()])
+        return bad_request("modify needs the MPID of an existing profile")
+    moves = _Moves(question, before)
+    skips = [moves.apply(change) for change in request.changes]
+    skipped = tuple(skip for skip in skips if skip is not None)
+    after = seen(question, before, moves.profile)
+    results = change_results(request.changes, [(before, after), *moves.losers()])
     if not request.read_only:
-        for _, loser in changing.losers():
+        for _, loser in moves.losers():
             view.put(loser)
         if after is not before:
             view.put(after)
         if request.mpid is not None:
             shorten(view, request.mpid)
-    login_ids = question.policy.login_ids
-    asserted = {(c.identity_type, c.new_value) for c in request.changes}
-    logins = [i for i in after.identities if i.identity_type in login_ids]
-    return Matched(
-        after.mpid,
-        skipped=tuple(skipped),
-        source_mpid=after.source_mpid,
-        is_known=bool(logins),
-        is_logged_in=any((i.identity_type, i.value) in asserted for i in logins),
-        change_results=results,
-    )
+    return matched(question, Found(after), skipped=skipped, change_results=results)
 
 
-class _Changing:
+class _Moves:
     """The profile as the changes so far leave it, and those that lost an identifier to it."""
 
-    def __init__(self, question: Question, rules: DocumentRules, profile: Profile) -> None:
+    def __init__(self, question: Question, profile: Profile) -> None:
         self._question = question
-        self._rules = rules
         self.profile = profile
         self._others: dict[int, tuple[Profile, Profile]] = {}
 
@@ -93,7 +80,7 @@ class _Changing:
             return Skip(kind, "mapping_limit")
         identity = identity_of(question, identifier)
         longer = replace(left, identities=(*left.identities, identity))
-        if not self._rules.fits(longer):
+        if not question.documents.fits(longer):
             return Skip(kind, "bound")
         self.profile = longer
         for mpid in question.view.holders(identifier):

@@ -1,24 +1,11 @@
-"""Merges by pointer: which profile survives, and what becomes of the others (semantics §12.2)."""
+"""Merges by pointer: which profile survives, and what becomes of the others."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.profile import Identity, Profile
-
-
-class DocumentRules(Struct, frozen=True):
-    """What decisions must know of documents beyond identities, given as functions.
-
-    The rules themselves are ``processor.profiles``; without them (in tests of the core) data is
-    not looked at.
-    """
-
-    combine: Callable[[Profile, Sequence[Profile]], Profile | None] = lambda survivor, _: survivor
-    """Return the survivor with the data of the absorbed too; None where that passes a bound."""
-    fits: Callable[[Profile], bool] = lambda _: True
-    """Whether a document is within its bounds."""
+from processor.identity.question import DocumentRules
 
 
 def by_age(members: Collection[Profile]) -> tuple[Profile, tuple[Profile, ...]]:

@@ -4,23 +4,19 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
+from processor.identity.activity import seen
 from processor.identity.decision import Skip
-from processor.identity.flat.merge import DocumentRules
-from processor.identity.lookup import Question
 from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile, current_by_type
+from processor.identity.question import Question
 
 
 def learn(
-    question: Question,
-    profile: Profile,
-    identifiers: Collection[Identifier],
-    rules: DocumentRules,
+    question: Question, profile: Profile, identifiers: Collection[Identifier]
 ) -> tuple[Profile, tuple[Skip, ...]]:
     """Return *profile* with *identifiers*, strongest first, and those it has no room for.
 
-    The very same object comes back if nothing changes. Last activity is renewed with any other
-    change, and else only when it is older than ``activity_resolution``.
+    The very same object comes back if nothing changes, last activity included.
     """
     held = {(i.identity_type, i.value): i for i in profile.identities}
     new = [identifier for identifier in identifiers if identifier not in held]
@@ -31,18 +27,9 @@ def learn(
     if identities is not profile.identities:
         after = replace(profile, identities=identities)
     if new[:room]:
-        after, unfit = _extended(question, after, new[:room], rules)
+        after, unfit = _extended(question, after, new[:room])
         skips = (*(Skip(i.identity_type, "bound") for i in unfit), *skips)
     return seen(question, profile, after), skips
-
-
-def seen(question: Question, before: Profile, after: Profile) -> Profile:
-    """Return *after* with its last activity renewed, where that is due."""
-    since = question.request.time_ms - after.last_seen_ms
-    is_due = after is not before or since > question.policy.activity_resolution_ms
-    if is_due and since > 0:
-        return replace(after, last_seen_ms=question.request.time_ms)
-    return after
 
 
 def identity_of(question: Question, identifier: Identifier) -> Identity:
@@ -52,17 +39,17 @@ def identity_of(question: Question, identifier: Identifier) -> Identity:
 
 
 def _extended(
-    question: Question, profile: Profile, new: list[Identifier], rules: DocumentRules
+    question: Question, profile: Profile, new: list[Identifier]
 ) -> tuple[Profile, list[Identifier]]:
     """Add the *new* identifiers that the document has room for, strongest first."""
     added = [identity_of(question, identifier) for identifier in new]
     whole = replace(profile, identities=(*profile.identities, *added))
-    if rules.fits(whole):
+    if question.documents.fits(whole):
         return whole, []
     unfit = []
     for identifier, identity in zip(new, added, strict=True):
         longer = replace(profile, identities=(*profile.identities, identity))
-        if rules.fits(longer):
+        if question.documents.fits(longer):
             profile = longer
         else:
             unfit.append(identifier)

@@ -1,0 +1,92 @@
+"""Answers: decisions that say of a profile whether it is known and logged in, and refusals."""
+
+from processor.identity.decision import (
+    ChangeResult,
+    Created,
+    Matched,
+    Merged,
+    Refused,
+    Skip,
+)
+from processor.identity.lookup import Found
+from processor.identity.model import Identifier
+from processor.identity.profile import Profile
+from processor.identity.question import Question
+
+
+def matched(
+    question: Question,
+    found: Found,
+    on_profile: tuple[Identifier, ...] = (),
+    skipped: tuple[Skip, ...] = (),
+    change_results: tuple[ChangeResult, ...] | None = None,
+) -> Matched:
+    """Return that the profile of *found*, as it is after the request, is the user.
+
+    *on_profile* are the identifiers of the request that it had before.
+    """
+    profile = found.profile
+    is_known, is_logged_in = _standing(question, profile)
+    return Matched(
+        profile.mpid,
+        matched_on=found.matched_on,
+        candidates=found.candidates,
+        matched=on_profile,
+        skipped=skipped,
+        source_mpid=profile.source_mpid,
+        is_known=is_known,
+        is_logged_in=is_logged_in,
+        change_results=change_results,
+    )
+
+
+def created(
+    question: Question, profile: Profile, candidates: int, skipped: tuple[Skip, ...]
+) -> Created:
+    """Return that *profile* is new."""
+    is_known, is_logged_in = _standing(question, profile)
+    return Created(
+        profile.mpid,
+        skipped=skipped,
+        source_mpid=profile.source_mpid,
+        candidates=candidates,
+        is_known=is_known,
+        is_logged_in=is_logged_in,
+    )
+
+
+def merged(
+    question: Question,
+    found: Found,
+    absorbed: tuple[int, ...],
+    on_profile: tuple[Identifier, ...],
+    skipped: tuple[Skip, ...],
+) -> Merged:
+    """Return that the profile of *found* is now one with those *absorbed*."""
+    is_known, is_logged_in = _standing(question, found.profile)
+    return Merged(
+        found.profile.mpid,
+        absorbed,
+        matched_on=found.matched_on,
+        candidates=found.candidates,
+        matched=on_profile,
+        skipped=skipped,
+        is_known=is_known,
+        is_logged_in=is_logged_in,
+    )
+
+
+def rule_broken(message: str, skipped: tuple[Skip, ...] = ()) -> Refused:
+    """Return the answer to a request that breaks a rule of identity resolution."""
+    return Refused(400, "LOOKUP_ERROR", message, skipped)
+
+
+def bad_request(message: str) -> Refused:
+    """Return the answer to a request that cannot mean anything."""
+    return Refused(400, "BAD_REQUEST", message)
+
+
+def _standing(question: Question, profile: Profile) -> tuple[bool, bool]:
+    """Return whether *profile* is known, and whether the request shows a login ID of it."""
+    said = question.says(profile, question.policy.login_ids)
+    return said is not None, said is True
