@@ -16,7 +16,7 @@ from processor.codecs.envelope import open_object
 from processor.codecs.formats import Codecs
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import Record
 from processor.rules import Limits
@@ -54,7 +54,7 @@ def pipeline(codecs: Codecs) -> Pipeline:
     made = Pipeline(
         Parts(rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="b", codecs=codecs)
     )
-    made.assign([Assigned("batches", 0, "t", None, "")], [])
+    made.assign([Assignment("batches", 0, "t", None, "")], [])
     return made
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from threading import Event
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.kafka.loop.open import Options, open_loop
 from processor.records import Output, Record
 from processor.settings import load
@@ -22,7 +22,7 @@ from tests.kafka.deaf import Deaf
 class PassThrough:
     """Does nothing with a record but publish it."""
 
-    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None: ...
+    def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None: ...
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None: ...
 
     def process(self, records: Sequence[Record]) -> list[Output]:

@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
 from processor.records import Record
@@ -94,7 +94,7 @@ def play(name: str, url: str, results: multiprocessing.Queue) -> None:
     pipeline = Pipeline(
         Parts(rules=rules, spaces=spaces, index=index, owner="bench", counted=tallies.append)
     )
-    pipeline.assign([Assigned(topic, 0, topic, None, "")], [])
+    pipeline.assign([Assignment(topic, 0, topic, None, "")], [])
     seconds, polled, memory = [], [], []
     every = [record._replace(topic=topic) for record in records(name)]
     began, cpu = time.perf_counter(), time.process_time()

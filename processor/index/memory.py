@@ -11,13 +11,11 @@ from msgspec import Struct, field
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet
-from processor.index import uses as claims
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
 from processor.index.port import (
     Ask,
-    Claim,
-    Claimed,
-    Committed,
+    ClaimReply,
+    Commit,
     Conflict,
     Mark,
     Reading,
@@ -25,10 +23,12 @@ from processor.index.port import (
     RowClaim,
     RowState,
     Trim,
+    Use,
     canonical,
 )
 from processor.index.rebuild import IsLookup, rebuild
 from processor.index.tokens import tokens
+from processor.index.uses import bounded_ms, width_ms
 from processor.records import RowKey
 
 MAX_KEYS = 20_000
@@ -45,11 +45,6 @@ class _Row(Struct):
     mark: Mark | None = None
 
 
-class _Use(Struct, frozen=True):
-    time_ms: int
-    coordinates: str
-
-
 class _Space(Struct):
     seq: int = 0
     owner: str = ""
@@ -57,7 +52,7 @@ class _Space(Struct):
     rows: dict[RowKey, _Row] = field(default_factory=dict)
     holders: dict[Identifier, Holders] = field(default_factory=dict)
     profiles: dict[int, Profile] = field(default_factory=dict)
-    claims: dict[tuple[int, bytes], list[_Use]] = field(default_factory=dict)
+    used: dict[tuple[int, bytes], list[Use]] = field(default_factory=dict)
 
 
 class MemoryIndex:
@@ -89,7 +84,7 @@ class MemoryIndex:
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
-    ) -> Claimed:
+    ) -> ClaimReply:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
         held = self._space(space)
         if held.owner not in {"", owner}:
@@ -97,14 +92,14 @@ class MemoryIndex:
         if held.seq < max((claim.seen for claim in rows), default=0):
             raise lost_space(space)
         if shape and held.shape not in {"", shape}:
-            return Claimed(0, (), held.shape)
+            return ClaimReply(0, (), held.shape)
         held.owner = owner
         held.shape = held.shape or shape
         held.seq += 1
         states = tuple(_claim_row(held, claim, config) for claim in rows)
-        return Claimed(held.seq, states, held.shape)
+        return ClaimReply(held.seq, states, held.shape)
 
-    def read(
+    def visit(
         self,
         space: Space,
         epochs: dict[RowKey, int],
@@ -118,29 +113,29 @@ class MemoryIndex:
         _check_owned(epochs, (*trims, *marks))
         for mark in marks:
             held.rows[mark.row].mark = mark
-        read, newer = ReadSet({}, {}), dict[int, Profile]()
+        found, newer = ReadSet({}, {}), dict[int, Profile]()
         owed = tuple(_trim(held, trim, newer) for trim in trims)
         covered = 0
         for ask in asks:
-            if len(read.holders) + len(read.profiles) >= self._max_keys and covered:
+            if len(found.holders) + len(found.profiles) >= self._max_keys and covered:
                 break
-            _collect(held, ask.identifiers, ask.mpids, read)
+            _collect(held, ask.identifiers, ask.mpids, found)
             covered += 1
-        duplicates = tuple(_is_duplicate(held, ask.claim) for ask in asks[:covered])
-        return Reading(covered, held.seq, read, duplicates, owed, newer)
+        duplicates = tuple(_is_duplicate(held, ask.use) for ask in asks[:covered])
+        return Reading(covered, held.seq, found, duplicates, owed, newer)
 
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
-    ) -> Committed | Conflict:
+    ) -> Commit | Conflict:
         """Check all that *effects* says was read, then write it, advance rows, append journals."""
         held = self._space(space)
         for advance in advances:
             _check_epochs(space, held, {advance.row: advance.epoch})
             _check_cursor(space, held, advance)
         if not _is_as_read(held, effects):
-            read = ReadSet({}, {})
-            _collect(held, effects.expected_holders, effects.expected_versions, read)
-            return Conflict(held.seq, read)
+            found = ReadSet({}, {})
+            _collect(held, effects.expected_holders, effects.expected_versions, found)
+            return Conflict(held.seq, found)
         held.seq += 1
         for identifier, holders in effects.holders.items():
             if holders:
@@ -152,7 +147,7 @@ class MemoryIndex:
             row = held.rows[advance.row]
             row.cursor, row.config = advance.cursor, row.next_config
             row.chunks.append((held.seq, advance.chunk))
-        return Committed(held.seq)
+        return Commit(held.seq)
 
     def _space(self, space: Space) -> _Space:
         return self._spaces.setdefault(space, _Space())
@@ -222,20 +217,20 @@ def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> tuple[int, ...
 
 
 def _collect(
-    held: _Space, identifiers: Iterable[Identifier], mpids: Iterable[int], read: ReadSet
+    held: _Space, identifiers: Iterable[Identifier], mpids: Iterable[int], found: ReadSet
 ) -> None:
     """Add holders of *identifiers*, their documents and *mpids*, and the survivors of merges."""
     wanted: list[int] = []
     for identifier in identifiers:
-        if identifier not in read.holders:
-            read.holders[identifier] = held.holders.get(identifier, ())
-            wanted += read.holders[identifier]
+        if identifier not in found.holders:
+            found.holders[identifier] = held.holders.get(identifier, ())
+            wanted += found.holders[identifier]
     wanted += mpids
     while wanted:
         mpid = wanted.pop()
-        if mpid in read.profiles:
+        if mpid in found.profiles:
             continue
-        profile = read.profiles[mpid] = held.profiles.get(mpid)
+        profile = found.profiles[mpid] = held.profiles.get(mpid)
         if profile is not None and profile.merged_into is not None:
             wanted.append(profile.merged_into)
 
@@ -250,16 +245,16 @@ def _is_as_read(held: _Space, effects: Effects) -> bool:
     )
 
 
-def _is_duplicate(held: _Space, claim: Claim | None) -> bool:
-    """Claim a request id; tell whether another record had done so within the window."""
-    if claim is None or claim.window_ms <= 0:
+def _is_duplicate(held: _Space, use: Use | None) -> bool:
+    """Note the use of a request id; tell whether another record had used it within the window."""
+    if use is None or use.window_ms <= 0:
         return False
-    time = claims.time_ms(claim)
-    uses = held.claims.setdefault((claims.width_ms(claim.window_ms), claim.token), [])
-    near = [use for use in uses if abs(use.time_ms - time) < claim.window_ms]
-    if any(use.coordinates == claim.coordinates for use in near):
+    time = bounded_ms(use)
+    uses = held.used.setdefault((width_ms(use.window_ms), use.token), [])
+    near = [one for one in uses if abs(bounded_ms(one) - time) < use.window_ms]
+    if any(one.coordinates == use.coordinates for one in near):
         return False
     if near:
         return True
-    uses.append(_Use(time, claim.coordinates))
+    uses.append(use)
     return False

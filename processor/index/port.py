@@ -15,7 +15,7 @@ from processor.identity.view import Effects, Holders, ReadSet
 from processor.records import RowKey
 
 
-class Assigned(Struct, frozen=True):
+class Assignment(Struct, frozen=True):
     """An input partition just assigned to this process, with what Kafka knows of its position."""
 
     topic: str
@@ -37,7 +37,7 @@ class Assigned(Struct, frozen=True):
         return RowKey(self.topic, self.partition)
 
 
-class Claim(Struct, frozen=True, gc=False):
+class Use(Struct, frozen=True, gc=False):
     """The use of a ``source_request_id`` by the record at ``coordinates``.
 
     *token* already names workspace, input and id. A claim of another record counts while the two
@@ -56,7 +56,7 @@ class Ask(Struct, frozen=True, gc=False):
 
     identifiers: tuple[Identifier, ...] = ()
     mpids: tuple[int, ...] = ()
-    claim: Claim | None = None
+    use: Use | None = None
 
 
 class Trim(Struct, frozen=True):
@@ -91,7 +91,7 @@ class Reading(Struct):
     covered: int
     """How many of the asks it covers, in order: at least one, unless none were made."""
     seq: int
-    read: ReadSet
+    found: ReadSet
     duplicates: tuple[bool, ...]
     """For each covered ask: whether another record had claimed its ``source_request_id`` before."""
     owed: tuple[tuple[int, ...], ...] = ()
@@ -111,7 +111,7 @@ class RowAdvance(Struct, frozen=True):
     """Encoded entries (``pipeline.journal``); the index stores the commit's seq beside them."""
 
 
-class Committed(Struct, frozen=True):
+class Commit(Struct, frozen=True):
     """All effects were written, atomically, as commit number *seq* of the space."""
 
     seq: int
@@ -120,11 +120,11 @@ class Committed(Struct, frozen=True):
 class Conflict(Struct, frozen=True):
     """Something that was read has changed: nothing was written.
 
-    *read* is the whole read set as it is now.
+    *found* is the whole read set as it is now.
     """
 
     seq: int
-    read: ReadSet
+    found: ReadSet
 
 
 class RowClaim(Struct, frozen=True):
@@ -158,7 +158,7 @@ class RowState(Struct, frozen=True):
     """The last one of the row."""
 
 
-class Claimed(Struct, frozen=True):
+class ClaimReply(Struct, frozen=True):
     """The answer to a claim of rows."""
 
     seq: int
@@ -181,7 +181,7 @@ class Index(Protocol):
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
-    ) -> Claimed:
+    ) -> ClaimReply:
         """Raise the epoch of each row and the space's seq by one; return rows and journals.
 
         *owner* names the consumer group and Kafka cluster: the first binds the space. So does the
@@ -194,7 +194,7 @@ class Index(Protocol):
         """
         ...
 
-    def read(
+    def visit(
         self,
         space: Space,
         epochs: dict[RowKey, int],
@@ -213,7 +213,7 @@ class Index(Protocol):
 
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
-    ) -> Committed | Conflict:
+    ) -> Commit | Conflict:
         """Check all that was read, then write all effects, advance rows, append journals."""
         ...
 

@@ -7,7 +7,7 @@ duplicate leaves a claim: otherwise a replay of the first one would find the sec
 
 from functools import lru_cache
 
-from processor.index.port import Claim
+from processor.index.port import Use
 
 HOUR_MS = 3_600_000
 _MOST_MS = 2**52
@@ -26,9 +26,9 @@ def width_ms(window_ms: int) -> int:
     return width
 
 
-def time_ms(claim: Claim) -> int:
-    """Return the claim's time, kept within what can be told apart."""
-    time = claim.time_ms
+def bounded_ms(use: Use) -> int:
+    """Return the time of *use*, kept within what can be told apart."""
+    time = use.time_ms
     return time if -_MOST_MS < time < _MOST_MS else max(-_MOST_MS, min(time, _MOST_MS))
 
 

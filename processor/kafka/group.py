@@ -7,7 +7,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.kafka.asking import answered, close, committed, partitions_of
 from processor.kafka.clients import client_config
 from processor.kafka.errors import passes
@@ -84,7 +84,7 @@ class Group:
                 continue
             return sorted(f"{m.group_instance_id or m.client_id} at {m.host}" for m in found)
 
-    def standing(self) -> tuple[Assigned, ...]:
+    def standing(self) -> tuple[Assignment, ...]:
         """Return where the group stands, once no transaction is open that may change it.
 
         In all input partitions, those without a committed offset too.
@@ -93,7 +93,7 @@ class Group:
         ids = self._topic_ids(self._kafka.topics.inputs)
         found = self._committed(keys)
         return tuple(
-            Assigned(
+            Assignment(
                 topic=p.topic,
                 partition=p.partition,
                 topic_id=ids[p.topic],
@@ -103,7 +103,7 @@ class Group:
             for p in found
         )
 
-    def commit(self, partitions: Sequence[Assigned]) -> None:
+    def commit(self, partitions: Sequence[Assignment]) -> None:
         """Commit offsets with their metadata; raises AtWork where the group has members."""
         offsets = [
             TopicPartition(p.topic, p.partition, p.committed, p.metadata)

@@ -17,7 +17,7 @@ from processor.identity.profile import NO_DATA, Profile, current_by_type
 from processor.identity.resolve import refused_skips, resolve
 from processor.identity.types import DEVICE_TYPES, batch_spelling
 from processor.identity.view import View
-from processor.index.port import Ask, Claim
+from processor.index.port import Ask, Use
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.work import (
     Decided,
@@ -55,12 +55,12 @@ class Batches(Struct, frozen=True):
         if workspace.sdk_requires_change_events and rules.source == "sdk":
             batch = _announced(batch)
         space = Space(workspace.scope, batch.environment)
-        claim = _claim(record, rules, batch)
+        use = _use(record, rules, batch)
         time_ms = time_of(record, batch.time_ms, self.limits)
         if rules.protection == "read_only":
-            if claim is None:
+            if use is None:
                 return Settled(record, Outcome("forwarded"), _as_received(record, form))
-            return Work(record, rules, space, Ask(claim=claim), time_ms, Batch(batch, form))
+            return Work(record, rules, space, Ask(use=use), time_ms, Batch(batch, form))
         kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
         request = IdentityRequest(
             action="batch",
@@ -73,7 +73,7 @@ class Batches(Struct, frozen=True):
             may_create=rules.protection == "create_and_update",
         )
         identifiers, mpids = reads(request, workspace.policy)
-        ask = Ask(identifiers, mpids, claim)
+        ask = Ask(identifiers, mpids, use)
         return Work(record, rules, space, ask, time_ms, Batch(batch, form), request)
 
 
@@ -165,11 +165,11 @@ def _announced(batch: EventBatch) -> EventBatch:
     )
 
 
-def _claim(record: Record, rules: InputRules, batch: EventBatch) -> Claim | None:
+def _use(record: Record, rules: InputRules, batch: EventBatch) -> Use | None:
     if batch.source_request_id is None or rules.dedup_window_ms <= 0:
         return None
     token = f"{rules.workspace.name}\x00{rules.name}\x00{batch.source_request_id}"
-    return Claim(
+    return Use(
         token=token.encode("utf-8", "surrogatepass"),
         time_ms=record.timestamp_ms,
         window_ms=rules.dedup_window_ms,

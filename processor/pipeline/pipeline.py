@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from processor.codecs.formats import Codecs
 from processor.identity.model import Space
-from processor.index.port import Assigned, Index
+from processor.index.port import Assignment, Index
 from processor.pipeline.fold import Fold
 from processor.pipeline.intake import Intake
 from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
@@ -195,7 +195,7 @@ class Pipeline:
 
     # ---- partitions -------------------------------------------------------------------------
 
-    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
+    def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None:
         """Claim the rows of *partitions* in every space; *others* lend their witnesses.
 
         Raises LostWrites and NoStart where they may not start (``starting``), Fenced and

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import ReadSet, Unread
-from processor.index.port import Ask, Committed, Conflict, Reading, RowAdvance
+from processor.index.port import Ask, Commit, Conflict, Reading, RowAdvance
 from processor.pipeline.fold import Fold, Folded
 from processor.pipeline.journal import Entry, pack_entries
 from processor.pipeline.session import SpaceSession
@@ -73,7 +73,7 @@ class Rounds(Struct, frozen=True):
 
     def _decide_covered(self, items: list[Item], reading: Reading, tally: Tally) -> list[Decided]:
         """Fold and commit *items*, or a prefix where others keep changing what they read."""
-        read, seq = reading.read, reading.seq
+        read, seq = reading.found, reading.seq
         conflicts = 0
         while True:
             try:
@@ -81,18 +81,18 @@ class Rounds(Struct, frozen=True):
             except Unread as more:
                 rows = [item.work.record.row for item in items]
                 wider = self.session.read([_everything(read, more)], rows)
-                read, seq = wider.read, wider.seq
+                read, seq = wider.found, wider.seq
                 tally.redecisions += 1
                 continue
             if folded.effects is None:
                 return self._keep(items, folded, seq)
             result = self._commit(items, folded)
-            if isinstance(result, Committed):
+            if isinstance(result, Commit):
                 tally.conflicts += conflicts
                 return folded.decided
             conflicts += 1
             tally.redecisions += 1
-            read, seq = result.read, result.seq
+            read, seq = result.found, result.seq
             if conflicts >= self.most and len(items) > 1:
                 items = items[: max(1, len(items) // 2)]
             if conflicts >= self.most:
@@ -112,7 +112,7 @@ class Rounds(Struct, frozen=True):
         ]
         return Folded(decided, folded.effects)
 
-    def _commit(self, items: Sequence[Item], folded: Folded) -> Committed | Conflict:
+    def _commit(self, items: Sequence[Item], folded: Folded) -> Commit | Conflict:
         """Write the effects, advance the rows, journal every decision not journalled yet."""
         assert folded.effects is not None
         session = self.session
@@ -127,7 +127,7 @@ class Rounds(Struct, frozen=True):
         session.reach("before_index_commit")
         result = session.index.commit(session.space, folded.effects, advances)
         session.reach("after_index_commit")
-        if isinstance(result, Committed):
+        if isinstance(result, Commit):
             session.note_commit(entries, result.seq)
             for decided in _live(items, folded):
                 decided.entry = replace(decided.entry, seq=result.seq)

@@ -85,7 +85,7 @@ class SpaceSession:
         """Read what *asks* name, and trim the journals of the rows *keys*."""
         rows = [self.rows[key] for key in dict.fromkeys(keys)]
         trims = [trim for row in rows if (trim := row.trim()) is not None]
-        reading = self.index.read(self.space, {row.key: row.epoch for row in rows}, asks, trims)
+        reading = self.index.visit(self.space, {row.key: row.epoch for row in rows}, asks, trims)
         if trims:
             self.reach("after_trim")
         for trim, owed in zip(trims, reading.owed, strict=True):
@@ -100,7 +100,7 @@ class SpaceSession:
     def mark(self, marks: Sequence[Mark]) -> None:
         """Note in the rows what is in hand, before it is looked at."""
         epochs = {mark.row: self.rows[mark.row].epoch for mark in marks}
-        self.index.read(self.space, epochs, (), (), marks)
+        self.index.visit(self.space, epochs, (), (), marks)
 
     def check(self) -> None:
         """Trim what can be trimmed, and notice lost writes and newer owners, without any record."""

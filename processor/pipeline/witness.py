@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.records import RowKey
 
 _WITNESS = re.compile(r"^([A-Za-z0-9_.\-]+/[a-z]+)=(\d*),(\d+)$")
@@ -68,7 +68,7 @@ class Offset(Struct, frozen=True):
     """*committed* is not the group's own: that is outside of the log."""
 
     @classmethod
-    def of(cls, partition: Assigned) -> "Offset":
+    def of(cls, partition: Assignment) -> "Offset":
         """Read what Kafka has for *partition*."""
         witnesses = read_witnesses(partition.metadata)
         topic_id, committed = partition.topic_id, partition.committed

@@ -13,8 +13,8 @@ from processor.identity.view import Effects, Holders, ReadSet
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
 from processor.index.port import (
     Ask,
-    Claimed,
-    Committed,
+    ClaimReply,
+    Commit,
     Conflict,
     Mark,
     Reading,
@@ -82,28 +82,28 @@ class RedisIndex:
 
     def profile(self, space: Space, mpid: int) -> Profile | None:
         """Return the document of *mpid* itself: one read, for a person who looks."""
-        return self.read(space, {}, [Ask(mpids=(mpid,))]).read.profiles[mpid]
+        return self.visit(space, {}, [Ask(mpids=(mpid,))]).found.profiles[mpid]
 
     def holders(self, space: Space, identifier: Identifier) -> Holders:
         """Return who holds *identifier*: one read, for a person who looks."""
-        return self.read(space, {}, [Ask((identifier,))]).read.holders[identifier]
+        return self.visit(space, {}, [Ask((identifier,))]).found.holders[identifier]
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
-    ) -> Claimed:
+    ) -> ClaimReply:
         """Raise the epoch of each row and the space's seq by one; return rows and journals."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
         blob = wire.pack_claim(seen, owner, config, rows, shape)
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] == b"other_shape":
-            return Claimed(0, (), reply[1].decode())
+            return ClaimReply(0, (), reply[1].decode())
         if reply[0] != b"ok":
             raise _verdict(space, reply, [claim.row for claim in rows])
         states = zip(rows, reply[2], strict=True)
         claimed = tuple(wire.row_state(claim.row, state) for claim, state in states)
-        return Claimed(self._saw(space, reply), claimed, reply[3].decode())
+        return ClaimReply(self._saw(space, reply), claimed, reply[3].decode())
 
-    def read(
+    def visit(
         self,
         space: Space,
         epochs: dict[RowKey, int],
@@ -120,14 +120,14 @@ class RedisIndex:
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _verdict(space, reply, list(epochs))
-        _, _, covered, holders, documents, claimed, owed, newer = reply
+        _, _, covered, holders, documents, used, owed, newer = reply
         duplicates = [False] * covered
-        for number, is_duplicate in zip(request.claims, claimed, strict=False):
+        for number, is_duplicate in zip(request.uses, used, strict=False):
             duplicates[number] = is_duplicate == 1
         return Reading(
             covered=covered,
             seq=self._saw(space, reply),
-            read=self._read_set(request.identifiers, holders, documents),
+            found=self._read_set(request.identifiers, holders, documents),
             duplicates=tuple(duplicates),
             owed=tuple(tuple(map(keys.mpid_of, digits)) for digits in owed),
             newer={m: p for m, p in self._profiles(newer).items() if p is not None},
@@ -135,7 +135,7 @@ class RedisIndex:
 
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
-    ) -> Committed | Conflict:
+    ) -> Commit | Conflict:
         """Check all that *effects* says was read, then write it, advance rows, append journals."""
         documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
         seen = self._seen.get(space, 0)
@@ -146,10 +146,10 @@ class RedisIndex:
                 documents.items(), effects.profiles.values(), strict=True
             ):
                 self._documents.remember(digits.encode(), data, profile)
-            return Committed(self._saw(space, reply))
+            return Commit(self._saw(space, reply))
         if reply[0] == b"conflict":
-            read = self._read_set(list(effects.expected_holders), reply[2], reply[3])
-            return Conflict(self._saw(space, reply), read)
+            found = self._read_set(list(effects.expected_holders), reply[2], reply[3])
+            return Conflict(self._saw(space, reply), found)
         raise _verdict(space, reply, [advance.row for advance in advances])
 
     def _control(self, space: Space) -> str:

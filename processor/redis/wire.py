@@ -12,8 +12,8 @@ from msgspec import Raw, Struct
 
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
-from processor.index import uses as claims
-from processor.index.port import Ask, Claim, Mark, RowAdvance, RowClaim, RowState, Trim
+from processor.index.port import Ask, Mark, RowAdvance, RowClaim, RowState, Trim, Use
+from processor.index.uses import bounded_ms, buckets, width_ms
 from processor.records import RowKey
 from processor.redis import keys
 
@@ -48,8 +48,8 @@ class ReadRequest(Struct):
 
     blob: bytes
     identifiers: list[Identifier]
-    claims: list[int]
-    """Numbers of the asks that claim a request id, counted from 0."""
+    uses: list[int]
+    """Numbers of the asks that use a request id, counted from 0."""
 
 
 def packed(token: Callable[[Identifier], bytes]) -> Token:
@@ -84,7 +84,7 @@ def pack_read(
     """Return the argument of read.lua; every identifier and MPID is named once."""
     identifiers: dict[Identifier, None] = {}
     mpids: dict[int, None] = {}
-    identifier_ends, mpid_ends, claimed, claiming = [], [], [], []
+    identifier_ends, mpid_ends, used, using = [], [], [], []
     for number, ask in enumerate(asks):
         for identifier in ask.identifiers:
             identifiers[identifier] = None
@@ -92,9 +92,9 @@ def pack_read(
             mpids[mpid] = None
         identifier_ends.append(len(identifiers))
         mpid_ends.append(len(mpids))
-        if ask.claim is not None and ask.claim.window_ms > 0:
-            claiming.append(number)
-            claimed.append(_claim(number + 1, ask.claim))
+        if ask.use is not None and ask.use.window_ms > 0:
+            using.append(number)
+            used.append(_use(number + 1, ask.use))
     blob = _encode(
         (
             str(seen),
@@ -104,12 +104,12 @@ def pack_read(
             identifier_ends,
             [keys.mpid_digits(mpid) for mpid in mpids],
             mpid_ends,
-            claimed,
+            used,
             [_trim(trim) for trim in besides.trims],
             [(keys.row(m.row), str(m.taken), str(m.alone), str(m.tries)) for m in besides.marks],
         )
     )
-    return ReadRequest(blob, list(identifiers), claiming)
+    return ReadRequest(blob, list(identifiers), using)
 
 
 def pack_commit(
@@ -184,12 +184,12 @@ def _version(version: int) -> Raw:
     return binary(version.to_bytes(8, "big"))
 
 
-def _claim(number: int, claim: Claim) -> list[int | Raw | str]:
-    time, window = claims.time_ms(claim), claim.window_ms
-    width = claims.width_ms(window)
+def _use(number: int, use: Use) -> list[int | Raw | str]:
+    time, window = bounded_ms(use), use.window_ms
+    width = width_ms(window)
     parts: list[int | Raw | str]
-    parts = [number, binary(claim.token), time, window, claim.coordinates, window + width + LAG_MS]
-    for bucket in claims.buckets(time, window):
+    parts = [number, binary(use.token), time, window, use.coordinates, window + width + LAG_MS]
+    for bucket in buckets(time, window):
         parts.append(keys.bucket(width, bucket))
     return parts
 

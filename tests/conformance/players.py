@@ -10,7 +10,7 @@ from processor.commands.offline.snapshot import read_snapshot
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects
-from processor.index.port import Ask, Assigned, Committed, Index
+from processor.index.port import Ask, Assignment, Commit, Index
 from processor.index.rebuild import rebuild
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json
@@ -101,7 +101,7 @@ def store(index: Index, profiles: Iterable[Profile], settings: Settings) -> None
             holders=state.holders,
             profiles=state.profiles,
         )
-        assert isinstance(index.commit(space, effects, []), Committed)
+        assert isinstance(index.commit(space, effects, []), Commit)
 
 
 class Stage:
@@ -112,16 +112,16 @@ class Stage:
         self._offset = 0
         self._published = Published(story.given())
         settings = settings_of([story], folder)
-        self._pipeline = self._begin(settings, [Assigned(t, 0, t, None, "") for t in TOPICS])
+        self._pipeline = self._begin(settings, [Assignment(t, 0, t, None, "") for t in TOPICS])
         store(index, given_profiles([story], settings, folder), settings)
 
     def restart(self, story: AnyStory, folder: Any) -> None:
         """Go on with the rules that *story* has now, as a process that was started anew."""
         metadata = self._pipeline.metadata
-        places = [Assigned(t, 0, t, self._offset, metadata(t, 0)) for t in TOPICS]
+        places = [Assignment(t, 0, t, self._offset, metadata(t, 0)) for t in TOPICS]
         self._pipeline = self._begin(settings_of([story], folder), places)
 
-    def _begin(self, settings: Settings, places: list[Assigned]) -> Pipeline:
+    def _begin(self, settings: Settings, places: list[Assignment]) -> Pipeline:
         spaces = settings.space_rules()
         pipeline = Pipeline(
             Parts(
@@ -164,7 +164,7 @@ class Stage:
         space = Space(story.workspace, "production")
         mpids = tuple(int(mpid) for mpid in published)
         if mpids:
-            stored = self._index.read(space, {}, [Ask(mpids=mpids)]).read.profiles
+            stored = self._index.visit(space, {}, [Ask(mpids=mpids)]).found.profiles
             for mpid, profile in published.items():
                 found = stored[int(mpid)]
                 assert found is not None

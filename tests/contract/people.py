@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribute, Identity, Profile, WorkspaceData
 from processor.identity.view import View
-from processor.index.port import Ask, Committed, Conflict, Index, RowAdvance, RowClaim
+from processor.index.port import Ask, Commit, Conflict, Index, RowAdvance, RowClaim
 from processor.records import RowKey
 
 SPACE = Space("retail", "production")
@@ -46,13 +46,13 @@ def claim(
 
 def view_of(index: Index, profiles: Sequence[Profile], space: Space = SPACE) -> View:
     """Read all that storing *profiles* touches, and store them in a view."""
-    stored = index.read(space, {}, [Ask(mpids=tuple(p.mpid for p in profiles))]).read
+    stored = index.visit(space, {}, [Ask(mpids=tuple(p.mpid for p in profiles))]).found
     identities = [
         i for p in (*profiles, *filter(None, stored.profiles.values())) for i in p.identities
     ]
     identifiers = tuple(Identifier(i.identity_type, i.value) for i in identities)
     ask = Ask(identifiers, tuple(p.mpid for p in profiles))
-    view = View(index.read(space, {}, [ask]).read, is_lookup, space)
+    view = View(index.visit(space, {}, [ask]).found, is_lookup, space)
     for one in profiles:
         view.put(one)
     view.end_record()
@@ -61,7 +61,7 @@ def view_of(index: Index, profiles: Sequence[Profile], space: Space = SPACE) -> 
 
 def store(
     index: Index, *profiles: Profile, advances: Sequence[RowAdvance] = (), space: Space = SPACE
-) -> Committed | Conflict:
+) -> Commit | Conflict:
     """Store *profiles* as the pipeline would: read, view, compare and set."""
     effects = view_of(index, profiles, space).effects()
     assert effects is not None

@@ -11,7 +11,7 @@ from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile
 from processor.identity.view import ReadSet, View
 from processor.index.errors import Fenced
-from processor.index.port import Ask, Committed, RowAdvance, RowClaim
+from processor.index.port import Ask, Commit, RowAdvance, RowClaim
 from processor.index.rebuild import rebuild
 from processor.records import RowKey
 from processor.redis.index import RedisIndex
@@ -50,18 +50,18 @@ def work(index: RedisIndex, row: RowKey, seed: int, rounds: int) -> list[Profile
     for cursor in range(rounds):
         wanted = chance.sample(EMAILS, 3)
         born = seed * 1_000_000 + cursor
-        read = index.read(SPACE, {row: epoch}, [Ask(tuple(wanted), (born,))]).read
+        read = index.visit(SPACE, {row: epoch}, [Ask(tuple(wanted), (born,))]).found
         while True:
             effects = decide(read, wanted, born).effects()
             assert effects is not None
             move = RowAdvance(row, epoch, cursor or None, cursor + 1, b"%d" % cursor)
             result = index.commit(SPACE, effects, [move])
-            if isinstance(result, Committed):
+            if isinstance(result, Commit):
                 written += effects.profiles.values()
                 break
-            read = index.read(
-                SPACE, {row: epoch}, [Ask(tuple(wanted), (born, *result.read.profiles))]
-            ).read
+            read = index.visit(
+                SPACE, {row: epoch}, [Ask(tuple(wanted), (born, *result.found.profiles))]
+            ).found
     return written
 
 
@@ -103,12 +103,12 @@ def test_of_two_processes_with_one_row_only_the_last_writes(open_redis, redis_ur
             wanted = chance.sample(EMAILS, 2)
             born = seed * 1_000_000 + done
             try:
-                read = index.read(SPACE, {row: state.epoch}, [Ask(tuple(wanted), (born,))]).read
+                read = index.visit(SPACE, {row: state.epoch}, [Ask(tuple(wanted), (born,))]).found
                 move = RowAdvance(row, state.epoch, cursor, (cursor or 0) + 1, b"x")
                 result = index.commit(SPACE, decide(read, wanted, born).effects(), [move])
             except Fenced:
                 return done
-            if isinstance(result, Committed):
+            if isinstance(result, Commit):
                 cursor, done = move.cursor, done + 1
         return done
 

@@ -8,7 +8,7 @@ import pytest
 
 from processor.identity.model import Space
 from processor.index.memory import MemoryIndex
-from processor.index.port import Ask, Assigned
+from processor.index.port import Ask, Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
 from processor.records import Record
@@ -50,7 +50,7 @@ def pipeline(index, partitions):
             counted=TALLIES.append,
         )
     )
-    made.assign([Assigned(TOPIC, partition, "t", None, "") for partition in partitions], [])
+    made.assign([Assignment(TOPIC, partition, "t", None, "") for partition in partitions], [])
     return made
 
 
@@ -103,7 +103,7 @@ def test_what_four_processors_leave_one_could_have_left(redis_url, redis_prefix)
         assert (again["outcome"], again["mpid"]) == (outcome["outcome"], outcome["mpid"])
     index = RedisIndex.connect(redis_url, redis_prefix)
     wanted = {p.mpid: p for p in alone.profiles() if (p.scope, p.environment) == SPACE}
-    left = index.read(SPACE, {}, [Ask(mpids=tuple(wanted))]).read.profiles
+    left = index.visit(SPACE, {}, [Ask(mpids=tuple(wanted))]).found.profiles
     index.close()
     assert left == wanted
     assert sum(p.merged_into is not None for p in wanted.values()) > 5

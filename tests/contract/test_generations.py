@@ -65,7 +65,7 @@ def built(generations: Generations, *batches: list[Profile | Tombstone], new: bo
 
 
 def read(index: RedisIndex, *identifiers: Identifier, mpids: tuple[int, ...] = ()):
-    return index.read(SPACE, {}, [Ask(identifiers, mpids)]).read
+    return index.visit(SPACE, {}, [Ask(identifiers, mpids)]).found
 
 
 def test_records_in_any_order_and_any_batches_give_what_the_pure_function_gives(servers):
@@ -120,9 +120,9 @@ def test_owners_of_before_are_fenced_and_rows_begin_at_the_committed_offsets(ser
 
     assert seq > LIFE.least_seq
     with pytest.raises(Fenced):
-        index.read(SPACE, {ROW: epochs[ROW]}, [])
+        index.visit(SPACE, {ROW: epochs[ROW]}, [])
     with pytest.raises(LostWrites):
-        index.read(SPACE, {OTHER_ROW: epochs[OTHER_ROW]}, [])
+        index.visit(SPACE, {OTHER_ROW: epochs[OTHER_ROW]}, [])
     wanted = [RowClaim(ROW, "id-1"), RowClaim(OTHER_ROW, "id-1")]
     refused = index.claim(SPACE, OWNER, "d", wanted, "t")
     assert (refused.shape, refused.rows) == ("s", ())

@@ -8,15 +8,15 @@ from processor.identity.view import Effects
 from processor.index.errors import Fenced, LostWrites
 from processor.index.port import (
     Ask,
-    Claim,
-    Claimed,
-    Committed,
+    ClaimReply,
+    Commit,
     Conflict,
     Index,
     Mark,
     RowClaim,
     RowState,
     Trim,
+    Use,
 )
 from processor.records import RowKey
 from tests.contract.conftest import SMALL, OpenIndex
@@ -39,19 +39,19 @@ from tests.contract.people import (
 
 
 def test_reads_absence_as_empty(index: Index):
-    found = index.read(SPACE, {}, [Ask((EMAIL,), (5,))])
+    reading = index.visit(SPACE, {}, [Ask((EMAIL,), (5,))])
 
-    assert found.covered == 1
-    assert found.seq == 0
-    assert found.read.holders == {EMAIL: ()}
-    assert found.read.profiles == {5: None}
-    assert found.duplicates == (False,)
+    assert reading.covered == 1
+    assert reading.seq == 0
+    assert reading.found.holders == {EMAIL: ()}
+    assert reading.found.profiles == {5: None}
+    assert reading.duplicates == (False,)
 
 
 def test_reads_back_what_was_committed(index: Index):
-    assert store(index, profile(7, EMAIL, DEVICE)) == Committed(1)
+    assert store(index, profile(7, EMAIL, DEVICE)) == Commit(1)
 
-    read = index.read(SPACE, {}, [Ask((EMAIL, DEVICE))]).read
+    read = index.visit(SPACE, {}, [Ask((EMAIL, DEVICE))]).found
 
     assert read.holders == {EMAIL: (7,), DEVICE: (7,)}
     assert read.profiles == {7: profile(7, EMAIL, DEVICE, version=1)}
@@ -60,7 +60,7 @@ def test_reads_back_what_was_committed(index: Index):
 def test_a_holder_comes_with_every_ask_that_names_its_identifier(index: Index):
     store(index, profile(7, EMAIL), profile(8, EMAIL), profile(9, DEVICE))
 
-    read = index.read(SPACE, {}, [Ask((EMAIL,)), Ask((DEVICE, EMAIL), (7,))]).read
+    read = index.visit(SPACE, {}, [Ask((EMAIL,)), Ask((DEVICE, EMAIL), (7,))]).found
 
     assert set(read.holders[EMAIL]) == {7, 8}
     assert set(read.profiles) == {7, 8, 9}
@@ -74,7 +74,7 @@ def test_merge_pointers_lead_to_their_survivors(index: Index):
         profile(-3, EMAIL),
     )
 
-    read = index.read(SPACE, {}, [Ask(mpids=(1,))]).read
+    read = index.visit(SPACE, {}, [Ask(mpids=(1,))]).found
 
     assert set(read.profiles) == {1, 2, -3}
     assert read.profiles[-3] == profile(-3, EMAIL, version=1)
@@ -83,25 +83,25 @@ def test_merge_pointers_lead_to_their_survivors(index: Index):
 def test_merge_pointers_that_run_in_a_circle_end(index: Index):
     store(index, profile(1, merged_into=2), profile(2, merged_into=1), profile(3, merged_into=4))
 
-    assert set(index.read(SPACE, {}, [Ask(mpids=(1, 3))]).read.profiles) == {1, 2, 3, 4}
+    assert set(index.visit(SPACE, {}, [Ask(mpids=(1, 3))]).found.profiles) == {1, 2, 3, 4}
 
 
 def test_an_identifier_that_is_given_up_has_no_holder(index: Index):
     store(index, profile(7, EMAIL), profile(8, EMAIL))
     store(index, profile(7))
 
-    assert index.read(SPACE, {}, [Ask((EMAIL,))]).read.holders == {EMAIL: (8,)}
+    assert index.visit(SPACE, {}, [Ask((EMAIL,))]).found.holders == {EMAIL: (8,)}
 
     store(index, profile(8))
 
-    assert index.read(SPACE, {}, [Ask((EMAIL,))]).read.holders == {EMAIL: ()}
+    assert index.visit(SPACE, {}, [Ask((EMAIL,))]).found.holders == {EMAIL: ()}
 
 
 @pytest.mark.parametrize("mpid", [-(2**63), -1, 0, 1, 2**53 + 1, 2**63 - 1])
 def test_every_mpid_of_64_bits_comes_back_as_it_was(index: Index, mpid: int):
     store(index, profile(mpid, EMAIL), profile(5, merged_into=mpid))
 
-    read = index.read(SPACE, {}, [Ask((EMAIL,), (5,))]).read
+    read = index.visit(SPACE, {}, [Ask((EMAIL,), (5,))]).found
 
     assert read.holders[EMAIL] == (mpid,)
     assert read.profiles[mpid] == profile(mpid, EMAIL, version=1)
@@ -112,13 +112,13 @@ def test_values_of_any_text_are_told_apart(index: Index, value: str):
     mine = Identifier("email", value)
     store(index, profile(7, mine), profile(8, Identifier("email", value + " ")))
 
-    assert index.read(SPACE, {}, [Ask((mine,))]).read.holders[mine] == (7,)
+    assert index.visit(SPACE, {}, [Ask((mine,))]).found.holders[mine] == (7,)
 
 
 def test_versions_beyond_what_a_float_can_tell_apart_are_told_apart(index: Index):
     store(index, profile(7, EMAIL))
     raised = Effects({}, {7: 1}, {}, {7: profile(7, EMAIL, version=2**53)})
-    assert isinstance(index.commit(SPACE, raised, ()), Committed)
+    assert isinstance(index.commit(SPACE, raised, ()), Commit)
 
     stale = Effects({}, {7: 2**53 + 1}, {}, {7: profile(7, EMAIL, version=2**53 + 2)})
 
@@ -133,24 +133,24 @@ def test_spaces_do_not_meet(index: Index):
     ]
     store(index, profile(7, EMAIL))
     for other in others:
-        assert index.read(other, {}, [Ask((EMAIL,), (7,))]).read.holders == {EMAIL: ()}
+        assert index.visit(other, {}, [Ask((EMAIL,), (7,))]).found.holders == {EMAIL: ()}
         store(index, profile(8, EMAIL, space=other), space=other)
 
-    assert index.read(SPACE, {}, [Ask((EMAIL,))]).read.holders == {EMAIL: (7,)}
-    assert index.read(SPACE, {}, []).seq == 1
+    assert index.visit(SPACE, {}, [Ask((EMAIL,))]).found.holders == {EMAIL: (7,)}
+    assert index.visit(SPACE, {}, []).seq == 1
 
 
 def test_the_order_of_holders_is_no_difference(index: Index):
     store(index, profile(7, EMAIL), profile(-8, EMAIL), profile(9, EMAIL))
     for order in [(7, -8, 9), (9, 7, -8)]:
         again = Effects({EMAIL: order}, {}, {EMAIL: order[::-1]}, {})
-        assert isinstance(index.commit(SPACE, again, ()), Committed)
+        assert isinstance(index.commit(SPACE, again, ()), Commit)
 
 
 def test_seq_rises_by_one_with_each_commit_and_claim(index: Index):
     epochs = claim(index)
-    assert index.read(SPACE, epochs, []).seq == 1
-    assert store(index, profile(7)) == Committed(2)
+    assert index.visit(SPACE, epochs, []).seq == 1
+    assert store(index, profile(7)) == Commit(2)
     assert index.claim(SPACE, OWNER, "c", [], "").seq == 3
 
 
@@ -158,14 +158,14 @@ def test_hundreds_of_changes_fit_into_one_commit(index: Index):
     people = [
         profile(m, Identifier("email", f"{m}@x"), DEVICE if m < 50 else EMAIL) for m in range(2600)
     ]
-    assert store(index, *people) == Committed(1)
+    assert store(index, *people) == Commit(1)
     asks = [Ask((Identifier("email", f"{m}@x"),)) for m in range(2600)]
 
-    found = index.read(SPACE, {}, asks)
+    reading = index.visit(SPACE, {}, asks)
 
-    assert found.covered == 2600
-    assert found.read.holders == {Identifier("email", f"{m}@x"): (m,) for m in range(2600)}
-    assert len(index.read(SPACE, {}, [Ask((EMAIL,))]).read.profiles) == 2550
+    assert reading.covered == 2600
+    assert reading.found.holders == {Identifier("email", f"{m}@x"): (m,) for m in range(2600)}
+    assert len(index.visit(SPACE, {}, [Ask((EMAIL,))]).found.profiles) == 2550
 
 
 # ---- conflicts --------------------------------------------------------------------------------
@@ -187,8 +187,8 @@ def test_a_new_holder_of_an_identifier_that_was_read_is_a_conflict(open_index: O
 
     assert isinstance(result, Conflict)
     assert result.seq == 1
-    assert result.read.holders == {EMAIL: (7,), DEVICE: ()}
-    assert result.read.profiles == {9: None, 7: profile(7, EMAIL, version=1)}
+    assert result.found.holders == {EMAIL: (7,), DEVICE: ()}
+    assert result.found.profiles == {9: None, 7: profile(7, EMAIL, version=1)}
 
 
 def test_a_conflict_writes_nothing(open_index: OpenIndex):
@@ -199,8 +199,8 @@ def test_a_conflict_writes_nothing(open_index: OpenIndex):
 
     index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)])
 
-    assert index.read(SPACE, {}, [Ask((DEVICE,), (9,))]).read.profiles == {9: None}
-    assert index.read(SPACE, epochs, []).seq == 2
+    assert index.visit(SPACE, {}, [Ask((DEVICE,), (9,))]).found.profiles == {9: None}
+    assert index.visit(SPACE, epochs, []).seq == 2
     assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows[0].cursor is None
 
 
@@ -213,7 +213,7 @@ def test_another_version_of_a_document_that_was_read_is_a_conflict(open_index: O
     result = index.commit(SPACE, view.effects(), ())
 
     assert isinstance(result, Conflict)
-    assert result.read.profiles == {7: profile(7, EMAIL, version=2, last_seen_ms=5)}
+    assert result.found.profiles == {7: profile(7, EMAIL, version=2, last_seen_ms=5)}
 
 
 def test_a_profile_where_none_was_expected_is_a_conflict(index: Index):
@@ -228,7 +228,7 @@ def test_no_profile_where_one_was_expected_is_a_conflict(index: Index):
     result = index.commit(SPACE, Effects({}, {7: 3}, {}, {7: profile(7, version=4)}), ())
 
     assert isinstance(result, Conflict)
-    assert result.read.profiles == {7: None}
+    assert result.found.profiles == {7: None}
 
 
 def test_a_conflict_shows_the_survivors_of_new_holders(open_index: OpenIndex):
@@ -236,12 +236,12 @@ def test_a_conflict_shows_the_survivors_of_new_holders(open_index: OpenIndex):
     effects = view_of(index, [profile(9, EMAIL)]).effects()
     store(open_index(), profile(5, merged_into=6), profile(6))
     moved = Effects({EMAIL: ()}, {5: 1}, {EMAIL: (5,)}, {})
-    assert isinstance(open_index().commit(SPACE, moved, ()), Committed)
+    assert isinstance(open_index().commit(SPACE, moved, ()), Commit)
 
     result = index.commit(SPACE, effects, ())
 
     assert isinstance(result, Conflict)
-    assert set(result.read.profiles) == {5, 6, 9}
+    assert set(result.found.profiles) == {5, 6, 9}
 
 
 def test_folding_again_after_a_conflict_succeeds(open_index: OpenIndex):
@@ -250,8 +250,8 @@ def test_folding_again_after_a_conflict_succeeds(open_index: OpenIndex):
     store(open_index(), profile(7, EMAIL))
     assert isinstance(index.commit(SPACE, effects, ()), Conflict)
 
-    assert isinstance(store(index, profile(9, EMAIL, DEVICE)), Committed)
-    assert set(index.read(SPACE, {}, [Ask((EMAIL,))]).read.holders[EMAIL]) == {7, 9}
+    assert isinstance(store(index, profile(9, EMAIL, DEVICE)), Commit)
+    assert set(index.visit(SPACE, {}, [Ask((EMAIL,))]).found.holders[EMAIL]) == {7, 9}
 
 
 # ---- rows -------------------------------------------------------------------------------------
@@ -288,9 +288,9 @@ def test_only_claimed_rows_change(index: Index):
     epochs = claim(index, ROW, OTHER_ROW)
     claim(index, ROW)
 
-    assert index.read(SPACE, {OTHER_ROW: epochs[OTHER_ROW]}, []).seq == 2
+    assert index.visit(SPACE, {OTHER_ROW: epochs[OTHER_ROW]}, []).seq == 2
     with pytest.raises(Fenced):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
 
 
 def test_an_owner_that_was_replaced_can_neither_read_claim_trim_nor_commit(open_index: OpenIndex):
@@ -300,17 +300,17 @@ def test_an_owner_that_was_replaced_can_neither_read_claim_trim_nor_commit(open_
     current = claim(owner)
 
     with pytest.raises(Fenced):
-        zombie.read(
-            SPACE, epochs, [Ask(claim=Claim(b"t" * 16, 5, 10, "t/0/1"))], [Trim(ROW, 1, {7: 1})]
+        zombie.visit(
+            SPACE, epochs, [Ask(use=Use(b"t" * 16, 5, 10, "t/0/1"))], [Trim(ROW, 1, {7: 1})]
         )
     with pytest.raises(Fenced):
         store(zombie, profile(7, DEVICE), advances=[advance(epochs[ROW], 5, 6)])
 
-    found = owner.read(
-        SPACE, current, [Ask((EMAIL, DEVICE), claim=Claim(b"t" * 16, 5, 10, "t/0/2"))]
+    reading = owner.visit(
+        SPACE, current, [Ask((EMAIL, DEVICE), use=Use(b"t" * 16, 5, 10, "t/0/2"))]
     )
-    assert found.read.holders == {EMAIL: (7,), DEVICE: ()}
-    assert found.duplicates == (False,)
+    assert reading.found.holders == {EMAIL: (7,), DEVICE: ()}
+    assert reading.duplicates == (False,)
     [row] = owner.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert (row.cursor, len(row.chunks)) == (5, 1)
 
@@ -330,9 +330,9 @@ def test_an_epoch_above_the_stored_one_means_lost_writes(index: Index):
     epochs = claim(index)
 
     with pytest.raises(LostWrites, match="idstream restore"):
-        index.read(SPACE, {ROW: epochs[ROW] + 1}, [])
+        index.visit(SPACE, {ROW: epochs[ROW] + 1}, [])
     with pytest.raises(LostWrites):
-        index.read(SPACE, {OTHER_ROW: 1}, [])
+        index.visit(SPACE, {OTHER_ROW: 1}, [])
     with pytest.raises(LostWrites):
         store(index, profile(7), advances=[advance(epochs[ROW] + 1, None, 1)])
 
@@ -348,7 +348,7 @@ def test_a_claim_of_what_lost_writes_changes_nothing_however_often_it_is_made(
             open_index().claim(
                 SPACE, OWNER, "c", [RowClaim(ROW, "id-1"), RowClaim(ROW, "x", seen)], ""
             )
-    assert open_index().read(SPACE, {ROW: 3}, []).seq == 3
+    assert open_index().visit(SPACE, {ROW: 3}, []).seq == 3
     claimed = open_index().claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1", seen=3)], "")
     assert (claimed.seq, claimed.rows[0].epoch) == (4, 4)
 
@@ -362,7 +362,7 @@ def test_a_cursor_behind_the_expected_one_means_lost_writes(index: Index, expect
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
     with pytest.raises(LostWrites):
         store(index, profile(8), advances=[advance(epochs[ROW], expected, 2**61)])
-    assert index.read(SPACE, {}, [Ask(mpids=(8,))]).read.profiles == {8: None}
+    assert index.visit(SPACE, {}, [Ask(mpids=(8,))]).found.profiles == {8: None}
 
 
 @pytest.mark.parametrize("expected", [None, 4, 99])
@@ -392,7 +392,7 @@ def test_a_commit_that_arrives_twice_is_applied_once(index: Index):
     epochs = claim(index)
     effects = view_of(index, [profile(7, EMAIL)]).effects()
     moves = [advance(epochs[ROW], None, 5)]
-    assert index.commit(SPACE, effects, moves) == Committed(2)
+    assert index.commit(SPACE, effects, moves) == Commit(2)
 
     with pytest.raises(Fenced):
         index.commit(SPACE, effects, moves)
@@ -416,7 +416,7 @@ def test_a_claim_anew_forgets_the_cursor_and_keeps_journal_and_debts(index: Inde
     epochs = claim(index)
     store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5, chunk=b"c")])
     store(index, profile(7, DEVICE))
-    index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 0})])
+    index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 0})])
     anew = RowClaim(ROW, "id-1", anew=True)
 
     first, then = (index.claim(SPACE, OWNER, "c", [anew], "").rows[0] for _ in range(2))
@@ -434,9 +434,9 @@ def test_a_space_belongs_to_the_group_that_claimed_it_first(open_index: OpenInde
 
     with pytest.raises(Fenced, match="another consumer group"):
         open_index().claim(SPACE, "someone else", "c", [RowClaim(ROW, "id-1")], "")
-    assert open_index().read(SPACE, {ROW: 1}, []).seq == 1
+    assert open_index().visit(SPACE, {ROW: 1}, []).seq == 1
     assert isinstance(
-        open_index().claim(Space("x", "production"), "someone else", "c", [], ""), Claimed
+        open_index().claim(Space("x", "production"), "someone else", "c", [], ""), ClaimReply
     )
 
 
@@ -485,7 +485,7 @@ def test_the_fingerprint_changes_when_the_journal_is_trimmed(index: Index):
     epochs = claim(index, config="old")
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
     epochs = claim(index, config="new")
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 1})]).owed == ((),)
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 1, {7: 1})]).owed == ((),)
 
     assert config_of(index, "newest") == "new"
 
@@ -507,10 +507,10 @@ def test_published_chunks_are_trimmed_oldest_first(index: Index):
         moves = [advance(epochs[ROW], number or None, number + 1)]
         store(index, profile(number), advances=moves)
 
-    found = index.read(SPACE, epochs, [], [Trim(ROW, 2, {0: 1, 1: 1})])
+    reading = index.visit(SPACE, epochs, [], [Trim(ROW, 2, {0: 1, 1: 1})])
 
-    assert found.owed == ((),)
-    assert found.newer == {}
+    assert reading.owed == ((),)
+    assert reading.newer == {}
     assert journal(index) == [4, 5]
 
 
@@ -520,15 +520,15 @@ def test_an_overtaken_profile_comes_along_and_is_owed_until_it_is_published(open
     store(index, profile(7), profile(8), advances=[advance(epochs[ROW], None, 5)])
     store(other, profile(7, EMAIL))
 
-    found = index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 1, 8: 1})])
+    reading = index.visit(SPACE, epochs, [], [Trim(ROW, 1, {7: 1, 8: 1})])
 
-    assert found.owed == ((7,),)
-    assert found.newer == {7: profile(7, EMAIL, version=2)}
+    assert reading.owed == ((7,),)
+    assert reading.newer == {7: profile(7, EMAIL, version=2)}
     state = row_of(index)
     assert (state.chunks, state.owed) == ((), (7,))
     epochs = {ROW: state.epoch}
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 1})]).owed == ((7,),)
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 1})]).owed == ((7,),)
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
     assert row_of(index).owed == ()
 
 
@@ -536,7 +536,7 @@ def test_what_was_never_published_is_owed(index: Index):
     epochs = claim(index)
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
 
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 0, 99: 0})]).owed == ((7,),)
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 1, {7: 0, 99: 0})]).owed == ((7,),)
 
 
 def test_each_row_is_trimmed_and_owes_for_itself(index: Index):
@@ -546,14 +546,14 @@ def test_each_row_is_trimmed_and_owes_for_itself(index: Index):
 
     trims = [Trim(ROW, 1, {7: 0}), Trim(OTHER_ROW, 1, {8: 1})]
 
-    assert index.read(SPACE, epochs, [Ask((EMAIL,))], trims).owed == ((7,), ())
+    assert index.visit(SPACE, epochs, [Ask((EMAIL,))], trims).owed == ((7,), ())
     assert row_of(index).owed == (7,)
 
 
 def test_a_recreated_topic_owes_nothing(index: Index):
     epochs = claim(index)
     store(index, profile(7), advances=[advance(epochs[ROW], None, 5)])
-    index.read(SPACE, epochs, [], [Trim(ROW, 1, {7: 0})])
+    index.visit(SPACE, epochs, [], [Trim(ROW, 1, {7: 0})])
 
     assert index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")], "").rows[0].owed == ()
 
@@ -563,14 +563,14 @@ def test_versions_are_compared_as_numbers(index: Index):
     big = Effects({}, {7: 0}, {}, {7: profile(7, version=256)})
     index.commit(SPACE, big, [advance(epochs[ROW], None, 5)])
 
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 255})]).owed == ((7,),)
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2**40})]).owed == ((),)
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 255})]).owed == ((7,),)
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 2**40})]).owed == ((),)
 
 
 def test_a_row_that_is_not_ours_is_not_trimmed(index: Index):
     claim(index)
     with pytest.raises(ValueError, match="owner"):
-        index.read(SPACE, {}, [], [Trim(ROW, 1, {})])
+        index.visit(SPACE, {}, [], [Trim(ROW, 1, {})])
 
 
 # ---- source_request_ids -----------------------------------------------------------------------
@@ -581,8 +581,8 @@ HOUR = 3_600_000
 def use(
     index: Index, time_ms: int, where: str, window_ms: int = 600_000, token: bytes = b"\x00t" * 8
 ) -> bool:
-    ask = Ask(claim=Claim(token, time_ms, window_ms, f"event-batches/0/{where}"))
-    return index.read(SPACE, {}, [ask]).duplicates[0]
+    ask = Ask(use=Use(token, time_ms, window_ms, f"event-batches/0/{where}"))
+    return index.visit(SPACE, {}, [ask]).duplicates[0]
 
 
 @pytest.mark.parametrize("start", [0, HOUR - 1, HOUR, 1_782_900_000_000, -5])
@@ -622,11 +622,11 @@ def test_tokens_are_told_apart(index: Index):
 
 
 def test_within_one_read_the_first_use_counts(index: Index):
-    asks = [Ask(claim=Claim(b"t" * 16, 1000 + n, 600, f"t/0/{n}")) for n in range(3)]
+    asks = [Ask(use=Use(b"t" * 16, 1000 + n, 600, f"t/0/{n}")) for n in range(3)]
     asks.insert(1, Ask((EMAIL,)))
 
-    assert index.read(SPACE, {}, asks).duplicates == (False, False, True, True)
-    assert index.read(SPACE, {}, asks).duplicates == (False, False, True, True)
+    assert index.visit(SPACE, {}, asks).duplicates == (False, False, True, True)
+    assert index.visit(SPACE, {}, asks).duplicates == (False, False, True, True)
 
 
 def test_a_window_of_nothing_remembers_nothing(index: Index):
@@ -642,11 +642,11 @@ def test_hostile_times_do_no_harm(index: Index):
 
 
 def test_thousands_of_claims_fit_into_one_read(index: Index):
-    asks = [Ask(claim=Claim(b"%016d" % n, n * 10_000, 600_000, f"t/0/{n}")) for n in range(3000)]
+    asks = [Ask(use=Use(b"%016d" % n, n * 10_000, 600_000, f"t/0/{n}")) for n in range(3000)]
 
-    assert not any(index.read(SPACE, {}, asks).duplicates)
-    moved = [Ask(claim=replace(a.claim, coordinates="x")) for a in asks if a.claim]
-    assert all(index.read(SPACE, {}, moved).duplicates)
+    assert not any(index.visit(SPACE, {}, asks).duplicates)
+    moved = [Ask(use=replace(a.use, coordinates="x")) for a in asks if a.use]
+    assert all(index.visit(SPACE, {}, moved).duplicates)
 
 
 # ---- bounds -----------------------------------------------------------------------------------
@@ -662,34 +662,34 @@ def test_a_bound_of_keys_cuts_what_is_covered(small_index: Index):
     for number, ask in enumerate(people_of(9)):
         store(small_index, profile(number, *ask.identifiers))
 
-    found = small_index.read(SPACE, {}, people_of(9))
+    reading = small_index.visit(SPACE, {}, people_of(9))
 
-    assert found.covered == 4  # three keys each, until twelve are reached
-    assert len(found.read.holders) == 8
-    assert set(found.read.profiles) == {0, 1, 2, 3}
-    assert len(found.duplicates) == 4
+    assert reading.covered == 4  # three keys each, until twelve are reached
+    assert len(reading.found.holders) == 8
+    assert set(reading.found.profiles) == {0, 1, 2, 3}
+    assert len(reading.duplicates) == 4
 
 
 def test_one_ask_is_always_covered(small_index: Index):
     huge = Ask(tuple(Identifier("email", f"{n}@x") for n in range(3000)))
 
-    found = small_index.read(SPACE, {}, [huge, Ask((DEVICE,))])
+    reading = small_index.visit(SPACE, {}, [huge, Ask((DEVICE,))])
 
-    assert found.covered == 1
-    assert len(found.read.holders) == 3000
+    assert reading.covered == 1
+    assert len(reading.found.holders) == 3000
 
 
 def test_what_is_not_covered_claims_nothing(small_index: Index):
     asks = [
-        Ask(ask.identifiers, claim=Claim(b"%016d" % n, 5, 600, f"t/0/{n}"))
+        Ask(ask.identifiers, use=Use(b"%016d" % n, 5, 600, f"t/0/{n}"))
         for n, ask in enumerate(people_of(20))
     ]
-    covered = small_index.read(SPACE, {}, asks).covered
+    covered = small_index.visit(SPACE, {}, asks).covered
     assert 0 < covered < 20
 
-    others = [Ask(claim=replace(ask.claim, coordinates="t/1/0")) for ask in asks if ask.claim]
+    others = [Ask(use=replace(ask.use, coordinates="t/1/0")) for ask in asks if ask.use]
 
-    assert small_index.read(SPACE, {}, others).duplicates == (True,) * covered + (False,) * (
+    assert small_index.visit(SPACE, {}, others).duplicates == (True,) * covered + (False,) * (
         20 - covered
     )
 
@@ -698,15 +698,15 @@ def test_the_rest_can_be_read_in_turn(small_index: Index):
     asks = people_of(20)
     seen: dict[Identifier, tuple[int, ...]] = {}
     while asks:
-        found = small_index.read(SPACE, {}, asks)
-        seen |= found.read.holders
-        asks = asks[found.covered :]
+        reading = small_index.visit(SPACE, {}, asks)
+        seen |= reading.found.holders
+        asks = asks[reading.covered :]
 
     assert len(seen) == 40
 
 
 def test_identifiers_that_many_asks_share_are_counted_once(small_index: Index):
-    assert small_index.read(SPACE, {}, [Ask((EMAIL, DEVICE), (1,))] * 50).covered == 50
+    assert small_index.visit(SPACE, {}, [Ask((EMAIL, DEVICE), (1,))] * 50).covered == 50
 
 
 def test_a_bound_of_bytes_cuts_what_is_covered(open_redis, redis_url, redis_prefix):
@@ -716,7 +716,7 @@ def test_a_bound_of_bytes_cuts_what_is_covered(open_redis, redis_url, redis_pref
     try:
         for number in range(4):
             store(index, profile(number, workspaces=pair(60_000)))
-        assert index.read(SPACE, {}, [Ask(mpids=(n,)) for n in range(4)]).covered == 2
+        assert index.visit(SPACE, {}, [Ask(mpids=(n,)) for n in range(4)]).covered == 2
     finally:
         index.close()
 
@@ -741,7 +741,7 @@ def test_tokens_are_keyed_and_keep_type_and_value_apart(index: Index):
 def test_marks_are_kept_with_their_row_and_go_with_its_topic(index):
     epoch = claim(index)[ROW]
     mark = Mark(ROW, taken=7, alone=5, tries=2)
-    index.read(SPACE, {ROW: epoch}, (), (), (mark,))
+    index.visit(SPACE, {ROW: epoch}, (), (), (mark,))
     (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
     assert state.mark == mark
     (state,) = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-2")], "").rows
@@ -751,10 +751,10 @@ def test_marks_are_kept_with_their_row_and_go_with_its_topic(index):
 def test_only_the_owner_of_a_row_may_mark_it(index):
     epoch = claim(index)[ROW]
     with pytest.raises(ValueError, match="owner"):
-        index.read(SPACE, {}, (), (), (Mark(ROW, taken=7),))
+        index.visit(SPACE, {}, (), (), (Mark(ROW, taken=7),))
     claim(index)
     with pytest.raises(Fenced):
-        index.read(SPACE, {ROW: epoch}, (), (), (Mark(ROW, taken=7),))
+        index.visit(SPACE, {ROW: epoch}, (), (), (Mark(ROW, taken=7),))
 
 
 def test_the_first_shape_of_a_space_stays(index):

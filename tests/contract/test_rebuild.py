@@ -7,7 +7,7 @@ from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import View
 from processor.index.memory import MemoryIndex
-from processor.index.port import Ask, Committed
+from processor.index.port import Ask, Commit
 from processor.index.rebuild import Tombstone, rebuild
 from tests.contract.people import DEVICE, EMAIL, SPACE, is_lookup, profile
 
@@ -32,11 +32,11 @@ def live(
     """Make changes one after the other; return every document that was written."""
     published: list[Profile] = []
     for mpid, held, survivor in wanted:
-        view = View(index.read(SPACE, {}, [EVERYTHING]).read, is_lookup, SPACE)
+        view = View(index.visit(SPACE, {}, [EVERYTHING]).found, is_lookup, SPACE)
         view.put(profile(mpid, *([] if survivor else held), merged_into=survivor))
         published += [edit.after for edit in view.end_record()]
         if effects := view.effects():
-            assert isinstance(index.commit(SPACE, effects, ()), Committed)
+            assert isinstance(index.commit(SPACE, effects, ()), Commit)
     return published
 
 
@@ -47,7 +47,7 @@ def test_what_was_published_in_any_order_gives_the_live_state(wanted, data):
 
     again.load(data.draw(st.permutations(published + published[:3])), LOOKUPS)
 
-    assert again.read(SPACE, {}, [EVERYTHING]).read == index.read(SPACE, {}, [EVERYTHING]).read
+    assert again.visit(SPACE, {}, [EVERYTHING]).found == index.visit(SPACE, {}, [EVERYTHING]).found
     assert list(again.profiles()) == list(index.profiles())
 
 
@@ -86,6 +86,6 @@ def test_a_loaded_mpid_is_not_free():
     index = MemoryIndex()
     index.load([profile(7, merged_into=8)], LOOKUPS)
 
-    view = View(index.read(SPACE, {}, [Ask(mpids=(7,))]).read, is_lookup, SPACE)
+    view = View(index.visit(SPACE, {}, [Ask(mpids=(7,))]).found, is_lookup, SPACE)
 
     assert not view.is_free(7)

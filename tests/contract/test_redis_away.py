@@ -10,7 +10,7 @@ import redis
 
 from processor.identity.model import Space
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites
-from processor.index.port import Ask, Claim, Committed, RowClaim, Trim
+from processor.index.port import Ask, Commit, RowClaim, Trim, Use
 from processor.profiles.document import pack
 from processor.redis import keys
 from processor.redis.connection import Timeouts
@@ -62,7 +62,7 @@ def test_scripts_that_were_flushed_are_loaded_again(node, connect):
     for number in range(3):
         node.client.script_flush()
         moves = [advance(epochs[ROW], number or None, number + 1)]
-        assert isinstance(store(index, profile(number, EMAIL), advances=moves), Committed)
+        assert isinstance(store(index, profile(number, EMAIL), advances=moves), Commit)
 
     assert index.holders(SPACE, EMAIL) == (0, 1, 2)
     assert index.profile(SPACE, 1) == profile(1, EMAIL, version=1)
@@ -75,9 +75,9 @@ def test_a_server_that_lost_everything_is_noticed_by_every_call(node, connect):
     node.client.flushall()
 
     with pytest.raises(LostWrites, match="idstream restore"):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
     with pytest.raises(LostWrites):
-        index.read(SPACE, {}, [Ask((EMAIL,), claim=Claim(b"t" * 16, 0, 10, "t/0/0"))])
+        index.visit(SPACE, {}, [Ask((EMAIL,), use=Use(b"t" * 16, 0, 10, "t/0/0"))])
     with pytest.raises(LostWrites):
         index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)])
     with pytest.raises(LostWrites):
@@ -93,7 +93,7 @@ def test_a_space_that_another_process_began_anew_is_noticed(node, connect):
     assert claim(connect(node.url)) == epochs
 
     with pytest.raises(LostWrites):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
 
 
 def test_a_healthy_restart_is_none_of_our_business(start_redis, connect):
@@ -104,8 +104,8 @@ def test_a_healthy_restart_is_none_of_our_business(start_redis, connect):
 
     node.restart()
 
-    assert index.read(SPACE, epochs, [Ask((EMAIL,))]).read.holders == {EMAIL: (7,)}
-    assert isinstance(store(index, profile(8), advances=[advance(epochs[ROW], 5, 6)]), Committed)
+    assert index.visit(SPACE, epochs, [Ask((EMAIL,))]).found.holders == {EMAIL: (7,)}
+    assert isinstance(store(index, profile(8), advances=[advance(epochs[ROW], 5, 6)]), Commit)
 
 
 def test_a_restart_without_data_is_lost_writes(node, connect):
@@ -114,7 +114,7 @@ def test_a_restart_without_data_is_lost_writes(node, connect):
     node.restart()
 
     with pytest.raises(LostWrites):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
 
 
 def test_a_server_that_is_gone_is_unavailable_until_it_is_back(start_redis, connect):
@@ -124,11 +124,11 @@ def test_a_server_that_is_gone_is_unavailable_until_it_is_back(start_redis, conn
     node.kill()
 
     with pytest.raises(IndexUnavailable):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
     with pytest.raises(IndexUnavailable):
         connect(node.url).claim(SPACE, OWNER, "c", [], "")
     node.start()
-    assert index.read(SPACE, epochs, []).seq == 1
+    assert index.visit(SPACE, epochs, []).seq == 1
 
 
 def test_a_commit_whose_reply_was_lost_is_found_by_the_next_claim(node, connect):
@@ -159,11 +159,11 @@ def test_a_full_server_is_unavailable_until_it_has_room(node, connect):
     with pytest.raises(IndexUnavailable, match="OutOfMemory"):
         index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)])
     with pytest.raises(IndexUnavailable):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
     with pytest.raises(IndexUnavailable):
         claim(index)
     node.client.config_set("maxmemory", "0")
-    assert index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)]) == Committed(2)
+    assert index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)]) == Commit(2)
 
 
 @pytest.mark.parametrize("serves_stale", ["yes", "no"])
@@ -174,11 +174,11 @@ def test_a_replica_is_unavailable(node, connect, serves_stale):
     node.client.replicaof("127.0.0.1", 1)
 
     with pytest.raises(IndexUnavailable):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
     with pytest.raises(IndexUnavailable):
         claim(index)
     node.client.replicaof("NO", "ONE")
-    assert index.read(SPACE, epochs, []).seq == 1
+    assert index.visit(SPACE, epochs, []).seq == 1
 
 
 def test_a_server_without_enough_replicas_is_unavailable(node, connect):
@@ -208,12 +208,12 @@ def test_a_server_busy_with_a_script_is_unavailable(node, connect):
     finally:
         eventually(node.client.script_kill)
         looping.join()
-    assert index.read(SPACE, {ROW: 1}, []).seq == 1
+    assert index.visit(SPACE, {ROW: 1}, []).seq == 1
 
 
 def _is_unavailable(index: RedisIndex) -> bool:
     try:
-        index.read(SPACE, {ROW: 1}, [])
+        index.visit(SPACE, {ROW: 1}, [])
     except IndexUnavailable as error:
         return "BUSY" in str(error)
     return False
@@ -260,8 +260,8 @@ def test_a_document_of_an_unknown_format_is_not_guessed_at(node, connect):
 def test_keys_are_named_as_documented(node, connect):
     index = connect(node.url)
     epochs = claim(index)
-    request_id = Claim(b"\x00t" * 8, 7_300_000, 600_000, "batches/0/1")
-    index.read(SPACE, epochs, [Ask(claim=request_id)])
+    request_id = Use(b"\x00t" * 8, 7_300_000, 600_000, "batches/0/1")
+    index.visit(SPACE, epochs, [Ask(use=request_id)])
     store(index, profile(-1, EMAIL), advances=[advance(epochs[ROW], None, 5)])
 
     base = b"test:1:{retail/production}"
@@ -287,7 +287,7 @@ def test_the_control_hash_says_which_generation_counts(node, connect):
 
     assert index.profile(SPACE, 7) is None
     with pytest.raises(LostWrites):
-        index.read(SPACE, epochs, [])
+        index.visit(SPACE, epochs, [])
     node.client.hset(keys.control("test", SPACE), "gen", "1")
     assert index.profile(SPACE, 7) is not None
 
@@ -310,7 +310,7 @@ def test_journals_that_one_epoch_left_are_safe_from_the_epoch_before(node, conne
     node.client.script_flush()
 
     with pytest.raises(Fenced):
-        zombie.read(SPACE, epochs, [])
+        zombie.visit(SPACE, epochs, [])
 
 
 def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connect):
@@ -320,14 +320,14 @@ def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connec
     node.client.execute_command("ACL", "SETUSER", "idstream", *rights)
     index = connect(node.url.replace("//", "//idstream:PASSWORD@"))
     epochs = claim(index)
-    request_id = Claim(b"t" * 16, 5, 10, "batches/0/1")
+    request_id = Use(b"t" * 16, 5, 10, "batches/0/1")
     store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5)])
     store(index, profile(7, DEVICE))
 
-    found = index.read(SPACE, epochs, [Ask((DEVICE,), claim=request_id)], [Trim(ROW, 1, {7: 1})])
+    reading = index.visit(SPACE, epochs, [Ask((DEVICE,), use=request_id)], [Trim(ROW, 1, {7: 1})])
 
-    assert found.newer == {7: profile(7, DEVICE, version=2)}
-    assert index.read(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
+    assert reading.newer == {7: profile(7, DEVICE, version=2)}
+    assert index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
     assert index.server_report()[0].appendfsync == "everysec"
     with pytest.raises(IndexRefused, match="NoPermissionError"):
         RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [], "")
@@ -368,7 +368,7 @@ def test_spaces_spread_over_a_cluster(redis_cluster):
 def test_a_slot_that_moved_is_followed(redis_cluster):
     index = RedisIndex.connect(redis_cluster, "moving", cluster=True)
     space = Space("moving", "production")
-    index.read(space, {}, [])
+    index.visit(space, {}, [])
     with redis.RedisCluster.from_url(redis_cluster, protocol=2) as client:
         slot = client.keyslot(keys.control("moving", space))
         home = client.get_node_from_key(keys.control("moving", space))
@@ -379,7 +379,7 @@ def test_a_slot_that_moved_is_followed(redis_cluster):
 
     epochs = claim(index, space=space)
 
-    assert index.read(space, epochs, [Ask((EMAIL,))]).seq == 1
+    assert index.visit(space, epochs, [Ask((EMAIL,))]).seq == 1
     index.close()
 
 

@@ -19,7 +19,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.errors import Fenced, LostWrites
 from processor.index.memory import MemoryIndex
-from processor.index.port import Ask, Claim, Index, RowAdvance, RowClaim, Trim
+from processor.index.port import Ask, Index, RowAdvance, RowClaim, Trim, Use
 from processor.records import RowKey
 from processor.redis.index import RedisIndex
 from tests.contract.people import SPACE, is_lookup, profile
@@ -41,7 +41,7 @@ some_mpids = st.lists(mpids, max_size=3).map(tuple)
 slips = st.sampled_from([0, 0, 0, 0, 0, 0, 0, -1, 1])
 """What a caller has wrong about an epoch or a cursor; mostly nothing."""
 request_ids = st.builds(
-    Claim,
+    Use,
     token=st.sampled_from([b"a" * 16, b"\x00\xff" * 8]),
     time_ms=st.integers(0, 40).map(lambda n: 3_600_000 + 100_000 * (n - 20)),
     window_ms=st.sampled_from([0, 300_000, 600_000, 5_000_000]),
@@ -114,9 +114,9 @@ class Twins(RuleBasedStateMachine):
             for row in epochs
             if data.draw(st.booleans())
         ]
-        answer = self.both(lambda index: index.read(SPACE, epochs, asks, trims))
+        answer = self.both(lambda index: index.visit(SPACE, epochs, asks, trims))
         if not isinstance(answer, tuple):
-            self.views.append(answer.read)
+            self.views.append(answer.found)
 
     @rule(
         data=st.data(),
@@ -171,8 +171,8 @@ class Twins(RuleBasedStateMachine):
     def holds_the_same(self) -> None:
         if hasattr(self, "memory"):
             everything = [Ask(tuple(IDENTIFIERS), tuple(MPIDS))]
-            answer = self.both(lambda index: index.read(SPACE, {}, everything))
-            self.views = [*self.views[-5:], answer.read]
+            answer = self.both(lambda index: index.visit(SPACE, {}, everything))
+            self.views = [*self.views[-5:], answer.found]
 
 
 @pytest.mark.redis

@@ -58,10 +58,10 @@ class Playing:
                 with_outcomes=True,
             )
         )
-        from processor.index.port import Assigned
+        from processor.index.port import Assignment
 
         topics = ("batches", "requests")
-        self._pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in topics], [])
+        self._pipeline.assign([Assignment(topic, 0, topic, None, "") for topic in topics], [])
 
     def outputs(self, topic: str, value: dict[str, Any]) -> dict[str, list[Output]]:
         """Return what *value* leads to, by role."""

@@ -9,7 +9,7 @@ from processor.crash import CrashPoints
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.index.tokens import tokens
 from processor.pipeline.pipeline import Pipeline
 from processor.settings import Settings
@@ -91,5 +91,5 @@ def resolver(settings: Settings, index: MemoryIndex, published: Published) -> Pi
     edge = Edge(index, Codecs())
     pipeline = build_pipeline(settings, edge, "oracle", Metrics(), CrashPoints({}))
     partitions = sorted({(topic, partition) for topic, partition, _ in published.inputs})
-    pipeline.assign([Assigned(t, p, "", None, "") for t, p in partitions], [])
+    pipeline.assign([Assignment(t, p, "", None, "") for t, p in partitions], [])
     return pipeline

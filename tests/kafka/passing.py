@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 from confluent_kafka import Message
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.kafka.loop.open import Options, open_loop
 from processor.kafka.loop.step import TransactionKind
 from processor.records import Output, Record
@@ -33,7 +33,7 @@ class PassThrough:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self.assigned: list[tuple[list[Assigned], list[Assigned]]] = []
+        self.assigned: list[tuple[list[Assignment], list[Assignment]]] = []
         self.revoked: list[tuple[str, int]] = []
         self.processed = 0
         self.commits = 0
@@ -41,7 +41,7 @@ class PassThrough:
         self.excused = 0
         self.idled = 0
 
-    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
+    def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None:
         self.assigned.append((list(partitions), list(others)))
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:

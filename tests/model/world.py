@@ -241,8 +241,8 @@ class _Client:
     def claim(self, space: Space, *rest: Any) -> Any:
         return self._ask("claim", space, rest)
 
-    def read(self, space: Space, *rest: Any) -> Any:
-        return self._ask("read", space, rest)
+    def visit(self, space: Space, *rest: Any) -> Any:
+        return self._ask("visit", space, rest)
 
     def commit(self, space: Space, *rest: Any) -> Any:
         return self._ask("commit", space, rest)
@@ -275,8 +275,8 @@ class SharedIndex(MemoryIndex):
         self._before: deque[Any] = deque(maxlen=remembers)
         self.bounded_reads = 0
 
-    def read(self, space: Space, epochs: Any, asks: Sequence[Ask], *rest: Any) -> Reading:
-        reading = super().read(space, epochs, asks, *rest)
+    def visit(self, space: Space, epochs: Any, asks: Sequence[Ask], *rest: Any) -> Reading:
+        reading = super().visit(space, epochs, asks, *rest)
         self.bounded_reads += reading.covered < len(asks)
         return reading
 

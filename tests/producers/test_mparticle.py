@@ -15,7 +15,7 @@ from mparticle.models.gdpr_consent_state import GDPRConsentState
 
 from processor.codecs.avro.reading import AvroWriter
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import Output, Record
 from processor.settings import load_offline
@@ -94,7 +94,7 @@ class Playing:
             Parts(rules=settings.rules(), spaces=spaces, index=MemoryIndex(), owner="t")
         )
         topics = ("batches", "requests")
-        self._pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in topics], [])
+        self._pipeline.assign([Assignment(topic, 0, topic, None, "") for topic in topics], [])
         self._offset = 0
 
     def one(self, topic: str, value: bytes, *headers: tuple[str, bytes]) -> Output:

@@ -152,18 +152,20 @@ class _Before:
         request = work.request
         changes = [Identifier(c.identity_type, c.new_value) for c in request.changes if c.new_value]
         asked = tuple(dict.fromkeys((*request.identifiers, *changes)))
-        read = index.read(work.space, {}, [Ask((*asked, *work.ask.identifiers), work.ask.mpids)])
+        reading = index.visit(
+            work.space, {}, [Ask((*asked, *work.ask.identifiers), work.ask.mpids)]
+        )
         self._refused = dict(request.refused)
         self._limits = work.rules.workspace.policy.limits
         if request.mpid is not None:
-            is_known = read.read.profiles.get(request.mpid) is not None
+            is_known = reading.found.profiles.get(request.mpid) is not None
             self.supplied = Supplied(str(request.mpid), is_known)
         self._owners = {
-            identifier: tuple(str(mpid) for mpid in read.read.holders[identifier])
+            identifier: tuple(str(mpid) for mpid in reading.found.holders[identifier])
             for identifier in asked
         }
         if request.action != "modify":
-            self._demoted = _demotions(work, read.read)
+            self._demoted = _demotions(work, reading.found)
 
     def fates(self, line: Mapping[str, Any]) -> Iterator[Fate]:
         """Yield what became of each identifier, by the answer *line* of ``resolve``."""

@@ -14,7 +14,7 @@ from msgspec import Raw
 from processor.commands.offline.lines import records
 from processor.commands.offline.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.work import Settled
 from processor.records import Output
@@ -66,7 +66,7 @@ def offline_pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
         rules=settings.rules(), spaces=spaces, index=index, owner="resolve", key=settings.key()
     )
     pipeline = Pipeline(parts)
-    pipeline.assign([Assigned(topic, 0, topic, None, "") for topic in TOPICS], [])
+    pipeline.assign([Assignment(topic, 0, topic, None, "") for topic in TOPICS], [])
     return pipeline
 
 

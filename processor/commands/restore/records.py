@@ -14,7 +14,7 @@ from processor.identity.change import Change, identity_changes
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Edit
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.index.rebuild import Tombstone
 from processor.pipeline.publish import Cause, identity_change
 from processor.profiles.document import from_json, profile_key, to_json
@@ -101,7 +101,7 @@ def outputs_of(
     settings: Settings,
     edits: Sequence[Edit],
     token: Callable[[Identifier], bytes],
-    standing: Sequence[Assigned],
+    standing: Sequence[Assignment],
 ) -> list[Output]:
     """Return what tells of *edits*: changes of the graph, and documents.
 
@@ -120,7 +120,7 @@ def outputs_of(
 
 
 def again(
-    settings: Settings, records: Sequence[Profile | Tombstone], standing: Sequence[Assigned]
+    settings: Settings, records: Sequence[Profile | Tombstone], standing: Sequence[Assignment]
 ) -> list[Output]:
     """Return what appends *records* to the changelog once more, as they are."""
     place = _last_committed(settings, standing)
@@ -130,7 +130,7 @@ def again(
     ]
 
 
-def _last_committed(settings: Settings, standing: Sequence[Assigned]) -> tuple[str, int, int]:
+def _last_committed(settings: Settings, standing: Sequence[Assignment]) -> tuple[str, int, int]:
     committed = ((p.topic, p.partition, p.committed - 1) for p in standing if p.committed)
     return next(committed, (settings.kafka.topics.inputs[0], 0, 0))
 

@@ -41,7 +41,7 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
 from processor.identity.model import Space
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.index.shape import begun, shape, unfinished
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.changelog import Changelog
@@ -131,7 +131,7 @@ def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
         generations.close()
 
 
-def _standing(group: Group) -> tuple[Assigned, ...]:
+def _standing(group: Group) -> tuple[Assignment, ...]:
     try:
         return group.standing()
     except Unsettled as error:
@@ -153,7 +153,7 @@ def _wait_alone(group: Group, *, wait: bool) -> None:
         time.sleep(ASK_AGAIN_S)
 
 
-def _check_unchanged(group: Group, standing: Sequence[Assigned], *, wait: bool) -> None:
+def _check_unchanged(group: Group, standing: Sequence[Assignment], *, wait: bool) -> None:
     _wait_alone(group, wait=wait)
     if _standing(group) != standing:
         raise Failure("the group has gone on meanwhile: nothing was switched, begin again")
@@ -200,7 +200,7 @@ def _check_better(
     servers: _Servers,
     spaces: Mapping[Space, _Built],
     live: Mapping[Space, Survey],
-    standing: Sequence[Assigned],
+    standing: Sequence[Assignment],
 ) -> None:
     built = {space: one.rebuilding for space, one in spaces.items()}
     check_whole(servers.generations, built, live, standing)
@@ -209,7 +209,7 @@ def _check_better(
 
 
 def _reconcile(
-    servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assigned], how: How
+    servers: _Servers, spaces: Mapping[Space, _Built], standing: Sequence[Assignment], how: How
 ) -> None:
     """Set right what contradicts itself, in the changelog first: begun again, it is right there."""
     channel = _Channel(servers)
@@ -248,7 +248,7 @@ class _Channel:
 
 
 def _announce(
-    servers: _Servers, space: Space, building: Building, standing: Sequence[Assigned], how: How
+    servers: _Servers, space: Space, building: Building, standing: Sequence[Assignment], how: How
 ) -> None:
     """Keep everybody from going on with the old entries from now on; nobody may be at it."""
     wanted = shape(servers.settings.policy(space.scope))
@@ -273,7 +273,7 @@ def _codecs(settings: Settings) -> Codecs:
 def _switch(
     servers: _Servers,
     spaces: Mapping[Space, _Built],
-    standing: Sequence[Assigned],
+    standing: Sequence[Assignment],
     owner: str,
 ) -> None:
     """Switch each space, then give the committed offsets witnesses of what they meet now.
@@ -315,7 +315,7 @@ def _metadata(before: str, cursor: int, seqs: Mapping[str, int]) -> str:
     return carry_witnesses(read_witnesses(before) or {}, ours)
 
 
-def _seen(space: Space, standing: Sequence[Assigned]) -> int:
+def _seen(space: Space, standing: Sequence[Assignment]) -> int:
     """Return the highest seq of *space* that a committed offset bears witness of."""
     found = [read_witnesses(one.metadata) or {} for one in standing]
     return max((w[space.name].seq for w in found if space.name in w), default=0)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from processor.commands.terminal.failure import Failure
 from processor.identity.model import Space
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.index.shape import unfinished
 from processor.pipeline.journal import Entry, unpack_entries
 from processor.pipeline.witness import Witness, read_witnesses
@@ -16,14 +16,14 @@ _ACCEPT = "or restore with --accept-loss"
 
 
 def surveyed(
-    generations: Generations, spaces: Sequence[Space], standing: Sequence[Assigned]
+    generations: Generations, spaces: Sequence[Space], standing: Sequence[Assignment]
 ) -> dict[Space, Survey]:
     """Return what the live generation of every space holds of the group's partitions."""
     rows = [one.row for one in standing]
     return {space: generations.survey(space, rows) for space in spaces}
 
 
-def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assigned]) -> None:
+def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assignment]) -> None:
     """Refuse while a sound index holds decisions that Kafka does not: they would be taken anew."""
     if any(_has_lost(space, one, standing) for space, one in live.items()):
         return
@@ -42,7 +42,7 @@ def check_whole(
     generations: Generations,
     built: Mapping[Space, Rebuilding],
     live: Mapping[Space, Survey],
-    standing: Sequence[Assigned],
+    standing: Sequence[Assignment],
 ) -> None:
     """Refuse to put fewer profiles in the place of more."""
     for space, rebuilding in built.items():
@@ -54,7 +54,7 @@ def check_whole(
             raise Failure(_too_few(space, f"{rebuilding.profiles:,}", f"the index has {count:,}"))
 
 
-def check_any(built: Mapping[Space, Rebuilding], standing: Sequence[Assigned]) -> None:
+def check_any(built: Mapping[Space, Rebuilding], standing: Sequence[Assignment]) -> None:
     """Refuse a changelog without a profile where offsets bear witness that some were decided."""
     if any(one.profiles for one in built.values()):
         return
@@ -85,7 +85,7 @@ def _too_few(space: Space, found: str, but: str) -> str:
     )
 
 
-def _has_lost(space: Space, live: Survey, standing: Sequence[Assigned]) -> bool:
+def _has_lost(space: Space, live: Survey, standing: Sequence[Assignment]) -> bool:
     """Whether the index is behind a committed offset's witness, as a claim would find it."""
     for one in standing:
         witness = (read_witnesses(one.metadata) or {}).get(space.name)
@@ -97,7 +97,7 @@ def _has_lost(space: Space, live: Survey, standing: Sequence[Assigned]) -> bool:
     return False
 
 
-def _under_way(live: Survey, standing: Sequence[Assigned]) -> list[Entry]:
+def _under_way(live: Survey, standing: Sequence[Assignment]) -> list[Entry]:
     """Return the decisions that a processor would find when it starts."""
     ours = [
         one
@@ -109,7 +109,7 @@ def _under_way(live: Survey, standing: Sequence[Assigned]) -> list[Entry]:
     return list(_uncommitted(live, ours))
 
 
-def _uncommitted(live: Survey, standing: Sequence[Assigned]) -> Iterator[Entry]:
+def _uncommitted(live: Survey, standing: Sequence[Assignment]) -> Iterator[Entry]:
     """Yield the decisions of records that the group has not committed."""
     for one in standing:
         for seq, chunk in live.rows[one.row].chunks:
@@ -120,6 +120,6 @@ def _uncommitted(live: Survey, standing: Sequence[Assigned]) -> Iterator[Entry]:
             yield from (e for e in entries if e.offset >= (one.committed or 0))
 
 
-def _witnesses(standing: Sequence[Assigned]) -> Iterator[tuple[str, Witness]]:
+def _witnesses(standing: Sequence[Assignment]) -> Iterator[tuple[str, Witness]]:
     for one in standing:
         yield from (read_witnesses(one.metadata) or {}).items()

@@ -7,7 +7,7 @@ from typing import Final
 from processor.commands.restore.records import ChangelogReader
 from processor.identity.model import Space
 from processor.identity.view import Edit
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.witness import read_witnesses
 from processor.redis.rebuilding import Rebuilding, Verdict
 
@@ -21,7 +21,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def tell_foreign(partitions: Sequence[Assigned]) -> None:
+def tell_foreign(partitions: Sequence[Assignment]) -> None:
     """Tell which committed offsets bear no witnesses."""
     for one in partitions:
         if one.committed is not None and read_witnesses(one.metadata) is None:

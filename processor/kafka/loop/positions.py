@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.kafka.asking import answered, committed
 from processor.records import RowKey
 
@@ -22,8 +22,8 @@ _OTHERS_S: Final = 1.0
 class Found(Struct, frozen=True):
     """The answer to "where do these start?"."""
 
-    own: tuple[Assigned, ...]
-    others: tuple[Assigned, ...]
+    own: tuple[Assignment, ...]
+    others: tuple[Assignment, ...]
     starts: dict[RowKey, int]
     """Where the group has no offset: the log's start, to be committed before anything is taken."""
 
@@ -80,7 +80,7 @@ class Positions:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), _OTHERS_S)
         return min(max(offset, low), high)
 
-    def _others(self, owned: Collection[RowKey]) -> tuple[Assigned, ...]:
+    def _others(self, owned: Collection[RowKey]) -> tuple[Assignment, ...]:
         """Best effort: another member's open transaction may keep its offsets from us."""
         deadline = monotonic() + _OTHERS_S
         try:
@@ -102,8 +102,8 @@ class Positions:
         return tuple(_assigned(p, "", p.offset) for p in found if p.offset >= 0)
 
 
-def _assigned(partition: TopicPartition, topic_id: str, offset: int) -> Assigned:
-    return Assigned(
+def _assigned(partition: TopicPartition, topic_id: str, offset: int) -> Assignment:
+    return Assignment(
         topic=partition.topic,
         partition=partition.partition,
         topic_id=topic_id,

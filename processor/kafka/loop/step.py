@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.records import Output, Record
 
 TransactionKind = Literal["committed", "aborted"]
@@ -19,7 +19,7 @@ class Step(Protocol):
     aborts and ends).
     """
 
-    def assign(self, partitions: Sequence[Assigned], others: Sequence[Assigned]) -> None:
+    def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None:
         """Get ready to process *partitions*: those just assigned, or all own ones after ``forget``.
 
         *others* are the group's other partitions, as far as they could be read within a second.

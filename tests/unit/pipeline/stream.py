@@ -8,7 +8,7 @@ is in an open transaction is gone after a crash.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Pipeline
 from processor.records import Output, Record
 
@@ -40,9 +40,9 @@ class Stream:
     offsets: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     published: list[Output] = field(default_factory=list)
 
-    def assigned(self) -> list[Assigned]:
+    def assigned(self) -> list[Assignment]:
         return [
-            Assigned(
+            Assignment(
                 topic, partition, "topic-id", *self.offsets.get((topic, partition), (None, ""))
             )
             for topic, partition in self.records

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from processor.index.errors import LostWrites, NoStart
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned, Mark
+from processor.index.port import Assignment, Mark
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import RowKey
 from processor.settings import load_text
@@ -13,9 +13,9 @@ from tests.unit.pipeline.test_lost_writes import CONFIGURATION, INPUT, TOPIC, ba
 
 RECORDS = [batch(0, offset, offset) for offset in range(30)]
 BY_HAND = [
-    Assigned(TOPIC, 0, "id", 10, ""),
-    Assigned(TOPIC, 0, "id", 10, "somebody else's"),
-    Assigned(TOPIC, 0, "id", None, ""),
+    Assignment(TOPIC, 0, "id", 10, ""),
+    Assignment(TOPIC, 0, "id", 10, "somebody else's"),
+    Assignment(TOPIC, 0, "id", None, ""),
 ]
 
 
@@ -34,7 +34,7 @@ def pipeline(
     )
 
 
-def life(index: MemoryIndex, given: Assigned, upto: int, *, accept: bool = False) -> Assigned:
+def life(index: MemoryIndex, given: Assignment, upto: int, *, accept: bool = False) -> Assignment:
     """Process up to an offset, record by record; return what the group has committed then."""
     one = pipeline(index, accept=accept)
     one.assign([given], [])
@@ -45,7 +45,7 @@ def life(index: MemoryIndex, given: Assigned, upto: int, *, accept: bool = False
         outputs = one.process([record])
         assert [output.role for output in outputs].count("enriched") == 1
         one.committed()
-    return Assigned(TOPIC, 0, "id", upto, one.metadata(TOPIC, 0))
+    return Assignment(TOPIC, 0, "id", upto, one.metadata(TOPIC, 0))
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def index() -> MemoryIndex:
 
 
 @pytest.fixture
-def done(index: MemoryIndex) -> Assigned:
+def done(index: MemoryIndex) -> Assignment:
     """What is committed after all records were processed once."""
-    return life(index, Assigned(TOPIC, 0, "id", None, ""), 30)
+    return life(index, Assignment(TOPIC, 0, "id", None, ""), 30)
 
 
 @pytest.mark.parametrize("given", BY_HAND)
@@ -80,7 +80,7 @@ def test_a_rewind_after_a_start_by_hand_begins_where_that_began(index, done, giv
     ours = one.metadata(TOPIC, 0)
     for _ in range(3):
         one.forget()
-        one.assign([Assigned(TOPIC, 0, "id", given.committed or 0, ours)], [])
+        one.assign([Assignment(TOPIC, 0, "id", given.committed or 0, ours)], [])
         one.process(RECORDS[given.committed or 0 : 12])
 
 
@@ -104,7 +104,7 @@ def test_what_was_before_an_accepted_start_is_trimmed_and_leaves_no_suspects(ind
     row.mark = Mark(RowKey(TOPIC, 0), taken=29)
     assert row.chunks, "the last ones of the first life"
     one = pipeline(index, accept=True)
-    one.assign([Assigned(TOPIC, 0, "id", None, "")], [])
+    one.assign([Assignment(TOPIC, 0, "id", None, "")], [])
     one.committed()
     assert one.lots(RECORDS[:20]) == [RECORDS[:20]]
     for record in RECORDS[:20]:
@@ -117,7 +117,7 @@ def test_what_was_before_an_accepted_start_is_trimmed_and_leaves_no_suspects(ind
 def test_a_start_that_is_refused_forgets_nothing(index, done):
     other = CONFIGURATION.replace('unique_ids = ["customerid"]', "")
     refused = pipeline(index, other, accept=True)
-    given = Assigned(TOPIC, 0, "id", None, "")
+    given = Assignment(TOPIC, 0, "id", None, "")
     with pytest.raises(NoStart, match="--reindex"):
         refused.assign([given], [])
     with pytest.raises(NoStart, match="--accept-offsets"):

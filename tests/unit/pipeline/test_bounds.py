@@ -3,7 +3,7 @@
 import json
 
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import to_json
 from processor.records import Record
@@ -27,7 +27,7 @@ def test_identities_and_attributes_together_stay_within_the_bytes_of_a_profile()
     index = MemoryIndex()
     spaces = settings.space_rules()
     pipeline = Pipeline(Parts(settings.rules(), spaces, index, "test"))
-    pipeline.assign([Assigned("event-batches", 0, "id", None, "")], [])
+    pipeline.assign([Assignment("event-batches", 0, "id", None, "")], [])
     outcomes, reasons = [], set()
     for number in range(12):
         body = {

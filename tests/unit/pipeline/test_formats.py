@@ -5,7 +5,7 @@ import pytest
 from processor.codecs.avro.reading import CONTENT_TYPE, AvroWriter
 from processor.codecs.formats import Codecs
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import Output, Record
 from processor.settings import load_text
@@ -32,7 +32,7 @@ def output_of(topic: str, value: bytes, written: tuple[str, ...], *headers) -> O
     spaces = settings.space_rules()
     codecs = Codecs.build(written)
     pipeline = Pipeline(Parts(settings.rules(), spaces, MemoryIndex(), "t", codecs=codecs))
-    pipeline.assign([Assigned(topic, 0, "id", None, "")], [])
+    pipeline.assign([Assignment(topic, 0, "id", None, "")], [])
     (output,) = pipeline.process([Record(topic, 0, 0, 1, None, value, headers)])
     return output
 

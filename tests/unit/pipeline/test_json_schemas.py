@@ -16,7 +16,7 @@ from processor.codecs.envelope import open_object
 from processor.codecs.request import decode_request
 from processor.identity.types import STANDARD_KEYS
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import IdentityCall, Output, Record
 from processor.rules import Limits
@@ -47,7 +47,7 @@ def outputs_of(topic: str, body: dict[str, Any], *headers: tuple[str, bytes]) ->
     spaces = SETTINGS.space_rules()
     rules, index = SETTINGS.rules(), MemoryIndex()
     pipeline = Pipeline(Parts(rules, spaces, index, "test", with_outcomes=True))
-    pipeline.assign([Assigned(topic, 0, "id", None, "")], [])
+    pipeline.assign([Assignment(topic, 0, "id", None, "")], [])
     value = json.dumps(body).encode()
     return pipeline.process([Record(topic, 0, 0, NOW, None, value, headers)])
 

@@ -5,7 +5,7 @@ import pytest
 from processor.identity.model import Space
 from processor.index.errors import LostWrites
 from processor.index.memory import MemoryIndex
-from processor.index.port import Assigned
+from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import Record
 from processor.settings import load_text
@@ -39,7 +39,7 @@ def batch(partition: int, offset: int, person: int) -> Record:
 def first_life(index: MemoryIndex) -> dict[int, str]:
     """Make people on partition 0, see a known one on 1; return the metadata of both."""
     running = pipeline(index)
-    running.assign([Assigned(TOPIC, p, "id", None, "") for p in (0, 1)], [])
+    running.assign([Assignment(TOPIC, p, "id", None, "") for p in (0, 1)], [])
     for offset in range(30):
         running.process([batch(0, offset, offset)])
         running.committed()
@@ -53,8 +53,8 @@ def test_starting_again_and_again_does_not_wear_the_loss_off():
     for _ in range(100):
         with pytest.raises(LostWrites, match="idstream restore"):
             pipeline(emptied).assign(
-                [Assigned(TOPIC, 1, "id", 1, metadata[1])],
-                [Assigned(TOPIC, 0, "", 30, metadata[0])],
+                [Assignment(TOPIC, 1, "id", 1, metadata[1])],
+                [Assignment(TOPIC, 0, "", 30, metadata[0])],
             )
     assert not list(emptied.profiles())
 
@@ -62,12 +62,12 @@ def test_starting_again_and_again_does_not_wear_the_loss_off():
 def test_the_witnesses_of_a_workspace_that_is_left_out_for_a_while_are_kept():
     index = MemoryIndex()
     both = pipeline(index, OTHERS)
-    both.assign([Assigned(TOPIC, 0, "id", None, "")], [])
+    both.assign([Assignment(TOPIC, 0, "id", None, "")], [])
     before = both.metadata(TOPIC, 0)
     assert "outlet/production=,1" in before
 
     one = pipeline(index)
-    one.assign([Assigned(TOPIC, 0, "id", 0, before)], [])
+    one.assign([Assignment(TOPIC, 0, "id", 0, before)], [])
     one.process([batch(0, 0, 0)])
     one.committed()
     between = one.metadata(TOPIC, 0)
@@ -75,4 +75,4 @@ def test_the_witnesses_of_a_workspace_that_is_left_out_for_a_while_are_kept():
 
     del index._spaces[Space("outlet", "production")]
     with pytest.raises(LostWrites, match="outlet"):
-        pipeline(index, OTHERS).assign([Assigned(TOPIC, 0, "id", 1, between)], [])
+        pipeline(index, OTHERS).assign([Assignment(TOPIC, 0, "id", 1, between)], [])
