@@ -1,8 +1,8 @@
 """What a poll batch read of a space, and what it has decided so far.
 
 Later records see the effects of earlier ones; everything the decisions asked for is remembered, so
-that the commit can check it, absence included (docs/architecture.md "The path of a record").
-The index entries follow from the documents: they are the difference of the identities that a
+that the commit can check it, absence included (docs/architecture.md, "The path of a record").
+The index entries follow from the profiles: they are the difference of the identities that a
 profile had and has, so one cannot contradict the other.
 """
 
@@ -17,6 +17,12 @@ from processor.identity.model import Identifier, Space
 from processor.identity.profile import Identity, Profile
 
 Holders = tuple[int, ...]
+"""The MPIDs of those who hold an identifier: a set, in no particular order."""
+
+
+def canonical(holders: Iterable[int]) -> Holders:
+    """Return *holders* in the one order in which they are stored, so that equal sets are equal."""
+    return tuple(sorted(set(holders)))
 
 
 class Unread(Exception):
@@ -87,7 +93,7 @@ class View:
         return found
 
     def exact(self, mpid: int) -> Profile | None:
-        """Return the document of *mpid* itself, be it merged into another."""
+        """Return the profile of *mpid* itself, even if it was merged into another."""
         found = self._profiles.get(mpid)
         if found is not None:
             return found
@@ -113,7 +119,7 @@ class View:
         return self._read.profiles.get(mpid) is None
 
     def put(self, profile: Profile) -> None:
-        """Replace the document of ``profile.mpid``; index entries follow from its identities."""
+        """Replace the profile of ``profile.mpid``; index entries follow from its identities."""
         mpid = profile.mpid
         before = self._profiles.get(mpid) or self._read.profiles.get(mpid)
         if mpid not in self._before:
@@ -162,8 +168,8 @@ class View:
     def _holders_of(self, identifier: Identifier, mpid: int) -> Holders:
         """Return the holders of an identity of *mpid*.
 
-        Where identifiers have one owner, its document says who that is: merges need not read what
-        the absorbed profiles hold. The commit checks it like anything that was read.
+        Where identifiers have one owner, the profile that has the identity is it: merges need not
+        read the entries of absorbed profiles. The commit checks it like all that was read.
         """
         if self._one_owner and identifier not in self._holders:
             self._read.holders.setdefault(identifier, (mpid,))

@@ -1,1 +1,1 @@
-"""The identity index: what it promises, its twin in memory, and the rules that both follow."""
+"""The index: what it promises (``port``), in memory (``memory``), and the rules of every index."""

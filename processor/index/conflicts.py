@@ -1,8 +1,8 @@
-"""What a rebuild must set right between profiles that fit no longer beside each other (pure).
+"""Conflicts that a restore settles: identifiers with more holders than they may have (pure).
 
-Two things bring that about: identity settings that changed (a type is unique now, or a lookup), and
+Two things bring them about: identity settings that changed (a type is unique now, or a lookup), and
 a loss that took half of what a record in flight had done to two profiles. Who keeps an identifier
-follows from the documents alone, so that every rebuild of the same topic decides alike.
+follows from the profiles alone, so that every restore of the same topic decides alike.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ def losers(
     """Return those *holders* that cannot keep *identifier*.
 
     Of a unique one, all but the profile that asserted it last. Of a shared one, the least recently
-    active anonymous profiles beyond ``max_holders`` (semantics §12.2), and of known ones
-    those beyond what the processor would have let grow.
+    active anonymous profiles beyond ``max_holders`` (docs/decisions.md, "Bounds"), and of
+    known ones those beyond the number that the processor lets it have.
     """
     if identifier.identity_type in policy.unique_ids:
         ranked = sorted(holders, key=lambda p: (_asserted_ms(p, identifier), *last_activity(p)))
@@ -39,8 +39,8 @@ def losers(
 
 def contested(holders: Iterable[Profile], policy: IdentityPolicy) -> list[Profile]:
     """Return those *holders* of one identifier that can tie with another and do not say so yet."""
-    open_to_it = [p for p in holders if can_tie(p, policy)]
-    return [p for p in open_to_it if not p.contested] if len(open_to_it) > 1 else []
+    tied = [p for p in holders if can_tie(p, policy)]
+    return [p for p in tied if not p.contested] if len(tied) > 1 else []
 
 
 def _asserted_ms(profile: Profile, identifier: Identifier) -> int:

@@ -1,30 +1,48 @@
-"""TODO processor.index.errors."""
+"""The errors of an index: what each means, and what the process does then.
+
+``IndexUnavailable`` is waited for; the others end the process, and their text says what to do
+(docs/operations.md, "When it stops").
+"""
 
 from processor.identity.model import Space
 from processor.records import RowKey
 
 
 class IndexUnavailable(Exception):
-    """Redis cannot be asked now (away, loading, read-only, out of memory ...): wait, then rewind.
+    """Redis cannot be asked now: unreachable, loading, read-only, out of memory ...
 
-    Whether the last commit was applied is unknown; the rewind finds out from the journal.
+    Whether the last call was carried out is unknown. The loop goes back to the committed offsets
+    and asks until an answer comes; what the call had written is then in the journal.
     """
 
 
 class IndexRefused(Exception):
-    """Redis refuses what is asked of it (rights, a key of another type ...): stop, and say so."""
+    """Redis refuses a call and would again: a right is missing, a key has another type ...
+
+    No record is to blame. The process ends with Redis's words.
+    """
 
 
 class LostWrites(Exception):
-    """The index holds less than was acknowledged: stop, and name ``idstream restore``."""
+    """The index holds less than it has acknowledged: the server forgot writes, or its data is gone.
+
+    The process ends and names ``idstream restore``: to go on would be to forget people.
+    """
 
 
 class Fenced(Exception):
-    """A row has a newer owner, or the space belongs to another group or cluster: abort and exit."""
+    """Another process owns what this one works on: it aborts its transaction and ends.
+
+    A row has a newer owner, or the space belongs to another consumer group or Kafka cluster.
+    """
 
 
 class NoStart(Exception):
-    """There is no safe place to start a partition from: stop, and name the ways out."""
+    """No offset is safe to start a partition from: the process ends and names the ways out.
+
+    For example the group has lost its committed offset while the index holds decisions of the
+    partition.
+    """
 
 
 _RESTORE = "stop every process of this group and run `idstream restore`"
@@ -36,7 +54,7 @@ def newer_owner(space: Space, row: RowKey) -> Fenced:
 
 
 def moved(space: Space, row: RowKey) -> Fenced:
-    """Return the error for a cursor that went ahead under our epoch: we know the row no more."""
+    """Return the error for a cursor that is ahead of where we left it, though the epoch is ours."""
     return Fenced(
         f"the cursor of {row.topic}/{row.partition} in space {space.name} was moved ahead"
     )
@@ -51,7 +69,7 @@ def other_group(space: Space) -> Fenced:
 
 
 def lost_row(space: Space, row: RowKey) -> LostWrites:
-    """Return the error for an epoch or cursor older than what was acknowledged to us, or gone."""
+    """Return the error for an epoch or cursor that is lower than acknowledged to us, or gone."""
     return LostWrites(
         f"the index lost acknowledged writes of {row.topic}/{row.partition}"
         f" in space {space.name}: {_RESTORE}"
@@ -59,5 +77,5 @@ def lost_row(space: Space, row: RowKey) -> LostWrites:
 
 
 def lost_space(space: Space) -> LostWrites:
-    """Return the error for a seq of the space below one that this process saw."""
+    """Return the error for a space whose seq is below one that this process saw."""
     return LostWrites(f"the index lost acknowledged writes of space {space.name}: {_RESTORE}")

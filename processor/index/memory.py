@@ -1,7 +1,7 @@
 """The index of every space in memory: for ``idstream resolve``, and for tests without a server.
 
-It keeps every promise of ``port.Index`` but durability; it never forgets a claim, and
-knows no bytes, so only the number of keys bounds its reads.
+It keeps every promise of ``port.Index`` but durability. It never forgets the use of a request id,
+and as it has no bytes only the number of keys bounds a visit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,8 @@ from msgspec import Struct, field
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.identity.view import Effects, Holders, ReadSet
+from processor.identity.view import Effects, Holders, ReadSet, canonical
+from processor.index.derivation import IsLookup, derive
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
 from processor.index.port import (
     Ask,
@@ -24,9 +25,7 @@ from processor.index.port import (
     RowState,
     Trim,
     Use,
-    canonical,
 )
-from processor.index.rebuild import IsLookup, rebuild
 from processor.index.tokens import tokens
 from processor.index.uses import bounded_ms, width_ms
 from processor.records import RowKey
@@ -68,7 +67,7 @@ class MemoryIndex:
 
         *is_lookup* says for each scope which identity types are lookups.
         """
-        for space, state in rebuild(profiles, is_lookup).items():
+        for space, state in derive(profiles, is_lookup).items():
             held = self._space(space)
             held.profiles, held.holders = state.profiles, state.holders
 
@@ -85,7 +84,7 @@ class MemoryIndex:
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
     ) -> ClaimReply:
-        """Raise the epoch of each row and the space's seq by one; return rows and journals."""
+        """Take rows over: raise each one's epoch and the space's seq by one, return the rows."""
         held = self._space(space)
         if held.owner not in {"", owner}:
             raise other_group(space)
@@ -107,7 +106,7 @@ class MemoryIndex:
         trims: Sequence[Trim] = (),
         marks: Sequence[Mark] = (),
     ) -> Reading:
-        """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
+        """Return what *asks* name; note which request ids they use, trim journals, note marks."""
         held = self._space(space)
         _check_epochs(space, held, epochs)
         _check_owned(epochs, (*trims, *marks))
@@ -127,7 +126,7 @@ class MemoryIndex:
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
     ) -> Commit | Conflict:
-        """Check all that *effects* says was read, then write it, advance rows, append journals."""
+        """Write all effects, advance rows and append to journals, if what was read is still so."""
         held = self._space(space)
         for advance in advances:
             _check_epochs(space, held, {advance.row: advance.epoch})
@@ -186,7 +185,7 @@ def _check_epochs(space: Space, held: _Space, epochs: Mapping[RowKey, int]) -> N
 
 
 def _check_cursor(space: Space, held: _Space, advance: RowAdvance) -> None:
-    """Compare the cursor; the epoch is ours, so only we can have moved it."""
+    """Raise where the cursor is not where the caller left it; nobody else moves it in its epoch."""
     cursor, expected = held.rows[advance.row].cursor, advance.expected_cursor
     if cursor == expected:
         return

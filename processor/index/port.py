@@ -1,31 +1,31 @@
-"""What the pipeline asks of the index of one space, and what it gets.
+"""The index as the pipeline sees it: the port, and the values that go in and come out.
 
-``processor.index`` implements it twice, on Redis and in memory; one contract suite holds both to
-it. Rows, cursors, epochs, journals, witnesses, claims: see docs/glossary.md.
+It is implemented twice, on Redis (``processor.redis``) and in memory (``index.memory``); one
+contract suite holds both to it. Begin with :class:`Index`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.identity.view import Effects, Holders, ReadSet
+from processor.identity.view import Effects, ReadSet
 from processor.records import RowKey
 
 
 class Assignment(Struct, frozen=True):
-    """An input partition just assigned to this process, with what Kafka knows of its position."""
+    """An input partition that Kafka has assigned, with what Kafka knows of its position."""
 
     topic: str
     partition: int
     topic_id: str
-    """Tells a recreated topic from the one before it."""
+    """Kafka's id of the topic: a topic made anew under an old name has another one."""
     committed: int | None
     """The group's committed offset; None where it has none."""
     metadata: str
-    """That offset's metadata, '' where none: the witnesses (``processor.pipeline.journal``)."""
+    """That offset's metadata, '' where none: the witnesses (``pipeline.witness``)."""
     is_moved: bool = False
     """True where the group's offset is outside the log and ``--accept-offsets`` replaced it by the
     nearest one inside.
@@ -40,11 +40,12 @@ class Assignment(Struct, frozen=True):
 class Use(Struct, frozen=True, gc=False):
     """The use of a ``source_request_id`` by the record at ``coordinates``.
 
-    *token* already names workspace, input and id. A claim of another record counts while the two
-    record times are less than *window_ms* apart, in either direction.
+    The record is a duplicate where another record used the same id and the times of the two are
+    less than *window_ms* apart, in either direction.
     """
 
     token: bytes
+    """Names workspace, input and id."""
     time_ms: int
     window_ms: int
     coordinates: str
@@ -52,29 +53,38 @@ class Use(Struct, frozen=True, gc=False):
 
 
 class Ask(Struct, frozen=True, gc=False):
-    """What one record may touch. Holders' documents and survivors of merges come along unasked."""
+    """What one record may touch.
+
+    The profiles of holders come along, and of merged profiles those that they were merged into.
+    """
 
     identifiers: tuple[Identifier, ...] = ()
+    """Whose holders are asked for."""
     mpids: tuple[int, ...] = ()
+    """Of profiles that are asked for."""
     use: Use | None = None
 
 
 class Trim(Struct, frozen=True):
-    """Journal chunks whose transaction committed, and what the changelog has of their profiles.
+    """Journal chunks to drop, because the Kafka transaction with their outputs has committed.
 
-    The oldest *chunks* of the row's journal are dropped. Of the profiles in *published* the row
-    *owes* those of which the index holds a newer version than the one named (0: never published by
-    us): another processor overtook us, and compaction may keep what we appended. The row remembers
-    them until a later trim names a version that is not overtaken.
+    The topic ``profiles`` then holds the *published* versions. Where the index has a newer one,
+    another processor has overtaken us, and compaction may keep what we appended: the row *owes* the
+    topic that profile. It remembers this until a later trim names a version that is not overtaken.
     """
 
     row: RowKey
     chunks: int
+    """How many, from the oldest."""
     published: dict[int, int]
+    """By MPID the version that we published; 0: none."""
 
 
 class Mark(Struct, frozen=True):
-    """What is noted in a row before records of it are looked at (``pipeline.quarantine``)."""
+    """How far the records in hand reach, noted in their row before they are decoded.
+
+    If one of them ends the process, the next owner finds the mark (``pipeline.quarantine``).
+    """
 
     row: RowKey
     taken: int
@@ -86,18 +96,19 @@ class Mark(Struct, frozen=True):
 
 
 class Reading(Struct):
-    """The answer to a read: one instant of the space."""
+    """The answer to a visit: one instant of the space."""
 
     covered: int
-    """How many of the asks it covers, in order: at least one, unless none were made."""
+    """How many of the asks it answers, in order: at least one, unless none were made."""
     seq: int
+    """How many commits and claims the space has had."""
     found: ReadSet
     duplicates: tuple[bool, ...]
-    """For each covered ask: whether another record had claimed its ``source_request_id`` before."""
+    """For each covered ask: whether another record had used its ``source_request_id``."""
     owed: tuple[tuple[int, ...], ...] = ()
-    """For each trim, the profiles that its row owes the changelog now."""
+    """For each trim, the profiles that its row owes the topic ``profiles`` now."""
     newer: dict[int, Profile] = {}
-    """Documents of owed profiles (within a bound): they go out with the next transaction."""
+    """Those profiles as they are, within a bound: they go out with the next transaction."""
 
 
 class RowAdvance(Struct, frozen=True):
@@ -105,8 +116,11 @@ class RowAdvance(Struct, frozen=True):
 
     row: RowKey
     epoch: int
+    """As the claim of the row returned it."""
     expected_cursor: int | None
+    """Where the cursor stands now; None where it never moved."""
     cursor: int
+    """The offset after the last record whose decision the journal then holds."""
     chunk: bytes
     """Encoded entries (``pipeline.journal``); the index stores the commit's seq beside them."""
 
@@ -118,24 +132,23 @@ class Commit(Struct, frozen=True):
 
 
 class Conflict(Struct, frozen=True):
-    """Something that was read has changed: nothing was written.
-
-    *found* is the whole read set as it is now.
-    """
+    """Something that was read has changed: nothing was written."""
 
     seq: int
     found: ReadSet
+    """All that the effects expected, as it is now."""
 
 
 class RowClaim(Struct, frozen=True):
-    """A partition just assigned: *topic_id* tells a recreated topic, whose row starts anew."""
+    """The taking over of a row, by the processor to which Kafka has assigned the partition."""
 
     row: RowKey
     topic_id: str
+    """Where the row has another one, the topic was made anew, and so is the row."""
     seen: int = 0
-    """The highest seq of the space that any committed offset of the group has seen."""
+    """The highest seq of the space that a committed offset of the group names."""
     anew: bool = False
-    """The operator begins somewhere of his own: the cursor says nothing of it and is forgotten."""
+    """The operator begins at an offset of his choice: the cursor is forgotten."""
 
 
 class RowState(Struct, frozen=True):
@@ -153,9 +166,9 @@ class RowState(Struct, frozen=True):
     chunks: tuple[tuple[int, bytes], ...]
     """The journal, oldest first: (seq of the commit, encoded entries)."""
     owed: tuple[int, ...] = ()
-    """Profiles that the row owes the changelog, see Trim."""
+    """Profiles that the row owes the topic ``profiles``, see Trim."""
     mark: Mark | None = None
-    """The last one of the row."""
+    """The last one that was noted."""
 
 
 class ClaimReply(Struct, frozen=True):
@@ -163,34 +176,45 @@ class ClaimReply(Struct, frozen=True):
 
     seq: int
     rows: tuple[RowState, ...]
+    """Empty where the space has another shape than the caller."""
     shape: str = ""
-    """What the entries of the space are derived by; '' where nobody said (:func:`shape`).
-
-    While a rebuild is under way perhaps its announcement (:func:`begun`).
-    """
+    """The shape of the space, '' where it has none yet (``index.shape``)."""
 
 
 class Index(Protocol):
-    """The identity index, profile store and journal of every space.
+    """Everything that processors keep together: who holds an identifier, profiles, decisions.
 
-    Each method is one atomic instant of one space and raises IndexUnavailable, LostWrites or
-    Fenced. *epochs* are the caller's rows with the epochs its claims returned: a higher one in
-    the store raises Fenced, a lower or missing one LostWrites; so does a seq below one that this
-    process saw.
+    A space is one population of profiles, which several processors change at a time. A batch of
+    records takes two calls. ``visit`` fetches, in one instant, all that the records may touch. They
+    are decided in memory. ``commit`` writes the effects if everything that was fetched is still so,
+    absence included; else it writes nothing and returns how it is now, and the batch is decided
+    again.
+
+    Of each input partition a space keeps a *row*: the cursor, which is the offset after the last
+    record whose decision the space holds, and a journal of those decisions that Kafka may not have
+    yet. ``commit`` moves the cursor and extends the journal in the same instant as it writes the
+    effects, so that after a crash records below the cursor take their decision from the journal.
+    ``claim`` takes a row over: it raises the row's epoch, by which the owner before is told apart,
+    and returns cursor and journal.
+
+    Each method is one atomic instant of one space. It raises Fenced where the epoch of a caller's
+    row is higher by now, LostWrites where an epoch or cursor is lower or gone, or the seq below one
+    that this process saw, IndexRefused where the call can never succeed, and IndexUnavailable where
+    the answer is not known: the call may have been carried out or not.
     """
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
     ) -> ClaimReply:
-        """Raise the epoch of each row and the space's seq by one; return rows and journals.
+        """Take rows over: raise each one's epoch and the space's seq by one, return the rows.
 
-        *owner* names the consumer group and Kafka cluster: the first binds the space. So does the
-        first *shape*, until a rebuild gives it another: under another one nothing is claimed, and
-        what the space has is returned without rows.
-        The stored fingerprint of a row is returned as it was, then replaced by *config* once its
-        journal is empty or unchanged; see RowState.config.
-        Raises LostWrites before anything is raised where seq is below what a row claim has seen:
-        claims themselves raise seq, and would wear the difference off.
+        *owner* names the consumer group and Kafka cluster: the first one binds the space, another
+        one raises Fenced. The first *shape* binds it too, until a restore changes it; under another
+        one nothing is claimed. *config* is the fingerprint of the identity settings. It replaces
+        the row's at once where the journal is empty, else when the row moves on or is trimmed.
+
+        Raises LostWrites, with nothing changed, where seq is below what a row claim has seen: as
+        claims raise seq, repeated ones would otherwise hide the loss.
         """
         ...
 
@@ -202,26 +226,21 @@ class Index(Protocol):
         trims: Sequence[Trim] = (),
         marks: Sequence[Mark] = (),
     ) -> Reading:
-        """Return what *asks* name, claim their request ids, and trim journals, in one instant.
+        """Return what *asks* name; note which request ids they use, trim journals, note marks.
 
-        *marks* are noted in their rows, which must be among *epochs*.
-
-        Stops after a bound of keys and bytes (``covered``). With no asks and no trims it only
-        checks epochs and seq: the idle check.
+        *epochs* are rows of the caller as it claimed them; those of *trims* and *marks* are among
+        them. Asks are answered up to a bound of keys and bytes (``Reading.covered``); what is not
+        answered uses no request id. Without asks the call checks that the caller still owns its
+        rows and that nothing was lost.
         """
         ...
 
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
     ) -> Commit | Conflict:
-        """Check all that was read, then write all effects, advance rows, append journals."""
+        """Write all effects, advance rows and append to journals, if what was read is still so."""
         ...
 
     def token(self, identifier: Identifier) -> bytes:
-        """Return the 16 bytes that stand for *identifier* in keys and changes (keyed blake2b)."""
+        """Return the 16 bytes that stand for *identifier* in keys and change events; no I/O."""
         ...
-
-
-def canonical(holders: Iterable[int]) -> Holders:
-    """Return *holders* in the one order in which they are stored: holders are a set."""
-    return tuple(sorted(set(holders)))

@@ -1,4 +1,4 @@
-"""What stands for an identifier in keys and change events: a token that does not show its value."""
+"""Tokens: what stands for an identifier in keys and change events, without showing its value."""
 
 from collections.abc import Callable
 from hashlib import blake2b

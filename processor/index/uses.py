@@ -1,8 +1,8 @@
-"""When a ``source_request_id`` counts as used before, alike for both indexes (pure).
+"""Uses of ``source_request_id``: how they are kept in time, alike for both indexes (pure).
 
-Claims lie in buckets of record time that the store can drop whole. A bucket is at least as wide as
-the window, so that three of them hold every claim that can matter. Only a record that is no
-duplicate leaves a claim: otherwise a replay of the first one would find the second's.
+They lie in buckets of record time that the store can drop whole. A bucket is at least as wide as
+the window, so that three of them hold every use that can matter. Only a record that is no
+duplicate leaves a use: otherwise a replay of the first one would find the second's.
 """
 
 from functools import lru_cache
@@ -11,14 +11,14 @@ from processor.index.port import Use
 
 HOUR_MS = 3_600_000
 _MOST_MS = 2**52
-"""Times beyond it (year 144,683) are hostile; it keeps them exact as floating-point numbers."""
+"""Times beyond it (year 144,683) are cut: they stay exact as floating-point numbers in Lua."""
 
 
 @lru_cache(maxsize=64)
 def width_ms(window_ms: int) -> int:
     """Return the width of the buckets: an hour, doubled until the window fits.
 
-    So a change of the window within an hour forgets nothing.
+    So a change of the window that stays within the same doubling forgets nothing.
     """
     width = HOUR_MS
     while width < window_ms:
@@ -33,7 +33,7 @@ def bounded_ms(use: Use) -> int:
 
 
 def buckets(time_ms: int, window_ms: int) -> tuple[int, ...]:
-    """Return the numbers of the buckets that may hold a claim that matters, its own first."""
+    """Return the numbers of the buckets that may hold a use that matters, its own first."""
     width = width_ms(window_ms)
     own = time_ms // width
     first, last = (time_ms - window_ms + 1) // width, (time_ms + window_ms - 1) // width

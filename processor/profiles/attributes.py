@@ -1,4 +1,4 @@
-"""User attributes and who may write them (semantics §7.4, §7.5)."""
+"""User attributes and who may write them (docs/decisions.md, "Attributes")."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ TIERS: Final[Mapping[str, int]] = {
     "csv": 5,
     "partner_feed": 6,
 }
-"""Source types: one of a lower number overwrites one of a higher, and owns the attribute then."""
+"""Source types by tier: a lower number overwrites a higher one, and owns the attribute then."""
 
 
 def may_write(owner: Attribute, source: Source, input_name: str) -> bool:
@@ -30,7 +30,7 @@ def may_write(owner: Attribute, source: Source, input_name: str) -> bool:
 def delete(
     stored: Mapping[str, Attribute], names: Iterable[str], source: Source, input_name: str
 ) -> dict[str, Attribute]:
-    """Return *stored* without those of *names* that the writer may write; nobody owns them then."""
+    """Return *stored* without those of *names* that the writer may write."""
     gone = {
         name
         for name in names
@@ -70,7 +70,7 @@ def is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def wins(owner: Attribute, writer: Attribute) -> bool:
-    """Whether *writer* replaces *owner* by event time (semantics §12.2).
+    """Whether *writer* replaces *owner* by event time.
 
     Source priority decides between tiers, recency within one; of two writes of one time the later
     one to arrive wins.
@@ -86,7 +86,7 @@ def newest(
     deleted: Iterable[str],
     writer: Attribute,
 ) -> dict[str, Attribute]:
-    """Return *stored* after a batch under flat matching: newest per key wins, null deletes.
+    """Return *stored* after a batch where the newest write of a key wins and null deletes.
 
     *writer* is who writes, and when; its value is not looked at. A value that is there already is
     renewed, so that an older one which arrives late does not pass for news.

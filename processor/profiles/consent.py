@@ -1,4 +1,4 @@
-"""Consent: what a batch changes of it, and what outputs are told (semantics §6.4, §7.3)."""
+"""Consent: what a batch changes of it, and the notifications that outputs get."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,8 +14,8 @@ def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
     """Return *stored* with the purposes that *given* names, or *stored* itself if that is the same.
 
     Purposes that are not named stay. An entry that does not say ``consented`` is no answer and
-    changes nothing, null least of all: a withdrawal is ``consented: false``. Under CCPA there is
-    one purpose (semantics §6.4).
+    changes nothing, nor does null: a withdrawal is ``consented: false``. CCPA has one purpose,
+    ``data_sale_opt_out``; others are ignored.
     """
     merged = stored
     for regulation, purposes in given.items():

@@ -1,4 +1,4 @@
-"""The devices of a profile in one workspace (semantics §7.1)."""
+"""The devices of a profile in one workspace."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

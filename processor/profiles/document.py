@@ -1,4 +1,4 @@
-"""The written forms of a profile: bytes for the index, JSON for the topic.
+"""Documents, the written forms of a profile: bytes for the index, JSON for the topic.
 
 The form in the index begins with a header of fixed width, so that a script can read version and
 merge pointer without understanding the rest: format (1 byte), version (8 bytes, big endian), merged
@@ -18,13 +18,9 @@ from processor.identity.profile import Attribute, Device, Identity, Profile, Wor
 from processor.rules import Source
 
 FORMAT = 1
-VERSION_AT = 1
-"""Where the version begins, counted from 0; it ends before MERGED_FLAG_AT."""
-MERGED_FLAG_AT = 9
-MERGED_INTO_AT = 10
-BODY_AT = 18
 
 _HEADER = struct.Struct(">BQ?q")
+_BODY_AT = _HEADER.size
 _INT64 = range(-(2**63), 2**63)
 _MPID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _SOURCES = frozenset(get_args(Source))
@@ -86,7 +82,7 @@ _decode = msgspec.json.Decoder(_Document).decode
 
 
 def profile_key(scope: str, environment: str, mpid: int) -> bytes:
-    """Return the key of a profile on every topic (docs/messages.md "Topics")."""
+    """Return the key of a profile on every topic (docs/messages.md, "Topics")."""
     return f"{scope}/{environment}/{mpid}".encode()
 
 
@@ -99,10 +95,10 @@ def pack(profile: Profile) -> bytes:
 
 def unpack(data: bytes) -> Profile:
     """Return the profile that :func:`pack` wrote; ValueError if *data* is of another format."""
-    if len(data) < BODY_AT or data[0] != FORMAT:
+    if len(data) < _BODY_AT or data[0] != FORMAT:
         raise ValueError("this profile document has a format that this release does not know")
     try:
-        return _unpack_body(memoryview(data)[BODY_AT:])
+        return _unpack_body(memoryview(data)[_BODY_AT:])
     except msgspec.DecodeError as error:
         raise ValueError("this profile document is damaged") from error
 

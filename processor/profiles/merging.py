@@ -1,4 +1,4 @@
-"""What becomes of the data of profiles that are merged (semantics §12.2)."""
+"""Merging: one profile's data out of several (docs/strategies.md, "flat_matching")."""
 
 from collections.abc import Sequence
 

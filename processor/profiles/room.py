@@ -1,4 +1,4 @@
-"""The size of a profile: what would pass ``max_profile_bytes`` is not stored, the rest is."""
+"""The room of a profile: what would pass ``max_profile_bytes`` is not stored, the rest is."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from processor.profiles.document import (
 )
 
 RESERVE = 64
-"""Bytes kept free for what other records change of a full profile: a digit, a flag, a source."""
+"""Bytes kept free for small changes of a full profile: a longer number, a flag, a source."""
 
 _WORST_CASE = 20
 _WORST_FRAME = 400

@@ -1,4 +1,4 @@
-"""What a batch makes of its profile: attributes, consent, devices (semantics §7)."""
+"""What a batch changes of its profile: attributes, consent, devices."""
 
 from typing import Any
 

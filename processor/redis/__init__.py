@@ -1,1 +1,1 @@
-"""The identity index on Redis: everything that knows Redis is here."""
+"""Everything that knows Redis: the index on it, its generations, the restoration into one."""

@@ -1,4 +1,4 @@
-"""The client of a Redis server or cluster: runs a script, and tells "away" from a mistake of ours.
+"""The client of a Redis server or cluster: it runs scripts and sorts the errors.
 
 Nothing is sent twice: after a lost reply only the pipeline knows what may be done again.
 """
@@ -41,13 +41,13 @@ _AWAY = (
     TryAgainError,
 )
 _REFUSALS = (AuthenticationError, AuthorizationError)
-"""Kinds of ConnectionError that waiting does not mend."""
+"""Kinds of ConnectionError that do not pass by waiting."""
 _AWAY_CODES = frozenset({"BUSY", "NOREPLICAS", "MISCONF", "UNKILLABLE"})
 """Error codes of which the client makes no class of their own."""
 
 
 class Timeouts(Struct, frozen=True):
-    """How long a server may be silent."""
+    """How long the client waits for a connection and for a reply."""
 
     connect_seconds: float = 5.0
     reply_seconds: float = 10.0
@@ -63,8 +63,8 @@ class Script(Struct, frozen=True):
 def load_script(name: str, flag: str = "") -> Script:
     """Return the script *name*, with what all scripts share in front of it.
 
-    *flag* is one of the server's own: it refuses a script when it is full, unless that says
-    ``no-writes`` or ``allow-oom``.
+    *flag* goes into the script's shebang: a server out of memory refuses a script that does not
+    declare ``no-writes`` or ``allow-oom``.
     """
     here = files("processor.redis") / "scripts"
     # The shebang makes a cluster refuse keys of other slots, and a full server refuse the script.
@@ -75,7 +75,7 @@ def load_script(name: str, flag: str = "") -> Script:
 
 
 class Connection:
-    """A connection pool, made at the first use."""
+    """A connection pool to a server or cluster; the first use connects."""
 
     def __init__(self, url: str, timeouts: Timeouts, *, is_cluster: bool) -> None:
         self.is_cluster = is_cluster
@@ -116,7 +116,7 @@ class Connection:
             raise translate(error) from error
         return found.get(name)
 
-    def slices(self, start: str, count: int) -> Iterator[list[bytes]]:
+    def scan_keys(self, start: str, count: int) -> Iterator[list[bytes]]:
         """Yield the keys that begin with *start*, about *count* at a time, some perhaps twice."""
         pattern = "".join(f"\\{c}" if c in "*?[]^\\" else c for c in start) + "*"
         try:
@@ -153,7 +153,7 @@ class Connection:
 
 
 def translate(error: RedisError | RedisClusterException) -> Exception:
-    """Return IndexUnavailable for what may pass by itself, IndexRefused for what does not."""
+    """Return IndexUnavailable for a transient error, IndexRefused for one that stays."""
     # The text of the error is the server's, and names users, commands and keys, never values.
     what = f"{type(error).__name__}: {error}"
     code = str(error).partition(" ")[0]

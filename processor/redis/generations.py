@@ -1,7 +1,7 @@
 """Generations of a space in Redis: one is built beside the live one, then takes its place at once.
 
 A generation that never took over, or that another replaced, is *discarded*: its number stays in the
-control hash until its keys are gone, so that whoever comes next can finish deleting them.
+control hash until its keys are gone, so that the next restore can finish deleting them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _SURVEY = load_script("survey", "no-writes")
 _SWITCH = load_script("switch", "allow-oom")
 _FORGET = load_script("forget", "allow-oom")
 
-_SLICE = 1000
+_LOT = 1000
 """Keys deleted at once: the server answers nobody else meanwhile."""
 _TIMEOUTS = Timeouts(reply_seconds=30.0)
 
@@ -36,17 +36,17 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Superseded(Exception):
-    """A rebuild cannot end: another has begun, writes of it were lost, or the group went on."""
+    """A restore cannot end: another has begun, writes of it were lost, or the group went on."""
 
 
 class OtherShape(Exception):
     """The live entries were derived by other settings: the message is their shape.
 
-    Or it is what stands in place of it: the announcement of a rebuild (``index.shape.begun``).
+    Or it is the announcement of a restore, which stands in place of a shape (``index.shape``).
     """
 
 
-class Start(Struct, frozen=True):
+class NewRow(Struct, frozen=True):
     """Where one row of the new generation begins."""
 
     row: RowKey
@@ -55,21 +55,21 @@ class Start(Struct, frozen=True):
 
 
 class Life(Struct, frozen=True):
-    """What a new generation is to be, beside its documents and entries."""
+    """All that a new generation begins with, besides its documents and entries."""
 
     owner: str
     """Consumer group and Kafka cluster, as in a claim."""
     config: str
     """Fingerprint of the identity settings, as in a claim."""
     shape: str
-    """What the entries were derived by (``index.shape.shape``)."""
+    """The settings that the entries were derived by (``index.shape``)."""
     least_seq: int
     """The space's seq will be above it."""
-    rows: tuple[Start, ...]
+    rows: tuple[NewRow, ...]
 
 
-class Standing(Struct, frozen=True):
-    """What the live generation holds of one row; topic_id '' where it does not know the row."""
+class LiveRow(Struct, frozen=True):
+    """One row of the live generation; topic_id is '' where it has no such row."""
 
     topic_id: str
     cursor: int | None
@@ -77,11 +77,11 @@ class Standing(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """The live generation of a space, as a rebuild finds it."""
+    """The live generation of a space, as a restore finds it."""
 
     seq: int
     shape: str
-    rows: dict[RowKey, Standing]
+    rows: dict[RowKey, LiveRow]
     number: str
 
 
@@ -106,7 +106,7 @@ class Generations:
 
     def begin(
         self, space: Space, owner: str, shape: str = "", *, is_new: bool = False
-    ) -> "Building":
+    ) -> "NewGeneration":
         """Begin a generation; one that was begun before and never finished is discarded.
 
         Raises Fenced where the space belongs to another group or cluster, OtherShape where it has
@@ -117,16 +117,18 @@ class Generations:
             raise other_group(space)
         if reply[0] == b"other_shape":
             raise OtherShape(reply[1].decode())
-        return Building(self, space, reply[1].decode(), reply[2].decode())
+        return NewGeneration(self, space, reply[1].decode(), reply[2].decode())
 
     def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
         """Return what the live generation holds of *rows*."""
-        _, seq, shape, number, states = self._run(_SURVEY, space, ([keys.row(r) for r in rows],))
+        _, seq, shape, number, states = self._run(
+            _SURVEY, space, ([keys.row_name(r) for r in rows],)
+        )
         return Survey(
             seq=int(seq),
             shape=shape.decode(),
             rows={
-                row: Standing(
+                row: LiveRow(
                     topic_id=topic_id.decode(),
                     cursor=int(cursor) if cursor else None,
                     chunks=tuple(map(wire.chunk_of, chunks)),
@@ -137,35 +139,38 @@ class Generations:
         )
 
     def count(self, space: Space, number: str, most: int) -> int:
-        """Return how many documents a generation holds; exact where they are more than *most*."""
-        base = f"{keys.control(self._prefix, space)}:{number}:p:"
-        count = sum(map(len, self._connection.slices(base, _SLICE)))
+        """Return how many documents a generation holds.
+
+        A scan may tell a key twice: a number up to *most* may be too high by that, one above it is
+        exact.
+        """
+        base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
+        count = sum(map(len, self._connection.scan_keys(base, _LOT)))
         if count <= most:
             return count
-        # A scan may tell a key twice.
-        return len(set(chain.from_iterable(self._connection.slices(base, _SLICE))))
+        return len(set(chain.from_iterable(self._connection.scan_keys(base, _LOT))))
 
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""
         return [number.decode() for number in self._run(_FORGET, space, ("",))[1]]
 
     def delete(self, space: Space, number: str) -> Iterator[int]:
-        """Delete the keys of a discarded generation in slices; yield how many each one held.
+        """Delete the keys of a discarded generation, some at a time; yield how many they were.
 
         May be left at any time: the generation stays discarded until all of its keys are gone.
         """
-        base = f"{keys.control(self._prefix, space)}:{number}:"
-        for names in self._connection.slices(base, _SLICE):
+        base = f"{keys.control_key(self._prefix, space)}:{number}:"
+        for names in self._connection.scan_keys(base, _LOT):
             yield self._connection.unlink(names)
         self._run(_FORGET, space, (number,))
 
     def _run(self, script: Any, space: Space, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
         # The 0 stands for the highest seq that the caller has seen: none.
-        control = keys.control(self._prefix, space)
+        control = keys.control_key(self._prefix, space)
         return self._connection.run(script, control, _encode(("0", *ask)))
 
 
-class Building:
+class NewGeneration:
     """One generation that is being built. Names are ``p:<hex digits>`` and ``i:<token>``."""
 
     def __init__(self, generations: Generations, space: Space, number: str, seq: str) -> None:
@@ -173,7 +178,7 @@ class Building:
         self.space = space
         self.number = number
         self._seq = seq
-        """The space's seq as it began: whoever claims or commits raises it."""
+        """The space's seq as this began: a claim or a commit meanwhile would have raised it."""
         self._written = 0
 
     def document_name(self, mpid: int) -> bytes:
@@ -201,19 +206,19 @@ class Building:
             self._written += 1
 
     def announce(self, announcement: str) -> str:
-        """Say so in place of the space's shape until the switch; return what stood there."""
+        """Put *announcement* in place of the shape until the switch; return what was there."""
         before: bytes = self._run(_ANNOUNCE, (announcement,))[1]
         self._written += 1
         return before.decode()
 
     def switch(self, life: Life) -> int:
         """Make this the live generation, atomically; return the seq that the space goes on with."""
-        rows = [(keys.row(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
+        rows = [(keys.row_name(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
         ask = (self._seq, life.owner, life.config, life.shape, str(life.least_seq), rows)
         return int(self._run(_SWITCH, ask)[1])
 
     def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401
-        """Run one of the scripts that go on only while all that was written is there."""
+        """Run a script that changes nothing unless all that was written so far is still there."""
         place = self.number, str(self._written)
         reply = self._generations._run(script, self.space, (*place, *ask))  # noqa: SLF001 - one module
         if reply[0] == b"superseded":

@@ -1,7 +1,7 @@
 """The index of every space in Redis or Valkey: one script call per method, one slot per space.
 
-Reads are cut by :class:`Bounds`. What must hold, and what running a script twice does, is said at
-the head of each ``.lua`` file; keys are in ``keys``.
+Visits are cut by :class:`Bounds`. Arguments, replies, and what running a script twice does, are
+said at the head of each ``.lua`` file; names of keys are in ``keys``.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ from processor.index.tokens import tokens
 from processor.profiles.document import pack
 from processor.records import RowKey
 from processor.redis import keys, wire
+from processor.redis.cache import ProfileCache
 from processor.redis.connection import Connection, Timeouts, load_script
-from processor.redis.documents import Documents
 from processor.redis.report import ServerReport, report
-from processor.redis.wire import Besides, Bounds
+from processor.redis.wire import Bounds, RowWrites
 
 _READ = load_script("read")
 _COMMIT = load_script("commit")
@@ -50,7 +50,7 @@ class RedisIndex:
         self._prefix = prefix
         self._bounds = bounds or Bounds()
         self._packed_token = wire.packed(tokens(token_key))
-        self._documents = Documents()
+        self._cache = ProfileCache()
         self._seen: dict[Space, int] = {}
 
     @classmethod
@@ -81,24 +81,24 @@ class RedisIndex:
         return wire.unpacked(self._packed_token(identifier))
 
     def profile(self, space: Space, mpid: int) -> Profile | None:
-        """Return the document of *mpid* itself: one read, for a person who looks."""
+        """Return the profile of *mpid* itself, even if it was merged; for ``idstream profile``."""
         return self.visit(space, {}, [Ask(mpids=(mpid,))]).found.profiles[mpid]
 
     def holders(self, space: Space, identifier: Identifier) -> Holders:
-        """Return who holds *identifier*: one read, for a person who looks."""
+        """Return the holders of *identifier*; for ``idstream profile``."""
         return self.visit(space, {}, [Ask((identifier,))]).found.holders[identifier]
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
     ) -> ClaimReply:
-        """Raise the epoch of each row and the space's seq by one; return rows and journals."""
+        """Take rows over: raise each one's epoch and the space's seq by one, return the rows."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
         blob = wire.pack_claim(seen, owner, config, rows, shape)
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] == b"other_shape":
             return ClaimReply(0, (), reply[1].decode())
         if reply[0] != b"ok":
-            raise _verdict(space, reply, [claim.row for claim in rows])
+            raise _error_of(space, reply, [claim.row for claim in rows])
         states = zip(rows, reply[2], strict=True)
         claimed = tuple(wire.row_state(claim.row, state) for claim, state in states)
         return ClaimReply(self._saw(space, reply), claimed, reply[3].decode())
@@ -111,15 +111,15 @@ class RedisIndex:
         trims: Sequence[Trim] = (),
         marks: Sequence[Mark] = (),
     ) -> Reading:
-        """Return what *asks* name, claim their request ids, and trim journals, in one instant."""
+        """Return what *asks* name; note which request ids they use, trim journals, note marks."""
         if not {t.row for t in trims} | {m.row for m in marks} <= epochs.keys():
             raise ValueError("only the owner of a row may trim its journal or mark it")
         seen = self._seen.get(space, 0)
-        besides = Besides(trims, marks)
-        request = wire.pack_read(seen, self._bounds, epochs, asks, besides, self._packed_token)
+        writes = RowWrites(trims, marks)
+        request = wire.pack_visit(seen, self._bounds, epochs, asks, writes, self._packed_token)
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
-            raise _verdict(space, reply, list(epochs))
+            raise _error_of(space, reply, list(epochs))
         _, _, covered, holders, documents, used, owed, newer = reply
         duplicates = [False] * covered
         for number, is_duplicate in zip(request.uses, used, strict=False):
@@ -136,7 +136,7 @@ class RedisIndex:
     def commit(
         self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
     ) -> Commit | Conflict:
-        """Check all that *effects* says was read, then write it, advance rows, append journals."""
+        """Write all effects, advance rows and append to journals, if what was read is still so."""
         documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
         seen = self._seen.get(space, 0)
         blob = wire.pack_commit(seen, effects, documents, advances, self._packed_token)
@@ -145,18 +145,18 @@ class RedisIndex:
             for (digits, data), profile in zip(
                 documents.items(), effects.profiles.values(), strict=True
             ):
-                self._documents.remember(digits.encode(), data, profile)
+                self._cache.remember(digits.encode(), data, profile)
             return Commit(self._saw(space, reply))
         if reply[0] == b"conflict":
             found = self._read_set(list(effects.expected_holders), reply[2], reply[3])
             return Conflict(self._saw(space, reply), found)
-        raise _verdict(space, reply, [advance.row for advance in advances])
+        raise _error_of(space, reply, [advance.row for advance in advances])
 
     def _control(self, space: Space) -> str:
-        return keys.control(self._prefix, space)
+        return keys.control_key(self._prefix, space)
 
     def _saw(self, space: Space, reply: list[Any]) -> int:
-        """Remember the highest seq of *space*: one below it would mean lost writes."""
+        """Remember the seq of *space*: scripts refuse one below it, as writes were lost then."""
         seq = self._seen[space] = int(reply[1])
         return seq
 
@@ -176,12 +176,12 @@ class RedisIndex:
 
     def _profiles(self, documents: list[bytes | None]) -> dict[int, Profile | None]:
         return {
-            keys.mpid_of(digits): self._documents.profile(digits, data) if data else None
+            keys.mpid_of(digits): self._cache.profile(digits, data) if data else None
             for digits, data in wire.pairs(documents)
         }
 
 
-def _verdict(space: Space, reply: list[Any], rows: Sequence[RowKey]) -> Exception:
+def _error_of(space: Space, reply: list[Any], rows: Sequence[RowKey]) -> Exception:
     """Return the exception for a script's refusal; it names the row by its number from 1."""
     kind = reply[0]
     if kind == b"lost_space":

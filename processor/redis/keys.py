@@ -1,7 +1,7 @@
 """Names of everything the index keeps in Redis, and how numbers are written in them.
 
-``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape, and of
-rebuilds building and discarded. All other keys of the space begin with it and the generation that
+``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape, and for
+restores building and discarded. All other keys of the space begin with it and the generation that
 it names, and the scripts make them:
 
 ====================== =============================================================================
@@ -10,7 +10,7 @@ it names, and the scripts make them:
 ``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next, taken, alone, tries
 ``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
 ``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
-``d:<hours>:<number>`` claims in one bucket of record time: token to msgpack (time, coordinates)…
+``d:<hours>:<number>`` uses of request ids in one bucket of record time: token to msgpack (time, …)
 ====================== =============================================================================
 
 The 1 is the format of all of them. The braces make one slot of a space in Redis Cluster.
@@ -20,8 +20,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from processor.identity.model import Space
-from processor.identity.view import Holders
-from processor.index.port import canonical
+from processor.identity.view import Holders, canonical
 from processor.index.uses import HOUR_MS
 from processor.records import RowKey
 
@@ -30,24 +29,24 @@ _DIGITS = 16
 _CACHED = 65_536
 
 
-def control(prefix: str, space: Space) -> str:
+def control_key(prefix: str, space: Space) -> str:
     """Return the name of the control hash of *space*; no scope can break the braces."""
     return f"{prefix}:{FORMAT}:{{{quote(space.scope, safe='')}/{space.environment}}}"
 
 
-def row(key: RowKey) -> str:
+def row_name(key: RowKey) -> str:
     """Return the part of a row's key that names it; no legal topic name holds a colon."""
     return f"{key.topic}:{key.partition}"
 
 
 @lru_cache(maxsize=1024)
-def bucket(width_ms: int, number: int) -> str:
-    """Return the part of a claim bucket's key that names it."""
+def bucket_name(width_ms: int, number: int) -> str:
+    """Return the part of the key of a bucket of uses that names it."""
     return f"{width_ms // HOUR_MS}:{number}"
 
 
 def mpid_digits(mpid: int) -> str:
-    """Return *mpid* as 16 hex digits of its two's complement: no script makes a number of it."""
+    """Return *mpid* as 16 hex digits of its two's complement: in Lua it stays a text."""
     return f"{mpid & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 

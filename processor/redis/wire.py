@@ -1,7 +1,8 @@
-"""What goes to the scripts and comes back: one msgpack blob each way in, plain values out.
+"""Arguments and replies of the scripts: one msgpack blob goes in, plain values come out.
 
-MPIDs travel as 16 hex digits, versions as 8 bytes, epochs, cursors and seq as decimal text: none
-may become a number in Lua. Bytes travel as msgpack strings, for cmsgpack knows no binary type.
+MPIDs travel as 16 hex digits, versions as 8 bytes, epochs, cursors and seq as decimal text: in Lua
+none may become a number, which is exact to 2^53 only. Bytes travel as msgpack strings, for cmsgpack
+knows no binary type.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,30 +22,30 @@ Token = Callable[[Identifier], Raw]
 """Gives an identifier's token, packed."""
 
 LAG_MS = 3_600_000
-"""How far the processing of two uses of a request id may lie apart, beyond the window itself."""
+"""How long a use is kept beyond the window, for records that are processed late."""
 
 _SHORT = 32
-"""Strings below it have a header of one byte."""
+"""Shorter strings have a header of one byte."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Bounds(Struct, frozen=True):
-    """After how many keys and bytes a read stops: the server answers nobody else meanwhile."""
+    """After how many keys and bytes a visit stops: the server answers nobody else meanwhile."""
 
     max_keys: int = 20_000
     max_bytes: int = 4_194_304
 
 
-class Besides(Struct, frozen=True):
-    """What a read does besides: journals to trim, marks to note."""
+class RowWrites(Struct, frozen=True):
+    """What a visit writes to rows: journals to trim, marks to note."""
 
     trims: Sequence[Trim]
     marks: Sequence[Mark]
 
 
-class ReadRequest(Struct):
-    """A read, packed, and the identifiers it names in the order of the answer."""
+class PackedVisit(Struct):
+    """A visit, packed, and the identifiers it names in the order of the answer."""
 
     blob: bytes
     identifiers: list[Identifier]
@@ -63,24 +64,24 @@ def packed(token: Callable[[Identifier], bytes]) -> Token:
 
 
 def unpacked(token: Raw) -> bytes:
-    """Return what a packed token stands for: it is short, so its header is one byte."""
+    """Return the bytes of a packed token: it is short, so its header is one byte."""
     return bytes(token)[1:]
 
 
 def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim], shape: str) -> bytes:
     """Return the argument of claim.lua."""
-    wanted = [(keys.row(r.row), r.topic_id, int(r.anew)) for r in rows]
+    wanted = [(keys.row_name(r.row), r.topic_id, int(r.anew)) for r in rows]
     return _encode((str(seen), owner, config, wanted, shape))
 
 
-def pack_read(
+def pack_visit(
     seen: int,
     bounds: Bounds,
     epochs: dict[RowKey, int],
     asks: Sequence[Ask],
-    besides: Besides,
+    writes: RowWrites,
     token: Token,
-) -> ReadRequest:
+) -> PackedVisit:
     """Return the argument of read.lua; every identifier and MPID is named once."""
     identifiers: dict[Identifier, None] = {}
     mpids: dict[int, None] = {}
@@ -99,17 +100,17 @@ def pack_read(
         (
             str(seen),
             (bounds.max_keys, bounds.max_bytes),
-            [(keys.row(row), str(epoch)) for row, epoch in epochs.items()],
+            [(keys.row_name(row), str(epoch)) for row, epoch in epochs.items()],
             list(map(token, identifiers)),
             identifier_ends,
             [keys.mpid_digits(mpid) for mpid in mpids],
             mpid_ends,
             used,
-            [_trim(trim) for trim in besides.trims],
-            [(keys.row(m.row), str(m.taken), str(m.alone), str(m.tries)) for m in besides.marks],
+            [_trim(trim) for trim in writes.trims],
+            [_mark(mark) for mark in writes.marks],
         )
     )
-    return ReadRequest(blob, list(identifiers), using)
+    return PackedVisit(blob, list(identifiers), using)
 
 
 def pack_commit(
@@ -190,7 +191,7 @@ def _use(number: int, use: Use) -> list[int | Raw | str]:
     parts: list[int | Raw | str]
     parts = [number, binary(use.token), time, window, use.coordinates, window + width + LAG_MS]
     for bucket in buckets(time, window):
-        parts.append(keys.bucket(width, bucket))
+        parts.append(keys.bucket_name(width, bucket))
     return parts
 
 
@@ -198,13 +199,17 @@ def _trim(trim: Trim) -> tuple[str, int, list[Raw | str]]:
     published: list[Raw | str] = []
     for mpid, version in trim.published.items():
         published += (keys.mpid_digits(mpid), _version(version))
-    return keys.row(trim.row), trim.chunks, published
+    return keys.row_name(trim.row), trim.chunks, published
+
+
+def _mark(mark: Mark) -> tuple[str, str, str, str]:
+    return keys.row_name(mark.row), str(mark.taken), str(mark.alone), str(mark.tries)
 
 
 def _advance(advance: RowAdvance) -> tuple[str, str, str, str, Raw]:
     expected = "" if advance.expected_cursor is None else str(advance.expected_cursor)
     return (
-        keys.row(advance.row),
+        keys.row_name(advance.row),
         str(advance.epoch),
         expected,
         str(advance.cursor),

@@ -10,8 +10,8 @@ from processor.commands.offline.snapshot import read_snapshot
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects
+from processor.index.derivation import derive
 from processor.index.port import Ask, Assignment, Commit, Index
-from processor.index.rebuild import rebuild
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json
 from processor.records import Output, Record
@@ -94,7 +94,7 @@ def given_profiles(stories: Iterable[AnyStory], settings: Settings, folder: Any)
 def store(index: Index, profiles: Iterable[Profile], settings: Settings) -> None:
     """Write *profiles* and their index entries, as a processor would."""
     lookups = {w.scope: w.policy.priority.__contains__ for w in settings.workspaces.values()}
-    for space, state in rebuild(profiles, lookups).items():
+    for space, state in derive(profiles, lookups).items():
         effects = Effects(
             expected_holders=dict.fromkeys(state.holders, ()),
             expected_versions=dict.fromkeys(state.profiles, 0),

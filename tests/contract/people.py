@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribute, Identity, Profile, WorkspaceData
 from processor.identity.view import View
-from processor.index.port import Ask, Commit, Conflict, Index, RowAdvance, RowClaim
+from processor.index.port import Ask, Commit, Conflict, Index, RowAdvance, RowClaim, Use
 from processor.records import RowKey
 
 SPACE = Space("retail", "production")
@@ -15,6 +15,12 @@ OWNER = "idstream@cluster-1"
 LOOKUPS = frozenset({"email", "customerid", "ios_idfv"})
 EMAIL = Identifier("email", "ada@example.com")
 DEVICE = Identifier("ios_idfv", "1234-abcd")
+WINDOW_MS = 600_000
+
+
+def use_by(where: str, request_id: bytes = b"t" * 16, time_ms: int = 5) -> Use:
+    """The use of a request id by the record at *where* (``topic/partition/offset``)."""
+    return Use(token=request_id, time_ms=time_ms, window_ms=WINDOW_MS, coordinates=where)
 
 
 def is_lookup(identity_type: str) -> bool:

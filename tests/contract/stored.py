@@ -4,7 +4,7 @@ import redis
 
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.index.rebuild import SpaceState, rebuild
+from processor.index.derivation import SpaceState, derive
 from processor.profiles.document import unpack
 from processor.redis import keys
 from processor.redis.index import RedisIndex
@@ -17,7 +17,7 @@ class Stored:
     def __init__(self, client: redis.Redis, prefix: str, space: Space) -> None:
         self._client = client
         self.space = space
-        self.control = keys.control(prefix, space).encode()
+        self.control = keys.control_key(prefix, space).encode()
         self._base = self.control + b":1:"
 
     def names(self, kind: str) -> list[bytes]:
@@ -44,6 +44,6 @@ class Stored:
     def check_is_inverse(self, index: RedisIndex) -> SpaceState:
         """The index entries are exactly what follows from the documents."""
         profiles = self.profiles()
-        state = rebuild(profiles.values(), {self.space.scope: is_lookup})[self.space]
+        state = derive(profiles.values(), {self.space.scope: is_lookup})[self.space]
         assert self.holders() == {index.token(i): h for i, h in state.holders.items()}
         return state

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from processor.identity.model import Identifier
 from processor.identity.profile import Identity, Profile
 from processor.identity.view import ReadSet, View
+from processor.index.derivation import derive
 from processor.index.errors import Fenced
 from processor.index.port import Ask, Commit, RowAdvance, RowClaim
-from processor.index.rebuild import rebuild
 from processor.records import RowKey
 from processor.redis.index import RedisIndex
 from tests.contract.people import OWNER, SPACE, is_lookup
@@ -81,7 +81,7 @@ def test_concurrent_processes_lose_no_update(open_redis, redis_url, redis_prefix
     assert sum(p.merges for p in state.profiles.values()) == workers * rounds
     assert all(len(holders) == 1 for holders in state.holders.values())
     assert len(written) == workers * rounds
-    assert rebuild(written, {SPACE.scope: is_lookup})[SPACE] == state
+    assert derive(written, {SPACE.scope: is_lookup})[SPACE] == state
     claims = [RowClaim(RowKey("batches", n), "id") for n in range(workers)]
     claimed = open_redis().claim(SPACE, OWNER, "c", claims, "")
     assert claimed.seq == workers + workers * rounds + 1

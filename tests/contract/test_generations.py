@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
+from processor.index.derivation import Tombstone, derive
 from processor.index.errors import Fenced, IndexUnavailable, LostWrites
 from processor.index.port import Ask, RowClaim
-from processor.index.rebuild import Tombstone, rebuild
-from processor.index.shape import begun, unfinished
-from processor.redis.generations import Generations, Life, OtherShape, Standing, Start, Superseded
+from processor.index.shape import announcement, unfinished
+from processor.redis.generations import Generations, Life, LiveRow, NewRow, OtherShape, Superseded
 from processor.redis.index import RedisIndex
-from processor.redis.rebuilding import Rebuilding
+from processor.redis.restoration import Restoration
 from tests.contract.people import (
     DEVICE,
     EMAIL,
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.redis
 POLICY = IdentityPolicy(
     strategy="profile_isolation", priority=tuple(sorted(LOOKUPS)), unique_ids=frozenset({"email"})
 )
-LIFE = Life(owner=OWNER, config="c", shape="s", least_seq=500, rows=(Start(ROW, "id-1", 40),))
+LIFE = Life(owner=OWNER, config="c", shape="s", least_seq=500, rows=(NewRow(ROW, "id-1", 40),))
 
 
 @pytest.fixture(params=["redis", "cluster"])
@@ -57,7 +57,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[tuple[RedisIndex, Genera
 
 def built(generations: Generations, *batches: list[Profile | Tombstone], new: bool = False):
     building = generations.begin(SPACE, OWNER)
-    rebuilding = Rebuilding(building, POLICY, is_new_policy=new)
+    rebuilding = Restoration(building, POLICY, is_new_policy=new)
     for batch in batches:
         rebuilding.add(batch)
     rebuilding.finish()
@@ -82,7 +82,7 @@ def test_records_in_any_order_and_any_batches_give_what_the_pure_function_gives(
         Tombstone(SPACE.scope, SPACE.environment, 2, 4),
         Tombstone(SPACE.scope, SPACE.environment, 3, 2),
     ]
-    expected = rebuild(records, {SPACE.scope: is_lookup})[SPACE]
+    expected = derive(records, {SPACE.scope: is_lookup})[SPACE]
     for _ in range(4):
         chance.shuffle(records)
         cuts = [0, *sorted(chance.sample(range(len(records)), 5)), len(records)]
@@ -178,7 +178,7 @@ def test_spaces_of_other_groups_and_other_settings_are_refused(servers):
 
 def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):
     index, generations = servers
-    assert generations.survey(SPACE, [ROW]).rows[ROW] == Standing("", None, ())
+    assert generations.survey(SPACE, [ROW]).rows[ROW] == LiveRow("", None, ())
     epochs = claim(index, ROW, OTHER_ROW)
     for at in range(2):
         advances = [advance(epochs[ROW], at or None, at + 1, chunk=b"chunk:%d" % at)]
@@ -186,8 +186,8 @@ def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):
 
     survey = generations.survey(SPACE, [ROW, OTHER_ROW])
 
-    assert survey.rows[ROW] == Standing("id-1", 2, ((2, b"chunk:0"), (3, b"chunk:1")))
-    assert survey.rows[OTHER_ROW] == Standing("id-1", None, ())
+    assert survey.rows[ROW] == LiveRow("id-1", 2, ((2, b"chunk:0"), (3, b"chunk:1")))
+    assert survey.rows[OTHER_ROW] == LiveRow("id-1", None, ())
     assert (survey.seq, survey.shape) == (3, "")
     assert [generations.count(SPACE, survey.number, most) for most in (0, 2, 9)] == [2, 2, 2]
     assert generations.count(SPACE, "7", 0) == 0
@@ -200,7 +200,7 @@ def test_what_a_lower_version_came_after_is_told_until_a_higher_one_comes(server
     low = [profile(n, DEVICE, version=4) for n in (1, 2, 3)]
     for batches in ([[*high, erased, *low]], [high, [erased], low]):
         building = generations.begin(SPACE, OWNER)
-        rebuilding = Rebuilding(building, POLICY, is_new_policy=False)
+        rebuilding = Restoration(building, POLICY, is_new_policy=False)
         for batch in batches:
             rebuilding.add(batch)
         assert list(rebuilding.overtaken()) == [[*high, erased]]
@@ -228,7 +228,7 @@ def test_a_rebuild_that_was_announced_is_ended_as_it_was_begun(servers, is_new: 
     wanted = [RowClaim(ROW, "id-1")]
     index.claim(SPACE, OWNER, "c", wanted, "a shape")
     to = "another" if is_new else "a shape"
-    announced = begun(to, is_new=is_new)
+    announced = announcement(to, is_new=is_new)
     first = generations.begin(SPACE, OWNER, to, is_new=is_new)
     assert first.announce(announced) == "a shape"
 

@@ -32,6 +32,7 @@ from tests.contract.people import (
     pair,
     profile,
     store,
+    use_by,
     view_of,
 )
 
@@ -300,15 +301,11 @@ def test_an_owner_that_was_replaced_can_neither_read_claim_trim_nor_commit(open_
     current = claim(owner)
 
     with pytest.raises(Fenced):
-        zombie.visit(
-            SPACE, epochs, [Ask(use=Use(b"t" * 16, 5, 10, "t/0/1"))], [Trim(ROW, 1, {7: 1})]
-        )
+        zombie.visit(SPACE, epochs, [Ask(use=use_by("t/0/1"))], [Trim(ROW, 1, {7: 1})])
     with pytest.raises(Fenced):
         store(zombie, profile(7, DEVICE), advances=[advance(epochs[ROW], 5, 6)])
 
-    reading = owner.visit(
-        SPACE, current, [Ask((EMAIL, DEVICE), use=Use(b"t" * 16, 5, 10, "t/0/2"))]
-    )
+    reading = owner.visit(SPACE, current, [Ask((EMAIL, DEVICE), use=use_by("t/0/2"))])
     assert reading.found.holders == {EMAIL: (7,), DEVICE: ()}
     assert reading.duplicates == (False,)
     [row] = owner.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows
@@ -622,7 +619,7 @@ def test_tokens_are_told_apart(index: Index):
 
 
 def test_within_one_read_the_first_use_counts(index: Index):
-    asks = [Ask(use=Use(b"t" * 16, 1000 + n, 600, f"t/0/{n}")) for n in range(3)]
+    asks = [Ask(use=use_by(f"t/0/{n}", time_ms=1000 + n)) for n in range(3)]
     asks.insert(1, Ask((EMAIL,)))
 
     assert index.visit(SPACE, {}, asks).duplicates == (False, False, True, True)
@@ -641,8 +638,8 @@ def test_hostile_times_do_no_harm(index: Index):
         assert not use(index, time, str(number))
 
 
-def test_thousands_of_claims_fit_into_one_read(index: Index):
-    asks = [Ask(use=Use(b"%016d" % n, n * 10_000, 600_000, f"t/0/{n}")) for n in range(3000)]
+def test_thousands_of_uses_fit_into_one_visit(index: Index):
+    asks = [Ask(use=use_by(f"t/0/{n}", b"%016d" % n, n * 10_000)) for n in range(3000)]
 
     assert not any(index.visit(SPACE, {}, asks).duplicates)
     moved = [Ask(use=replace(a.use, coordinates="x")) for a in asks if a.use]
@@ -679,9 +676,9 @@ def test_one_ask_is_always_covered(small_index: Index):
     assert len(reading.found.holders) == 3000
 
 
-def test_what_is_not_covered_claims_nothing(small_index: Index):
+def test_what_is_not_covered_uses_nothing(small_index: Index):
     asks = [
-        Ask(ask.identifiers, use=Use(b"%016d" % n, 5, 600, f"t/0/{n}"))
+        Ask(ask.identifiers, use=use_by(f"t/0/{n}", b"%016d" % n))
         for n, ask in enumerate(people_of(20))
     ]
     covered = small_index.visit(SPACE, {}, asks).covered

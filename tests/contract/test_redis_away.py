@@ -10,7 +10,7 @@ import redis
 
 from processor.identity.model import Space
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites
-from processor.index.port import Ask, Commit, RowClaim, Trim, Use
+from processor.index.port import Ask, Commit, RowClaim, Trim
 from processor.profiles.document import pack
 from processor.redis import keys
 from processor.redis.connection import Timeouts
@@ -26,6 +26,7 @@ from tests.contract.people import (
     pair,
     profile,
     store,
+    use_by,
     view_of,
 )
 from tests.contract.stored import Stored
@@ -77,7 +78,7 @@ def test_a_server_that_lost_everything_is_noticed_by_every_call(node, connect):
     with pytest.raises(LostWrites, match="idstream restore"):
         index.visit(SPACE, epochs, [])
     with pytest.raises(LostWrites):
-        index.visit(SPACE, {}, [Ask((EMAIL,), use=Use(b"t" * 16, 0, 10, "t/0/0"))])
+        index.visit(SPACE, {}, [Ask((EMAIL,), use=use_by("t/0/0"))])
     with pytest.raises(LostWrites):
         index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)])
     with pytest.raises(LostWrites):
@@ -221,7 +222,7 @@ def _is_unavailable(index: RedisIndex) -> bool:
 
 def test_mistakes_are_not_waited_for(start_redis, connect):
     node = start_redis()
-    node.client.set(keys.control("test", SPACE), "no hash")
+    node.client.set(keys.control_key("test", SPACE), "no hash")
     with pytest.raises(IndexRefused, match="WRONGTYPE"):
         claim(connect(node.url))
 
@@ -260,7 +261,7 @@ def test_a_document_of_an_unknown_format_is_not_guessed_at(node, connect):
 def test_keys_are_named_as_documented(node, connect):
     index = connect(node.url)
     epochs = claim(index)
-    request_id = Use(b"\x00t" * 8, 7_300_000, 600_000, "batches/0/1")
+    request_id = use_by("batches/0/1", b"\x00t" * 8, time_ms=7_300_000)
     index.visit(SPACE, epochs, [Ask(use=request_id)])
     store(index, profile(-1, EMAIL), advances=[advance(epochs[ROW], None, 5)])
 
@@ -283,12 +284,12 @@ def test_the_control_hash_says_which_generation_counts(node, connect):
     index = connect(node.url)
     epochs = claim(index)
     store(index, profile(7, EMAIL))
-    node.client.hset(keys.control("test", SPACE), "gen", "2")
+    node.client.hset(keys.control_key("test", SPACE), "gen", "2")
 
     assert index.profile(SPACE, 7) is None
     with pytest.raises(LostWrites):
         index.visit(SPACE, epochs, [])
-    node.client.hset(keys.control("test", SPACE), "gen", "1")
+    node.client.hset(keys.control_key("test", SPACE), "gen", "1")
     assert index.profile(SPACE, 7) is not None
 
 
@@ -320,7 +321,7 @@ def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connec
     node.client.execute_command("ACL", "SETUSER", "idstream", *rights)
     index = connect(node.url.replace("//", "//idstream:PASSWORD@"))
     epochs = claim(index)
-    request_id = Use(b"t" * 16, 5, 10, "batches/0/1")
+    request_id = use_by("batches/0/1")
     store(index, profile(7, EMAIL), advances=[advance(epochs[ROW], None, 5)])
     store(index, profile(7, DEVICE))
 
@@ -359,7 +360,7 @@ def test_spaces_spread_over_a_cluster(redis_cluster):
 
     assert all(index.holders(space, EMAIL) == (7,) for space in spaces)
     with redis.RedisCluster.from_url(redis_cluster, protocol=2) as client:
-        slots = {client.keyslot(keys.control("spread", space)) // 5462 for space in spaces}
+        slots = {client.keyslot(keys.control_key("spread", space)) // 5462 for space in spaces}
     assert slots == {0, 1, 2}
     assert len(index.server_report()) == 3
     index.close()
@@ -370,8 +371,8 @@ def test_a_slot_that_moved_is_followed(redis_cluster):
     space = Space("moving", "production")
     index.visit(space, {}, [])
     with redis.RedisCluster.from_url(redis_cluster, protocol=2) as client:
-        slot = client.keyslot(keys.control("moving", space))
-        home = client.get_node_from_key(keys.control("moving", space))
+        slot = client.keyslot(keys.control_key("moving", space))
+        home = client.get_node_from_key(keys.control_key("moving", space))
         target = next(node for node in client.get_primaries() if node != home)
         name = client.execute_command("CLUSTER MYID", target_nodes=target)
         for node in (target, home):

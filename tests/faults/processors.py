@@ -145,7 +145,7 @@ def live_holders(client: redis.Redis, prefix: str, space: Space) -> dict[bytes, 
 def _values(
     client: redis.Redis, prefix: str, space: Space, kind: str
 ) -> Iterator[tuple[bytes, bytes]]:
-    control = keys.control(prefix, space)
+    control = keys.control_key(prefix, space)
     base = f"{control}:{client.hget(control, 'gen').decode()}:{kind}:".encode()
     for key in client.scan_iter(match=_literally(base) + b"*", count=1000):
         yield key[len(base) :], client.get(key)

@@ -14,8 +14,8 @@ from processor.identity.change import Change, identity_changes
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Edit
+from processor.index.derivation import Tombstone
 from processor.index.port import Assignment
-from processor.index.rebuild import Tombstone
 from processor.pipeline.publish import Cause, identity_change
 from processor.profiles.document import from_json, profile_key, to_json
 from processor.records import Output, Record

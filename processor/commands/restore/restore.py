@@ -42,15 +42,15 @@ from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
 from processor.identity.model import Space
 from processor.index.port import Assignment
-from processor.index.shape import begun, shape, unfinished
+from processor.index.shape import announcement, shape, unfinished
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.changelog import Changelog
 from processor.kafka.group import AtWork, Group, Unsettled
 from processor.kafka.oneshot import OneShot
 from processor.pipeline.witness import Witness, carry_witnesses, read_witnesses
 from processor.records import Output, RowKey
-from processor.redis.generations import Building, Generations, Life, OtherShape, Start, Survey
-from processor.redis.rebuilding import Rebuilding
+from processor.redis.generations import Generations, Life, NewGeneration, NewRow, OtherShape, Survey
+from processor.redis.restoration import Restoration
 from processor.registry import Registry, open_codecs
 from processor.settings import Settings, load
 
@@ -80,8 +80,8 @@ class _Servers(Struct, frozen=True):
 class _Built(Struct, frozen=True):
     """One space, built and not switched."""
 
-    building: Building
-    rebuilding: Rebuilding
+    building: NewGeneration
+    rebuilding: Restoration
 
 
 def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
@@ -170,7 +170,7 @@ def _begin(servers: _Servers, space: Space, owner: str, how: How) -> _Built:
             f"the index of space {space.name} was built under other identity settings ({held}):"
             " change them back, or derive it anew with --reindex"
         ) from None
-    return _Built(building, Rebuilding(building, policy, is_new_policy=how.reindex))
+    return _Built(building, Restoration(building, policy, is_new_policy=how.reindex))
 
 
 def _read(servers: _Servers, spaces: Mapping[Space, _Built], how: How) -> None:
@@ -248,12 +248,16 @@ class _Channel:
 
 
 def _announce(
-    servers: _Servers, space: Space, building: Building, standing: Sequence[Assignment], how: How
+    servers: _Servers,
+    space: Space,
+    building: NewGeneration,
+    standing: Sequence[Assignment],
+    how: How,
 ) -> None:
     """Keep everybody from going on with the old entries from now on; nobody may be at it."""
     wanted = shape(servers.settings.policy(space.scope))
     _wait_alone(servers.group, wait=how.wait)
-    before = building.announce(begun(wanted, is_new=how.reindex))
+    before = building.announce(announcement(wanted, is_new=how.reindex))
     try:
         _check_unchanged(servers.group, standing, wait=False)
     except BaseException:
@@ -284,7 +288,7 @@ def _switch(
     seqs: dict[str, int] = {}
     for space, built in spaces.items():
         rows = tuple(
-            Start(RowKey(one.topic, one.partition), one.topic_id, one.committed)
+            NewRow(RowKey(one.topic, one.partition), one.topic_id, one.committed)
             for one in standing
             if one.committed is not None
         )

@@ -9,7 +9,7 @@ from processor.index.shape import unfinished
 from processor.pipeline.journal import Entry, unpack_entries
 from processor.pipeline.witness import Witness, read_witnesses
 from processor.redis.generations import Generations, Survey
-from processor.redis.rebuilding import Rebuilding
+from processor.redis.restoration import Restoration
 
 _MOST_SHOWN = 5
 _ACCEPT = "or restore with --accept-loss"
@@ -32,7 +32,7 @@ def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assign
         if count and unfinished(space, one.shape) is None:
             raise Failure(
                 f"records are under way: the index of space {space.name} lost nothing, and holds"
-                f" {count:,} decisions that Kafka does not have. Start the processors once with"
+                f" {count:,} decisions that Kafka does not have. NewRow the processors once with"
                 " the settings as they were, stop them (SIGTERM), then restore;"
                 f" {_ACCEPT}: these records are then decided anew"
             )
@@ -40,7 +40,7 @@ def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assign
 
 def check_whole(
     generations: Generations,
-    built: Mapping[Space, Rebuilding],
+    built: Mapping[Space, Restoration],
     live: Mapping[Space, Survey],
     standing: Sequence[Assignment],
 ) -> None:
@@ -54,7 +54,7 @@ def check_whole(
             raise Failure(_too_few(space, f"{rebuilding.profiles:,}", f"the index has {count:,}"))
 
 
-def check_any(built: Mapping[Space, Rebuilding], standing: Sequence[Assignment]) -> None:
+def check_any(built: Mapping[Space, Restoration], standing: Sequence[Assignment]) -> None:
     """Refuse a changelog without a profile where offsets bear witness that some were decided."""
     if any(one.profiles for one in built.values()):
         return
@@ -64,7 +64,7 @@ def check_any(built: Mapping[Space, Rebuilding], standing: Sequence[Assignment])
             raise Failure(_too_few(found, "no", "committed offsets tell of decisions"))
 
 
-def check_unanimous(built: Mapping[Space, Rebuilding], topic: str) -> None:
+def check_unanimous(built: Mapping[Space, Restoration], topic: str) -> None:
     """Refuse a changelog that says two things of one version: one of them was never live."""
     for space, rebuilding in built.items():
         if found := rebuilding.twofold:

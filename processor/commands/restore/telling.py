@@ -9,7 +9,7 @@ from processor.identity.model import Space
 from processor.identity.view import Edit
 from processor.index.port import Assignment
 from processor.pipeline.witness import read_witnesses
-from processor.redis.rebuilding import Rebuilding, Verdict
+from processor.redis.restoration import LostIdentifier, Restoration
 
 MOST_SHOWN: Final = 20
 """Conflicts told one by one."""
@@ -31,7 +31,7 @@ def tell_foreign(partitions: Sequence[Assignment]) -> None:
             )
 
 
-def tell_read(spaces: Mapping[Space, Rebuilding], reading: ChangelogReader) -> None:
+def tell_read(spaces: Mapping[Space, Restoration], reading: ChangelogReader) -> None:
     """Tell what the changelog held."""
     for space, rebuilding in spaces.items():
         erased = f", {rebuilding.erased:,} erased" if rebuilding.erased else ""
@@ -62,7 +62,7 @@ def tell_blank(spaces: Sequence[Space]) -> None:
         )
 
 
-def tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[Verdict]) -> None:
+def tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[LostIdentifier]) -> None:
     """Tell who lost what to whom."""
     if not edits:
         return

@@ -1,11 +1,11 @@
--- Begins a generation beside the live one, for a rebuild: nobody reads it before switch.lua.
+-- Begins a generation beside the live one, for a restore: nobody reads it before switch.lua.
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, shape or '' (of whatever shape), 'reindexing' or 'restoring'}
 -- Returns  {'ok', number of the new generation, seq}; or {'other_group'}, or {'other_shape', the one that
---          the space has, or the announcement of a rebuild (announce.lua)}
+--          the space has, or the announcement of a restore (announce.lua)}
 --
--- Twice is harmless: another generation begins, and the one before it is to be deleted.
+-- Run twice, it does no harm: another generation begins, and the one before it is to be deleted.
 
 local owner = ask[2]
 if held[3] and held[3] ~= owner then return {'other_group'} end
@@ -14,7 +14,7 @@ if ask[3] ~= '' and shape then
   local is_new = ask[4] == 'reindexing'
   local kind, begun = string.match(shape, '^(%a+):(.*)$')
   local may = is_new or shape == ask[3]
-  -- What was begun is ended as it was begun: its changes are on the changelog.
+  -- A restore that has published changes is finished as it was begun.
   if kind then may = begun == ask[3] and (is_new or kind == 'restoring') end
   if not may then return {'other_shape', shape} end
 end

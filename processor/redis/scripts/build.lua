@@ -2,10 +2,10 @@
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, generation, writes so far, values {name, value, ...} ('' removes)}
--- Returns  {'ok'}; or {'superseded'} where another rebuild has begun since, or writes of this one were
+-- Returns  {'ok'}; or {'superseded'} where another restore has begun since, or writes of this one were
 --          lost
 --
--- Twice is refused: by then there is a write more.
+-- Run twice, the second is refused: by then there is a write more.
 
 if not is_building(ask[2], ask[3]) then return {'superseded'} end
 redis.call('HINCRBY', control, 'written', 1)

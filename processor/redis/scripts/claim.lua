@@ -1,15 +1,15 @@
--- Makes the caller the owner of rows: raises their epochs and the space's seq, returns the journals.
+-- Makes the caller the owner of rows: raises their epochs and the space's seq, returns their journals.
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or ''}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
 --          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one per row;
---          shape: the first that the space was given; cursor and mark as they were, but if anew they
---          are gone. Or {'lost_space'}, {'other_group'} or {'other_shape', the one that the space has,
---          or the announcement of a rebuild}, and then nothing was written: a claim raises seq, and would
---          in time pass what was lost
+--          shape: the first that the space was given; cursor and mark: as they were before, also where
+--          anew has removed them. Or {'lost_space'}, {'other_group'} or {'other_shape', the one that the
+--          space has, or the announcement of a restore}, and then nothing was written: as a claim raises
+--          seq, repeated ones would otherwise hide a loss
 --
--- Twice is harmless: epochs and seq rise once more, and the caller goes by the reply that it got.
+-- Run twice, it does no harm: epochs and seq rise once more, and the caller goes by the reply that it got.
 
 local owner, config, rows, shape = ask[2], ask[3], ask[4], ask[5]
 if held[3] and held[3] ~= owner then return {'other_group'} end

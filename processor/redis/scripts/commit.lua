@@ -8,7 +8,7 @@
 -- Returns  {'ok', seq of this commit}, or {'conflict', seq, holders, documents}: what tokens and mpids
 --          lead to now; or {'lost_space'}, or {'lost_row' | 'newer_owner' | 'moved', number of the advance}
 --
--- Twice is harmless: the second time the cursors stand elsewhere, or the versions differ.
+-- Run twice, the second does nothing: the cursors stand elsewhere, or the versions differ.
 
 local advances, tokens, expected_holders = ask[2], ask[3], ask[4]
 local mpids, expected_versions, holders, documents = ask[5], ask[6], ask[7], ask[8]
@@ -44,8 +44,8 @@ if not is_as_read() then
   return {'conflict', seq, found.holders, found.documents}
 end
 
--- From here on everything is written. Cursors come last: where a right to a command is missing, nothing
--- has happened that a cursor speaks of, and nobody looks at entries beyond it.
+-- From here on everything is written. Cursors come last: if the right to a command is missing half way,
+-- the cursor still stands before these records, and journal entries beyond a cursor are not used.
 redis.call('HINCRBY', control, 'seq', 1)
 seq = redis.call('HGET', control, 'seq')
 for _, advance in ipairs(advances) do

@@ -1,10 +1,10 @@
--- Notes that nothing is left of discarded generations, or says which there are.
+-- Strikes a generation whose keys are gone off the list of discarded ones; returns the rest.
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, generation whose keys are gone, or ''}
 -- Returns  {'ok', {generation...}}: those whose keys are still to be deleted
 --
--- Twice is harmless: what is not in the list cannot leave it.
+-- Run twice, the second changes nothing: it is not in the list any more.
 
 local left = {}
 for number in string.gmatch(redis.call('HGET', control, 'discarded') or '', '%d+') do

@@ -4,7 +4,7 @@
 -- ARGV[1]  msgpack: {seq, generation, names {kind:name...}}
 -- Returns  {'ok', {value or nil...}}
 --
--- Twice is harmless: it writes nothing.
+-- It writes nothing.
 
 base = control .. ':' .. ask[2] .. ':'
 local values = {}

@@ -1,19 +1,20 @@
--- Reads what records may touch, claims their request ids, and trims journals: one instant of a space.
+-- Fetches what records may touch, notes the request ids they use, trims journals and notes marks: one
+-- instant of a space.
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, {keys, bytes} to stop after, rows {{row, epoch}...}, tokens {t...}, per ask
 --          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
---          claims {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
+--          uses {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
 --          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...}}
--- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 per claim}, owed {{digits...} per
+-- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 per use}, owed {{digits...} per
 --          trim}, newer {digits, document, ...}}
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --
--- Twice is harmless: a claim finds itself by its coordinates. A trim does not, but nobody sends one
--- twice: after a lost reply the caller claims its rows anew, and then the old epoch stops it.
+-- Run twice, a use does no harm: it is told by its coordinates. A trim would drop more chunks, but nobody
+-- sends one twice: after a lost reply the caller claims its rows anew, and the old epoch is refused.
 
 local bounds, rows, tokens, token_ends = ask[2], ask[3], ask[4], ask[5]
-local mpids, mpid_ends, claims, trims, marks = ask[6], ask[7], ask[8], ask[9], ask[10]
+local mpids, mpid_ends, uses, trims, marks = ask[6], ask[7], ask[8], ask[9], ask[10]
 
 for at, row in ipairs(rows) do
   local why = disowned(row[1], row[2])
@@ -50,16 +51,16 @@ for at, trim in ipairs(trims) do
   end
 end
 
--- Claims: what the buckets say of the tokens, bucket by bucket; then one after the other.
+-- Uses: what the buckets hold under the tokens, bucket by bucket; then use by use.
 local buckets, asked, known = {}, {}, {}
-for _, claim in ipairs(claims) do
-  if claim[1] > covered then break end
-  for at = 7, #claim do
-    local bucket = claim[at]
+for _, use in ipairs(uses) do
+  if use[1] > covered then break end
+  for at = 7, #use do
+    local bucket = use[at]
     if not asked[bucket] then
       buckets[#buckets + 1], asked[bucket], known[bucket] = bucket, {}, {}
     end
-    table.insert(asked[bucket], claim[2])
+    table.insert(asked[bucket], use[2])
   end
 end
 for _, bucket in ipairs(buckets) do
@@ -71,16 +72,16 @@ for _, bucket in ipairs(buckets) do
 end
 
 local duplicates, changed, lifetimes = {}, {}, {}
-for number, claim in ipairs(claims) do
-  if claim[1] > covered then break end
-  local token, time, window, coordinates, own = claim[2], claim[3], claim[4], claim[5], claim[7]
+for number, use in ipairs(uses) do
+  if use[1] > covered then break end
+  local token, time, window, coordinates, own = use[2], use[3], use[4], use[5], use[7]
   local is_mine, is_others = false, false
-  for at = 7, #claim do
-    local value = known[claim[at]][token]
-    local uses = value and {cmsgpack.unpack(value)} or {}
-    for use = 1, #uses, 2 do
-      if math.abs(uses[use] - time) < window then
-        if uses[use + 1] == coordinates then is_mine = true else is_others = true end
+  for at = 7, #use do
+    local value = known[use[at]][token]
+    local before = value and {cmsgpack.unpack(value)} or {}
+    for pair = 1, #before, 2 do
+      if math.abs(before[pair] - time) < window then
+        if before[pair + 1] == coordinates then is_mine = true else is_others = true end
       end
     end
   end
@@ -89,7 +90,7 @@ for number, claim in ipairs(claims) do
     known[own][token] = (known[own][token] or '') .. cmsgpack.pack(time, coordinates)
     changed[own] = changed[own] or {}
     changed[own][token] = true
-    lifetimes[own] = math.max(lifetimes[own] or 0, claim[6])
+    lifetimes[own] = math.max(lifetimes[own] or 0, use[6])
   end
 end
 

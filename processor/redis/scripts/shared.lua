@@ -1,4 +1,4 @@
--- What all scripts share; it is put in front of each of them.
+-- The beginning of every script.
 --
 -- KEYS[1]  the control hash of the space. All other keys are computed from it and the generation
 --          that it names; they lie in its slot, for they begin with its name and so its hash tag.
@@ -115,8 +115,8 @@ local function collect(tokens, t1, t2, mpids, m1, m2)
   end
 end
 
--- Whether this generation is still the one that is built, with all that was written into it. Writes
--- are lost one after the other from the last: a server that lost some knows of fewer.
+-- Whether this generation is still the one that is built, with all that was written into it. A server
+-- that loses writes loses the latest: it has counted fewer of them then.
 local function is_building(generation, written)
   local now = redis.call('HMGET', control, 'building', 'written')
   return now[1] == generation and now[2] == written

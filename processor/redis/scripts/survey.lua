@@ -1,11 +1,11 @@
--- Tells what the live generation holds of rows, for a rebuild that may be no gain.
+-- Returns what the live generation holds of rows: a restore compares it with what it would build.
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, rows {row...}}
 -- Returns  {'ok', seq, shape or '', generation, {{topic id or '', cursor or '', {'<seq>:<chunk>'...}}
 --          ...}}, one per row
 --
--- Twice is harmless: it writes nothing.
+-- It writes nothing.
 
 local states = {}
 for at, row in ipairs(ask[2]) do

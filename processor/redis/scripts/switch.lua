@@ -6,8 +6,8 @@
 -- Returns  {'ok', seq}; or {'superseded'} as build.lua, {'gone_on'} where the live generation was
 --          claimed or written to since, or {'other_group'}
 --
--- Twice is harmless: the second time nothing is being built. Every epoch that was ever given is at
--- most the seq of its time (a claim raises both), so an epoch of the new seq is above all of them.
+-- Run twice, the second is refused: nothing is being built. Every epoch that was ever given is at most the
+-- seq of its time (a claim raises both), so an epoch of the new seq is above all of them.
 
 local generation, owner, config, shape, least, rows = ask[2], ask[5], ask[6], ask[7], ask[8], ask[9]
 if held[3] and held[3] ~= owner then return {'other_group'} end

@@ -6,7 +6,7 @@ from processor.commands.restore import records as rebuilding
 from processor.commands.restore.records import ChangelogReader, TooManyUnreadable
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.index.rebuild import Tombstone
+from processor.index.derivation import Tombstone
 from processor.profiles.document import to_json
 from processor.records import Record
 

@@ -11,9 +11,9 @@ from processor.codecs.avro.reading import AvroWriter
 from processor.codecs.avro.schemas import latest
 from processor.codecs.formats import Codecs
 from processor.identity.model import Space
+from processor.index.derivation import derive
 from processor.index.errors import NoStart
 from processor.index.memory import MemoryIndex
-from processor.index.rebuild import rebuild
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.profiles.document import from_json, to_json
 from processor.records import Output, Record
@@ -204,7 +204,7 @@ def test_every_input_offset_has_one_outcome_and_the_changelog_rebuilds_the_store
     outcomes = Counter(source_of(o) for o in stream.published if o.role == "outcomes")
     assert outcomes == Counter(inputs)
     published = [from_json(o.value) for o in stream.published if o.role == "profiles"]
-    state = rebuild(published, {"retail": ("customerid", "email", "ios_idfv").__contains__})
+    state = derive(published, {"retail": ("customerid", "email", "ios_idfv").__contains__})
     space = Space("retail", "production")
     rebuilt = sorted((p.mpid, to_json(p)) for p in state[space].profiles.values()) if state else []
     assert rebuilt == [(p.mpid, to_json(p)) for p in index.profiles()]

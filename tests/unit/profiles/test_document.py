@@ -9,11 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from processor.profiles.document import (
-    BODY_AT,
     FORMAT,
-    MERGED_FLAG_AT,
-    MERGED_INTO_AT,
-    VERSION_AT,
     from_json,
     pack,
     profile_key,
@@ -23,6 +19,8 @@ from processor.profiles.document import (
 from tests.unit.profiles.people import int64, profile, profiles
 
 EXAMPLES = Path(__file__).parents[3] / "schemas" / "profile" / "examples"
+VERSION, MERGED_FLAG, MERGED_INTO = slice(1, 9), 9, slice(10, 18)
+"""Where the scripts look in a document (shared.lua, commit.lua)."""
 MINIMAL = {"scope": "retail", "environment": "production", "mpid": "1"}
 
 
@@ -36,9 +34,9 @@ def test_what_is_packed_is_unpacked_the_same(document, merged_into):
 def test_the_header_tells_version_and_merge_without_the_body(document, merged_into):
     data = pack(replace(document, merged_into=merged_into))
     assert data[0] == FORMAT
-    assert int.from_bytes(data[VERSION_AT:MERGED_FLAG_AT], "big") == document.version
-    assert data[MERGED_FLAG_AT] == (merged_into is not None)
-    pointer = int.from_bytes(data[MERGED_INTO_AT:BODY_AT], "big", signed=True)
+    assert int.from_bytes(data[VERSION], "big") == document.version
+    assert data[MERGED_FLAG] == (merged_into is not None)
+    pointer = int.from_bytes(data[MERGED_INTO], "big", signed=True)
     assert pointer == (merged_into or 0)
 
 

@@ -4,7 +4,7 @@ from processor.identity.profile import Profile
 from processor.profiles.document import unpack
 
 
-class Documents:
+class ProfileCache:
     """Profiles by MPID (hex digits), as long as their bytes are unchanged; bounded.
 
     Two halves: what was used lately, and what was used before that. A hit costs one look-up, and

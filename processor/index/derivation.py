@@ -1,6 +1,6 @@
-"""From the records of the ``profiles`` topic to the state of the index. Pure.
+"""Derivation: from the records of the ``profiles`` topic to the state of the index. Pure.
 
-It is what proves the format: the documents alone are enough, in any order.
+It shows that the records alone are enough, in any order.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,14 +9,13 @@ from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile, lookups
-from processor.identity.view import Holders
-from processor.index.port import canonical
+from processor.identity.view import Holders, canonical
 
 IsLookup = Callable[[str], bool]
 
 
 class Tombstone(Struct, frozen=True):
-    """A profile that was erased: *version* is one above its last document's."""
+    """A profile that was erased: *version* is one above that of its last document."""
 
     scope: str
     environment: str
@@ -25,31 +24,31 @@ class Tombstone(Struct, frozen=True):
 
 
 class SpaceState(Struct):
-    """Documents of one space and the index entries that follow from them."""
+    """The profiles of one space and the index entries that follow from them."""
 
     profiles: dict[int, Profile]
     holders: dict[Identifier, Holders]
 
 
-def rebuild(
-    documents: Iterable[Profile | Tombstone], is_lookup: Mapping[str, IsLookup]
+def derive(
+    records: Iterable[Profile | Tombstone], is_lookup: Mapping[str, IsLookup]
 ) -> dict[Space, SpaceState]:
     """Return the state of every space: of each profile, the highest version counts, not the last.
 
-    *is_lookup* says for every scope in *documents* which of its identity types are lookups.
+    *is_lookup* says for every scope in *records* which of its identity types are lookups.
     """
     latest: dict[Space, dict[int, Profile | Tombstone]] = {}
-    for document in documents:
-        known = latest.setdefault(Space(document.scope, document.environment), {})
-        before = known.get(document.mpid)
-        if before is None or rank(document) > rank(before):
-            known[document.mpid] = document
+    for record in records:
+        known = latest.setdefault(Space(record.scope, record.environment), {})
+        before = known.get(record.mpid)
+        if before is None or rank(record) > rank(before):
+            known[record.mpid] = record
     return {space: _state(known, is_lookup[space.scope]) for space, known in latest.items()}
 
 
-def rank(document: Profile | Tombstone) -> tuple[int, bool]:
-    """Return what decides which of two records of one profile counts: the higher one does."""
-    return document.version, isinstance(document, Tombstone)
+def rank(record: Profile | Tombstone) -> tuple[int, bool]:
+    """Return the rank of *record*: of several of one profile the highest counts."""
+    return record.version, isinstance(record, Tombstone)
 
 
 def _state(known: Mapping[int, Profile | Tombstone], is_lookup: IsLookup) -> SpaceState:

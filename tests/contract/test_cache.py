@@ -1,12 +1,12 @@
 """The memory of decoded documents: right, and bounded."""
 
 from processor.profiles.document import pack
-from processor.redis.documents import Documents
+from processor.redis.cache import ProfileCache
 from tests.contract.people import EMAIL, profile
 
 
 def test_what_is_used_stays_and_the_rest_goes():
-    documents = Documents(max_count=8)
+    documents = ProfileCache(max_count=8)
     often = pack(profile(1, EMAIL))
     first = documents.profile(b"1", often)
     for number in range(2, 100):
@@ -16,7 +16,7 @@ def test_what_is_used_stays_and_the_rest_goes():
 
 
 def test_big_documents_are_bounded_by_their_bytes():
-    documents = Documents(max_bytes=4000)
+    documents = ProfileCache(max_bytes=4000)
     data = pack(profile(1, EMAIL))
     for number in range(100):
         documents.remember(b"%d" % number, data, profile(1, EMAIL))
@@ -25,7 +25,7 @@ def test_big_documents_are_bounded_by_their_bytes():
 
 
 def test_other_bytes_are_another_document():
-    documents = Documents()
+    documents = ProfileCache()
     documents.profile(b"1", pack(profile(1, EMAIL)))
 
     assert documents.profile(b"1", pack(profile(1))) == profile(1)

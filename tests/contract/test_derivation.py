@@ -6,9 +6,9 @@ from hypothesis import given
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import View
+from processor.index.derivation import Tombstone, derive
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Commit
-from processor.index.rebuild import Tombstone, rebuild
 from tests.contract.people import DEVICE, EMAIL, SPACE, is_lookup, profile
 
 IDENTIFIERS = [EMAIL, DEVICE, Identifier("customerid", "1"), Identifier("other", "data")]
@@ -54,7 +54,7 @@ def test_what_was_published_in_any_order_gives_the_live_state(wanted, data):
 def test_the_highest_version_counts_not_the_last():
     documents = [profile(7, EMAIL, version=5), profile(7, DEVICE, version=4)]
 
-    state = rebuild(documents, LOOKUPS)[SPACE]
+    state = derive(documents, LOOKUPS)[SPACE]
 
     assert state.profiles[7].version == 5
     assert state.holders == {EMAIL: (7,)}
@@ -66,17 +66,17 @@ def test_a_tombstone_erases_what_is_older_wherever_it_stands():
         [erased, profile(7, EMAIL, version=5)],
         [profile(7, EMAIL, version=5), erased],
     ):
-        state = rebuild(documents, LOOKUPS)[SPACE]
+        state = derive(documents, LOOKUPS)[SPACE]
         assert state.profiles == {}
         assert state.holders == {}
 
-    born_again = rebuild([erased, profile(7, EMAIL, version=7)], LOOKUPS)[SPACE]
+    born_again = derive([erased, profile(7, EMAIL, version=7)], LOOKUPS)[SPACE]
     assert born_again.holders == {EMAIL: (7,)}
 
 
 def test_merged_profiles_and_types_that_are_no_lookups_hold_nothing():
     other = Identifier("other", "data")
-    state = rebuild([profile(7, EMAIL, merged_into=8), profile(8, other)], LOOKUPS)[SPACE]
+    state = derive([profile(7, EMAIL, merged_into=8), profile(8, other)], LOOKUPS)[SPACE]
 
     assert state.holders == {}
     assert set(state.profiles) == {7, 8}

@@ -1,7 +1,7 @@
-"""Fills a new generation from the records of the ``profiles`` topic, in whatever order they come.
+"""Restoration: a new generation is filled from the records of the ``profiles`` topic, in any order.
 
-It does to Redis what :func:`processor.index.rebuild.rebuild` does in memory, and keeps no more in
-its own than a batch, the shared identifiers to look at again, and what they lead to.
+It does in Redis what :func:`processor.index.derivation.derive` does in memory. Its own memory holds
+no more than a batch of records, the shared identifiers to look at again, and their holders.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,21 +11,20 @@ from msgspec.structs import replace
 
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile, lookups, without
-from processor.identity.view import Edit
+from processor.identity.view import Edit, canonical
 from processor.index import conflicts
-from processor.index.port import canonical
-from processor.index.rebuild import Tombstone, rank
+from processor.index.derivation import Tombstone, rank
 from processor.profiles.document import pack, unpack
 from processor.redis import keys
-from processor.redis.generations import Building
+from processor.redis.generations import NewGeneration
 
 _ERASED = b"\x00"
-"""First byte of what stands in place of an erased profile until all records are read."""
+"""First byte of the value under an erased profile's name, until all records are read."""
 _AT_ONCE = 200
 """Shared identifiers looked at together."""
 
 
-class Verdict(Struct, frozen=True):
+class LostIdentifier(Struct, frozen=True):
     """An identifier that not all of its holders could keep."""
 
     identity_type: str
@@ -34,15 +33,17 @@ class Verdict(Struct, frozen=True):
     lost_by: tuple[int, ...]
 
 
-class Rebuilding:
-    """The state of one space as its records are read.
+class Restoration:
+    """One space under restoration.
 
     *is_new_policy* says that the entries are derived by other settings than the documents were
     written under: then every shared identifier is looked at again, not the unique ones only.
     """
 
-    def __init__(self, building: Building, policy: IdentityPolicy, *, is_new_policy: bool) -> None:
-        self._building = building
+    def __init__(
+        self, generation: NewGeneration, policy: IdentityPolicy, *, is_new_policy: bool
+    ) -> None:
+        self._generation = generation
         self._policy = policy
         self._is_lookup = frozenset(policy.priority).__contains__
         self._is_new_policy = is_new_policy
@@ -53,11 +54,11 @@ class Rebuilding:
         self.profiles = 0
 
     def add(self, records: Iterable[Profile | Tombstone]) -> None:
-        """Take records of the space: of each profile the highest version counts, not the last."""
+        """Add records of the space: of each profile the highest version counts, not the last."""
         came = list(records)
         mpids = list(dict.fromkeys(record.mpid for record in came))
-        names = [self._building.document_name(mpid) for mpid in mpids]
-        stored = dict(zip(mpids, map(_read, self._building.values(names)), strict=True))
+        names = [self._generation.document_name(mpid) for mpid in mpids]
+        stored = dict(zip(mpids, map(_read, self._generation.values(names)), strict=True))
         latest = dict(stored)
         for record in came:
             latest[record.mpid] = self._counting(latest[record.mpid], record)
@@ -66,8 +67,8 @@ class Rebuilding:
             for mpid, before in stored.items()
             if (after := latest[mpid]) is not None and after is not before
         ]
-        values = {self._building.document_name(r.mpid): _written(r) for _, r in edits}
-        self._building.write({**values, **self._entries(edits)})
+        values = {self._generation.document_name(r.mpid): _written(r) for _, r in edits}
+        self._generation.write({**values, **self._entries(edits)})
         for before, record in edits:
             self.profiles += isinstance(record, Profile) - isinstance(before, Profile)
             if isinstance(record, Tombstone):
@@ -76,7 +77,7 @@ class Rebuilding:
     def _counting(
         self, before: Profile | Tombstone | None, record: Profile | Tombstone
     ) -> Profile | Tombstone:
-        """Return which of the two counts; of two of one version the last, as compaction has it."""
+        """Return the one that counts: the higher version; of one version the last, as in Kafka."""
         if before is not None and rank(record) < rank(before):
             self._behind.add(record.mpid)
             return before
@@ -95,14 +96,15 @@ class Rebuilding:
         return sorted(self._twofold.items())
 
     def overtaken(self) -> Iterator[list[Profile | Tombstone]]:
-        """Yield, in slices, what a lower version came after: compaction would go back to that.
+        """Yield, some at a time, the newest record of profiles whose last one is an older version.
 
-        Ends with :meth:`finish`, which takes the erased ones away.
+        Compaction would keep the older one, so these are published again. To be called before
+        :meth:`finish`, which removes the erased ones.
         """
         behind = sorted(self._behind)
         for at in range(0, len(behind), _AT_ONCE):
-            names = [self._building.document_name(mpid) for mpid in behind[at : at + _AT_ONCE]]
-            yield [record for record in map(_read, self._building.values(names)) if record]
+            names = [self._generation.document_name(mpid) for mpid in behind[at : at + _AT_ONCE]]
+            yield [record for record in map(_read, self._generation.values(names)) if record]
 
     @property
     def erased(self) -> int:
@@ -110,22 +112,22 @@ class Rebuilding:
         return len(self._erased)
 
     def finish(self) -> None:
-        """Take away what stood for erased profiles."""
+        """Remove the values under the names of erased profiles."""
         erased = sorted(self._erased)
         for at in range(0, len(erased), _AT_ONCE):
-            names = [self._building.document_name(mpid) for mpid in erased[at : at + _AT_ONCE]]
-            values = self._building.values(names)
+            names = [self._generation.document_name(mpid) for mpid in erased[at : at + _AT_ONCE]]
+            values = self._generation.values(names)
             gone = [n for n, v in zip(names, values, strict=True) if v and v[:1] == _ERASED]
-            self._building.write(dict.fromkeys(gone, b""))
+            self._generation.write(dict.fromkeys(gone, b""))
 
-    def reconcile(self) -> tuple[list[Edit], list[Verdict]]:
-        """Set right what cannot be beside each other; return what it did to whom, and why.
+    def reconcile(self) -> tuple[list[Edit], list[LostIdentifier]]:
+        """Settle conflicts between profiles; return the edits of profiles, and who lost what.
 
-        The edited documents are written with :meth:`write`, once the changelog has them.
+        The edits are written with :meth:`write`, once the topic ``profiles`` has them.
         """
         before: dict[int, Profile] = {}
         after: dict[int, Profile] = {}
-        verdicts: list[Verdict] = []
+        lost: list[LostIdentifier] = []
         shared = sorted(self._shared)
         for at in range(0, len(shared), _AT_ONCE):
             together = shared[at : at + _AT_ONCE]
@@ -134,25 +136,25 @@ class Rebuilding:
             before.update(self._documents(sorted(mpids)))
             for identifier in together:
                 held = [after.get(m, before[m]) for m in holders[identifier]]
-                verdicts += self._judge(identifier, held, after)
+                lost += self._judge(identifier, held, after)
             for mpid in mpids - after.keys():
                 del before[mpid]
         edits = [
             Edit(before[mpid], replace(profile, version=before[mpid].version + 1))
             for mpid, profile in after.items()
         ]
-        return edits, verdicts
+        return edits, lost
 
     def write(self, edits: Sequence[Edit]) -> None:
-        """Write what :meth:`reconcile` decided."""
+        """Write the edits of :meth:`reconcile`."""
         for at in range(0, len(edits), _AT_ONCE):
             some = [(e.before, e.after) for e in edits[at : at + _AT_ONCE]]
-            values = {self._building.document_name(a.mpid): pack(a) for _, a in some}
-            self._building.write({**values, **self._entries(some)})
+            values = {self._generation.document_name(a.mpid): pack(a) for _, a in some}
+            self._generation.write({**values, **self._entries(some)})
 
     def _judge(
         self, identifier: Identifier, held: Sequence[Profile], after: dict[int, Profile]
-    ) -> list[Verdict]:
+    ) -> list[LostIdentifier]:
         lost = conflicts.losers(identifier, held, self._policy)
         for profile in lost:
             after[profile.mpid] = without(profile, identifier)
@@ -164,9 +166,9 @@ class Rebuilding:
         if not lost:
             return []
         return [
-            Verdict(
+            LostIdentifier(
                 identity_type=identifier.identity_type,
-                token=self._building.entry_name(identifier)[2:].hex(),
+                token=self._generation.entry_name(identifier)[2:].hex(),
                 kept_by=tuple(sorted(p.mpid for p in kept)),
                 lost_by=tuple(sorted(gone)),
             )
@@ -190,7 +192,7 @@ class Rebuilding:
         for identifier, held in self._holders(touched).items():
             gone = lost.get(identifier, ())
             now = canonical(m for m in (*held, *gained.get(identifier, ())) if m not in gone)
-            values[self._building.entry_name(identifier)] = keys.pack_holders(now).encode()
+            values[self._generation.entry_name(identifier)] = keys.pack_holders(now).encode()
             is_unique = identifier.identity_type in self._policy.unique_ids
             if len(now) > 1 and (is_unique or self._is_new_policy):
                 self._shared.add(identifier)
@@ -200,16 +202,16 @@ class Rebuilding:
         return lookups(record, self._is_lookup) if isinstance(record, Profile) else ()
 
     def _holders(self, identifiers: Sequence[Identifier]) -> dict[Identifier, tuple[int, ...]]:
-        names = [self._building.entry_name(identifier) for identifier in identifiers]
-        stored = self._building.values(names)
+        names = [self._generation.entry_name(identifier) for identifier in identifiers]
+        stored = self._generation.values(names)
         return {
             identifier: keys.unpack_holders(value) if value else ()
             for identifier, value in zip(identifiers, stored, strict=True)
         }
 
     def _documents(self, mpids: Sequence[int]) -> Mapping[int, Profile]:
-        names = [self._building.document_name(mpid) for mpid in mpids]
-        found = map(_read, self._building.values(names))
+        names = [self._generation.document_name(mpid) for mpid in mpids]
+        found = map(_read, self._generation.values(names))
         return {p.mpid: p for p in found if isinstance(p, Profile)}
 
 
