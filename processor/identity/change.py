@@ -1,4 +1,4 @@
-"""What happened to the graph: one value per change or violation. It is journalled."""
+"""Changes of the identity graph, one value each, violations included. They are journalled."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from processor.identity.view import Edit, difference
 
 
 class Change(Struct, frozen=True, array_like=True, gc=False):
-    """One identity change without its cause; what does not apply is None or empty."""
+    """One change of identities; fields that its kind does not have are None or empty."""
 
     change: str
     mpid: int | None
@@ -28,10 +28,10 @@ class Change(Struct, frozen=True, array_like=True, gc=False):
 def identity_changes(
     edits: Sequence[Edit], policy: IdentityPolicy, token: Callable[[Identifier], bytes]
 ) -> list[Change]:
-    """Return what a record did to the graph, as the difference of the profiles before and after.
+    """Return the changes of one record: the difference of its profiles before and after.
 
-    Replaying these by profile and version arrives at the same identities, because they are read
-    off the documents.
+    As they are read off the profiles, replaying them by profile and version gives the same
+    identities.
     """
     lost: dict[Identifier, int] = {}
     gained: dict[Identifier, int] = {}
@@ -62,7 +62,7 @@ class _Moves(Struct, frozen=True):
     token: Callable[[Identifier], bytes]
 
     def removal(self, after: Profile, identifier: Identifier) -> list[Change]:
-        """Return what it is that a profile lost an identifier."""
+        """Return the changes that say that a profile lost an identifier."""
         kind, text = identifier.identity_type, self.token(identifier).hex()
         mpid, version, to = after.mpid, after.version, self.gained.get(identifier)
         if to is not None and self._has_owner(kind):
@@ -77,7 +77,7 @@ class _Moves(Struct, frozen=True):
         return [removed, Change("violation", mpid, version, kind, reason="max_holders")]
 
     def addition(self, after: Profile, identifier: Identifier) -> Change:
-        """Return what it is that a profile gained an identifier."""
+        """Return the change that says that a profile gained an identifier."""
         kind, text = identifier.identity_type, self.token(identifier).hex()
         mpid, version, source = after.mpid, after.version, self.lost.get(identifier)
         if source is not None and self._has_owner(kind):
@@ -96,7 +96,7 @@ class _Moves(Struct, frozen=True):
 
 
 def _beginnings(edit: Edit) -> list[Change]:
-    """Return what stands before the identities of a profile: that it is new, or has merged."""
+    """Return the changes that come before those of identities: creation, and merges."""
     before, after = edit.before, edit.after
     changes = []
     if before is None:
@@ -108,7 +108,7 @@ def _beginnings(edit: Edit) -> list[Change]:
 
 
 def _endings(edit: Edit) -> list[Change]:
-    """Return what stands after the identities of a profile: its source, that none is left."""
+    """Return the changes that come after those of identities: a new source, and orphaning."""
     before, after = edit.before, edit.after
     changes = []
     if after.source_mpid is not None and (before is None or before.source_mpid is None):

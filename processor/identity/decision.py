@@ -1,4 +1,4 @@
-"""Decisions as values: what was resolved, and why. Journalled, so every field is plain data.
+"""Decisions as values: who was meant, and why. Journalled, so every field is plain data.
 
 They hold no cycles, so the garbage collector need not look at them.
 """
@@ -19,7 +19,7 @@ class Skip(Struct, frozen=True, array_like=True, gc=False):
     identity_type: str
     reason: str
     violation: str | None = None
-    """The reason of its violation, where the skip alone does not say it (flat matching)."""
+    """The reason of its violation, where that is not the skip's own reason (flat matching)."""
 
 
 class ChangeResult(Struct, frozen=True, array_like=True, gc=False):
@@ -102,7 +102,7 @@ KINDS: Final[Mapping[type, str]] = MappingProxyType(
 def change_results(
     changes: Iterable[IdentityChange], pairs: Sequence[tuple[Profile, Profile]]
 ) -> tuple[ChangeResult, ...]:
-    """Name every profile whose set of identities of a changed type is another now.
+    """Return each profile of which the identities of a changed type differ now.
 
     *pairs* are profiles as they were and as they are, in the order of the answer.
     """

@@ -1,7 +1,7 @@
 """The lookup: by priority, narrowed, protected, ties broken. What choosing strategies share.
 
-They differ in whom they admit and in what they do when nobody is found (docs/strategies.md, "What
-all strategies share").
+They differ in whom they admit and in what they do when nobody is found.
+(docs/strategies.md, "What all strategies share")
 """
 
 from collections.abc import Callable, Iterable

@@ -27,11 +27,11 @@ class Identifier(NamedTuple):
 
 
 Seed = tuple[bytes | str | int, ...]
-"""What a new MPID is derived from, in parts: hashed only where one is needed."""
+"""The parts that a new MPID is derived from: hashed only where one is needed."""
 
 
 class Space(NamedTuple):
-    """What one hash tag of the index holds: an identity scope in one environment."""
+    """An identity scope in one environment. Profiles of two spaces never meet."""
 
     scope: str
     environment: str
@@ -111,7 +111,7 @@ class IdentityChange(NamedTuple):
 
 
 class IdentityRequest(Struct, frozen=True, gc=False):
-    """What the identity core is asked: an identity request, or the identity part of a batch."""
+    """A request to the identity core: an identity request, or the identity part of a batch."""
 
     action: Action
     identifiers: tuple[Identifier, ...] = ()
@@ -126,7 +126,7 @@ class IdentityRequest(Struct, frozen=True, gc=False):
     """The time of the request: what it creates, adds and sees is of this time."""
     input: str = "default"
     seed: Seed = ()
-    """What a new MPID is derived from: the record's place, time and digest, keyed."""
+    """Of a new MPID: the record's place, time and bytes, keyed."""
     may_create: bool = True
     """False for update_only inputs: a decision that would create is NotFound."""
     read_only: bool = False

@@ -1,4 +1,4 @@
-"""New MPIDs: derived from the record that makes the profile, not drawn by chance."""
+"""New MPIDs: derived from the record that makes the profile, never random."""
 
 from hashlib import blake2b
 
@@ -22,7 +22,7 @@ def derive_mpid(seed: Seed, attempt: int) -> int:
 
 
 def free_mpid(view: View, seed: Seed) -> int:
-    """Return the first MPID of *seed* that nobody has."""
+    """Return the first MPID of *seed* that no profile has."""
     attempt = 0
     while not view.is_free(mpid := derive_mpid(seed, attempt)):
         attempt += 1

@@ -28,7 +28,7 @@ DEFAULT_BLOCKED: Final = frozenset(
         "not_set",
     }
 )
-"""Values that programs send where they have none; so are zeros, dashes and nothing at all."""
+"""Values that programs send in place of none. Zeros, dashes and white space are blocked too."""
 
 _LONGEST_BLOCKED: Final = max(map(len, DEFAULT_BLOCKED))
 
@@ -56,7 +56,7 @@ class Blocklist(Struct, frozen=True):
     pattern: Any = None
     """All configured patterns as one compiled RE2 expression: matched in linear time."""
     by_type: Mapping[str, "Blocklist"] = {}
-    """What is blocked of single identifiers besides (flat matching)."""
+    """More lists, each for one identity type (flat matching)."""
 
     @classmethod
     def build(
@@ -70,7 +70,7 @@ class Blocklist(Struct, frozen=True):
         return cls(default, frozenset(values), _compile(tuple(patterns)), by_type)
 
     def blocks(self, identifier: Identifier) -> bool:
-        """Whether *identifier* must not become evidence of who somebody is."""
+        """Whether *identifier* must not be used to find or make a profile."""
         value = identifier.value
         if self.default and is_placeholder(value):
             return True
@@ -116,7 +116,7 @@ _E164_DIGITS: Final = range(7, 16)
 
 
 def e164(value: str) -> str:
-    """Write an international phone number as E.164; leave alone what is none.
+    """Return an international phone number as E.164; anything else unchanged.
 
     A number without a country (neither ``+`` nor ``00`` in front) cannot be completed, because
     no country is known here, so it stays as it is.
@@ -191,7 +191,7 @@ def admit(
 def admit_changes(
     changes: tuple[IdentityChange, ...], blocklist: Blocklist, normalizers: Normalizers
 ) -> tuple[tuple[IdentityChange, ...], Refusals]:
-    """Do for a modify what ``admit`` does for the rest.
+    """Return the changes of a modify in normal form, and the blocked values (as ``admit`` does).
 
     A change to a blocked value is left out as a whole: it neither adds the new value nor takes
     the old one away, because the caller did not ask for a removal. Old values are never blocked,

@@ -1,4 +1,4 @@
-"""What a poll batch read of a space, and what it has decided so far.
+"""The view: a read set of a space with the decisions of a poll batch laid over it.
 
 Later records see the effects of earlier ones; everything the decisions asked for is remembered, so
 that the commit can check it, absence included (docs/architecture.md, "The path of a record").
@@ -26,7 +26,7 @@ def canonical(holders: Iterable[int]) -> Holders:
 
 
 class Unread(Exception):
-    """A decision needs what was not read yet: read it too, then decide the batch again."""
+    """A decision needs more than was read: these too are read, and the batch is decided again."""
 
     def __init__(
         self, identifiers: Collection[Identifier] = (), mpids: Collection[int] = ()
@@ -37,14 +37,14 @@ class Unread(Exception):
 
 
 class ReadSet(Struct):
-    """One instant of the index: every key asked for is here, absent ones as () and None."""
+    """What was read in one instant; a key that is absent in the index is here as () or None."""
 
     holders: dict[Identifier, Holders]
     profiles: dict[int, Profile | None]
 
 
 class Effects(Struct):
-    """What a batch read (to be checked) and what it writes (all or nothing)."""
+    """The writes of a batch, and what they presuppose: a commit does all of them or none."""
 
     expected_holders: dict[Identifier, Holders]
     expected_versions: dict[int, int]
@@ -54,7 +54,7 @@ class Effects(Struct):
 
 
 class Edit(Struct, frozen=True, gc=False):
-    """What one record did to one profile; ``before`` is None for a new one."""
+    """One profile before and after one record; ``before`` is None for a new profile."""
 
     before: Profile | None
     after: Profile
@@ -112,7 +112,7 @@ class View:
         return found
 
     def is_free(self, mpid: int) -> bool:
-        """Whether *mpid* may be given out; what was not read counts as free until the commit."""
+        """Whether *mpid* may be given out; if it was not read, the commit finds out."""
         if mpid in self._profiles:
             return False
         self._asked_mpids.add(mpid)
@@ -152,7 +152,7 @@ class View:
         return tuple(edits)
 
     def effects(self) -> Effects | None:
-        """Return what is to be committed, or None where nothing was written."""
+        """Return the effects to commit, or None where nothing was written."""
         read = self._read
         profiles = {m: p for m, p in self._profiles.items() if p is not read.profiles.get(m)}
         if not profiles:

@@ -1,4 +1,4 @@
-"""What ``idstream check`` says of the Redis server: whether it can be trusted with the index."""
+"""Reports on a Redis server: whether it can be trusted with the index (``idstream check``)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _SOUND_LUA: Mapping[str, Mapping[tuple[int, int], int]] = {
 
 
 class ServerReport(Struct, frozen=True):
-    """One primary: what it is, what is wrong with it, and what an operator should know."""
+    """One primary: its settings, the problems that forbid its use, and warnings."""
 
     node: str
     server: str

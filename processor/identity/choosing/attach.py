@@ -25,10 +25,10 @@ def update(
     matched_on: str | None,
     barred: frozenset[str] = NO_TYPES,
 ) -> Written:
-    """Return what a match writes: the identities of *profile* brought up to date with the request.
+    """Return *profile* with the identities of the request attached, and what of it was skipped.
 
-    *matched_on* None stands above every type: an explicit MPID. *barred* types are not added:
-    login IDs to an anonymous profile, where the strategy keeps it anonymous.
+    *matched_on* is the type by which it was found; None, of an explicit MPID, is above every type.
+    *barred* types are not added: login IDs, where the strategy keeps an anonymous profile so.
     """
     fresh = _unchanged(question, profile)
     if fresh is not None:
@@ -43,7 +43,7 @@ def update(
 
 
 def create(question: Question, mpid: int) -> Written:
-    """Return what a new profile is: it gets every identifier that it may have."""
+    """Return a new profile with every identifier of the request that it may have."""
     draft = Draft(question, question.new_profile(mpid))
     for identifier in question.request.identifiers:
         _take(draft, identifier, -1, NO_TYPES)
@@ -51,7 +51,7 @@ def create(question: Question, mpid: int) -> Written:
 
 
 def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> Written:
-    """Return what is to be written; last activity is renewed with every other change."""
+    """Return the result of *draft*: contested profiles are marked, last activity is renewed."""
     before = after = draft.profile
     identities = tuple(draft.identities)
     if identities != before.identities:
@@ -62,7 +62,7 @@ def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> Written:
 
 
 def _unchanged(question: Question, profile: Profile) -> Written | None:
-    """Return the common case, in which all that the request says is known already, else None."""
+    """Return the result where the profile has every identifier already, as most do; else None."""
     request, policy = question.request, question.policy
     priority, oldest = policy.priority, request.time_ms - policy.activity_resolution_ms
     current = current_by_type(profile.identities)
@@ -81,7 +81,7 @@ def _unchanged(question: Question, profile: Profile) -> Written | None:
 
 
 def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str]) -> None:
-    """Apply the rules to one identifier of the request; the match was made at *rank*."""
+    """Attach or renew one identifier; *rank* is the place of the matched type in the priority."""
     kind = identifier.identity_type
     mine = draft.find(identifier)
     reason = None
@@ -98,7 +98,7 @@ def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str
 
 
 def _attach(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str]) -> str | None:
-    """Add an identifier that the record lacks, or say why not."""
+    """Add an identifier that the profile lacks, or return the reason why not."""
     if identifier.identity_type in barred:
         return "login_on_anonymous"
     if identifier.identity_type in draft.question.policy.unique_ids:
@@ -113,7 +113,7 @@ def _attach(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[s
 
 
 def _why_not(draft: Draft, identifier: Identifier, rank: int) -> str | None:
-    """Say why a unique value is not attached, unless by a modify."""
+    """Return the reason why a unique value is not attached (only a modify may do it), or None."""
     kind, policy = identifier.identity_type, draft.question.policy
     is_immutable, has = kind in policy.immutable_ids, draft.values(kind)
     if (policy.unique_conflict == "skip" or is_immutable) and draft.rivals(identifier):
@@ -126,7 +126,7 @@ def _why_not(draft: Draft, identifier: Identifier, rank: int) -> str | None:
 
 
 def own(draft: Draft, identifier: Identifier) -> None:
-    """Make a unique value the profile's only one of its type, and nobody else's."""
+    """Give the profile a unique value, in place of others of its type; other holders lose it."""
     for mpid in draft.rivals(identifier):
         draft.take_away(mpid, identifier)
     draft.drop(draft.values(identifier.identity_type))
@@ -149,8 +149,8 @@ def has_room(draft: Draft, identifier: Identifier, more: int) -> bool:
 def make_room(draft: Draft, identifier: Identifier) -> bool:
     """Keep a shared identifier within its holders limit (docs/decisions.md, "Bounds").
 
-    The least recently active anonymous holders lose it. Where there are too few of them it may
-    pass the limit, but not without end: then it is not added.
+    The least recently active anonymous holders lose it. Where there are too few of them the limit
+    may be passed, up to ``ALWAYS_BOUND`` times; beyond it the answer is False: it is not added.
     """
     policy = draft.question.policy
     if identifier.identity_type not in policy.priority:

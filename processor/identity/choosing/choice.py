@@ -61,7 +61,7 @@ class Choice(Struct, frozen=True):
         return self._created(question, create(question, mpid), 0)
 
     def _match(self, question: Question, found: Found) -> Decision:
-        """Update the profile that was found, and say what is known of the match."""
+        """Attach the request's identifiers to the profile that was found, and answer with it."""
         policy, profile = question.policy, found.profile
         barred = NO_TYPES
         if self.keeps_anonymous and question.has_login and not is_known(profile, policy):
@@ -73,7 +73,7 @@ class Choice(Struct, frozen=True):
         return matched(question, found, written.matched, written.skipped)
 
     def _create(self, question: Question, candidates: int) -> Decision:
-        """Make a new profile, unless nobody could ever find it again."""
+        """Make a new profile, unless none of its identifiers could ever find it again."""
         request, policy = question.request, question.policy
         if request.read_only or not request.may_create:
             return NotFound(candidates=candidates, skipped=_no_lookups(question))
@@ -109,7 +109,7 @@ def login_missing(question: Question) -> Refused:
 
 
 def _put(question: Question, written: Written, before: Profile | None = None) -> None:
-    """Apply what was worked out to the view, unless the request only asks."""
+    """Write the result of a draft to the view, unless the request is ``read_only``."""
     if question.request.read_only:
         return
     if written.profile is not before:

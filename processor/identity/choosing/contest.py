@@ -1,4 +1,4 @@
-"""Which profiles a request could tie with each other, so that their activity must be exact.
+"""Contested profiles: those that could tie with another, so that their activity must be exact.
 
 A known user's last activity is written seldom (docs/architecture.md, "Known users write nothing").
 That would not do where it decides a tie: such profiles carry ``contested``, set by the record that
@@ -16,19 +16,19 @@ from processor.identity.profile import Profile, lookups
 
 
 def always_ties(policy: IdentityPolicy) -> bool:
-    """Whether any two holders of an identifier can tie, as login IDs do not tell users apart."""
+    """Whether known profiles can tie too: login IDs are none, or not unique."""
     return not policy.login_ids or not policy.login_ids <= policy.unique_ids
 
 
 def can_tie(profile: Profile, policy: IdentityPolicy) -> bool:
-    """Whether *profile* ties with others that can: anonymous ones do, or everybody does."""
+    """Whether *profile* can tie with another: anonymous ones can, known ones if all can."""
     return always_ties(policy) or not is_known(profile, policy)
 
 
 def contested_among(profiles: Iterable[Profile], policy: IdentityPolicy) -> frozenset[int]:
     """Return the MPIDs that should carry ``contested``, for documents that come from elsewhere.
 
-    Snapshots that people write (``idstream resolve --profiles``) do not have the flag.
+    Snapshots written by hand (``idstream resolve --profiles``) do not have the flag.
     """
     holders: dict[Identifier, list[int]] = {}
     is_lookup = policy.priority.__contains__
@@ -40,7 +40,7 @@ def contested_among(profiles: Iterable[Profile], policy: IdentityPolicy) -> froz
 
 
 def contest(draft: Draft, after: Profile) -> Profile:
-    """Set ``contested`` on whoever can tie from now on; clear it where becoming known ends that.
+    """Set ``contested`` on profiles that can tie from now on; clear it on one that became known.
 
     Returns the draft's own profile, puts the others into the draft.
     """
@@ -61,7 +61,7 @@ def contest(draft: Draft, after: Profile) -> Profile:
 
 
 def _mark(draft: Draft, mpid: int, identifiers: Iterable[Identifier]) -> None:
-    """Set the flag on *mpid* and on everybody who shares *identifiers* and can tie with it."""
+    """Set the flag on *mpid* and on those that share *identifiers* and can tie with it."""
     for identifier in identifiers:
         for rival in {*draft.rivals(identifier), draft.profile.mpid} - {mpid}:
             other = draft.other(rival)

@@ -1,7 +1,7 @@
-"""One identity record under change, and what that does to others.
+"""Drafts: a profile's identities under change, and the other profiles that this touches.
 
 All of a request is worked out on a draft; nothing reaches the view before everything is decided,
-so a request that is refused, or only asks, leaves no trace.
+so a request that is refused, or is ``read_only``, leaves no trace.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class Draft:
         self.fallen: list[int] = []
         """Others that lost their last login ID."""
         self.named: set[str] = set()
-        """Unique types that the request has named a value of: the first one counts."""
+        """Unique types of which the request has named a value: of several the first counts."""
 
     def find(self, identifier: Identifier) -> Identity | None:
         """Return the identity on the draft that is *identifier*."""
@@ -44,11 +44,11 @@ class Draft:
         return [i for i in self.identities if i.identity_type == identity_type]
 
     def other(self, mpid: int) -> Profile | None:
-        """Return another profile as this draft leaves it."""
+        """Return another profile, with the changes that this draft makes to it."""
         return self.others.get(mpid) or self.question.view.profile(mpid)
 
     def rivals(self, identifier: Identifier) -> list[int]:
-        """Return the other holders of *identifier*, as they were."""
+        """Return the MPIDs of the other holders of *identifier*, before this draft."""
         holders = self.question.view.holders(identifier)
         if not holders:
             return []
@@ -66,7 +66,10 @@ class Draft:
             self.gained.append(identifier)
 
     def refresh(self, identity: Identity) -> None:
-        """Make *identity* the current value of its type; a current one is renewed seldom."""
+        """Make *identity* the current value of its type.
+
+        Where it is current already, its time is renewed at most once per activity resolution.
+        """
         time_ms = self.question.request.time_ms
         latest_first = reversed(self.values(identity.identity_type))
         current = max(latest_first, key=lambda i: i.updated_ms)
@@ -93,10 +96,10 @@ class Draft:
 
 
 class Written(Struct, frozen=True, gc=False):
-    """What is to be written of a draft."""
+    """The result of a draft: profiles to write, and what the decision tells of it."""
 
     profile: Profile
-    """The profile as it should stand: the very same object where nothing changes."""
+    """The profile to write: the very object of before where nothing changes."""
     matched: tuple[Identifier, ...] = ()
     """Lookup identifiers of the request that were on the profile before."""
     skipped: tuple[Skip, ...] = ()

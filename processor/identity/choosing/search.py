@@ -7,11 +7,11 @@ from processor.identity.question import Question
 
 
 def search(question: Question) -> Decision:
-    """Return who matches, without a trace.
+    """Return the profile that matches; nothing is written.
 
     Where immutable types are configured only they are looked at, unless the switch
-    ``search_any_identity`` is on. Nothing is attached, so ``skipped`` names only what could never
-    have been a lookup; ``matched`` is everything of the request that the profile holds.
+    ``search_any_identity`` is on. Nothing is attached, so ``skipped`` names only types that are
+    no lookups; ``matched`` is everything of the request that the profile holds.
     """
     request, policy = question.request, question.policy
     types = policy.priority

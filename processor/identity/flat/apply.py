@@ -1,4 +1,4 @@
-"""What follows from a match: a profile is made, extended or merged, and the request answered."""
+"""Applying a match: a profile is made, extended or merged, and the request answered."""
 
 from processor.identity.answer import created, matched, merged, rule_broken
 from processor.identity.decision import Decision, NotFound, Skip
@@ -13,7 +13,7 @@ from processor.identity.question import Question
 
 
 def nothing_left(question: Question, match: Match) -> Decision:
-    """Answer where a limit of 0 left no identifier: as if there had been none."""
+    """Answer as if there had been no identifier: a limit of 0 has demoted all of them."""
     if question.request.action == "batch":
         return NotFound("no_identity", skipped=_demoted(match))
     message = "no identity of known_identities is within the limit of its type"
@@ -21,7 +21,7 @@ def nothing_left(question: Question, match: Match) -> Decision:
 
 
 def create(question: Question, match: Match) -> Decision:
-    """Make a profile of what nobody owns, where the request may."""
+    """Make a profile of identifiers that nobody owns, where the request may create."""
     if question.request.read_only or not question.request.may_create:
         return NotFound(candidates=match.candidates, skipped=_demoted(match))
     before = question.new_profile(free_mpid(question.view, question.request.seed))
@@ -30,7 +30,7 @@ def create(question: Question, match: Match) -> Decision:
 
 
 def add(question: Question, match: Match) -> Decision:
-    """Let the one profile that the evidence leads to learn of the rest of it."""
+    """Give the one profile that the evidence leads to the rest of the identifiers."""
     (before,) = match.members.values()
     after, unmapped = learn(question, before, match.kept)
     return _answer(question, match, before, after, unmapped)

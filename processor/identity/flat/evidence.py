@@ -1,4 +1,4 @@
-"""What a request says of its user, strongest first, and whose it is already."""
+"""Evidence: the identifiers of a request, strongest first, and who owns each."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +17,7 @@ class Evidence(Struct, frozen=True):
     identifiers: tuple[Identifier, ...]
     """Of the configured types, strongest first; those of one type as they were listed."""
     owners: Mapping[Identifier, tuple[Profile, ...]]
-    """Nobody owns a new identifier; more than one owner is left by another strategy only."""
+    """Empty for a new identifier. More than one owner can only come from another strategy."""
     supplied: Profile | None = None
     """The profile of the MPID that a batch came with: evidence above every identifier."""
 
@@ -41,7 +41,7 @@ class Demotion(Struct, frozen=True):
 
 
 class Match(Struct, frozen=True):
-    """What is left of the evidence within the limits, and the profiles that it leads to."""
+    """The evidence that is within the limits, and the profiles that it leads to."""
 
     evidence: Evidence
     kept: tuple[Identifier, ...]

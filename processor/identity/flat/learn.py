@@ -1,4 +1,4 @@
-"""What a profile learns of a request under flat matching: new identifiers, newer assertions."""
+"""Learning: a profile gains the identifiers of a request, and newer assertions of its own."""
 
 from collections.abc import Collection
 

@@ -1,7 +1,7 @@
 """Modify under flat matching: an identifier moves to the profile, within its limits.
 
 A type may hold several values, so only the ``old_value`` of a change is taken away; a ``new_value``
-comes from whoever owned it. What a limit forbids is left out and told, like any other excess.
+comes from its owner. A value that a limit forbids is skipped, like one that a request carries.
 """
 
 from msgspec.structs import replace
@@ -72,7 +72,7 @@ class _Moves:
     def _own(self, left: Profile, identifier: Identifier) -> Skip | None:
         question, kind = self._question, identifier.identity_type
         policy = question.policy
-        # What is taken away makes room: the profile is compared with itself before the change.
+        # The limit is compared with the profile without the old value, which makes room.
         union = Union([left], [identifier], policy, question.request.time_ms)
         if kind in union.excess:
             return Skip(kind, "demoted", union.reason)

@@ -1,4 +1,4 @@
-"""Merges by pointer: which profile survives, and what becomes of the others."""
+"""Survivors of merges: the oldest member, with all identities; the others become pointers to it."""
 
 from collections.abc import Collection, Sequence
 
@@ -36,7 +36,7 @@ def join(survivor: Profile, absorbed: Sequence[Profile], rules: DocumentRules) -
 
 
 def pointer(profile: Profile, survivor: int) -> Profile:
-    """Return what is left of an absorbed profile: where it went."""
+    """Return an absorbed profile: nothing is left of it but a pointer to the *survivor*."""
     return replace(
         profile,
         merged_into=survivor,

@@ -1,4 +1,4 @@
-"""How many values of each type the final profile would have."""
+"""The union of the profiles that evidence leads to: how many values of each type it would have."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,10 +8,10 @@ from processor.identity.profile import Profile
 
 
 class Union:
-    """The profiles that evidence leads to and its new identifiers, taken as one.
+    """The final profile of flat matching: members and new identifiers, counted as one profile.
 
-    It can only be made smaller. Taking all of it away, piece by piece, costs no more than putting
-    it together: a record with a thousand identifiers is decided in linear time.
+    Parts can only be dropped. Dropping them all, one by one, costs no more than adding them did: a
+    record with a thousand identifiers is decided in linear time.
     """
 
     def __init__(
@@ -38,16 +38,16 @@ class Union:
         """Types over their limit in the final profile, unless one member alone holds as many."""
 
     def drop_new(self, identifier: Identifier) -> None:
-        """Take a new identifier away."""
+        """Leave a new identifier out."""
         self._drop([identifier])
 
     def drop_member(self, mpid: int) -> None:
-        """Take a profile away."""
+        """Leave a profile out."""
         self._drop(self._members.pop(mpid))
 
     @property
     def reason(self) -> str:
-        """The reason of a violation: ``limit`` also where a time limit is passed as well."""
+        """The reason of a violation: ``time_limit`` where only limits with a window are passed."""
         is_for_ever = any(self._limits[kind].window_ms is None for kind in self.excess)
         return "limit" if is_for_ever else "time_limit"
 
@@ -62,7 +62,7 @@ class Union:
             self._held[identifier] -= 1
             if not self._held[identifier]:
                 self._totals[identifier.identity_type] -= 1
-        # What is no excess now never becomes one: a type's total and its largest share fall alike.
+        # No type comes into excess by dropping: its total and its largest member shrink alike.
         self.excess = {kind for kind in self.excess if self._is_exceeded(kind)}
 
     def _is_exceeded(self, kind: str) -> bool:
@@ -76,7 +76,7 @@ class Union:
 
 
 def _counted(profile: Profile, policy: IdentityPolicy, time_ms: int) -> Iterator[Identifier]:
-    """Yield the identities of *profile* that count at *time_ms*; later ones count too."""
+    """Yield the identities of *profile* added within the window, or after *time_ms*."""
     for identity in profile.identities:
         limit = policy.limits.get(identity.identity_type)
         if limit is None:

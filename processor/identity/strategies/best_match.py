@@ -1,4 +1,4 @@
-"""Best match: no login IDs; whoever matches best is the user, and profiles share what they hold.
+"""Best match: no login IDs; the best match is the user, and profiles share identifiers.
 
 | # | scenario                   | request                        | result                        |
 |---|----------------------------|--------------------------------|-------------------------------|
