@@ -26,7 +26,7 @@ def matched(
     *on_profile* are the identifiers of the request that it had before.
     """
     profile = found.profile
-    is_known, is_logged_in = _standing(question, profile)
+    said = question.says(profile, question.policy.login_ids)
     return Matched(
         profile.mpid,
         matched_on=found.matched_on,
@@ -34,8 +34,8 @@ def matched(
         matched=on_profile,
         skipped=skipped,
         source_mpid=profile.source_mpid,
-        is_known=is_known,
-        is_logged_in=is_logged_in,
+        is_known=said is not None,
+        is_logged_in=said is True,
         change_results=change_results,
     )
 
@@ -44,14 +44,14 @@ def created(
     question: Question, profile: Profile, candidates: int, skipped: tuple[Skip, ...]
 ) -> Created:
     """Return that *profile* is new."""
-    is_known, is_logged_in = _standing(question, profile)
+    said = question.says(profile, question.policy.login_ids)
     return Created(
         profile.mpid,
         skipped=skipped,
         source_mpid=profile.source_mpid,
         candidates=candidates,
-        is_known=is_known,
-        is_logged_in=is_logged_in,
+        is_known=said is not None,
+        is_logged_in=said is True,
     )
 
 
@@ -63,7 +63,7 @@ def merged(
     skipped: tuple[Skip, ...],
 ) -> Merged:
     """Return that the profile of *found* is now one with those *absorbed*."""
-    is_known, is_logged_in = _standing(question, found.profile)
+    said = question.says(found.profile, question.policy.login_ids)
     return Merged(
         found.profile.mpid,
         absorbed,
@@ -71,8 +71,8 @@ def merged(
         candidates=found.candidates,
         matched=on_profile,
         skipped=skipped,
-        is_known=is_known,
-        is_logged_in=is_logged_in,
+        is_known=said is not None,
+        is_logged_in=said is True,
     )
 
 
@@ -84,9 +84,3 @@ def rule_broken(message: str, skipped: tuple[Skip, ...] = ()) -> Refused:
 def bad_request(message: str) -> Refused:
     """Return the answer to a request that cannot mean anything."""
     return Refused(400, "BAD_REQUEST", message)
-
-
-def _standing(question: Question, profile: Profile) -> tuple[bool, bool]:
-    """Return whether *profile* is known, and whether the request shows a login ID of it."""
-    said = question.says(profile, question.policy.login_ids)
-    return said is not None, said is True

@@ -46,9 +46,10 @@ class Question(Struct, frozen=True, gc=False):
         asserted: dict[str, list[Identifier]] = {}
         for identifier in request.identifiers:
             asserted.setdefault(identifier.identity_type, []).append(identifier)
-        for kind, _, new in request.changes:
-            if new is not None:
-                asserted.setdefault(kind, []).append(Identifier(kind, new))
+        if request.changes:
+            for kind, _, new in request.changes:
+                if new is not None:
+                    asserted.setdefault(kind, []).append(Identifier(kind, new))
         return cls(request, view, policy, asserted, documents)
 
     @property

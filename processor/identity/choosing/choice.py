@@ -31,8 +31,9 @@ class Choice(Struct, frozen=True):
 
     def decide(self, question: Question) -> Decision:
         """Decide an identify, a login, a logout or a batch, and write what follows from it."""
-        if question.supplied is not None:
-            return self._decide_supplied(question, question.supplied)
+        supplied = question.supplied
+        if supplied is not None:
+            return self._decide_supplied(question, supplied)
         found = self.find(question)
         if isinstance(found, Refused):
             return found
