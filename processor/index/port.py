@@ -197,10 +197,11 @@ class Index(Protocol):
     ``claim`` takes a row over: it raises the row's epoch, by which the owner before is told apart,
     and returns cursor and journal.
 
-    Each method is one atomic instant of one space. It raises Fenced where the epoch of a caller's
-    row is higher by now, LostWrites where an epoch or cursor is lower or gone, or the seq below one
-    that this process saw, IndexRefused where the call can never succeed, and IndexUnavailable where
-    the answer is not known: the call may have been carried out or not.
+    Each method is one atomic instant of one space. It raises Fenced where a caller's row has a
+    higher epoch by now, or a cursor that the caller did not move; LostWrites where its epoch or
+    cursor is lower or gone, or the seq below one that this process saw; IndexRefused where the call
+    would always be refused; and IndexUnavailable where there was no answer: the call may have been
+    carried out or not.
     """
 
     def claim(
