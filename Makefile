@@ -1,4 +1,4 @@
 # The words of ./dev, for fingers that are used to make.
-.PHONY: help setup demo test lint check run faults bench contracts
-help setup demo test lint check run faults bench contracts:
+.PHONY: help setup demo test lint check run docs faults bench contracts
+help setup demo test lint check run docs faults bench contracts:
 	@./dev $@
