@@ -249,6 +249,7 @@ def test_new_pins_that_could_not_be_installed_leave_no_old_stamp(quick):
     for _ in range(2):
         assert quick.dev("demo").returncode != 0
     (quick.folder / "constraints.txt").write_text("tiny==1.0\n")
+    assert quick.dev("demo").stderr.startswith("dev: installing"), "nobody knows what was changed"
     quick.works()
 
 
