@@ -183,10 +183,10 @@ def test_a_python_that_is_not_there_is_told(quick):
     quick.works()
 
 
-def test_another_python_is_looked_for_where_the_usual_one_is_too_old(quick):
-    quick.replaces(quick.bin / "python3", (3, 9, 18))
-    (quick.bin / "python3.12").symlink_to(PYTHON)
-    quick.works()
+def test_another_python_is_looked_for_where_the_usual_one_is_too_old(one):
+    one.replaces(one.bin / "python3", (3, 9, 18))
+    (one.bin / "python3.12").symlink_to(PYTHON)
+    one.works()
 
 
 def test_a_python_that_was_upgraded_under_the_environment_makes_it_anew(quick):
