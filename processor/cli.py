@@ -17,6 +17,11 @@ from processor import __version__
 
 DEFAULT_CONFIG: Final = Path("idstream.toml")
 FAILED: Final = 1
+SPOKEN: Final[Mapping[tuple[str, ...], list[str]]] = {
+    ("help",): ["--help"],
+    ("version",): ["--version"],
+}
+"""What is said as a command where it is an option."""
 
 Environ = Mapping[str, str]
 
@@ -231,8 +236,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = SPOKEN.get(tuple(given), given)
+    # Tables look at NO_COLOR by themselves.
+    color = False if environ.get("NO_COLOR") else None
     try:
-        idstream.main(arguments, prog_name="idstream", standalone_mode=False, obj=environ)
+        idstream.main(given, prog_name="idstream", standalone_mode=False, obj=environ, color=color)
     except click.UsageError as error:
         error.show()
         return error.exit_code

@@ -1,10 +1,13 @@
 """Arguments, exit codes, and one clear line for whoever has to read it."""
 
 import os
+import pty
+import re
 import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -68,6 +71,28 @@ def test_the_list_of_commands_cuts_no_sentence():
 def test_help_and_version_end_well():
     assert idstream("--help").returncode == 0
     assert processor.__version__ in idstream("--version").stdout
+
+
+@pytest.mark.parametrize("word", ["help", "version"])
+def test_help_and_version_may_be_said_as_commands(word):
+    done, meant = idstream(word), idstream(f"--{word}")
+    assert (done.returncode, done.stdout) == (0, meant.stdout)
+
+
+@pytest.mark.parametrize(("wish", "has_colours"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(wish, has_colours):
+    ours, theirs = pty.openpty()
+    demo = [sys.executable, "-m", "processor", "demo"]
+    environ = {**os.environ, "NO_COLOR": wish, "TERM": "xterm"}
+    shown = b""
+    with subprocess.Popen(demo, env=environ, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with suppress(OSError):  # what a terminal says when nobody writes to it any more
+            while part := os.read(ours, 65536):
+                shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    assert (re.search(rb"\x1b\[3\d", shown) is not None) == has_colours
 
 
 @pytest.mark.parametrize(
