@@ -53,19 +53,15 @@ def tables(measurements: list[Measurement]) -> list[Table]:
         Column("worker, MiB", "worker_mib"),
         Column("Redis, MiB", "redis_mib"),
     ]
-    grown = ["per 1,000,000 records, second half", "-"]
-    grown += [growth(measurements, name) for name in ("worker_mib", "redis_mib")]
+    grown = [growth(measurements, column.value) for column in columns]
     shown = table(measurements[::step], "after", columns)
-    return [replace(shown, rows=[*shown.rows, grown])]
+    return [replace(shown, rows=[*shown.rows, ["grown in the second half", *grown]])]
 
 
 def growth(measurements: list[Measurement], value: str) -> str:
-    """Return how much a value grew per million records in the second half."""
+    """Return how much a value grew in the second half."""
     half = measurements[len(measurements) // 2 :]
-    records = half[-1].values["records"] - half[0].values["records"]
-    if records <= 0:
-        return "-"
-    return f"{(half[-1].values[value] - half[0].values[value]) / records * 1e6:+,.1f}"
+    return f"{half[-1].values[value] - half[0].values[value]:+,.1f}"
 
 
 def plots(measurements: list[Measurement]) -> list[Plot]:
