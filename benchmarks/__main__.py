@@ -62,7 +62,7 @@ def form_of(options: argparse.Namespace) -> Form:
 
 def run(stage: Stage, name: str, form: Form) -> Result:
     """Run a benchmark, telling each measurement as it comes, and keep what it found."""
-    benchmark, before = module(name), outside.load_average()
+    benchmark, before, commit = module(name), outside.load_average(), outside.commit()
     print(f"\n{page.asked(benchmark)[0]}\n", flush=True)
     measurements = []
     for one in benchmark.measure(stage, form):
@@ -72,7 +72,7 @@ def run(stage: Stage, name: str, form: Form) -> Result:
     stage.clear()
     result = Result(
         name=name,
-        commit=outside.commit(),
+        commit=commit,
         day=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=outside.machine(),
         versions=outside.versions(stage.server),
@@ -98,6 +98,8 @@ def main(given: list[str]) -> None:
     if given and given[0] in OTHERS:
         os.execv(sys.executable, [sys.executable, "-m", f"benchmarks.{given[0]}", *given[1:]])
     options = arguments(given)
+    if not outside.BESIDE.exists():
+        sys.exit("what benchmarks need beside is not installed: run them as ./dev bench")
     if not options.page:
         stage = Stage()
         try:

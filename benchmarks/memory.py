@@ -50,18 +50,18 @@ def tables(measurements: list[Measurement]) -> list[Table]:
     step = max(1, (len(measurements) - 1) // (SHOWN - 1))
     columns = [
         Column("records so far", "records"),
-        Column("worker, MiB", "worker_mib"),
-        Column("Redis, MiB", "redis_mib"),
+        Column("worker, MiB", "worker_mib", "{:,.1f}"),
+        Column("Redis, MiB", "redis_mib", "{:,.1f}"),
     ]
-    grown = [growth(measurements, column.value) for column in columns]
+    grown = [growth(measurements, column) for column in columns]
     shown = table(measurements[::step], "after", columns)
     return [replace(shown, rows=[*shown.rows, ["grown in the second half", *grown]])]
 
 
-def growth(measurements: list[Measurement], value: str) -> str:
+def growth(measurements: list[Measurement], column: Column) -> str:
     """Return how much a value grew in the second half."""
-    half = measurements[len(measurements) // 2 :]
-    return f"{half[-1].values[value] - half[0].values[value]:+,.1f}"
+    half = [one.values[column.value] for one in measurements[len(measurements) // 2 :]]
+    return column.form.replace("{:", "{:+").format(half[-1] - half[0])
 
 
 def plots(measurements: list[Measurement]) -> list[Plot]:

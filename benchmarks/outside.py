@@ -4,6 +4,7 @@ machine."""
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.servers.kafka_node import VERSION as KAFKA_VERSION
 
 TICKS = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).parent.parent
+BESIDE = Path(sys.prefix) / "bench" / "bin" / "python"
+"""The Python of the environment that ``./dev bench`` makes beside ours, for the peer and plots."""
 SCRIPTS = ("eval", "fcall")
 
 
@@ -67,7 +70,7 @@ def machine() -> str:
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {platform.system()}"
 
 
 def server_name(client: redis.Redis) -> str:
@@ -86,10 +89,16 @@ def versions(server: str) -> str:
 
 
 def commit() -> str:
-    """Return the commit that is measured, with a mark where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "no commit"
+    """Return the commit that last changed the processor, with a mark where it has changed since."""
+    last = git("log", "-1", "--format=%h", "--abbrev=9", "--", "processor")
+    changed = git("status", "--porcelain", "--", "processor")
+    return f"{last or 'unknown'}{' and changes' if changed else ''}"
+
+
+def git(*command: str) -> str:
+    """Return what git says, nothing where this is no repository."""
+    done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def load_average() -> float:

@@ -1,12 +1,16 @@
 """Writes docs/performance.md and its plots from what the benchmarks measured last."""
 
+import json
 import re
+import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks.plot import draw
+from benchmarks.outside import BESIDE
 from benchmarks.results import Result
+from benchmarks.table import Plot
 
 HEAD = """\
 # Performance
@@ -39,10 +43,15 @@ def write(results: Mapping[str, Result], modules: Mapping[str, ModuleType], docs
     plots.mkdir(parents=True, exist_ok=True)
     for old in plots.glob("*.png"):
         old.unlink()
-    for name, result in results.items():
-        for plot in modules[name].plots(result.measurements):
-            draw(plot, plots / f"{plot.name}.png")
+    draw([p for name, one in results.items() for p in modules[name].plots(one.measurements)], plots)
     (docs / "performance.md").write_text(text(results, modules))
+
+
+def draw(plots: Iterable[Plot], folder: Path) -> None:
+    """Draw plots into a folder, in the environment that has what it takes."""
+    wanted = [asdict(plot) | {"path": str(folder / f"{plot.name}.png")} for plot in plots]
+    command = [str(BESIDE), str(Path(__file__).with_name("plot.py"))]
+    subprocess.run(command, input=json.dumps(wanted), text=True, check=True)
 
 
 def text(results: Mapping[str, Result], modules: Mapping[str, ModuleType]) -> str:

@@ -1,7 +1,7 @@
 """What one would write by hand: Quix Streams and redis-py, a record at a time.
 
-It runs in an environment of its own (`benchmarks/peer.txt`), because Quix Streams wants an older
-release of confluent-kafka. ``PEER/bin/python benchmarks/peer.py CONFIG``
+It runs in an environment of its own (`.venv/bench`), because Quix Streams wants an older
+release of confluent-kafka. ``.venv/bench/bin/python benchmarks/peer.py CONFIG``
 
 It does for known, changed and new users what their batches ask for: passes over a request id that
 it has seen, looks the user up by each identifier, makes a profile where there is none, stores

@@ -24,7 +24,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from benchmarks.loads import Load
-from benchmarks.outside import ROOT, cpu_seconds, redis_cpu_seconds, redis_script_seconds
+from benchmarks.outside import BESIDE, ROOT, cpu_seconds, redis_cpu_seconds, redis_script_seconds
 from benchmarks.stage import PARTITIONS, Stage
 from tests.servers.kafka_node import free_port
 
@@ -96,7 +96,7 @@ PASS_THROUGH = Processor(
     "pass-through", (sys.executable, "-m", "benchmarks.passthrough"), remembers=False
 )
 IDSTREAM = Processor("idstream", (str(Path(sys.executable).with_name("idstream")), "run", "-c"))
-BY_HAND = Processor("by hand", (str(Path(sys.prefix) / "peer/bin/python"), "benchmarks/peer.py"))
+BY_HAND = Processor("by hand", (str(BESIDE), "benchmarks/peer.py"))
 
 
 class Play:

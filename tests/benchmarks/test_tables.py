@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.__main__ import MEASURED, arguments, form_of, module
 from benchmarks.memory import growth
-from benchmarks.page import asked, text
+from benchmarks.outside import BESIDE
+from benchmarks.page import asked, draw, text
 from benchmarks.results import Result, latest
 from benchmarks.startup import by_second, reached
 from benchmarks.table import Column, Measurement, Table, as_number, points, ratio, table
@@ -73,14 +74,12 @@ def test_a_benchmark_asks_a_question_and_stands_on_the_page_with_tables_and_plot
     assert any(line for one in plots for line in one.series.values())
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_every_plot_can_be_drawn(name, tmp_path):
-    pytest.importorskip("matplotlib", reason="only ./dev bench installs it")
-    from benchmarks.plot import draw
-
-    for one in module(name).plots(tiny(name)):
-        draw(one, tmp_path / f"{one.name}.png")
-        assert (tmp_path / f"{one.name}.png").read_bytes().startswith(b"\x89PNG")
+@pytest.mark.skipif(not BESIDE.exists(), reason="only ./dev bench installs what draws plots")
+def test_every_plot_can_be_drawn(tmp_path):
+    plots = [one for name in MEASURED for one in module(name).plots(tiny(name))]
+    draw(plots, tmp_path)
+    assert {path.stem for path in tmp_path.iterdir()} == {one.name for one in plots}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
 
 
 def test_a_ratio_compares_within_a_round_and_then_takes_the_median():
@@ -131,7 +130,7 @@ def test_rates_are_counted_second_by_second():
 
 def test_growth_is_that_of_the_second_half():
     found = [Measurement("", 0, {"worker_mib": mib}) for mib in (10.0, 90.0, 100.0, 102.0)]
-    assert growth(found, "worker_mib") == "+2.0"
+    assert growth(found, Column("worker", "worker_mib", "{:,.1f}")) == "+2.0"
 
 
 def test_what_was_measured_is_kept_and_the_long_form_goes_before_the_short(tmp_path):
