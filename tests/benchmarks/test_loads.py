@@ -105,6 +105,11 @@ def test_no_request_id_comes_twice_and_no_record_differs_from_run_to_run(load):
     assert records == [*load.first(), *islice(load.then(), 100)]
 
 
+def test_ids_of_different_things_differ():
+    ids = {uuid_of(kind, n) for kind in range(1, 6) for n in range(1000)}
+    assert len(ids) == 5000
+
+
 def test_a_batch_in_avro_says_what_it_says_in_json():
     opened = AvroReader("event-batch").open_object(avro().make(7).value, 100_000)
     plain = json.loads(known().make(7).value)

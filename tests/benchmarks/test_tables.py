@@ -47,18 +47,13 @@ def result(name: str) -> Result:
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_every_subject_of_a_benchmark_has_a_row_without_gaps_but_where_nothing_was_measured(name):
+def test_every_subject_of_a_benchmark_has_a_row_of_medians(name):
     first, *_ = module(name).tables(tiny(name))
-    shown = [row[0] for row in first.rows]
-    measured = [one for one in TINY[name] if name != "startup" or one == "start"]
-    assert [row for row in shown if row in measured] == (
-        measured
-        if name != "memory"
-        else ["0 s", "1 s", "2 s", "0 s", "1 s", "2 s"][: len(shown) - 1]
-    )
-    for row in first.rows:
-        assert len(row) == len(first.heads)
-    assert any("75" in one or "100" in one or "1.0" in one for one in first.rows[0][1:])
+    wanted = ["start"] if name == "startup" else TINY[name]
+    assert [row[0] for row in first.rows if row[0] in TINY[name]] == wanted
+    assert all(len(row) == len(first.heads) for row in first.rows)
+    if "batches/s" in first.heads:
+        assert first.rows[0][first.heads.index("batches/s")] == "75"
 
 
 @pytest.mark.parametrize("name", MEASURED)
