@@ -36,7 +36,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     """Return what was asked for."""
     parser = argparse.ArgumentParser(
         prog="./dev bench",
-        description="Without a name: all in ten minutes, and docs/performance.md of them.",
+        description="Without a name: all short forms, and docs/performance.md of them.",
         epilog=f"names:\n{listed()}\n\nstorms and restore take arguments of their own.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -9,7 +9,7 @@ class Form:
 
     long: bool = False
     rounds: int = 2
-    seconds: float = 4.0
+    seconds: float = 3.0
     """How long each measurement looks."""
 
     def records(self, short: int, long: int) -> int:

@@ -32,6 +32,7 @@ def tables(measurements: list[Measurement]) -> list[Table]:
         *COSTS,
         Column("rate / pass-through", "rate", "{:.3f}", PASS_THROUGH.name),
         Column("rate / by hand", "rate", "{:.1f}", BY_HAND.name),
+        Column("worker / by hand", "worker_us", "{:.2f}", BY_HAND.name),
     ]
     return [table(measurements, "processor", columns)]
 
