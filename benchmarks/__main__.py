@@ -76,6 +76,7 @@ def run(stage: Stage, name: str, form: Form) -> Result:
         day=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=outside.machine(),
         versions=outside.versions(stage.server),
+        cores=os.cpu_count() or 1,
         form="long" if form.long else "short",
         load_before=before,
         load_after=outside.load_average(),

@@ -12,7 +12,7 @@ from benchmarks.loads import Load, avro, changed, flat, known, login, merge, new
 from benchmarks.play import IDSTREAM, Play
 from benchmarks.rounds import in_turns
 from benchmarks.stage import Stage
-from benchmarks.table import COSTS, Measurement, Plot, Table, points, ratios, table
+from benchmarks.table import COSTS, Measurement, Plot, Table, cpu, ratios, table
 
 REFERENCE = "known"
 
@@ -41,5 +41,5 @@ def tables(measurements: list[Measurement]) -> list[Table]:
 
 def plots(measurements: list[Measurement]) -> list[Plot]:
     """Return the CPU of a record, by kind."""
-    series = {who: points(measurements, f"{who}_us") for who in ("worker", "redis")}
+    series = cpu(measurements, "worker", "Redis")
     return [Plot("kinds", "A record of each kind", "", "µs of CPU", series, bars=True)]

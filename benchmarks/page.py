@@ -37,6 +37,11 @@ everything on one machine, and say more than the figures, which are of that mach
 """
 
 
+DISTURBED = (
+    " (**others were at work on it: rates and times of this run say little, CPU per record more**)"
+)
+
+
 def write(results: Mapping[str, Result], modules: Mapping[str, ModuleType], docs: Path) -> None:
     """Write the page and the plots that it shows."""
     plots = docs / "performance"
@@ -81,7 +86,7 @@ def told(result: Result) -> str:
     return (
         f"{result.form} form, {rounds} round{'s' * (rounds > 1)}, {result.day},"
         f" commit {result.commit}; the machine's load average was {result.load_before:.1f} before"
-        f" and {result.load_after:.1f} after"
+        f" and {result.load_after:.1f} after{DISTURBED if result.is_disturbed else ''}"
     )
 
 

@@ -15,7 +15,7 @@ from benchmarks.loads import START_MS, USERS, Message, known, user_of, uuid_of
 from benchmarks.play import IDSTREAM, Play
 from benchmarks.rounds import in_turns
 from benchmarks.stage import Stage
-from benchmarks.table import COSTS, Column, Measurement, Plot, Table, points, ratios, table
+from benchmarks.table import COSTS, Column, Measurement, Plot, Table, cpu, ratios, table
 
 SIZES, MORE_SIZES = (10_000, 100_000), (1_000_000, 10_000_000)
 EVERYBODY, MORE_EVERYBODY = 100_000, 1_000_000
@@ -95,6 +95,6 @@ def tables(measurements: list[Measurement]) -> list[Table]:
 def plots(measurements: list[Measurement]) -> list[Plot]:
     """Return the CPU of a batch, by the number of profiles."""
     spread = [one for one in measurements if "everybody" not in one.subject]
-    series = {who: points(spread, f"{who}_us") for who in ("worker", "redis")}
+    series = cpu(spread, "worker", "Redis")
     title = "10,000 users of ever more profiles"
     return [Plot("profiles", title, "profiles", "µs of CPU", series, log_x=True)]

@@ -12,7 +12,7 @@ from benchmarks.loads import known
 from benchmarks.play import IDSTREAM, Play
 from benchmarks.rounds import in_turns
 from benchmarks.stage import Stage
-from benchmarks.table import COSTS, Measurement, Plot, Table, points, ratios, table
+from benchmarks.table import COSTS, Measurement, Plot, Table, cpu, ratios, table
 
 REFERENCE = "100 % repeat"
 SHARES, MORE_SHARES = (100, 50, 0), (95, 90, 75, 25)
@@ -40,5 +40,5 @@ def tables(measurements: list[Measurement]) -> list[Table]:
 
 def plots(measurements: list[Measurement]) -> list[Plot]:
     """Return the CPU of a batch, by share."""
-    series = {who: sorted(points(measurements, f"{who}_us")) for who in ("worker", "redis")}
+    series = cpu(measurements, "worker", "Redis")
     return [Plot("repeats", "By what repeats", "% of batches that repeat", "µs of CPU", series)]

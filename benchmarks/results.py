@@ -20,11 +20,17 @@ class Result:
     day: str
     machine: str
     versions: str
+    cores: int
     form: str
     load_before: float
     """The machine's load average when it began."""
     load_after: float
     measurements: list[Measurement]
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Return whether others had more to do on the machine than a benchmark has by itself."""
+        return self.load_before > 3 * self.cores
 
     def save(self, folder: Path = FOLDER) -> None:
         """Keep it, in place of an earlier one of the same form."""

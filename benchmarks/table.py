@@ -136,6 +136,23 @@ def points(measurements: Iterable[Measurement], value: str) -> list[tuple[float 
     return found
 
 
+def cpu(
+    measurements: Iterable[Measurement], *who: str
+) -> dict[str, list[tuple[float | str, float]]]:
+    """Return the CPU of a record by who used it: worker, Redis, broker."""
+    every = list(measurements)
+    return {name: sorted_places(points(every, f"{name.lower()}_us")) for name in who}
+
+
+def sorted_places(
+    found: list[tuple[float | str, float]],
+) -> list[tuple[float | str, float]]:
+    """Return points from left to right, where their places are numbers."""
+    if all(isinstance(place, float) for place, _ in found):
+        return sorted(found, key=lambda point: float(point[0]))
+    return found
+
+
 def as_number(text: str) -> float | str:
     """Return what a subject such as ``10,000 users`` begins with, if that is a number."""
     try:

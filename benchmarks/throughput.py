@@ -14,7 +14,7 @@ from benchmarks.loads import known
 from benchmarks.play import BY_HAND, IDSTREAM, PASS_THROUGH, Play
 from benchmarks.rounds import in_turns
 from benchmarks.stage import Stage
-from benchmarks.table import COSTS, Column, Measurement, Plot, Table, points, table
+from benchmarks.table import COSTS, Column, Measurement, Plot, Table, cpu, table
 
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
@@ -39,5 +39,5 @@ def tables(measurements: list[Measurement]) -> list[Table]:
 
 def plots(measurements: list[Measurement]) -> list[Plot]:
     """Return the CPU of a batch, by processor."""
-    series = {who: points(measurements, f"{who}_us") for who in ("worker", "redis", "broker")}
+    series = cpu(measurements, "worker", "Redis", "broker")
     return [Plot("throughput", "A batch of a known user", "", "µs of CPU", series, bars=True)]

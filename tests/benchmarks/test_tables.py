@@ -1,11 +1,13 @@
 """Tables, plots and the page are right for what little is measured here; nothing is timed."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.__main__ import MEASURED, arguments, form_of, module
 from benchmarks.memory import growth
 from benchmarks.outside import BESIDE
-from benchmarks.page import asked, draw, text
+from benchmarks.page import asked, draw, text, told
 from benchmarks.results import Result, latest
 from benchmarks.startup import by_second, reached
 from benchmarks.table import Column, Measurement, Table, as_number, points, ratio, table
@@ -43,7 +45,7 @@ def tiny(name: str) -> list[Measurement]:
 
 
 def result(name: str) -> Result:
-    return Result(name, "abc", "2026-01-01", "2 x X", "Python 3", "short", 1.0, 2.0, tiny(name))
+    return Result(name, "abc", "2026-01-01", "2 x X", "Python 3", 2, "short", 1.0, 2.0, tiny(name))
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -138,6 +140,12 @@ def test_what_was_measured_is_kept_and_the_long_form_goes_before_the_short(tmp_p
     found = latest("kinds", tmp_path)
     assert found is not None
     assert found.form == "long"
+
+
+def test_a_run_beside_other_work_says_so():
+    calm = result("kinds")
+    assert "others were at work" not in told(calm)
+    assert "others were at work" in told(replace(calm, load_before=7.0))
 
 
 def test_rounds_and_seconds_can_be_asked_for():
