@@ -65,8 +65,8 @@ def test_a_word_that_dev_does_not_know_is_refused():
     assert done.stderr.startswith("dev: no such word: tset\n")
 
 
-def test_without_a_name_the_benchmarks_are_listed():
-    command = [sys.executable, "-m", "benchmarks"]
+def test_the_benchmarks_are_listed_with_the_questions_that_they_answer():
+    command = [sys.executable, "-m", "benchmarks", "--help"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert re.search(r"^  throughput  +What .*\?$", done.stdout, re.MULTILINE)
 
