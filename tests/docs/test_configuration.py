@@ -35,7 +35,6 @@ NOT_KEYS = {"kafka.client_secrets"}
 CONFIGURATIONS = [
     "deploy/idstream.toml",
     "deploy/compose/idstream.toml",
-    "deploy/kubernetes/idstream.toml",
 ]
 
 
