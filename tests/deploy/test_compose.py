@@ -10,6 +10,7 @@ from tests.docs.pages import ROOT, text
 
 COMPOSE = yaml.safe_load(text("docker-compose.yml"))
 SERVICES = COMPOSE["services"]
+CONNECT = yaml.safe_load(text("deploy/connect/docker-compose.yml"))["services"]
 PINNED = re.compile(r"[\w./-]+:v?[0-9][\w.-]*@sha256:[0-9a-f]{64}")
 
 
@@ -82,3 +83,12 @@ def test_prometheus_scrapes_the_port_that_the_processor_listens_on():
     port = ObservabilitySettings().port
     for name in ("deploy/prometheus/prometheus.yml", "deploy/Dockerfile", "docker-compose.yml"):
         assert str(port) in text(name)
+
+
+def test_the_front_comes_before_the_services_of_the_main_file():
+    assert PINNED.fullmatch(CONNECT["front"]["image"])
+    assert CONNECT.keys() - {"front"} <= SERVICES.keys()
+    assert CONNECT["front"]["depends_on"].keys() <= SERVICES.keys()
+    for service in CONNECT.values():
+        for volume in service["volumes"]:
+            assert (ROOT / volume.partition(":")[0]).exists()

@@ -35,6 +35,7 @@ NOT_KEYS = {"kafka.client_secrets"}
 CONFIGURATIONS = [
     "deploy/idstream.toml",
     "deploy/compose/idstream.toml",
+    "deploy/connect/idstream.toml",
 ]
 
 
