@@ -112,7 +112,11 @@ def test_what_snowplows_tracker_sends_arrives_with_its_person(front, processor, 
     assert sign_up["events"][0]["data"]["event_name"] == "signed_up"
     assert sign_up["events"][0]["data"]["custom_attributes"] == {"plan": "gold"}
     identities = {(i["identity_type"], i["identity"]) for i in sign_up["user_identities"]}
-    assert ("network_userid", "network") in identities
+    assert identities == {
+        ("user_id", "u1"),
+        ("anonymous_id", "cookie"),
+        ("network_userid", "network"),
+    }
     assert inputs(front.records()) == {"snowplow": 3}
 
 
