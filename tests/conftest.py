@@ -8,7 +8,12 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     name
-    for name in ("tests.servers.redis", "tests.servers.kafka", "tests.servers.registry")
+    for name in (
+        "tests.servers.redis",
+        "tests.servers.kafka",
+        "tests.servers.registry",
+        "tests.servers.go",
+    )
     if importlib.util.find_spec(name) is not None
 ]
 

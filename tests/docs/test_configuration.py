@@ -35,7 +35,7 @@ NOT_KEYS = {"kafka.client_secrets"}
 CONFIGURATIONS = [
     "deploy/idstream.toml",
     "deploy/compose/idstream.toml",
-    "deploy/kubernetes/idstream.toml",
+    "deploy/connect/idstream.toml",
 ]
 
 

@@ -13,7 +13,9 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaException
@@ -72,6 +74,14 @@ def free_port() -> int:
         return port
 
 
+class Listener(NamedTuple):
+    """One more listener of a broker, under a security protocol of its own."""
+
+    name: str
+    port: int
+    protocol: str
+
+
 class Proxied(NamedTuple):
     """A second listener, which clients that ask for it are told to find at a proxy."""
 
@@ -119,6 +129,21 @@ def server_properties(
     return properties
 
 
+def with_listeners(properties: dict[str, str], more: Sequence[Listener]) -> dict[str, str]:
+    """Return *properties* with *more* listeners beside the plain ones."""
+    # Under names and addresses of this machine: certificates are for some of them.
+    listening = ",".join(f"{one.name}://0.0.0.0:{one.port}" for one in more)
+    told = ",".join(f"{one.name}://localhost:{one.port}" for one in more)
+    kinds = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+    kinds |= {one.name: one.protocol for one in more}
+    return {
+        **properties,
+        "listeners": f"{properties['listeners']},{listening}",
+        "advertised.listeners": f"{properties['advertised.listeners']},{told}",
+        "listener.security.protocol.map": ",".join(f"{n}:{kind}" for n, kind in kinds.items()),
+    }
+
+
 def jars() -> Path:
     """Return the folder of Kafka's jars, filled by Maven the first time."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -157,8 +182,17 @@ class Node(Protocol):
 class JavaNode:
     """Kafka in a JVM of this machine."""
 
-    def __init__(self, *java: str, proxied: Proxied | None = None) -> None:
-        """Prepare a broker; *java* are options for the JVM instead of those that start it fast."""
+    def __init__(
+        self,
+        *java: str,
+        proxied: Proxied | None = None,
+        listeners: Sequence[Listener] = (),
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Prepare a broker; *java* are options for the JVM instead of those that start it fast.
+
+        *more* are properties beside our own, such as those that its *listeners* need.
+        """
         self._libs = jars()
         self._options = java or ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
         self._home = Path(tempfile.mkdtemp(prefix="idstream-kafka-"))
@@ -166,6 +200,9 @@ class JavaNode:
         self.bootstrap = f"127.0.0.1:{port}"
         data = str(self._home / "data")
         properties = server_properties(port, controller, data, "127.0.0.1", proxied)
+        if listeners:
+            properties = with_listeners(properties, listeners)
+        properties |= more
         self._properties = self._home / "server.properties"
         self._properties.write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
         (self._home / "log4j2.properties").write_text(LOG4J)
