@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from processor.index.port import Assignment
-from processor.kafka.loop.open import Options, open_loop
+from processor.kafka.loop.open import Process, open_loop
 from processor.records import Output, Record
 from processor.settings import load
 from tests.kafka.deaf import Deaf
@@ -62,8 +62,8 @@ def main() -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     kafka = load(Path(sys.argv[1]), os.environ).kafka
-    options = Options(process=f"passthrough-{os.getpid()}")
-    loop = open_loop(kafka, PassThrough(), options, Deaf())
+    process = Process(name=f"passthrough-{os.getpid()}")
+    loop = open_loop(kafka, PassThrough(), process, Deaf())
     gc.freeze()
     gc.disable()
     loop.run(stop)
