@@ -119,8 +119,13 @@ class Transactions:
         self._publisher.clear()
 
     def serve(self) -> None:
-        """Let the producer's callbacks run."""
-        serve(self._producer.poll, 0)
+        """Let the producer's callbacks run.
+
+        Not those of one that is to be replaced: it may hear yet that its transaction has timed out,
+        which is fatal to it, and nothing to the process. Without partitions it stays for long.
+        """
+        if not self._indefinite:
+            serve(self._producer.poll, 0)
 
     def _begin(self) -> None:
         if not self._open:
