@@ -34,9 +34,9 @@ def apart(call: Callable[[], _Answer], seconds: float, name: str) -> _Answer:
 
 
 def until_answered(
-    ask: Callable[[], _Answer], away: type[_Failure], waits: Callable[[_Failure], bool]
+    ask: Callable[[], _Answer], unavailable: type[_Failure], waits: Callable[[_Failure], bool]
 ) -> _Answer | None:
-    """Return what *ask* returns, asking again after each failure of the type *away*.
+    """Return what *ask* returns, asking again after each failure of the type *unavailable*.
 
     *waits* is called with the failure: it pauses and returns True to ask again, returns False to
     give up (then None is returned), or raises what must not be waited for.
@@ -44,6 +44,6 @@ def until_answered(
     while True:
         try:
             return ask()
-        except away as failure:
+        except unavailable as failure:
             if not waits(failure):
                 return None

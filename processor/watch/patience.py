@@ -10,7 +10,7 @@ from processor.watch.logs import Log
 from processor.watch.watch import Watch
 
 AGAIN_S: Final = 0.5
-"""How long a server that is away is left alone."""
+"""How long an unavailable server is left alone."""
 
 
 class Patience:
@@ -27,21 +27,21 @@ class Patience:
         self._stop = stop
         self._told = ""
 
-    def cluster(self, away: Unreachable) -> bool:
+    def cluster(self, failure: Unreachable) -> bool:
         """Wait for a cluster that does not say its id; logged once for each kind of error."""
-        if away.kind != self._told:
-            self._told = away.kind
-            self._log.warning("waiting_for_kafka", kind=away.kind, servers=self._servers)
-        return self._again("kafka", away.kind)
+        if failure.kind != self._told:
+            self._told = failure.kind
+            self._log.warning("waiting_for_kafka", kind=failure.kind, servers=self._servers)
+        return self._again("kafka", failure.kind)
 
-    def topics(self, away: Unreachable) -> bool:
+    def topics(self, failure: Unreachable) -> bool:
         """Wait for a cluster that does not describe its topics; not for one that refuses to."""
-        self._log.warning("topics_not_compared", why=str(away))
-        return away.is_transient and self._again("kafka", "topics_not_compared")
+        self._log.warning("topics_not_compared", why=str(failure))
+        return failure.is_transient and self._again("kafka", "topics_not_compared")
 
-    def registry(self, away: RegistryUnavailable) -> bool:
+    def registry(self, failure: RegistryUnavailable) -> bool:
         """Wait for the schema registry."""
-        return self._again("registry", str(away))
+        return self._again("registry", str(failure))
 
     def _again(self, source: Source, kind: str) -> bool:
         self._watch.turn()
