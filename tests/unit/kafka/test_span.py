@@ -65,6 +65,13 @@ def test_a_partition_without_records_in_the_span_is_not_read():
     assert reader.assigned == [1]
 
 
+def test_a_partition_is_done_with_its_last_record_though_no_end_is_told():
+    reader = Reader({0: dict.fromkeys(range(9), b"v")}, {0: 9})
+    span = Span(reader, "t", {0: 0}, {0: 2})
+    assert [len(part) for part in span.read(2)] == [2]
+    assert span.done == 2
+
+
 def test_a_permanent_error_is_raised():
     reader = Reader({0: {}}, {0: 4})
     error = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
