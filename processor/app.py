@@ -4,30 +4,30 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from threading import Event
 from typing import Final, TextIO
 
 from msgspec import Struct
 
-from processor.codecs.avro.reading import RegistryUnavailable
+from processor.apart import until_answered
 from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
 from processor.index.port import Index
 from processor.kafka import topics
 from processor.kafka.asking import Unreachable, wait_for_cluster_id
-from processor.kafka.loop.open import Options, open_loop
+from processor.kafka.loop.open import Process, open_loop
 from processor.pipeline.pipeline import Parts, Pipeline
-from processor.redis.index import RedisIndex
-from processor.registry import Registry, open_codecs
+from processor.redis.index import open_index
+from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
 from processor.watch.admin import Admin, Health
 from processor.watch.logs import Log, open_log
 from processor.watch.metrics import Metrics
+from processor.watch.patience import Patience
 from processor.watch.watch import Garbage, Watch
 
-TOPICS_AGAIN_S: Final = 0.5
-REGISTRY_AGAIN_S: Final = 0.5
-"""How long a registry that is away is left alone."""
 BOUND_BY: Final = {
     "profiles": "limits.max_profile_bytes",
     "enriched": "limits.max_record_bytes or limits.max_profile_bytes",
@@ -35,7 +35,7 @@ BOUND_BY: Final = {
 """By role, the limits that decide how large records of a topic may get."""
 
 
-class How(Struct, frozen=True):
+class RunOptions(Struct, frozen=True):
     """How to run, beyond the settings."""
 
     embedded: bool = False
@@ -50,70 +50,52 @@ class Edge(Struct, frozen=True):
 
 
 def serve(
-    settings: Settings, environ: Mapping[str, str], stop: Event, log_to: TextIO, how: How
+    settings: Settings,
+    environ: Mapping[str, str],
+    stop: Event,
+    log_to: TextIO,
+    options: RunOptions,
 ) -> None:
     """Run the processor until *stop* is set; whatever ends it otherwise is raised."""
     log = open_log(log_to, settings.observability.log_level)
     points = CrashPoints(environ)
     metrics, health = Metrics(), Health()
     watch = Watch(metrics, health, Garbage())
-    listen = settings.observability
-    admin = Admin(listen.host, listen.port, health, metrics.registry)
-    index = RedisIndex.connect(
-        settings.redis.url.reveal(),
-        settings.redis.prefix,
-        settings.key(),
-        cluster=settings.redis.cluster,
-    )
-    try:
-        kafka = settings.kafka
+    kafka, listen = settings.kafka, settings.observability
+    patience = Patience(kafka.bootstrap_servers, watch, log, stop)
+    with ExitStack() as opened:
+        admin = Admin(listen.host, listen.port, health, metrics.registry)
+        opened.callback(admin.stop)
+        index = open_index(settings)
+        opened.callback(index.close)
         log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
-        cluster = "embedded" if how.embedded else wait_for_cluster_id(settings.kafka, stop, watch)
-        codecs = None if cluster is None else open_formats(settings, stop, watch)
+        watch.turn()
+        cluster = "embedded" if options.embedded else wait_for_cluster_id(kafka, patience.cluster)
+        codecs = None if cluster is None else open_formats(settings, patience)
         if codecs is None:
             return
-        if not how.embedded:
-            compare_topics(settings, log, stop, watch)
-        owner = f"{settings.kafka.group_id}@{cluster}"
-        step = build_pipeline(
-            settings,
-            Edge(index, codecs),
-            owner,
-            metrics,
-            points,
-            accept_offsets=how.accept_offsets,
-        )
-        options = Options(
-            process=process_name(),
-            embedded=how.embedded,
-            accept_offsets=how.accept_offsets,
+        if not options.embedded:
+            compare_topics(settings, log, patience)
+        owner = f"{kafka.group_id}@{cluster}"
+        edge, accept_offsets = Edge(index, codecs), options.accept_offsets
+        step = build_pipeline(settings, edge, owner, metrics, points, accept_offsets=accept_offsets)
+        process = Process(
+            name=process_name(),
+            embedded=options.embedded,
+            accept_offsets=accept_offsets,
             reach=points.reach,
         )
-        open_loop(settings.kafka, step, options, watch).run(stop)
+        open_loop(kafka, step, process, watch).run(stop)
         log.info("stopped")
-    finally:
-        index.close()
-        admin.stop()
 
 
-def compare_topics(settings: Settings, log: Log, stop: Event, watch: Watch) -> None:
+def compare_topics(settings: Settings, log: Log, patience: Patience) -> None:
     """Log what is wrong with the topics; refuse to start where ours would not fit into them.
 
-    A profile or an enriched batch that its topic refuses would stop the processor for good. A
-    cluster that does not answer is waited for; one that does not let us ask is not.
+    A profile or an enriched batch that its topic refuses would stop the processor for good.
     """
-    reports: Sequence[topics.TopicReport] = ()
-    while not stop.is_set():
-        try:
-            reports = topics.inspect(settings.kafka, settings.limits)
-            break
-        except Unreachable as away:
-            log.warning("topics_not_compared", why=str(away))
-            if not away.is_passing:
-                break
-        watch.turn()
-        watch.error("kafka", "topics_not_compared")
-        stop.wait(TOPICS_AGAIN_S)
+    inspect = partial(topics.inspect, settings.kafka, settings.limits)
+    reports = until_answered(inspect, Unreachable, patience.topics) or ()
     for report in reports:
         for problem in report.problems:
             log.warning("topic_problem", topic=report.name, role=report.role, problem=problem)
@@ -130,16 +112,10 @@ def refuse_small(reports: Sequence[topics.TopicReport]) -> None:
             )
 
 
-def open_formats(settings: Settings, stop: Event, watch: Watch) -> Codecs | None:
-    """Return what reads and writes the topics' formats, waiting for an unreachable registry."""
-
-    def waits(away: RegistryUnavailable) -> bool:
-        watch.turn()
-        watch.error("registry", str(away))
-        return not stop.wait(REGISTRY_AGAIN_S)
-
-    url = settings.registry_url()
-    return open_codecs(Registry(url) if url else None, settings.avro_topics(), waits)
+def open_formats(settings: Settings, patience: Patience) -> Codecs | None:
+    """Return what reads and writes the topics' formats; None if stopped before it could."""
+    registry = open_registry(settings.registry_url())
+    return open_codecs(registry, settings.avro_topics(), patience.registry)
 
 
 def build_pipeline(

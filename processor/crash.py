@@ -81,11 +81,11 @@ class CrashPoints:
 
 
 def _pass(_point: str) -> None:
-    """Nothing is to happen anywhere."""
+    """Do nothing: no point is deadly."""
 
 
 def _overlook(_records: Sequence[Record]) -> None:
-    """No record is deadly."""
+    """Do nothing: no record is deadly."""
 
 
 def _parsed(variable: str, text: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic
 from typing import Final, TypeVar
 
-from processor.apart import apart
+from processor.apart import apart, until_answered
 from processor.codecs.avro.foreign import Unusable
 from processor.codecs.avro.reading import MOST_SCHEMAS, RegistryUnavailable
 from processor.codecs.avro.schemas import MESSAGES, latest
@@ -135,6 +135,11 @@ class Registry:
             self._unknown.popitem(last=False)
 
 
+def open_registry(url: str) -> Registry | None:
+    """Return the registry at *url*, None where that is '': the configuration names none."""
+    return Registry(url) if url else None
+
+
 def open_codecs(
     registry: Registry | None,
     topics: Mapping[str, str],
@@ -146,11 +151,9 @@ def open_codecs(
     """
     if registry is None:
         return Codecs.build(topics)
-    while True:
-        try:
-            ids = {role: registry.register(role, topic) for role, topic in topics.items()}
-        except RegistryUnavailable as unavailable:
-            if not waits(unavailable):
-                return None
-        else:
-            return Codecs.build(topics, registry, ids.__getitem__)
+
+    def register() -> dict[str, int]:
+        return {role: registry.register(role, topic) for role, topic in topics.items()}
+
+    ids = until_answered(register, RegistryUnavailable, waits)
+    return None if ids is None else Codecs.build(topics, registry, ids.__getitem__)

@@ -14,8 +14,8 @@ from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.kafka import topics
 from processor.kafka.asking import Unreachable, reach
 from processor.pipeline.witness import MOST_METADATA, Witness, write_witnesses
-from processor.redis.index import RedisIndex
-from processor.registry import Registry, RegistryRefused
+from processor.redis.index import open_index
+from processor.registry import RegistryRefused, open_registry
 from processor.settings import Settings, load
 
 _LARGEST: Final = Witness(cursor=2**63 - 1, seq=2**63 - 1)
@@ -88,10 +88,7 @@ def configuration(settings: Settings) -> Iterator[Finding]:
 
 def redis(settings: Settings) -> Iterator[Finding]:
     """Say whether the server can be trusted with the index."""
-    address = settings.redis
-    index = RedisIndex.connect(
-        address.url.reveal(), address.prefix, settings.key(), cluster=address.cluster
-    )
+    index = open_index(settings)
     try:
         for report in index.server_report():
             what = f"redis {report.node}" if report.is_cluster else "redis"
@@ -122,11 +119,10 @@ def kafka(settings: Settings) -> Iterator[Finding]:
 
 def schema_registry(settings: Settings) -> Iterator[Finding]:
     """Say whether the registry answers and takes our schemas; nothing where there is none."""
-    url = settings.registry_url()
-    if not url:
-        return
     try:
-        registry = Registry(url)
+        registry = open_registry(settings.registry_url())
+        if registry is None:
+            return
         try:
             for role, topic in settings.avro_topics().items():
                 if not registry.accepts(role, topic):

@@ -15,7 +15,7 @@ from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile, WorkspaceData
 from processor.identity.types import type_under
 from processor.profiles.document import to_json
-from processor.redis.index import RedisIndex
+from processor.redis.index import RedisIndex, open_index
 from processor.rules import WorkspaceRules
 from processor.settings import Settings, load
 
@@ -49,10 +49,7 @@ def _find(settings: Settings, wanted: Wanted) -> list[Profile]:
     if workspace is None:
         known = ", ".join(settings.workspaces)
         raise Failure(f"there is no workspace {wanted.workspace}; the configuration has {known}")
-    redis = settings.redis
-    index = RedisIndex.connect(
-        redis.url.reveal(), redis.prefix, settings.key(), cluster=redis.cluster
-    )
+    index = open_index(settings)
     environment = "development" if wanted.environment == "development" else "production"
     space = Space(workspace.scope, environment)
     try:

@@ -11,7 +11,7 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
 from processor.kafka.asking import NoTopic, Unreachable, reaching
-from processor.kafka.letters import REASONS, PutBack, Wanted
+from processor.kafka.letters import REASONS, ReplayTally, Selection
 from processor.kafka.replay import Replay, TooLarge
 from processor.settings import load
 
@@ -31,7 +31,7 @@ def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
     unknown = sorted(set(how.reasons) - set(REASONS))
     if unknown:
         raise Failure(f"there is no reason {unknown[0]}; there are {', '.join(REASONS)}")
-    wanted = Wanted(
+    selection = Selection(
         reasons=frozenset(how.reasons or REASONS),
         inputs=frozenset(settings.kafka.topics.inputs),
         reserved=RESERVED,
@@ -39,7 +39,7 @@ def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
         pass_over=how.pass_over,
     )
     topic = settings.kafka.topics.dead_letters
-    run = Replay(settings.kafka, wanted, CrashPoints(environ).reach)
+    run = Replay(settings.kafka, selection, CrashPoints(environ).reach)
     try:
         with reaching(settings.kafka):
             _begin(run, topic, pass_over=how.pass_over)
@@ -77,7 +77,7 @@ def _begin(run: Replay, topic: str, *, pass_over: bool) -> None:
         )
 
 
-def _tell(tally: PutBack) -> None:
+def _tell(tally: ReplayTally) -> None:
     for reason, count in sorted(tally.replayed.items()):
         sys.stdout.write(f"{reason}: {count:,} put back\n")
     if tally.no_input:

@@ -15,8 +15,8 @@ from processor.settings import load
 def run(config: Path, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
     """Run the processor that *config* describes."""
     settings = load(config, environ)
-    how = app.How(accept_offsets=accept_offsets)
-    app.serve(settings, environ, stopped_by_signals(), sys.stdout, how)
+    options = app.RunOptions(accept_offsets=accept_offsets)
+    app.serve(settings, environ, stopped_by_signals(), sys.stdout, options)
 
 
 def stopped_by_signals() -> Event:
@@ -44,5 +44,5 @@ def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offs
                 topics=", ".join([*topics.inputs, *topics.outputs.values()]),
             )
         )
-        how = app.How(embedded=True, accept_offsets=accept_offsets)
-        app.serve(settings, environ, stop, sys.stdout, how)
+        options = app.RunOptions(embedded=True, accept_offsets=accept_offsets)
+        app.serve(settings, environ, stop, sys.stdout, options)

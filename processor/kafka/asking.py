@@ -1,76 +1,61 @@
-"""The admin client as it is safe to use: closed by who made it, its answers in time or an error.
+"""Questions to the cluster: each is answered in time, or ends with an error that says why.
 
-Left to the garbage collector it may be destroyed in a thread of its own, and librdkafka then ends
-the process (confluent-kafka's pull request 2131).
+An admin client is closed by who made it. Left to the garbage collector it may be destroyed in a
+thread of its own, and librdkafka then ends the process (confluent-kafka's pull request 2131).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from threading import Event
+from functools import partial
 from typing import Final, TypeVar
 
-import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
+from processor.apart import until_answered
 from processor.kafka.clients import client_config
-from processor.kafka.errors import ALL_DOWN, TIMED_OUT, passes
-from processor.kafka.loop.step import Observer
+from processor.kafka.errors import ALL_DOWN, TIMED_OUT, is_transient
 from processor.records import RowKey
 from processor.settings import KafkaSettings
 
 _Answer = TypeVar("_Answer")
 _REACH_S: Final = 5.0
+_ANSWER_S: Final = 2.0
+
+TopicIds = Callable[[Collection[str]], Mapping[str, str]]
+"""Returns the id of each topic of the given names."""
 
 
 class Unreachable(Exception):
     """The cluster does not answer, or does not let us ask."""
 
-    def __init__(self, why: str, *, is_passing: bool) -> None:
+    def __init__(self, why: str, *, kind: str, is_transient: bool) -> None:
         super().__init__(why)
-        self.is_passing = is_passing
+        self.kind = kind
+        """The name of librdkafka's error."""
+        self.is_transient = is_transient
         """Whether it may answer later."""
+
+
+class NoTopic(Exception):
+    """A topic is not there, or may not be seen; the message names it."""
+
+
+# ---- admin clients ------------------------------------------------------------------------------
 
 
 @contextmanager
 def open_admin(kafka: KafkaSettings) -> Iterator[AdminClient]:
-    """Give an admin client for a while."""
+    """Give an admin client, and close it afterwards."""
     with AdminClient(client_config(kafka, "admin")) as admin:
         yield admin
-
-
-def reach(kafka: KafkaSettings) -> None:
-    """Return once the cluster answers; raise Unreachable if it does not soon, and say why."""
-    heard: list[KafkaError] = []
-    config = client_config(kafka, "admin")
-    config["error_cb"] = heard.append
-    with AdminClient(config) as admin:
-        try:
-            admin.list_topics(timeout=_REACH_S)
-        except KafkaException as failure:
-            admin.poll(0)  # lets it tell what it met at each address
-            why = [error for error in heard if error.code() != ALL_DOWN] or [failure.args[0]]
-            raise Unreachable(
-                f"no answer from Kafka at {kafka.bootstrap_servers} within {_REACH_S:.0f} s"
-                f" ({why[-1].str()}); is it up, and is kafka.bootstrap_servers right?",
-                is_passing=passes(why[-1]),
-            ) from None
-
-
-@contextmanager
-def reaching(kafka: KafkaSettings) -> Iterator[None]:
-    """Reach the cluster, then let a command at it; Unreachable if it goes away meanwhile."""
-    reach(kafka)
-    try:
-        yield
-    except KafkaException as failure:
-        error = failure.args[0]
-        if not passes(error):
-            raise
-        raise Unreachable(
-            f"Kafka at {kafka.bootstrap_servers} went away: {error.str()}", is_passing=True
-        ) from None
 
 
 def close(admin: AdminClient) -> None:
@@ -79,7 +64,7 @@ def close(admin: AdminClient) -> None:
 
 
 def answered(future: "Future[_Answer]", within: float) -> _Answer:
-    """Return what a request with the timeout *within* came to, or raise KafkaException.
+    """Return the answer to an admin request with the timeout *within*, or raise KafkaException.
 
     The client gets a second more to say that it timed out itself.
     """
@@ -89,8 +74,64 @@ def answered(future: "Future[_Answer]", within: float) -> _Answer:
         raise KafkaException(KafkaError(TIMED_OUT)) from None
 
 
-class NoTopic(Exception):
-    """A topic is not there, or may not be seen; the message names it."""
+# ---- whether the cluster is there ---------------------------------------------------------------
+
+
+def reach(kafka: KafkaSettings) -> None:
+    """Return once the cluster answers; raise Unreachable, with the reason, after five seconds."""
+    heard: list[KafkaError] = []
+    config = client_config(kafka, "admin")
+    config["error_cb"] = heard.append
+    with AdminClient(config) as admin:
+        try:
+            admin.list_topics(timeout=_REACH_S)
+        except KafkaException as failure:
+            admin.poll(0)  # calls error_cb with the error of each address
+            why = [error for error in heard if error.code() != ALL_DOWN] or [failure.args[0]]
+            raise unreachable(
+                why[-1],
+                f"no answer from Kafka at {kafka.bootstrap_servers} within {_REACH_S:.0f} s"
+                f" ({why[-1].str()}); is it up, and is kafka.bootstrap_servers right?",
+            ) from None
+
+
+@contextmanager
+def reaching(kafka: KafkaSettings) -> Iterator[None]:
+    """Reach the cluster, then let a command use it; Unreachable if it goes away meanwhile."""
+    reach(kafka)
+    try:
+        yield
+    except KafkaException as failure:
+        error = failure.args[0]
+        if not is_transient(error):
+            raise
+        why = f"Kafka at {kafka.bootstrap_servers} went away: {error.str()}"
+        raise unreachable(error, why) from None
+
+
+def unreachable(error: KafkaError, why: str) -> Unreachable:
+    """Return the exception that *error* of a cluster means, with the message *why*."""
+    return Unreachable(why, kind=error.name(), is_transient=is_transient(error))
+
+
+def wait_for_cluster_id(kafka: KafkaSettings, waits: Callable[[Unreachable], bool]) -> str | None:
+    """Return the cluster's id. An unreachable one is asked again as long as *waits* says so."""
+    with open_admin(kafka) as admin:
+        return until_answered(partial(_cluster_id, admin), Unreachable, waits)
+
+
+def _cluster_id(admin: AdminClient) -> str:
+    try:
+        found: str | None = admin.list_topics(timeout=_ANSWER_S).cluster_id
+    except KafkaException as failure:
+        error = failure.args[0]
+        if not is_transient(error):
+            raise
+        raise unreachable(error, error.str()) from None
+    return found or "unnamed"
+
+
+# ---- topics and offsets -------------------------------------------------------------------------
 
 
 def partitions_of(client: AdminClient | Consumer, topic: str, within_s: float) -> list[int]:
@@ -101,47 +142,29 @@ def partitions_of(client: AdminClient | Consumer, topic: str, within_s: float) -
     return sorted(known.partitions)
 
 
-def committed(consumer: Consumer, keys: Iterable[RowKey], within: float) -> list[TopicPartition]:
-    """Return the group's offsets of *keys*; raise KafkaException if one is not to be had.
+def described_topic_ids(admin: AdminClient, within: float = 5.0) -> TopicIds:
+    """Return the function that asks the cluster for the ids of topics."""
 
-    It takes *within* seconds at most, and librdkafka asks again meanwhile.
+    def ids(topics: Collection[str]) -> dict[str, str]:
+        names = sorted(topics)
+        asked = admin.describe_topics(TopicCollection(names), request_timeout=within)
+        return {name: str(answered(asked[name], within).topic_id) for name in names}
+
+    return ids
+
+
+def topic_names(topics: Collection[str]) -> dict[str, str]:
+    """Let a topic's name stand for its id: librdkafka's mock cluster knows none."""
+    return {name: name for name in topics}
+
+
+def committed(consumer: Consumer, keys: Iterable[RowKey], within: float) -> list[TopicPartition]:
+    """Return the group's offsets of *keys*, in at most *within* seconds.
+
+    Raises KafkaException if one of them cannot be had; librdkafka asks again meanwhile.
     """
     found = consumer.committed([TopicPartition(*key) for key in keys], within)
     for one in found:
         if one.error:
             raise KafkaException(one.error)
     return found
-
-
-_ANSWER_S: Final = 2.0
-
-
-log = structlog.get_logger()
-
-
-def wait_for_cluster_id(kafka: KafkaSettings, stop: Event, observer: Observer) -> str | None:
-    """Return the cluster's id, waiting for an unreachable broker; None if *stop* came first."""
-    with open_admin(kafka) as admin:
-        return _cluster_id(admin, kafka, stop, observer)
-
-
-def _cluster_id(
-    admin: AdminClient, kafka: KafkaSettings, stop: Event, observer: Observer
-) -> str | None:
-    told = ""
-    while not stop.is_set():
-        observer.turn()
-        try:
-            found: str | None = admin.list_topics(timeout=_ANSWER_S).cluster_id
-        except KafkaException as failure:
-            error = failure.args[0]
-            if not passes(error):
-                raise
-            observer.error("kafka", error.name())
-            if error.name() != told:
-                told = error.name()
-                log.warning("waiting_for_kafka", kind=told, servers=kafka.bootstrap_servers)
-            stop.wait(_ANSWER_S / 4)
-            continue
-        return found or "unnamed"
-    return None

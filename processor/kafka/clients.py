@@ -1,6 +1,6 @@
 """librdkafka's configuration: what exactly once needs is fixed, the rest is ``[kafka.client]``.
 
-A name that a role does not know is not given to it (``processor.settings.client``).
+Each client is given those of the user's settings that its role knows (``settings.client``).
 """
 
 import logging
@@ -62,6 +62,25 @@ def consumer_config(kafka: KafkaSettings) -> Config:
     return config
 
 
+def reader_config(kafka: KafkaSettings, group_id: str) -> Config:
+    """Return the configuration of a consumer of a command, which is assigned its partitions.
+
+    It joins no group; offsets are those of *group_id*, and are committed by the command only. It
+    reads what is committed, and tells the end of each partition.
+    """
+    return {
+        "queued.max.messages.kbytes": 64 * 1024,
+        "fetch.queue.backoff.ms": 10,
+        **client_config(kafka, "consumer"),
+        "group.id": group_id,
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+    }
+
+
 def producer_config(kafka: KafkaSettings) -> Config:
     """Return what the producers of both guarantees share."""
     return {
@@ -84,6 +103,14 @@ def transactional_config(kafka: KafkaSettings, process: str) -> Config:
     """Return the configuration of the transactional producer of *process* (host, pid, start)."""
     config = {"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS, **producer_config(kafka)}
     return {**config, "transactional.id": f"{kafka.group_id}-{kafka.instance_id or process}"}
+
+
+def command_config(kafka: KafkaSettings, name: str) -> Config:
+    """Return the configuration of a command's transactional producer: its id is <group>-<name>."""
+    return {
+        **transactional_config(kafka, name),
+        "transactional.id": f"{kafka.group_id}-{name}",
+    }
 
 
 def idempotent_config(kafka: KafkaSettings) -> Config:

@@ -1,7 +1,6 @@
-"""A client that sends one record at a time and sees what comes of it, for ``idstream demo``."""
+"""A client that sends one record at a time and reads what is published: ``idstream demo``."""
 
 from collections.abc import Sequence
-from time import monotonic
 from typing import Final, NamedTuple
 
 from confluent_kafka import (
@@ -13,8 +12,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from processor.kafka.clients import client_config, producer_config
+from processor.kafka.clients import producer_config, reader_config
+from processor.kafka.clock import Clock
 from processor.kafka.messages import record, split
+from processor.kafka.producer import produce
 from processor.records import Record
 from processor.settings import KafkaSettings
 
@@ -24,7 +25,7 @@ _WAIT_SECONDS: Final = 0.05
 
 
 class Place(NamedTuple):
-    """Where a record came to lie; outputs name it in their source headers."""
+    """Where a sent record is; outputs name it in their source headers."""
 
     topic: str
     partition: int
@@ -32,30 +33,24 @@ class Place(NamedTuple):
 
 
 class NoAnswer(Exception):
-    """What was waited for did not come in time."""
+    """The broker or the processor did not answer in time."""
 
 
 class Conversation:
     """Writes to the input topics and reads every output topic from its beginning."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        # It waits to be told where each record lies.
-        told = {"delivery.report.only.error": False}
-        self._producer = Producer({**producer_config(kafka), **told})
-        self._consumer = Consumer(
-            {
-                **client_config(kafka, "consumer"),
-                "group.id": f"{kafka.group_id}-conversation",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-            }
-        )
+    def __init__(self, kafka: KafkaSettings, clock: Clock) -> None:
+        self._clock = clock
+        # Successful deliveries are reported too: they say where the record is.
+        config = {**producer_config(kafka), "delivery.report.only.error": False}
+        self._producer = Producer(config)
+        self._consumer = Consumer(reader_config(kafka, f"{kafka.group_id}-conversation"))
         self._consumer.assign(self._partitions(list(kafka.topics.outputs.values())))
 
     def send(
         self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
     ) -> Place:
-        """Send a record and return where it lies."""
+        """Send a record, and return where it is."""
         places: list[Place] = []
 
         def delivered(error: object, message: Message) -> None:
@@ -65,7 +60,7 @@ class Conversation:
                 assert offset is not None
                 places.append(Place(topic, partition, offset))
 
-        self._producer.produce(topic, value, key, headers=list(headers), on_delivery=delivered)
+        produce(self._producer, topic, value, key, headers, on_delivery=delivered)
         self._producer.flush(SEND_SECONDS)
         if not places:
             raise NoAnswer(f"a record could not be sent to {topic}")
@@ -73,15 +68,15 @@ class Conversation:
 
     def read(self, within: float) -> list[Record]:
         """Return what has come on the output topics, after *within* seconds at the latest."""
-        deadline = monotonic() + within
-        while monotonic() < deadline:
+        deadline = self._clock.now() + within
+        while self._clock.now() < deadline:
             messages, _ = split(self._consumer.consume(_TAKE, _WAIT_SECONDS))
             if messages:
                 return [record(message) for message in messages]
         return []
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connections."""
         self._consumer.close()
 
     def _partitions(self, topics: Sequence[str]) -> list[TopicPartition]:

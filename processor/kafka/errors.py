@@ -1,4 +1,4 @@
-"""librdkafka's error codes, sorted by what they mean for the loop."""
+"""librdkafka's error codes, sorted by what follows from them."""
 # ruff: noqa: SLF001 - its own codes, as against the broker's, begin with an underscore.
 
 from typing import Final
@@ -7,17 +7,20 @@ from confluent_kafka import KafkaError
 
 ALL_DOWN: Final = KafkaError._ALL_BROKERS_DOWN
 TIMED_OUT: Final = KafkaError._TIMED_OUT
+END: Final = KafkaError._PARTITION_EOF
 FATAL: Final = KafkaError._FATAL
-NOT_TAKEN: Final = KafkaError._NO_OFFSET
 NO_MEMBER: Final = KafkaError.UNKNOWN_MEMBER_ID
 OLD_GENERATION: Final = KafkaError.ILLEGAL_GENERATION
+
+NOT_TAKEN: Final = KafkaError._NO_OFFSET
+"""Says that the group does not have the offsets of a commit; of librdkafka's codes the nearest."""
 
 OUT_OF_RANGE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
 )
 """The position of a partition is not in its log."""
 
-_PASSING: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         ALL_DOWN,
         KafkaError._MAX_POLL_EXCEEDED,  # on_lost follows
@@ -63,13 +66,13 @@ _PERMANENT: Final = frozenset(
 _OF_A_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
 
-def passes(error: KafkaError) -> bool:
-    """Return whether *error* goes away by itself: librdkafka recovers when the cluster does."""
-    return error.retriable() or error.code() in _PASSING
+def is_transient(error: KafkaError) -> bool:
+    """Return whether *error* is transient: librdkafka recovers when the cluster does."""
+    return error.retriable() or error.code() in _TRANSIENT
 
 
 def ends_the_process(error: KafkaError) -> bool:
-    """Return whether trying again cannot help.
+    """Return whether *error* is permanent: trying again cannot help.
 
     The producer is fenced or dead, or somebody has to change a topic, an ACL or a setting first.
     """
@@ -77,5 +80,5 @@ def ends_the_process(error: KafkaError) -> bool:
 
 
 def is_of_a_record(error: KafkaError) -> bool:
-    """Return whether *error* comes of what a record made, and would come of it again."""
+    """Return whether an output's content caused *error*: the same record would cause it again."""
     return error.code() in _OF_A_RECORD

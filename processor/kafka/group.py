@@ -1,25 +1,33 @@
 """The consumer group as an outsider sees it: who is in it, where it stands; for ``restore``."""
 
 from collections.abc import Callable, Sequence
-from time import monotonic, sleep
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from processor.apart import until_answered
 from processor.index.port import Assignment
-from processor.kafka.asking import answered, close, committed, partitions_of
-from processor.kafka.clients import client_config
-from processor.kafka.errors import passes
-from processor.kafka.loop.positions import TopicIds, described_topic_ids
+from processor.kafka.asking import (
+    TopicIds,
+    answered,
+    close,
+    committed,
+    described_topic_ids,
+    partitions_of,
+)
+from processor.kafka.clients import client_config, reader_config
+from processor.kafka.clock import Clock
+from processor.kafka.errors import is_transient
 from processor.records import RowKey
 from processor.settings import KafkaSettings
 
+_Answer = TypeVar("_Answer")
 _ANSWER_S: Final = 5.0
 _PAUSE_S: Final = 0.2
 _SETTLED_S: Final = 90.0
-"""Offsets in a dead member's transaction do not answer before the broker has given that up."""
-
+"""Offsets in a dead member's transaction cannot be read before the broker has aborted that."""
 
 _OF_MEMBERS: Final = frozenset(
     {
@@ -41,21 +49,14 @@ class Unsettled(Exception):
 class Group:
     """The group of *kafka*'s settings. Joins nothing; commits only while it has no members."""
 
-    def __init__(self, kafka: KafkaSettings, tell: Callable[[str], object]) -> None:
+    def __init__(self, kafka: KafkaSettings, tell: Callable[[str], object], clock: Clock) -> None:
         self._kafka = kafka
         self._tell = tell
+        self._clock = clock
         self._told = ""
         self._admin = AdminClient(client_config(kafka, "admin"))
         self._topic_ids: TopicIds = described_topic_ids(self._admin)
-        self._consumer = Consumer(
-            {
-                **client_config(kafka, "consumer"),
-                "group.id": kafka.group_id,
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "allow.auto.create.topics": False,
-            }
-        )
+        self._consumer = Consumer(reader_config(kafka, kafka.group_id))
 
     def close(self) -> None:
         """Close the connections."""
@@ -69,20 +70,7 @@ class Group:
 
     def members(self) -> list[str]:
         """Return who is in the group now, each by its instance or client id and its host."""
-        group, deadline = self._kafka.group_id, monotonic() + _SETTLED_S
-        while True:
-            asked = self._admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
-            try:
-                found = answered(asked[group], _ANSWER_S).members
-            except KafkaException as failure:
-                error = failure.args[0]
-                if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
-                    return []
-                if not passes(error) or monotonic() > deadline:
-                    raise
-                self._wait_after(error)
-                continue
-            return sorted(f"{m.group_instance_id or m.client_id} at {m.host}" for m in found)
+        return self._answer(self._members, KafkaException)
 
     def standing(self) -> tuple[Assignment, ...]:
         """Return where the group stands, once no transaction is open that may change it.
@@ -125,25 +113,48 @@ class Group:
     def _partitions(self, topic: str) -> list[RowKey]:
         return [RowKey(topic, p) for p in partitions_of(self._admin, topic, _ANSWER_S)]
 
+    def _members(self) -> list[str]:
+        group = self._kafka.group_id
+        asked = self._admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
+        try:
+            found = answered(asked[group], _ANSWER_S).members
+        except KafkaException as failure:
+            if failure.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return []
+            raise
+        return sorted(f"{m.group_instance_id or m.client_id} at {m.host}" for m in found)
+
     def _committed(self, keys: Sequence[RowKey]) -> list[TopicPartition]:
-        deadline = monotonic() + _SETTLED_S
-        while True:
-            try:
-                return committed(self._consumer, keys, _ANSWER_S)
-            except KafkaException as failure:
-                error: KafkaError = failure.args[0]
-                if not passes(error):
-                    raise
-            if monotonic() > deadline:
-                raise Unsettled(
-                    f"the offsets of group {self._kafka.group_id} do not answer ({error.name()}):"
-                    " a transaction is open, or the broker is away"
-                )
+        return self._answer(partial(committed, self._consumer, keys, _ANSWER_S), self._unsettled)
+
+    def _unsettled(self, error: KafkaError) -> Unsettled:
+        return Unsettled(
+            f"the offsets of group {self._kafka.group_id} do not answer ({error.name()}):"
+            " a transaction is open, or the broker is away"
+        )
+
+    def _answer(
+        self, ask: Callable[[], _Answer], too_late: Callable[[KafkaError], Exception]
+    ) -> _Answer:
+        """Return what *ask* returns; raise *too_late* if the broker cannot say for too long."""
+        deadline = self._clock.now() + _SETTLED_S
+
+        def waits(failure: KafkaException) -> bool:
+            error: KafkaError = failure.args[0]
+            if not is_transient(error):
+                raise failure
+            if self._clock.now() > deadline:
+                raise too_late(error)
             self._wait_after(error)
+            return True
+
+        found = until_answered(ask, KafkaException, waits)
+        assert found is not None  # it waits, or it raises
+        return found
 
     def _wait_after(self, error: KafkaError) -> None:
         """Wait a moment until asking again, and tell once what for."""
         if error.name() != self._told:
             self._told = error.name()
             self._tell(f"waiting for group {self._kafka.group_id} to answer: {error.str()}")
-        sleep(_PAUSE_S)
+        self._clock.sleep(_PAUSE_S)

@@ -1,4 +1,4 @@
-"""From what librdkafka hands out to records: nothing is lost between the two."""
+"""Messages as librdkafka hands them out, turned into records; errors among them, told apart."""
 
 from collections.abc import Sequence
 from operator import methodcaller
@@ -7,7 +7,7 @@ from typing import Final
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, Message
 
 from processor.index.errors import NoStart
-from processor.kafka.errors import OUT_OF_RANGE, passes
+from processor.kafka.errors import OUT_OF_RANGE, is_transient
 from processor.records import Record
 
 UNREADABLE: Final = (("input", b"\xff"),)
@@ -27,7 +27,7 @@ class OutOfRange(NoStart):
 
 
 def check(error: KafkaError, message: Message) -> str:
-    """Return the name of an error that passes by itself; raise any other, OutOfRange among them."""
+    """Return the name of a transient error; raise OutOfRange or KafkaException for any other."""
     if error.code() in OUT_OF_RANGE:
         raise OutOfRange(
             f"the committed offset of {message.topic()}/{message.partition()} is not in the"
@@ -35,7 +35,7 @@ def check(error: KafkaError, message: Message) -> str:
             " `idstream run --accept-offsets` goes on without those records;"
             " `idstream restore` does not, for it keeps the committed offsets"
         )
-    if not passes(error):
+    if not is_transient(error):
         raise KafkaException(error)
     return error.name()
 

@@ -1,6 +1,6 @@
-"""librdkafka's mock cluster as a broker: real clients over a real socket, and nothing is kept.
+"""librdkafka's mock cluster as a broker inside this process: real clients reach it over a socket.
 
-It knows no admin requests, keeps a few megabytes per partition, and ends with this object.
+It knows no admin requests, and keeps the last few megabytes of each partition in memory.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from processor.kafka.clients import transactional_config
+from processor.kafka.clients import command_config
+from processor.kafka.producer import produce
 from processor.records import Output
 from processor.settings import KafkaSettings
 
@@ -13,13 +14,12 @@ _WITHIN_S: Final = 30.0
 
 
 class OneShot:
-    """Publishes in transactions of the id ``<group>-<name>``; fences whoever did so before."""
+    """Publishes in transactions of the id ``<group>-<name>``; fences an earlier producer of it."""
 
     def __init__(self, kafka: KafkaSettings, name: str) -> None:
         self._topics: Mapping[str, str] = kafka.topics.outputs
         self._failed: list[KafkaError] = []
-        config = transactional_config(kafka, name)
-        config |= {"transactional.id": f"{kafka.group_id}-{name}", "on_delivery": self._heard}
+        config = {**command_config(kafka, name), "on_delivery": self._heard}
         self._producer = Producer(config)
         self._producer.init_transactions(_WITHIN_S)
 
@@ -28,13 +28,7 @@ class OneShot:
         producer = self._producer
         producer.begin_transaction()
         for one in outputs:
-            while True:
-                try:
-                    topic = self._topics[one.role]
-                    producer.produce(topic, one.value, one.key, headers=list(one.headers))
-                    break
-                except BufferError:
-                    producer.poll(0.1)
+            produce(producer, self._topics[one.role], one.value, one.key, one.headers)
         producer.flush(_WITHIN_S)
         if self._failed:
             producer.abort_transaction(_WITHIN_S)

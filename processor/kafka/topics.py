@@ -1,4 +1,4 @@
-"""What the topics must be like, whether they are, and how missing ones are made.
+"""Topics: how they must be set, whether they are, and how missing ones are created.
 
 A document, enriched batch or dead letter that its topic refuses would stop the processor, so sizes
 are compared before anything runs; ``profiles`` must keep the newest version of every profile.
@@ -16,9 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.asking import Unreachable, answered, open_admin
+from processor.kafka.asking import answered, open_admin, unreachable
 from processor.kafka.clients import producer_config
-from processor.kafka.errors import passes
 from processor.rules import Limits
 from processor.settings import KafkaSettings
 
@@ -187,8 +186,7 @@ def _found(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
         return _asked(admin, names)
     except KafkaException as failure:
         error = failure.args[0]
-        why = f"the cluster cannot be asked: {error.str()}"
-        raise Unreachable(why, is_passing=passes(error)) from None
+        raise unreachable(error, f"the cluster cannot be asked: {error.str()}") from None
 
 
 def _asked(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:

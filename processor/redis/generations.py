@@ -18,6 +18,7 @@ from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
 from processor.redis.wire import binary
+from processor.settings import Settings
 
 # A full server must let a restore begin, and delete what others have left.
 _ANNOUNCE = load_script("announce", "allow-oom")
@@ -83,6 +84,14 @@ class Survey(Struct, frozen=True):
     shape: str
     rows: dict[RowKey, LiveRow]
     number: str
+
+
+def open_generations(settings: Settings) -> "Generations":
+    """Return the generations on the server of *settings*; the first call connects."""
+    server = settings.redis
+    return Generations.connect(
+        server.url.reveal(), server.prefix, settings.key(), cluster=server.cluster
+    )
 
 
 class Generations:

@@ -30,10 +30,19 @@ from processor.redis.cache import ProfileCache
 from processor.redis.connection import Connection, Timeouts, load_script
 from processor.redis.report import ServerReport, report
 from processor.redis.wire import Bounds, RowWrites
+from processor.settings import Settings
 
 _READ = load_script("read")
 _COMMIT = load_script("commit")
 _CLAIM = load_script("claim")
+
+
+def open_index(settings: Settings) -> "RedisIndex":
+    """Return the index of *settings*; the first call connects."""
+    server = settings.redis
+    return RedisIndex.connect(
+        server.url.reveal(), server.prefix, settings.key(), cluster=server.cluster
+    )
 
 
 class RedisIndex:

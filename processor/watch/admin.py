@@ -1,7 +1,7 @@
 """The admin server: ``/metrics``, ``/livez`` and ``/readyz``, and nothing else.
 
-One visible thread. Alive means that the loop's last turn is not too old; ready means that all that
-the process was given is started and the index answers.
+It has one thread. Alive means that the loop's last turn is not too old; ready means that all
+partitions of the process are started and the index answers.
 """
 
 import threading
@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 STALE_SECONDS: Final = 60.0
 _SOCKET_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 0.1
-"""How often it looks whether it is to stop."""
+"""How often the server looks whether it is to stop."""
 
 
 class Health(Struct):
@@ -29,7 +29,7 @@ class Health(Struct):
     turned_at: float | None = field(default=None)
     has_started: bool = False
     is_index_reachable: bool | None = None
-    """None as long as it was not asked: partitions are assigned first."""
+    """None before it was asked anything, which is when partitions are first assigned."""
 
     def turn(self) -> None:
         """Note that the loop came round."""
@@ -41,7 +41,7 @@ class Health(Struct):
         return self.turned_at is None or self.clock() - self.turned_at < self.stale_seconds
 
     def missing(self) -> tuple[str, ...]:
-        """Return what keeps the process from being ready, in words."""
+        """Return in words each reason for which the process is not ready."""
         wanted = {
             "the loop has not turned lately": self.is_alive and self.turned_at is not None,
             "partitions wait to be started": self.has_started,
@@ -87,7 +87,7 @@ class Admin:
 
 
 class _Server(WSGIServer):
-    """A WSGI server that asks no name server what it is called."""
+    """A WSGI server that does not look up the name of its host."""
 
     # typing.override is younger than our oldest Python
     def server_bind(self) -> None:  # type: ignore[explicit-override]
@@ -97,7 +97,7 @@ class _Server(WSGIServer):
 
 
 class _Request(WSGIRequestHandler):
-    """A request of a client that does not hold the thread for long, and is not logged."""
+    """Answers a client that has two seconds to ask, and is not logged."""
 
     timeout: ClassVar[float | None] = _SOCKET_SECONDS
 

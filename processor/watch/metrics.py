@@ -131,12 +131,12 @@ class Metrics:
     def partitions(self, started: int, waiting: int) -> None:
         """Note how many own partitions are processed, and how many wait to be.
 
-        Lags begin anew: those of partitions that were given up are somebody else's to tell.
+        Clears the lags: that of a partition which was given up is told by its new owner.
         """
         self._lag.clear()
         self._partitions.labels("processed").set(started)
         self._partitions.labels("waiting").set(waiting)
 
     def error(self, source: str, kind: str) -> None:
-        """Count an error that the loop met; *source* says whose it is (``kafka.step.Source``)."""
+        """Count an error that the loop met; *source* is a ``kafka.loop.step.Source``."""
         self._errors.labels(source, kind).inc()

@@ -1,4 +1,4 @@
-"""TODO processor.watch.watch."""
+"""The loop's observer: it tells the metrics and the health checks, and collects garbage."""
 
 import gc
 
@@ -10,8 +10,8 @@ from processor.watch.metrics import Metrics
 class Garbage:
     """Collects garbage between transactions instead of in the middle of poll batches.
 
-    A poll batch makes many small objects that die with it; the collector, left to itself, walks
-    them all again and again (a fifth of the time of a batch, see benchmarks/).
+    A poll batch makes many small objects that die with it. The collector, left to itself, walks all
+    of them again and again: a fifth of the time of a batch (benchmarks/).
     """
 
     FULL_EVERY = 1000
@@ -30,7 +30,7 @@ class Garbage:
 
 
 class Watch:
-    """Hears how the loop fares, and tells the metrics and the health checks."""
+    """Tells the metrics and the health checks how the loop fares (``kafka.loop.step.Observer``)."""
 
     def __init__(self, metrics: Metrics, health: Health, garbage: Garbage) -> None:
         self._metrics = metrics
@@ -61,7 +61,7 @@ class Watch:
             self._health.is_index_reachable = False
 
     def partitions(self, started: int, waiting: int) -> None:
-        """Note what this process has; what is started has been claimed in the index.
+        """Note what this process has. Started partitions were claimed in the index: it answers.
 
         A standby, which the group gave nothing, is as ready as it can be.
         """

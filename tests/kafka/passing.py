@@ -16,7 +16,7 @@ from threading import Event, Thread
 from confluent_kafka import Message
 
 from processor.index.port import Assignment
-from processor.kafka.loop.open import Options, open_loop
+from processor.kafka.loop.open import Process, open_loop
 from processor.kafka.loop.step import TransactionKind
 from processor.records import Output, Record
 from processor.settings import KafkaSettings, TopicSettings
@@ -193,7 +193,7 @@ def running(flow: Flow, step: PassThrough, **options: object) -> Iterator[Runnin
     loop = open_loop(
         flow.settings,
         step,
-        Options(process=f"{flow.group}-{id(step)}", **options),
+        Process(name=f"{flow.group}-{id(step)}", **options),
         listener,
     )
     run = Running(Thread(target=lambda: _kept(run, loop)), Event(), listener)

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from processor.apart import apart
+from processor.kafka.clock import Clock
 from processor.kafka.loop.publishing import Undone
 from processor.kafka.loop.transactions import Transactions
 from processor.records import Output
@@ -70,7 +72,13 @@ def published(kafka: Kafka, member: Consumer) -> tuple[Transactions, str]:
     """Return an open transaction of *member* that holds OUTPUTS, and the topic they go to."""
     output = kafka.create_topic("out")
     config = {"bootstrap.servers": kafka.bootstrap, "transactional.id": output, "linger.ms": 0}
-    opened = Transactions(config, member, {"enriched": output}, lambda _point: None)
+
+    def new_producer(delivered) -> Producer:
+        return Producer({**config, "on_delivery": delivered})
+
+    opened = Transactions(
+        new_producer, member, {"enriched": output}, lambda _point: None, Clock(), apart
+    )
     eventually(lambda: opened.ready(1.0))
     opened.publish(OUTPUTS)
     return opened, output

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from processor.index.errors import NoStart
 from processor.kafka.asking import wait_for_cluster_id
-from processor.kafka.loop.open import Options, open_loop
+from processor.kafka.loop.open import Process, open_loop
 from processor.records import Output
 from processor.settings import KafkaSettings, SettingsError
 from tests.kafka.deaf import Deaf
@@ -230,11 +230,11 @@ def test_outputs_of_a_role_without_a_topic_are_not_published(kafka):
 
 
 def test_the_cluster_has_an_id(kafka):
-    found = wait_for_cluster_id(KafkaSettings(bootstrap_servers=kafka.bootstrap), Event(), Deaf())
-    assert found
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap)
+    assert wait_for_cluster_id(settings, lambda _away: False)
 
 
 def test_a_setting_that_librdkafka_refuses_is_refused_before_anything_starts():
     bad = KafkaSettings(client={"session.timeout.ms": "soon"})
     with pytest.raises(SettingsError, match=r"kafka\.client.*session\.timeout\.ms"):
-        open_loop(bad, PassThrough(), Options(process="p"), Deaf())
+        open_loop(bad, PassThrough(), Process(name="p"), Deaf())

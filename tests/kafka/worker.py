@@ -7,7 +7,7 @@ import sys
 from threading import Event
 
 from processor.crash import CrashPoints
-from processor.kafka.loop.open import Options, open_loop
+from processor.kafka.loop.open import Process, open_loop
 from processor.settings import KafkaSettings, TopicSettings
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough
@@ -17,6 +17,6 @@ if __name__ == "__main__":
     topics = TopicSettings(batches=(given.pop("input"),), requests=(), enriched=given.pop("output"))
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    options = Options(process=f"worker-{os.getpid()}", reach=CrashPoints(os.environ).reach)
+    process = Process(name=f"worker-{os.getpid()}", reach=CrashPoints(os.environ).reach)
     kafka = KafkaSettings(topics=topics, **given)
-    open_loop(kafka, PassThrough("worker"), options, Deaf()).run(stop)
+    open_loop(kafka, PassThrough("worker"), process, Deaf()).run(stop)

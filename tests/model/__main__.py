@@ -7,14 +7,14 @@ from collections import Counter
 from tests.model.plans import plan
 from tests.model.play import play
 from tests.model.shrink import goes_wrong_like, shrunk
-from tests.model.world import played_kafka
+from tests.model.world import quiet_logs
 
 
 def main(seconds: float, seed: int, *, with_losses: bool) -> int:
     """Play until the time is over or something is wrong; return the exit status."""
     runs, steps, ends = 0, 0, Counter[str]()
     until = time.monotonic() + seconds
-    with played_kafka():
+    with quiet_logs():
         while time.monotonic() < until:
             chosen = plan(seed, runs, ("losses",) if with_losses else ())
             played = play(chosen)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.model.guards import GUARDS, without
 from tests.model.play import play
-from tests.model.world import played_kafka
+from tests.model.world import quiet_logs
 
 MOST_RUNS = 2000
 
@@ -12,7 +12,7 @@ MOST_RUNS = 2000
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", GUARDS)
 def test_without_a_guard_what_it_guards_against_happens(name):
-    with played_kafka(), without(name) as guard:
+    with quiet_logs(), without(name) as guard:
         for number in range(guard.first, guard.first + MOST_RUNS):
             wrong = play(guard.plan(number)).wrong
             if any(one.startswith(guard.complaint) for one in wrong):
@@ -21,5 +21,5 @@ def test_without_a_guard_what_it_guards_against_happens(name):
             pytest.fail(f"{MOST_RUNS} runs without the guard, and no check noticed")
 
     # The same run with the guard in place is in order.
-    with played_kafka():
+    with quiet_logs():
         assert not play(guard.plan(number)).wrong

@@ -17,7 +17,7 @@ from tests.model.people import SETTINGS
 from tests.model.plans import HEALTHY
 from tests.model.plans import plan as random_plan
 from tests.model.play import Played, play
-from tests.model.world import CALM, Plan, played_kafka
+from tests.model.world import CALM, Plan, quiet_logs
 
 faults = st.lists(st.sampled_from(HEALTHY), max_size=len(HEALTHY), unique=True).map(tuple)
 plans = st.builds(
@@ -35,7 +35,7 @@ plans = st.builds(
 
 @pytest.fixture(autouse=True, scope="module")
 def _kafka():
-    with played_kafka():
+    with quiet_logs():
         yield
 
 

@@ -15,21 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import pytest
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
-import processor.kafka.loop.loop as loop_module
-import processor.kafka.loop.starting as starting_module
-import processor.kafka.loop.transactions as transactions_module
 from processor.identity.model import Identifier, Space
 from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
 from processor.index.memory import MAX_KEYS, MemoryIndex
 from processor.index.port import Ask, Reading
+from processor.kafka.asking import topic_names
+from processor.kafka.clock import Clock
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
-from processor.kafka.loop.positions import Positions, topic_names
-from processor.kafka.loop.starting import Parts as LoopParts
+from processor.kafka.loop.positions import Positions
+from processor.kafka.loop.starting import LoopParts
 from processor.kafka.loop.transactions import Transactions
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.round import ROUNDS
@@ -45,6 +43,8 @@ SETTLING_STEPS = 20_000
 """How many steps the healed world may need to finish: more means that it never would."""
 CALM = frozenset({"rebalances", "newcomers"})
 """Faults that nobody may end of: a partition is given up before another processor has it."""
+NO_TIME = Clock(now=lambda: 0.0, sleep=lambda _seconds: None)
+"""No time passes: what times out does so because the schedule says so."""
 FIRST_SWITCH, FIRST_FAULT = 150, 232
 """Below the first the same processor goes on, below the second another one does."""
 
@@ -210,19 +210,29 @@ class Processor:
             world.cluster, self.name, self.pause, static=world.plan.static
         )
         transactional_id = self.name if world.plan.static else f"{self.name}.{self.life}"
-        config: dict[str, Any] = {"played": (world.cluster, transactional_id, self.request)}
-        committer = Transactions(config, consumer, {r: r for r in OUTPUTS}, self.pause)  # type: ignore[arg-type]
-        pace = Pace(interval_s=1e9, records=world.plan.per_transaction)
+        committer = Transactions(
+            lambda _delivered: PlayedProducer(world.cluster, transactional_id, self.request),  # type: ignore[arg-type,return-value]
+            consumer,  # type: ignore[arg-type]
+            {role: role for role in OUTPUTS},
+            self.pause,
+            NO_TIME,
+            lambda call, _seconds, _name: call(),
+        )
+        pace = Pace(
+            interval_s=1e9, records=world.plan.per_transaction, quiet_s=0.0, backoff_s=(0.0, 0.0)
+        )
         inputs = sorted({topic for topic, _ in world.cluster.inputs})
         parts = LoopParts(
             consumer=consumer,  # type: ignore[arg-type]
             leave=consumer.close,
             committer=committer,
-            interval=Interval(committer, step, Deaf(), self.pause, pace),
-            positions=Positions(consumer, inputs, topic_names, accept_offsets=False),  # type: ignore[arg-type]
+            interval=Interval(committer, step, Deaf(), self.pause, pace, NO_TIME),
+            positions=Positions(consumer, inputs, topic_names, NO_TIME, accept_offsets=False),  # type: ignore[arg-type]
             step=step,
             observer=Deaf(),
             reach=self.pause,
+            pace=pace,
+            clock=NO_TIME,
         )
         return Loop(parts, inputs, 4, 0.0)
 
@@ -546,16 +556,11 @@ FAULTS: dict[str, Callable[[World, int], None]] = {
 
 
 @contextmanager
-def played_kafka() -> Iterator[None]:
-    """Put the played producer in the place of the real one; take the waiting out of the loop."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transactions_module, "Producer", lambda c: PlayedProducer(*c["played"]))
-        patch.setattr(transactions_module, "_apart", lambda call, _deadline: call(1.0))
-        patch.setattr(starting_module, "BACKOFF_S", (0.0, 0.0))
-        patch.setattr(loop_module, "QUIET_S", 0.0)
-        before = structlog.get_config()
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-        try:
-            yield
-        finally:
-            structlog.configure(**before)
+def quiet_logs() -> Iterator[None]:
+    """Keep the processors from telling what the schedule does to them."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

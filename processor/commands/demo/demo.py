@@ -27,6 +27,7 @@ from processor.commands.demo.journeys import (
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.tables import print_table
 from processor.embedded.mode import embedded_settings, embedding
+from processor.kafka.clock import Clock
 from processor.kafka.conversation import Conversation, NoAnswer, Place
 from processor.records import Record
 from processor.settings import Settings
@@ -48,7 +49,7 @@ def demo(environ: Mapping[str, str]) -> None:
         "Broker and processor run in this process, Valkey beside it; nothing is kept.", err=True
     )
     with embedding(settings) as running, _processor(running, environ) as processor:
-        client = Conversation(running.kafka)
+        client = Conversation(running.kafka, Clock())
         try:
             differs = _play(Stage(client, processor, running))
         except NoAnswer as late:
@@ -73,9 +74,9 @@ class Processor(Thread):
     # typing.override is younger than our oldest Python
     def run(self) -> None:  # type: ignore[explicit-override]
         """Process until told to stop; keep what ended it otherwise."""
-        how = app.How(embedded=True)
+        options = app.RunOptions(embedded=True)
         try:
-            app.serve(self._settings, self._environ, self.stop, sys.stderr, how)
+            app.serve(self._settings, self._environ, self.stop, sys.stderr, options)
         except Exception as error:  # noqa: BLE001 - raised again by who waits for an answer
             self.error = error
 

@@ -19,7 +19,7 @@ from processor.index.port import Assignment
 from processor.pipeline.publish import Cause, identity_change
 from processor.profiles.document import from_json, profile_key, to_json
 from processor.records import Output, Record
-from processor.registry import Registry
+from processor.registry import open_registry
 from processor.settings import Settings
 
 _KEY: Final = re.compile(rb"([A-Za-z0-9._-]+)/(production|development)/(-?[0-9]{1,19})")
@@ -87,7 +87,7 @@ class ChangelogReader:
 
     def _json(self, value: bytes) -> bytes:
         if self._avro is None:
-            registry = Registry(self._registry_url) if self._registry_url else None
+            registry = open_registry(self._registry_url)
             self._avro = AvroReader(MESSAGES["profiles"], registry)
         try:
             return self._avro.to_json(value)

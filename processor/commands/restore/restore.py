@@ -45,13 +45,22 @@ from processor.index.port import Assignment
 from processor.index.shape import announcement, shape, unfinished
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.changelog import Changelog
+from processor.kafka.clock import Clock
 from processor.kafka.group import AtWork, Group, Unsettled
 from processor.kafka.oneshot import OneShot
 from processor.pipeline.witness import Witness, carry_witnesses, read_witnesses
 from processor.records import Output, RowKey
-from processor.redis.generations import Generations, Life, NewGeneration, NewRow, OtherShape, Survey
+from processor.redis.generations import (
+    Generations,
+    Life,
+    NewGeneration,
+    NewRow,
+    OtherShape,
+    Survey,
+    open_generations,
+)
 from processor.redis.restoration import Restoration
-from processor.registry import Registry, open_codecs
+from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, load
 
 SEQ_MARGIN: Final = 1_000_000
@@ -114,11 +123,8 @@ def restore(config: Path, environ: Mapping[str, str], how: How) -> None:
 @contextmanager
 def _servers(config: Path, environ: Mapping[str, str]) -> Iterator[_Servers]:
     settings = load(config, environ)
-    redis = settings.redis
-    generations = Generations.connect(
-        redis.url.reveal(), redis.prefix, settings.key(), cluster=redis.cluster
-    )
-    group = Group(settings.kafka, say)
+    generations = open_generations(settings)
+    group = Group(settings.kafka, say, Clock())
     try:
         with reaching(settings.kafka):
             yield _Servers(settings, group, generations, CrashPoints(environ).reach)
@@ -266,8 +272,7 @@ def _announce(
 
 
 def _codecs(settings: Settings) -> Codecs:
-    url = settings.registry_url()
-    registry = Registry(url) if url else None
+    registry = open_registry(settings.registry_url())
     codecs = open_codecs(registry, settings.avro_topics(), lambda _away: False)
     if codecs is None:
         raise Failure(REGISTRY_AWAY)

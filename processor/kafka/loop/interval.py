@@ -1,30 +1,34 @@
 """One commit interval: what has been published and not yet committed, and how it ends."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from time import monotonic
 from typing import Final
 
 import structlog
 from confluent_kafka import TopicPartition
 from msgspec import Struct
 
+from processor.kafka.clock import Clock
 from processor.kafka.loop.publishing import Committer, Undone
 from processor.kafka.loop.step import Observer, Step, TransactionKind
 from processor.records import Output, Record, RowKey
 
 COMMIT_S: Final = 10.0
-"""What a commit may take, in a revocation too: after it the broker has given the transaction up."""
+"""What a commit may take, in a revocation too: then the broker has aborted the transaction."""
 ABORT_S: Final = 5.0
 
 log = structlog.get_logger()
 
 
 class Pace(Struct, frozen=True):
-    """How much goes into one transaction."""
+    """How much goes into one transaction, and how long the loop lets pass between its duties."""
 
     interval_s: float = 0.1
     records: int = 20_000
     bytes: int = 32 * 1024 * 1024
+    quiet_s: float = 1.0
+    """How often idle work is done and lag is told."""
+    backoff_s: tuple[float, float] = (0.1, 2.0)
+    """How long partitions wait after a rewind, at first and after many in a row."""
 
 
 class _Content(Struct):
@@ -46,15 +50,17 @@ class Interval:
         observer: Observer,
         reach: Callable[[str], None],
         pace: Pace,
+        clock: Clock,
     ) -> None:
         self._committer = committer
         self._step = step
         self._observer = observer
         self._reach = reach
         self._pace = pace
+        self._now = clock.now
         self._open: _Content | None = None
         self.committed: dict[RowKey, int | None] = {}
-        """Where partitions stand in Kafka, as far as this process knows."""
+        """The group's offsets of own partitions, as far as this process knows."""
 
     @property
     def is_open(self) -> bool:
@@ -76,14 +82,14 @@ class Interval:
         """Return whether the interval is over, or the transaction large enough."""
         pace, content = self._pace, self._open
         return content is not None and (
-            monotonic() - content.since >= pace.interval_s
+            self._now() - content.since >= pace.interval_s
             or content.records >= pace.records
             or content.bytes >= pace.bytes
         )
 
     def commit_starts(self, starts: Mapping[RowKey, int]) -> None:
-        """Commit where partitions begin that the group never committed."""
-        self._opened(monotonic()).offsets.update(starts)
+        """Commit *starts*, where partitions begin that have no offset of the group."""
+        self._opened(self._now()).offsets.update(starts)
         self.commit()
 
     def commit(self, within: float = COMMIT_S) -> None:
@@ -91,7 +97,7 @@ class Interval:
         content = self._open
         if content is None:
             return
-        began = monotonic()
+        began = self._now()
         metadata = self._step.metadata
         offsets = [
             TopicPartition(topic, partition, offset, metadata(topic, partition))
@@ -101,7 +107,7 @@ class Interval:
         self.committed.update(content.offsets)
         self._reach("after_kafka_commit")
         self._step.committed()
-        self._observer.phase("commit", monotonic() - began)
+        self._observer.phase("commit", self._now() - began)
         self._close(content, "committed")
 
     def try_commit(self, within: float = COMMIT_S) -> bool:
@@ -114,7 +120,7 @@ class Interval:
         return True
 
     def abort(self) -> None:
-        """Abort what is open; harmless where nothing is."""
+        """Abort the open transaction; does nothing where none is open."""
         self._committer.abort(ABORT_S)
         if self._open is not None:
             self._close(self._open, "aborted")
@@ -126,7 +132,7 @@ class Interval:
 
     def _close(self, content: _Content, kind: TransactionKind) -> None:
         self._open = None
-        self._observer.transaction(monotonic() - content.since, content.records, kind)
+        self._observer.transaction(self._now() - content.since, content.records, kind)
 
 
 def positions_after(records: Collection[Record]) -> dict[RowKey, int]:

@@ -3,17 +3,16 @@
     consume ▸ step.process ▸ publish ▸ … ▸ commit, once an interval
 
 A transaction holds the poll batches of one commit interval; it ends sooner when the input runs dry
-or when it grows large. Whatever goes wrong and passes ends in the same *rewind*: abort, forget, ask
-Kafka where every own partition stands, start again. Everything else ends the process.
+or when it grows large. Every transient error ends in the same *rewind*: abort, forget, ask Kafka
+where every own partition stands, start again. Every other error ends the process.
 
-Where it is the index (or the schema registry) that is away, or the index has lost writes, what was
-acknowledged is committed first: others may have built on it and published the result.
+Where the index (or the schema registry) is unavailable, or the index has lost writes, what it
+acknowledged is committed first: other processors may have built on it and published the result.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event
-from time import monotonic
 from typing import Final
 
 import structlog
@@ -25,15 +24,13 @@ from processor.kafka.errors import is_of_a_record
 from processor.kafka.loop.interval import positions_after
 from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.publishing import Undone
-from processor.kafka.loop.starting import Parts, Starting
+from processor.kafka.loop.starting import LoopParts, Starter
 from processor.kafka.loop.step import Source
 from processor.kafka.messages import check, record, split
 from processor.records import Record, RowKey
 
-QUIET_S: Final = 1.0
-"""How often idle work is done and lag is told."""
 AWAY_S: Final = 4.0
-"""What a commit may take before a rewind that waits: Kafka may be away as well."""
+"""What a commit may take while the index is unavailable: Kafka may be unavailable as well."""
 
 log = structlog.get_logger()
 
@@ -41,7 +38,7 @@ log = structlog.get_logger()
 class Loop:
     """Drives a step from one consumer group. All of it happens in the thread that calls ``run``."""
 
-    def __init__(self, parts: Parts, inputs: Sequence[str], take: int, wait_s: float) -> None:
+    def __init__(self, parts: LoopParts, inputs: Sequence[str], take: int, wait_s: float) -> None:
         self._consumer = parts.consumer
         self._leave_group = parts.leave
         self._committer = parts.committer
@@ -51,10 +48,12 @@ class Loop:
         self._observer = parts.observer
         self._reach = parts.reach
         self._partitions = Partitions(parts.consumer, parts.observer)
-        self._starting = Starting(parts, self._partitions)
+        self._starter = Starter(parts, self._partitions)
         self._inputs = list(inputs)
         self._take_records = take
         self._wait_s = wait_s
+        self._now = parts.clock.now
+        self._quiet_s = parts.pace.quiet_s
         self._quiet_at = 0.0
         self._has_failed = False
 
@@ -84,7 +83,7 @@ class Loop:
     # ---- a turn: one poll batch -------------------------------------------------------------
 
     def _turn(self) -> None:
-        """Do what is due; whatever goes wrong and passes ends in a rewind."""
+        """Do what is due; a transient error ends in a rewind."""
         self._observer.turn()
         try:
             self._do_what_is_due()
@@ -94,13 +93,13 @@ class Loop:
             self._interval.try_commit(AWAY_S)
             self._rewind(*_what_is_away(away))
         except NoStart as refusal:
-            if not self._starting.is_overcome(refusal):
+            if not self._starter.is_overcome(refusal):
                 raise
             self._rewind("consumer", type(refusal).__name__)
 
     def _do_what_is_due(self) -> None:
         records = self._take()
-        self._starting.start_waiting()
+        self._starter.start_waiting()
         if records:
             self._process_all(records)
         elif self._interval.is_open:
@@ -109,8 +108,8 @@ class Loop:
             self._idle()
 
     def _take(self) -> list[Record]:
-        """Consume a poll batch. Partitions may be given and taken meanwhile, in the callbacks."""
-        began = monotonic()
+        """Consume a poll batch. The group may give and take partitions meanwhile, in callbacks."""
+        began = self._now()
         messages, errors = split(self._consumer.consume(self._take_records, self._wait_s))
         for message, error in errors:
             kind = check(error, message)
@@ -120,7 +119,7 @@ class Loop:
             return []
         self._reach("after_consume")
         records = self._partitions.expected([record(message) for message in messages])
-        self._observer.phase("consume", monotonic() - began)
+        self._observer.phase("consume", self._now() - began)
         return records
 
     def _process_all(self, records: Sequence[Record]) -> None:
@@ -137,33 +136,33 @@ class Loop:
 
     def _process(self, records: Sequence[Record]) -> None:
         """Process a poll batch into the open transaction, and commit that when it is due."""
-        began = monotonic()
+        began = self._now()
         outputs = self._step.process(records)
-        processed = monotonic()
+        processed = self._now()
         self._interval.add(records, outputs, began)
         self._partitions.moved(positions_after(records))
         self._observer.phase("process", processed - began)
-        self._observer.phase("produce", monotonic() - processed)
+        self._observer.phase("produce", self._now() - processed)
         if self._interval.is_due():
             self._commit()
 
     def _commit(self) -> None:
         self._interval.commit()
-        self._starting.committed()
-        if monotonic() >= self._quiet_at:
+        self._starter.committed()
+        if self._now() >= self._quiet_at:
             self._tell_lag()
 
     def _idle(self) -> None:
         """Let the step do what waits for a quiet moment; its outputs are committed next turn."""
-        if monotonic() < self._quiet_at or self._partitions.waiting:
+        if self._now() < self._quiet_at or self._partitions.waiting:
             return
         self._tell_lag()
         if outputs := self._step.idle():
-            self._interval.add((), outputs, monotonic())
+            self._interval.add((), outputs, self._now())
         self._committer.serve()
 
     def _tell_lag(self) -> None:
-        self._quiet_at = monotonic() + QUIET_S
+        self._quiet_at = self._now() + self._quiet_s
         for key, n in self._positions.lags(self._partitions.started).items():
             self._observer.lag(*key, n)
 
@@ -174,7 +173,7 @@ class Loop:
         log.warning("rewound", source=source, kind=kind)
         self._observer.error(source, kind)
         self._undo()
-        self._starting.back_off()
+        self._starter.back_off()
         self._reach("in_rewind")
 
     def _undo(self) -> None:
@@ -206,7 +205,7 @@ class Loop:
         self._step.revoke(keys)
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
-        """They have another owner already: what is open must not count."""
+        """Rewind: lost partitions have another owner already, so what is open must not count."""
         if not self._has_failed:
             self._rewind("consumer", "partitions_lost")
         self._partitions.taken(_keys(lost))
@@ -221,18 +220,18 @@ class Loop:
             log.warning("left_under_way", partitions=waiting)
 
     def _rescue(self) -> None:
-        """Commit what the index had acknowledged before it lost it: in Kafka it survives."""
+        """Commit what the index had acknowledged before it lost it, so that Kafka has it."""
         with _told("rescue_failed"):
             self._finish()
 
     def _leave(self) -> None:
-        """Leave the group with nothing open, after whatever happened."""
+        """Abort what is open, and leave the group."""
         with _told("abort_failed"):
             self._interval.abort()
         self._leave_group()
 
     def _excuse(self, end: BaseException) -> None:
-        """Let no record be suspected of what somebody else did to the process."""
+        """Tell the step if *end* is not the fault of a record: then none becomes a suspect."""
         if _is_of_no_record(end):
             with suppress(IndexRefused, IndexUnavailable, LostWrites, Fenced):
                 self._step.excuse()
@@ -240,7 +239,7 @@ class Loop:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """Tell of a failure that must not hide another one."""
+    """Log a failure of the block as *what*, since raised it would hide an earlier one."""
     try:
         yield
     except KafkaException as failure:
@@ -258,7 +257,7 @@ def _what_is_away(error: IndexUnavailable | RegistryUnavailable) -> tuple[Source
 
 
 def _is_of_no_record(end: BaseException) -> bool:
-    """Whether the process ends for a reason that no record in hand has to do with."""
+    """Return whether no record in hand can be the reason for *end*."""
     if isinstance(end, KafkaException):
         return not is_of_a_record(end.args[0])
     return isinstance(end, Fenced | IndexRefused | NoStart)

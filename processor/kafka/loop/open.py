@@ -1,15 +1,16 @@
-"""A loop from settings: which clients, which guarantee, which pace."""
+"""A loop from settings: which clients, which guarantee, which pace; and how its group is left."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from processor.apart import apart
+from processor.kafka.asking import TopicIds, described_topic_ids, topic_names
 from processor.kafka.clients import (
     Config,
     client_config,
@@ -17,29 +18,41 @@ from processor.kafka.clients import (
     idempotent_config,
     transactional_config,
 )
+from processor.kafka.clock import Clock
 from processor.kafka.loop.deliveries import Deliveries, Refusals
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
-from processor.kafka.loop.positions import Positions, TopicIds, described_topic_ids, topic_names
-from processor.kafka.loop.publishing import Committer
-from processor.kafka.loop.starting import Parts
+from processor.kafka.loop.positions import Positions
+from processor.kafka.loop.publishing import Committer, Delivered
+from processor.kafka.loop.starting import LoopParts
 from processor.kafka.loop.step import Observer, Step
 from processor.kafka.loop.transactions import Transactions
 from processor.settings import KafkaSettings, SettingsError
 
+LEAVE_S: Final = 8.0
+"""How long leaving the group may take.
 
-class Options(Struct, frozen=True):
-    """How this process runs, beyond its settings."""
+librdkafka waits, without a timeout, until the group's coordinator has answered a last commit.
+"""
 
-    process: str
+log = structlog.get_logger()
+
+
+class Process(Struct, frozen=True):
+    """The process that a loop runs in: what is not in the settings."""
+
+    name: str
     """Names this process in the transactional id, where no instance id is set: host, pid, start."""
     embedded: bool = False
     """The broker is librdkafka's mock: it knows no admin requests, and a topic's name is its id."""
     accept_offsets: bool = False
+    """The operator accepts the nearest offset in the log where a committed one is outside."""
     reach: Callable[[str], None] = lambda _point: None
+    """Called with the name of each crash point that is passed."""
+    clock: Clock = Clock()
 
 
-def open_loop(kafka: KafkaSettings, step: Step, options: Options, observer: Observer) -> Loop:
+def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Observer) -> Loop:
     """Return the loop that drives *step*; bad settings raise SettingsError."""
 
     def heard(error: KafkaError) -> None:
@@ -49,58 +62,61 @@ def open_loop(kafka: KafkaSettings, step: Step, options: Options, observer: Obse
     callbacks = {"error_cb": heard, "on_commit": refusals.heard}
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})
-        committer = _committer(kafka, options, consumer, refusals, {"error_cb": heard})
+        committer = _committer(kafka, process, consumer, refusals, {"error_cb": heard})
     except KafkaException as failure:
         raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
-    parts = Parts(
+    parts = LoopParts(
         consumer=consumer,
         leave=partial(leave, consumer),
         committer=committer,
-        interval=Interval(committer, step, observer, options.reach, pace),
+        interval=Interval(committer, step, observer, process.reach, pace, process.clock),
         positions=Positions(
             consumer,
             kafka.topics.inputs,
-            _topic_ids(kafka, options),
-            accept_offsets=options.accept_offsets,
+            _topic_ids(kafka, process),
+            process.clock,
+            accept_offsets=process.accept_offsets,
         ),
         step=step,
         observer=observer,
-        reach=options.reach,
+        reach=process.reach,
+        pace=pace,
+        clock=process.clock,
     )
     return Loop(parts, kafka.topics.inputs, kafka.max_batch_records, kafka.max_batch_wait_ms / 1000)
 
 
 def _committer(
     kafka: KafkaSettings,
-    options: Options,
+    process: Process,
     consumer: Consumer,
     refusals: Refusals,
     callbacks: Config,
 ) -> Committer:
-    topics = kafka.topics.outputs
+    topics, reach, clock = kafka.topics.outputs, process.reach, process.clock
     if kafka.guarantee == "at_least_once":
         config = {**idempotent_config(kafka), **callbacks}
-        return Deliveries(config, consumer, refusals, topics, options.reach)
-    config = {**transactional_config(kafka, options.process), **callbacks}
-    return Transactions(config, consumer, topics, options.reach)
+        return Deliveries(partial(_producer, config), consumer, refusals, topics, reach, clock)
+    config = {**transactional_config(kafka, process.name), **callbacks}
+    return Transactions(partial(_producer, config), consumer, topics, reach, clock, apart)
 
 
-def _topic_ids(kafka: KafkaSettings, options: Options) -> TopicIds:
-    if options.embedded:
+def _producer(config: Config, delivered: Delivered) -> Producer:
+    return Producer({**config, "on_delivery": delivered})
+
+
+def _topic_ids(kafka: KafkaSettings, process: Process) -> TopicIds:
+    if process.embedded:
         return topic_names
     return described_topic_ids(AdminClient(client_config(kafka, "admin")))
 
 
-LEAVE_S: Final = 8.0
-"""librdkafka waits for the group's coordinator, however long that is away, to take what it owes."""
-
-
-log = structlog.get_logger()
-
-
 def leave(consumer: Consumer) -> None:
-    """Leave the group, close *consumer*. If nobody lets us go, the group notices by itself."""
+    """Leave the group and close *consumer*; after LEAVE_S seconds, leave that to the group.
+
+    It notices by itself when the session of this member has ended.
+    """
     try:
         apart(consumer.close, LEAVE_S, "leave-group")
     except TimeoutError:

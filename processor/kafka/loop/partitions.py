@@ -2,8 +2,8 @@
 
 The group gives partitions in a callback, inside ``consume``. There they are only noted: the answer
 to the group is an empty assignment, and the loop starts them when their positions are known. So
-nothing is fetched before the step is ready, and a rewind is the same thing once more: stop what is
-started, ask for positions, start.
+nothing is fetched before the step is ready, and a rewind needs nothing else: stop what is started,
+ask for positions, start.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,17 +25,17 @@ class Partitions:
 
     @property
     def owned(self) -> Collection[RowKey]:
-        """All that the group has given and not taken back."""
+        """The partitions that the group has given and not taken back."""
         return self._owned
 
     @property
     def started(self) -> Mapping[RowKey, int]:
-        """Those being read, with the offset of the next record of each."""
+        """The partitions being read, with the offset of the next record of each."""
         return self._next
 
     @property
     def waiting(self) -> Collection[RowKey]:
-        """Those whose positions are to be asked for."""
+        """The partitions whose positions are to be asked for."""
         return self._owned - self._next.keys()
 
     def given(self, keys: Collection[RowKey]) -> None:
@@ -59,13 +59,16 @@ class Partitions:
         self._tell()
 
     def stop(self) -> None:
-        """Read nothing more; all that are owned wait to be started again."""
+        """Stop reading; all owned partitions wait to be started again."""
         if self._next:
             self._drop(list(self._next))
         self._tell()
 
     def expected(self, records: Sequence[Record]) -> list[Record]:
-        """Return those *records* that come next: none of a partition given up in the same poll."""
+        """Return those *records* that come next, without those of partitions just given up.
+
+        ``consume`` may hand out records of a partition that its callback took away.
+        """
         never = 1 << 63
         following = self._next.get
         return [one for one in records if one.offset >= following(one.row, never)]

@@ -1,14 +1,18 @@
 """What both guarantees share: handing outputs to a producer, and telling its errors apart."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from processor.kafka.errors import FATAL, ends_the_process
+from processor.kafka.errors import ends_the_process
+from processor.kafka.producer import produce, serve
 from processor.records import Output
 
-_TRIPPED: Final = "the producer failed for good (fenced, most likely); its client lost the reason"
+Delivered = Callable[[KafkaError | None, Message], None]
+"""Hears of the delivery of a record; librdkafka's ``on_delivery``."""
+NewProducer = Callable[[Delivered], Producer]
+"""Makes the producer of a committer."""
 
 
 class Undone(Exception):
@@ -23,47 +27,34 @@ class Undone(Exception):
 class Committer(Protocol):
     """Publishes outputs and commits offsets, under one of the two guarantees.
 
-    *within* is in seconds. Methods raise Undone, or a KafkaException that ends the process.
+    The loop calls ``ready`` until it is true, then ``publish`` as often as it likes, then
+    ``commit`` or ``abort``, and so on. *within* is in seconds. Methods raise Undone, after which
+    the loop calls ``abort``, or a KafkaException that ends the process.
     """
 
-    def ready(self, within: float) -> bool:
+    def ready(self, within: float, /) -> bool:
         """Return whether it can publish, after having tried to become so; call until true."""
         ...
 
-    def publish(self, outputs: Sequence[Output]) -> None:
+    def publish(self, outputs: Sequence[Output], /) -> None:
         """Add *outputs* to what is open."""
         ...
 
-    def commit(self, offsets: Sequence[TopicPartition], within: float) -> None:
+    def commit(self, offsets: Sequence[TopicPartition], within: float, /) -> None:
         """Commit all that was published, and *offsets* with their metadata."""
         ...
 
-    def abort(self, within: float) -> None:
+    def abort(self, within: float, /) -> None:
         """Give up what is open. Never raises Undone."""
         ...
 
     def serve(self) -> None:
-        """Let the producer say what it has to say, while nothing is published."""
+        """Let the producer's callbacks run, while nothing is published."""
         ...
 
 
-def serve(call: Callable[[float], int], seconds: float) -> int:
-    """Call ``poll`` or ``flush``, which run callbacks, and raise what they mean to raise.
-
-    The client raises a fatal error from its callback, and trips over it in every next callback;
-    sometimes nothing but the trip is left, and then that it was fatal is all there is to tell.
-    """
-    try:
-        return call(seconds)
-    except SystemError as tripped:
-        cause: BaseException | None = tripped
-        while cause is not None and not isinstance(cause, KafkaException):
-            cause = cause.__cause__ or cause.__context__
-        raise cause or KafkaException(KafkaError(FATAL, _TRIPPED, fatal=True)) from tripped
-
-
-class Publishing:
-    """Hands outputs to *producer*, and keeps the first error of a delivery."""
+class Publisher:
+    """Hands outputs to a producer, and keeps the first error of a delivery."""
 
     def __init__(self, topics: Mapping[str, str]) -> None:
         self._topics = topics
@@ -74,23 +65,18 @@ class Publishing:
         if error is not None and self._failed is None:
             self._failed = error
 
-    def produce(self, producer: Producer, outputs: Sequence[Output]) -> None:
+    def publish(self, producer: Producer, outputs: Sequence[Output]) -> None:
         """Queue *outputs* whose role has a topic; wait for room in the queue."""
         topics = self._topics
         for output in outputs:
             topic = topics.get(output.role)
             if topic is None:
                 continue
-            while True:
-                try:
-                    producer.produce(topic, output.value, output.key, headers=list(output.headers))
-                    break
-                except BufferError:
-                    # Deliveries time out after seconds, so there will be room.
-                    serve(producer.poll, 0.1)
-                except KafkaException as failure:
-                    serve(producer.poll, 0)  # raises a fatal error by its own name
-                    self.refuse(failure.args[0])
+            try:
+                produce(producer, topic, output.value, output.key, output.headers)
+            except KafkaException as failure:
+                serve(producer.poll, 0)  # raises a fatal error by its own name
+                self.refuse(failure.args[0])
         serve(producer.poll, 0)
 
     def check(self) -> None:
@@ -103,8 +89,11 @@ class Publishing:
         self._failed = None
 
     def refuse(self, error: KafkaError) -> NoReturn:
-        """Raise what *error* of the open transaction means: the end of it, or of the process."""
-        cause = self._failed or error  # the transaction's error rarely names the record's
+        """Raise Undone for *error* of the open transaction, or what ends the process.
+
+        A failed delivery comes first: the transaction's own error rarely names the record's.
+        """
+        cause = self._failed or error
         for one in (cause, error):
             if ends_the_process(one):
                 raise KafkaException(one)

@@ -1,4 +1,4 @@
-"""What the loop asks of the processing it drives, and what it tells those who watch it."""
+"""The step, which the loop drives, and the observer, which it tells how it fares: two ports."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
@@ -8,15 +8,34 @@ from processor.records import Output, Record
 
 TransactionKind = Literal["committed", "aborted"]
 Source = Literal["kafka", "consumer", "producer", "index", "registry"]
-"""Whose an error is; ``kafka``: the cluster's, as its clients see it."""
+"""Which part an error comes from; ``kafka`` is the cluster, as its clients report it."""
 
 
 class Step(Protocol):
-    """Turns poll batches into outputs. The pipeline is the one that resolves identity.
+    """Turns records into outputs. The pipeline is the step that resolves identity.
 
-    Called from the loop's thread only. Any method may raise IndexUnavailable (the loop commits what
-    it has, rewinds and waits), LostWrites (it commits what it has, and ends), Fenced or NoStart (it
-    aborts and ends).
+    The loop calls from one thread, in this order, without end::
+
+        assign ▸ process ▸ process ▸ … ▸ metadata ▸ committed ▸ process ▸ …
+
+    *The loop promises*: records of a partition come between its ``assign`` and its ``revoke``, in
+    the order of the log, from the committed offset that ``assign`` was told (from the log's start
+    where there is none). What ``process`` and ``idle`` return is published in one Kafka transaction
+    with the offsets after the records and their ``metadata``, all or nothing; under at_least_once
+    the outputs come first, and may be published again. ``committed`` follows each commit. Whatever
+    else becomes of a transaction, ``forget`` follows, then ``assign`` with all partitions still
+    owned, and the same records once more.
+
+    *The step promises*: ``process`` returns all outputs of the records that it is given and holds
+    back none. For a record that comes again it returns what it returned before: its decisions must
+    outlive the process, since a replay must not decide anew.
+
+    *Errors*, of any method: after IndexUnavailable or RegistryUnavailable the call counts as not
+    made; the loop commits what came before it, rewinds (``forget``) and tries again. After
+    LostWrites it commits what came before, and ends. Fenced and NoStart abort what is open and end
+    the process, unless the group's offsets have moved meanwhile: then NoStart is a rewind too. Any
+    other error ends the process. Before it ends for Fenced, NoStart, IndexRefused, or a failure of
+    Kafka that no record caused, ``excuse`` is called.
     """
 
     def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None:
@@ -27,7 +46,7 @@ class Step(Protocol):
         ...
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
-        """Forget partitions that were given up: asks nobody."""
+        """Forget partitions that were given up; must make no request, as others wait for it."""
         ...
 
     def process(self, records: Sequence[Record]) -> Sequence[Output]:
@@ -35,9 +54,10 @@ class Step(Protocol):
         ...
 
     def lots(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
-        """Return *records* in lots, each to be processed and committed on its own; () as a rule.
+        """Return *records* in lots, each to be processed and committed on its own.
 
-        Order within a partition is kept.
+        Called with each poll batch before ``process``. Returns () where all are to be processed
+        together, as they are as a rule. Order within a partition is kept.
         """
         ...
 
@@ -46,7 +66,7 @@ class Step(Protocol):
         ...
 
     def metadata(self, topic: str, partition: int) -> str:
-        """Return what is stored with the next committed offset of a partition."""
+        """Return what is stored with the offset of a partition that is being committed."""
         ...
 
     def committed(self) -> None:
@@ -54,40 +74,40 @@ class Step(Protocol):
         ...
 
     def forget(self) -> None:
-        """Take note: what was processed since the last commit is undone, all partitions are gone.
+        """Take note: what was processed since the last commit is undone, no partition is assigned.
 
-        ``assign`` with all that are left follows.
+        ``assign`` with all that are still owned follows.
         """
         ...
 
     def excuse(self) -> None:
-        """Take note: the process ends now, for a reason that no record in hand has to do with."""
+        """Take note: the process ends now, and no record in hand can be the reason."""
         ...
 
 
 class Observer(Protocol):
-    """Hears how the loop fares: a few calls per poll batch or transaction, none per record."""
+    """Is told how the loop fares: a few calls per poll batch or transaction, none per record."""
 
     def turn(self) -> None:
-        """Hear that the loop is alive (also while it waits for something)."""
+        """Note that the loop is alive (also while it waits for something)."""
         ...
 
     def phase(self, name: str, seconds: float) -> None:
-        """Hear of time spent in consume, process, produce (a poll batch) or commit."""
+        """Note the time spent in consume, process, produce (a poll batch) or commit."""
         ...
 
     def transaction(self, seconds: float, records: int, kind: TransactionKind) -> None:
-        """Hear that a transaction ended, *seconds* after its first record was taken."""
+        """Note that a transaction ended, *seconds* after its first record was taken."""
         ...
 
     def lag(self, topic: str, partition: int, n: int) -> None:
-        """Hear that *n* records of an own partition wait to be taken; told about once a second."""
+        """Note that *n* records of an own partition wait to be taken; told about once a second."""
         ...
 
     def error(self, source: Source, kind: str) -> None:
-        """Hear that *source* failed, and the loop goes on."""
+        """Note that *source* failed, and the loop goes on."""
         ...
 
     def partitions(self, started: int, waiting: int) -> None:
-        """Hear how many own partitions are processed, and how many wait for Kafka or the index."""
+        """Note how many own partitions are processed, and how many wait for Kafka or the index."""
         ...

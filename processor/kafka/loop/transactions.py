@@ -1,27 +1,35 @@
 """exactly_once: outputs and offsets in one Kafka transaction (docs/architecture.md)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from processor.apart import apart
-from processor.kafka.clients import Config
+from processor.kafka.clock import Clock
 from processor.kafka.errors import NO_MEMBER, OLD_GENERATION, TIMED_OUT
-from processor.kafka.loop.publishing import Publishing, Undone, serve
+from processor.kafka.loop.publishing import NewProducer, Publisher, Undone
+from processor.kafka.producer import serve
 from processor.records import Output
 
 _SLICE_S: Final = 1.0
-"""How long librdkafka is away at most: a call that timed out is resumed at once."""
+"""How long one call of librdkafka takes at most: a call that timed out is resumed at once."""
 _OFFSETS_S: Final = 5.0
 """What sending offsets may take: milliseconds, or seconds while the group's coordinator moves."""
 _REBALANCES: Final = 3
 """How many rebalances in a row a commit may meet."""
 
 log = structlog.get_logger()
+
+
+class Apart(Protocol):
+    """Makes a call that may never return, and leaves it behind (``processor.apart.apart``)."""
+
+    def __call__(self, call: Callable[[], None], seconds: float, name: str, /) -> None:
+        """Return once *call* has; raise TimeoutError after *seconds*."""
+        ...
 
 
 class Transactions:
@@ -35,16 +43,20 @@ class Transactions:
 
     def __init__(
         self,
-        config: Config,
+        new_producer: NewProducer,
         consumer: Consumer,
         topics: Mapping[str, str],
         reach: Callable[[str], None],
+        clock: Clock,
+        apart: Apart,
     ) -> None:
+        self._new_producer = new_producer
         self._consumer = consumer
         self._reach = reach
-        self._publishing = Publishing(topics)
-        self._config = {**config, "on_delivery": self._publishing.delivered}
-        self._producer = Producer(self._config)
+        self._now = clock.now
+        self._apart = apart
+        self._publisher = Publisher(topics)
+        self._producer = new_producer(self._publisher.delivered)
         self._initialised = False
         self._indefinite = False
         self._open = False
@@ -54,7 +66,7 @@ class Transactions:
     def ready(self, within: float) -> bool:
         """Replace the producer if its state is unknown; settle what an earlier one left open."""
         if self._indefinite:
-            self._producer = Producer(self._config)
+            self._producer = self._new_producer(self._publisher.delivered)
             self._initialised = self._indefinite = False
         if not self._initialised:
             try:
@@ -71,7 +83,7 @@ class Transactions:
         if outputs:
             self._begin()
             self._outputs += outputs
-            self._publishing.produce(self._producer, outputs)
+            self._publisher.publish(self._producer, outputs)
 
     def commit(self, offsets: Sequence[TopicPartition], within: float) -> None:
         """Commit the open transaction with *offsets*.
@@ -80,7 +92,7 @@ class Transactions:
         the transaction has to be aborted. The partitions are still ours, since the group waits
         until we give up what it takes; so the same is published again, under the new generation.
         """
-        deadline = monotonic() + within
+        deadline = self._now() + within
         rebalances = 0
         while True:
             try:
@@ -88,20 +100,38 @@ class Transactions:
             except Undone as undone:
                 rebalances += 1
                 is_overtaken = undone.error.code() == OLD_GENERATION and rebalances <= _REBALANCES
-                if not (is_overtaken and monotonic() < deadline and self._reopen(deadline)):
+                if not (is_overtaken and self._now() < deadline and self._reopen(deadline)):
                     raise
             else:
                 return
 
-    def _reopen(self, deadline: float) -> bool:
-        """Abort, and publish the same in a new transaction; False where the abort is in doubt."""
-        outputs = self._outputs
-        self.abort(max(0.0, deadline - monotonic()))
-        if self._indefinite:
-            return False
-        log.info("published_again", outputs=len(outputs))
-        self.publish(outputs)
-        return True
+    def abort(self, within: float) -> None:
+        """Abort the open transaction; if that cannot be confirmed, the producer is replaced."""
+        if self._open and not self._indefinite:
+            try:
+                self._until_done(self._producer.abort_transaction, self._now() + within)
+            except KafkaException as failure:
+                if failure.args[0].fatal():
+                    raise
+                self._indefinite = True
+        self._open = False
+        self._outputs = []
+        self._publisher.clear()
+
+    def serve(self) -> None:
+        """Let the producer's callbacks run.
+
+        Not those of one that is to be replaced: it may hear yet that its transaction has timed out,
+        which is fatal to it, and nothing to the process. Without partitions it stays for long.
+        """
+        if not self._indefinite:
+            serve(self._producer.poll, 0)
+
+    def _begin(self) -> None:
+        if not self._open:
+            with self._classified():
+                self._producer.begin_transaction()
+            self._open = True
 
     def _commit(self, offsets: Sequence[TopicPartition], deadline: float) -> None:
         """Flush the outputs, send *offsets*, commit."""
@@ -109,86 +139,83 @@ class Transactions:
         self._flush(deadline)
         self._reach("before_send_offsets")
         if offsets:
-            send = partial(
-                self._producer.send_offsets_to_transaction, list(offsets), self._membership()
-            )
-            until = min(deadline, monotonic() + _OFFSETS_S)
-            self._again(lambda _: _apart(send, until), until)
+            self._send(offsets, min(deadline, self._now() + _OFFSETS_S))
         self._reach("before_kafka_commit")
-        self._again(self._producer.commit_transaction, deadline)
+        with self._classified():
+            self._until_done(self._producer.commit_transaction, deadline)
         self._open = False
         self._outputs = []
 
-    def _membership(self) -> object:
-        """Return what the group checks the offsets by.
+    def _reopen(self, deadline: float) -> bool:
+        """Abort, and publish the same in a new transaction; False where the abort is in doubt."""
+        outputs = self._outputs
+        self.abort(max(0.0, deadline - self._now()))
+        if self._indefinite:
+            return False
+        log.info("published_again", outputs=len(outputs))
+        self.publish(outputs)
+        return True
 
-        A broker checks nothing where it has neither member ID nor generation. Who has lost the ID
-        gets another one only after the loop has heard of it: so it is looked for afterwards.
+    def _flush(self, deadline: float) -> None:
+        """Wait until the outputs are delivered.
+
+        Flush before offsets are sent: librdkafka delays them by 100 ms while partitions are being
+        added to the transaction.
+        """
+        while serve(self._producer.flush, min(_SLICE_S, max(0.0, deadline - self._now()))):
+            if self._now() >= deadline:
+                self._publisher.refuse(KafkaError(TIMED_OUT))
+
+    def _send(self, offsets: Sequence[TopicPartition], until: float) -> None:
+        """Add *offsets* to the transaction.
+
+        librdkafka forgets the timeout of send_offsets_to_transaction when the group's coordinator
+        goes away, and may never return (its issues 5456 and 5511). So the call is made in a thread
+        of its own; one that is left behind in it has its producer replaced.
+        """
+        send = partial(
+            self._producer.send_offsets_to_transaction, list(offsets), self._membership()
+        )
+
+        def send_apart(_: float) -> None:
+            seconds = max(0.0, until - self._now())
+            try:
+                self._apart(partial(send, seconds), seconds, "send-offsets")
+            except TimeoutError:
+                raise KafkaException(KafkaError(TIMED_OUT)) from None
+
+        with self._classified():
+            self._until_done(send_apart, until)
+
+    def _membership(self) -> object:
+        """Return the member id and generation that the group checks the offsets by.
+
+        Brokers accept offsets unchecked without them. The id is looked at after the metadata was
+        read: a member that has lost its id gets a new one only after our callback ran, so an empty
+        id is never missed.
         """
         metadata = self._consumer.consumer_group_metadata()
         if not self._consumer.memberid():
-            self._publishing.refuse(KafkaError(NO_MEMBER))
+            self._publisher.refuse(KafkaError(NO_MEMBER))
         return metadata
 
-    def abort(self, within: float) -> None:
-        """Abort the open transaction; if that cannot be confirmed, the producer is replaced."""
-        if self._open and not self._indefinite:
-            deadline = monotonic() + within
-            try:
-                while not self._tried(self._producer.abort_transaction, deadline):
-                    pass
-            except KafkaException as failure:
-                if failure.args[0].fatal():
-                    raise
-                self._indefinite = True
-        self._open = False
-        self._outputs = []
-        self._publishing.clear()
-
-    def serve(self) -> None:
-        """Let the producer's callbacks run."""
-        serve(self._producer.poll, 0)
-
-    def _begin(self) -> None:
-        if not self._open:
-            self._again(lambda _: self._producer.begin_transaction(), monotonic())
-            self._open = True
-
-    def _flush(self, deadline: float) -> None:
-        """Wait for the outputs: offsets sent before wait 100 ms for partitions still joining."""
-        while serve(self._producer.flush, min(_SLICE_S, max(0.0, deadline - monotonic()))):
-            if monotonic() >= deadline:
-                self._publishing.refuse(KafkaError(TIMED_OUT))
-
-    def _again(self, call: Callable[[float], None], deadline: float) -> None:
-        """Call until it is done or *deadline* has passed; raise as the class says."""
+    @contextmanager
+    def _classified(self) -> Iterator[None]:
+        """Raise what an error of a call inside means: Undone, or what ends the process."""
         try:
-            while not self._tried(call, deadline):
-                pass
+            yield
         except KafkaException as failure:
             error: KafkaError = failure.args[0]
             self._indefinite = not (error.fatal() or error.txn_requires_abort())
-            self._publishing.refuse(error)
+            self._publisher.refuse(error)
 
-    def _tried(self, call: Callable[[float], None], deadline: float) -> bool:
-        """Return whether *call* is done; False if it is to be called again."""
-        try:
-            call(max(0.0, min(_SLICE_S, deadline - monotonic())))
-        except KafkaException as failure:
-            if failure.args[0].retriable() and monotonic() < deadline:
-                return False
-            raise
-        return True
-
-
-def _apart(call: Callable[[float], None], deadline: float) -> None:
-    """Make *call* in a thread of its own, and leave it behind if it is not done by *deadline*.
-
-    librdkafka forgets the timeout of send_offsets_to_transaction when the group's coordinator goes
-    away, and may never return (its issues 5456 and 5511). Whoever waits here gives the producer up.
-    """
-    seconds = max(0.0, deadline - monotonic())
-    try:
-        apart(partial(call, seconds), seconds, "send-offsets")
-    except TimeoutError:
-        raise KafkaException(KafkaError(TIMED_OUT)) from None
+    def _until_done(self, call: Callable[[float], None], deadline: float) -> None:
+        """Make *call*, a slice of time at once, until it is done or fails for another reason."""
+        while True:
+            try:
+                call(max(0.0, min(_SLICE_S, deadline - self._now())))
+            except KafkaException as failure:
+                if not failure.args[0].retriable() or self._now() >= deadline:
+                    raise
+            else:
+                return

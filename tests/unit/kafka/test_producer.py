@@ -1,9 +1,9 @@
-"""What a producer's callbacks mean to raise comes out of the call that runs them."""
+"""A full queue is waited for; what callbacks raise comes out of the call that runs them."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from processor.kafka.loop.publishing import serve
+from processor.kafka.producer import produce, serve
 
 
 def tripping(times: int):
@@ -47,3 +47,27 @@ def test_a_fatal_error_is_found_behind_whatever_a_callback_made_of_it():
     with pytest.raises(KafkaException) as raised:
         serve(poll, 0.1)
     assert raised.value.args[0].code() == KafkaError._FENCED
+
+
+class Full:
+    """A producer whose queue is full until it was polled some times."""
+
+    def __init__(self, polls: int) -> None:
+        self.polls = polls
+        self.sent: list[tuple] = []
+
+    def produce(self, *record, **delivery) -> None:
+        if self.polls:
+            raise BufferError
+        self.sent.append((record, delivery))
+
+    def poll(self, _seconds: float) -> int:
+        self.polls -= 1
+        return 0
+
+
+@pytest.mark.parametrize("polls", [0, 1, 3])
+def test_a_full_queue_is_waited_for_and_each_record_is_sent_once(polls):
+    producer = Full(polls)
+    produce(producer, "t", b"v", b"k", (("a", b"1"),), partition=3)
+    assert producer.sent == [(("t", b"v", b"k"), {"headers": [("a", b"1")], "partition": 3})]

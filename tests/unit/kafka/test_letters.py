@@ -6,7 +6,11 @@ from hypothesis import given
 from processor.codecs.headers import RESERVED, attempts, first_place
 from processor.kafka.letters import (
     REASONS,
-    Wanted,
+    ReplayTally,
+    Selection,
+    first_of,
+    moved,
+    pack,
     put_back,
     read_positions,
     reason_of,
@@ -15,7 +19,7 @@ from processor.kafka.letters import (
 from processor.pipeline.publish import dead_letter
 from processor.records import DeadLetter, Record
 
-WANTED = Wanted(frozenset(REASONS), frozenset({"batches"}), RESERVED)
+WANTED = Selection(frozenset(REASONS), frozenset({"batches"}), RESERVED)
 RECORD = Record("batches", 2, 40, 7, b"k", b"{", (("input", b"web"), ("traceparent", b"t")))
 
 
@@ -90,3 +94,60 @@ def test_without_an_offset_of_ours_everything_is_to_be_done_from_there():
     assert set(read_positions(-1001, "").values()) == {0}
     assert set(read_positions(50, "by hand").values()) == {50}
     assert read_positions(50, "idstream-replay1 malformed=70 gone=9")["malformed"] == 70
+
+
+# ---- what one transaction puts back --------------------------------------------------------------
+
+SOME = Selection(frozenset({"malformed"}), frozenset({"batches"}), RESERVED)
+NOTHING_DONE = {0: dict.fromkeys(REASONS, 0)}
+
+
+def letters(*reasons: str) -> list[Record]:
+    """Return letters of these reasons, in the order of their offsets."""
+    return [letter_of(RECORD, why)._replace(offset=at) for at, why in enumerate(reasons)]
+
+
+def test_letters_of_other_reasons_stay_and_are_behind_the_reader_all_the_same():
+    parcel = pack(letters("poison", "malformed", "poison"), NOTHING_DONE, SOME, ReplayTally(), ())
+    assert [letter.place for letter in parcel.letters] == [(0, 1)]
+    assert parcel.after == {0: 3}
+    assert parcel.tally.replayed == {"malformed": 1}
+
+
+def test_letters_that_an_earlier_replay_is_done_with_stay():
+    done = {0: {**NOTHING_DONE[0], "malformed": 2, "poison": 3}}
+    parcel = pack(letters(*["malformed"] * 4), done, SOME, ReplayTally(), ())
+    assert [letter.place for letter in parcel.letters] == [(0, 2), (0, 3)]
+
+
+def test_no_more_letters_are_looked_at_than_are_asked_for():
+    three = Selection(SOME.reasons, SOME.inputs, RESERVED, most=3)
+    earlier = ReplayTally({"malformed": 1})
+    parcel = pack(letters(*["malformed"] * 9), NOTHING_DONE, three, earlier, ())
+    assert len(parcel.letters) == 2
+    assert parcel.after == {0: 2}
+    assert parcel.tally.total() == 3
+    assert earlier.total() == 1, "counted once its transaction has committed"
+
+
+def test_letters_that_their_topic_refuses_are_passed_over_and_counted():
+    parcel = pack(letters("malformed", "malformed"), NOTHING_DONE, SOME, ReplayTally(), {(0, 0)})
+    assert [letter.place for letter in parcel.letters] == [(0, 1)]
+    assert (parcel.tally.too_large, parcel.tally.total()) == (1, 1)
+    assert parcel.after == {0: 2}
+
+
+@given(
+    st.fixed_dictionaries({reason: st.integers(0, 50) for reason in REASONS}),
+    st.frozensets(st.sampled_from(REASONS), min_size=1),
+    st.lists(st.sampled_from(REASONS), max_size=30),
+)
+def test_a_replay_of_the_same_reasons_finds_nothing_more(held, reasons, lying):
+    selection = Selection(reasons, frozenset({"batches"}), RESERVED)
+    lies = letters(*lying)
+    after = pack(lies, {0: held}, selection, ReplayTally(), ()).after
+    done = moved(held, selection, after.get(0, 0))
+    assert pack(lies, {0: done}, selection, ReplayTally(), ()).letters == ()
+    assert all(done[reason] >= at for reason, at in held.items())
+    assert all(done[reason] == held[reason] for reason in set(REASONS) - reasons)
+    assert first_of(done, selection) >= first_of(held, selection)

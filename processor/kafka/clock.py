@@ -1,0 +1,15 @@
+"""Time as the loop and the commands see it: handed to them, so that a test can play it."""
+
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+
+class Clock(Struct, frozen=True):
+    """Seconds that only grow, and a way to let some pass."""
+
+    now: Callable[[], float] = time.monotonic
+    """Seconds since some moment; only differences mean anything."""
+    sleep: Callable[[float], None] = time.sleep
+    """Returns after so many seconds."""

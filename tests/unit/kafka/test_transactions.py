@@ -1,0 +1,95 @@
+"""The transactional producer whose last call is in doubt: it is replaced, and heard no more."""
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from processor.kafka.clock import Clock
+from processor.kafka.loop.publishing import Undone
+from processor.kafka.loop.transactions import Transactions
+from processor.records import Output
+
+OUTPUTS = [Output("enriched", b"k", b"v", ())]
+
+
+class Producer:
+    """A producer that answers at once, but for what the test has it fail with."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.commit_fails: KafkaError | None = None
+        self.is_fenced = False
+
+    def init_transactions(self, _within: float) -> None:
+        self.calls.append("init")
+
+    def begin_transaction(self) -> None:
+        self.calls.append("begin")
+
+    def produce(self, *_record, **_delivery) -> None:
+        self.calls.append("produce")
+
+    def poll(self, _seconds: float) -> int:
+        if self.is_fenced:
+            raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+        return 0
+
+    def flush(self, _seconds: float) -> int:
+        return 0
+
+    def commit_transaction(self, _within: float) -> None:
+        self.calls.append("commit")
+        if self.commit_fails is not None:
+            raise KafkaException(self.commit_fails)
+
+    def abort_transaction(self, _within: float) -> None:
+        self.calls.append("abort")
+
+
+class Play:
+    """Transactions over producers that the test sees."""
+
+    def __init__(self) -> None:
+        self.producers: list[Producer] = []
+        self.transactions = Transactions(
+            self._new, None, {"enriched": "out"}, lambda _point: None, Clock(lambda: 0.0), None
+        )
+        assert self.transactions.ready(1.0)
+
+    def _new(self, _delivered) -> Producer:
+        self.producers.append(Producer())
+        return self.producers[-1]
+
+    def fail_a_commit(self, error: KafkaError) -> None:
+        self.producers[-1].commit_fails = error
+        self.transactions.publish(OUTPUTS)
+        with pytest.raises(Undone):
+            self.transactions.commit([], 10)
+        self.transactions.abort(5)
+
+
+def test_a_producer_whose_commit_is_in_doubt_is_replaced_and_not_asked_to_abort():
+    play = Play()
+    play.fail_a_commit(KafkaError(KafkaError._TIMED_OUT))
+    first = play.producers[0]
+    assert first.calls == ["init", "begin", "produce", "commit"]
+    assert play.transactions.ready(1.0)
+    assert [one.calls for one in play.producers] == [first.calls, ["init"]]
+
+
+def test_what_becomes_of_a_producer_that_is_to_be_replaced_does_not_end_the_process():
+    play = Play()
+    play.fail_a_commit(KafkaError(KafkaError._TIMED_OUT))
+    play.producers[0].is_fenced = True
+    play.transactions.serve()
+    assert play.transactions.ready(1.0)
+    play.producers[1].is_fenced = True
+    with pytest.raises(KafkaException):
+        play.transactions.serve()
+
+
+def test_a_transaction_that_requires_an_abort_is_aborted_by_its_own_producer():
+    play = Play()
+    play.fail_a_commit(KafkaError(KafkaError.INVALID_TXN_STATE, txn_requires_abort=True))
+    assert play.producers[0].calls[-1] == "abort"
+    assert play.transactions.ready(1.0)
+    assert len(play.producers) == 1
