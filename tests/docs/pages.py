@@ -12,6 +12,11 @@ def text(name: str) -> str:
     return (ROOT / name).read_text()
 
 
+def headings(name: str) -> list[str]:
+    """Return the headings of a page, as they stand there."""
+    return re.findall(r"^#+ (.*)$", text(name), re.MULTILINE)
+
+
 def rows(name: str) -> list[list[str]]:
     """Return the cells of every table row of a page, heads and rules left out."""
     lines = [line for line in text(name).splitlines() if line.startswith("|")]
@@ -27,5 +32,5 @@ def redis_rights() -> list[list[str]]:
 
 def anchors(page: Path) -> set[str]:
     """Return the anchors that a page's headings have on GitHub."""
-    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    heads = headings(str(page.relative_to(ROOT)))
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
