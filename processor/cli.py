@@ -192,10 +192,10 @@ def restore(
     environ: Environ, config: Path, *, wait: bool, reindex: bool, accept_loss: bool
 ) -> None:
     """Rebuild the index from the profiles topic."""
-    from processor.commands.restore.restore import How  # noqa: PLC0415
+    from processor.commands.restore.restore import RestoreOptions  # noqa: PLC0415
     from processor.commands.restore.restore import restore as command  # noqa: PLC0415
 
-    command(config, environ, How(wait=wait, reindex=reindex, accept_loss=accept_loss))
+    command(config, environ, RestoreOptions(wait=wait, reindex=reindex, accept_loss=accept_loss))
 
 
 @idstream.command()

@@ -161,7 +161,8 @@ class Deployment:
     ) -> subprocess.CompletedProcess[str]:
         """Restore, with *count* changed profiles a transaction."""
         program = (
-            "import sys; from processor.cli import main; from processor.commands import restore;"
+            "import sys; from processor.cli import main;"
+            " from processor.commands.restore import restore;"
             f" restore.SLICE = {count}; main(sys.argv[1:])"
         )
         return _run(["-c", program, "restore", "-c", str(self.config), *options], environ)

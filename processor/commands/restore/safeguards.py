@@ -1,4 +1,9 @@
-"""What speaks against a restore: a live index that is better than what would take its place."""
+"""Safeguards: a restore is refused where the live index is better than what would replace it.
+
+Each check names one way to lose data by restoring: decisions that only the index has, fewer
+profiles in the topic than in the index, a topic without any, one that contradicts itself. All of
+them can be waived with ``--accept-loss``.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,16 +20,21 @@ _MOST_SHOWN = 5
 _ACCEPT = "or restore with --accept-loss"
 
 
+def witnesses_of(partition: Assignment) -> Mapping[str, Witness]:
+    """Return the witnesses of a committed offset by space name; none where it is not ours."""
+    return read_witnesses(partition.metadata) or {}
+
+
 def surveyed(
     generations: Generations, spaces: Sequence[Space], standing: Sequence[Assignment]
 ) -> dict[Space, Survey]:
-    """Return what the live generation of every space holds of the group's partitions."""
+    """Return, per space, what its live generation holds of the group's partitions."""
     rows = [one.row for one in standing]
     return {space: generations.survey(space, rows) for space in spaces}
 
 
 def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assignment]) -> None:
-    """Refuse while a sound index holds decisions that Kafka does not: they would be taken anew."""
+    """Refuse while a sound index holds decisions that Kafka lacks: they would be decided again."""
     if any(_has_lost(space, one, standing) for space, one in live.items()):
         return
     for space, one in live.items():
@@ -32,7 +42,7 @@ def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assign
         if count and unfinished(space, one.shape) is None:
             raise Failure(
                 f"records are under way: the index of space {space.name} lost nothing, and holds"
-                f" {count:,} decisions that Kafka does not have. NewRow the processors once with"
+                f" {count:,} decisions that Kafka does not have. Start the processors once with"
                 " the settings as they were, stop them (SIGTERM), then restore;"
                 f" {_ACCEPT}: these records are then decided anew"
             )
@@ -40,34 +50,37 @@ def check_none_under_way(live: Mapping[Space, Survey], standing: Sequence[Assign
 
 def check_whole(
     generations: Generations,
-    built: Mapping[Space, Restoration],
+    contents: Mapping[Space, Restoration],
     live: Mapping[Space, Survey],
     standing: Sequence[Assignment],
 ) -> None:
-    """Refuse to put fewer profiles in the place of more."""
-    for space, rebuilding in built.items():
-        # What records under way have made was never published, what was erased need not be gone.
+    """Refuse to replace more profiles by fewer.
+
+    Profiles made by uncommitted records are not in the topic yet, and erased ones may still be in
+    the index: both are allowed for.
+    """
+    for space, content in contents.items():
         made = {m for e in _uncommitted(live[space], standing) for m, _ in e.touched}
-        most = rebuilding.profiles + rebuilding.erased + len(made)
+        most = content.profiles + content.erased + len(made)
         count = generations.count(space, live[space].number, most)
         if count > most:
-            raise Failure(_too_few(space, f"{rebuilding.profiles:,}", f"the index has {count:,}"))
+            raise Failure(_too_few(space, f"{content.profiles:,}", f"the index has {count:,}"))
 
 
-def check_any(built: Mapping[Space, Restoration], standing: Sequence[Assignment]) -> None:
-    """Refuse a changelog without a profile where offsets bear witness that some were decided."""
-    if any(one.profiles for one in built.values()):
+def check_any(contents: Mapping[Space, Restoration], standing: Sequence[Assignment]) -> None:
+    """Refuse a topic without any profile where committed offsets say that some were decided."""
+    if any(one.profiles for one in contents.values()):
         return
     for space, witness in _witnesses(standing):
-        if witness.cursor is not None and space in {one.name for one in built}:
-            found = next(one for one in built if one.name == space)
+        if witness.cursor is not None and space in {one.name for one in contents}:
+            found = next(one for one in contents if one.name == space)
             raise Failure(_too_few(found, "no", "committed offsets tell of decisions"))
 
 
-def check_unanimous(built: Mapping[Space, Restoration], topic: str) -> None:
-    """Refuse a changelog that says two things of one version: one of them was never live."""
-    for space, rebuilding in built.items():
-        if found := rebuilding.twofold:
+def check_unanimous(contents: Mapping[Space, Restoration], topic: str) -> None:
+    """Refuse a topic with two different records of one version: only one of them was ever live."""
+    for space, content in contents.items():
+        if found := content.twofold:
             places = [f"{space.name}/{mpid} version {version}" for mpid, version in found]
             more = f" and {len(found) - _MOST_SHOWN:,} more" if len(found) > _MOST_SHOWN else ""
             raise Failure(
@@ -86,9 +99,9 @@ def _too_few(space: Space, found: str, but: str) -> str:
 
 
 def _has_lost(space: Space, live: Survey, standing: Sequence[Assignment]) -> bool:
-    """Whether the index is behind a committed offset's witness, as a claim would find it."""
+    """Whether the index is behind a committed offset's witness: it would refuse a start."""
     for one in standing:
-        witness = (read_witnesses(one.metadata) or {}).get(space.name)
+        witness = witnesses_of(one).get(space.name)
         if witness is None:
             continue
         cursor = live.rows[one.row].cursor
@@ -98,7 +111,7 @@ def _has_lost(space: Space, live: Survey, standing: Sequence[Assignment]) -> boo
 
 
 def _under_way(live: Survey, standing: Sequence[Assignment]) -> list[Entry]:
-    """Return the decisions that a processor would find when it starts."""
+    """Return the decisions that a starting processor would take from the journal."""
     ours = [
         one
         for one in standing
@@ -122,4 +135,4 @@ def _uncommitted(live: Survey, standing: Sequence[Assignment]) -> Iterator[Entry
 
 def _witnesses(standing: Sequence[Assignment]) -> Iterator[tuple[str, Witness]]:
     for one in standing:
-        yield from (read_witnesses(one.metadata) or {}).items()
+        yield from witnesses_of(one).items()

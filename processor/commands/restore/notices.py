@@ -1,10 +1,10 @@
-"""What a restore says on standard output."""
+"""The notices that a restore prints: what it found, left out and set right."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from processor.commands.restore.records import ChangelogReader
+from processor.commands.restore.reader import ChangelogReader
+from processor.commands.terminal.console import say
 from processor.identity.model import Space
 from processor.identity.view import Edit
 from processor.index.port import Assignment
@@ -12,17 +12,11 @@ from processor.pipeline.witness import read_witnesses
 from processor.redis.restoration import LostIdentifier, Restoration
 
 MOST_SHOWN: Final = 20
-"""Conflicts told one by one."""
-
-
-def say(text: str) -> None:
-    """Say *text* at once: what comes next may take long."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+"""Conflicts that are listed one by one."""
 
 
 def tell_foreign(partitions: Sequence[Assignment]) -> None:
-    """Tell which committed offsets bear no witnesses."""
+    """Name the committed offsets that carry no witnesses of ours."""
     for one in partitions:
         if one.committed is not None and read_witnesses(one.metadata) is None:
             say(
@@ -31,29 +25,19 @@ def tell_foreign(partitions: Sequence[Assignment]) -> None:
             )
 
 
-def tell_read(spaces: Mapping[Space, Restoration], reading: ChangelogReader) -> None:
-    """Tell what the changelog held."""
-    for space, rebuilding in spaces.items():
-        erased = f", {rebuilding.erased:,} erased" if rebuilding.erased else ""
-        say(f"{space.name}: {rebuilding.profiles:,} profiles{erased}")
-    if reading.unreadable:
-        say(f"{len(reading.unreadable):,} records left out that cannot be read")
-    for space, count in reading.unknown.items():
+def tell_read(contents: Mapping[Space, Restoration], reader: ChangelogReader) -> None:
+    """Say how many profiles each space has, and which records were left out."""
+    for space, content in contents.items():
+        erased = f", {content.erased:,} erased" if content.erased else ""
+        say(f"{space.name}: {content.profiles:,} profiles{erased}")
+    if reader.unreadable:
+        say(f"{len(reader.unreadable):,} records left out that cannot be read")
+    for space, count in reader.unknown.items():
         say(f"{space.name}: {count:,} records left out, no workspace has this scope")
 
 
-def unreadable(reading: ChangelogReader) -> str:
-    """Return what to do about records that cannot be read."""
-    count, place = len(reading.unreadable), next(iter(reading.unreadable.values()))
-    return (
-        f"{count:,} records of the profiles topic cannot be read, the first one is {place}."
-        " Nothing was switched. Publish a readable document or a tombstone under the same key,"
-        " or restore with --accept-loss: then they are left out"
-    )
-
-
 def tell_blank(spaces: Sequence[Space]) -> None:
-    """Tell of which spaces the index knew no settings any more."""
+    """Name the spaces whose index no longer says which identity settings it was derived by."""
     if spaces:
         say(
             "nothing is left to tell by which identity settings"
@@ -63,7 +47,7 @@ def tell_blank(spaces: Sequence[Space]) -> None:
 
 
 def tell_verdicts(space: Space, edits: Sequence[Edit], verdicts: Sequence[LostIdentifier]) -> None:
-    """Tell who lost what to whom."""
+    """Say how many identifiers had too many holders, and list the first of them by token."""
     if not edits:
         return
     say(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from processor.commands.restore import records as rebuilding
-from processor.commands.restore.records import ChangelogReader, TooManyUnreadable
+from processor.commands.restore import reader as reader_module
+from processor.commands.restore.reader import ChangelogReader, TooManyUnreadable
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone
@@ -23,30 +23,30 @@ def record(offset: int, value: bytes | None, key: bytes = KEY) -> Record:
 
 
 def test_a_record_that_cannot_be_read_is_told_by_its_place():
-    reading = ChangelogReader("")
-    found = reading.parsed([record(0, DOCUMENT), record(1, b"{"), record(2, b"x", b"garbage")])
+    reader = ChangelogReader("")
+    found = reader.read([record(0, DOCUMENT), record(1, b"{"), record(2, b"x", b"garbage")])
     assert [one.version for one in found[Space("retail", "production")]] == [3]
-    assert list(reading.unreadable) == [KEY, b"garbage"]
-    assert reading.unreadable[KEY].startswith("profiles/2 offset 1: ")
+    assert list(reader.unreadable) == [KEY, b"garbage"]
+    assert reader.unreadable[KEY].startswith("profiles/2 offset 1: ")
 
 
 @pytest.mark.parametrize("value", [DOCUMENT, None])
 def test_a_later_record_of_its_key_makes_up_for_it(value):
-    reading = ChangelogReader("")
-    reading.parsed([record(1, b"{")])
-    (found,) = reading.parsed([record(2, value)]).values()
+    reader = ChangelogReader("")
+    reader.read([record(1, b"{")])
+    (found,) = reader.read([record(2, value)]).values()
     assert isinstance(found[0], Tombstone if value is None else Profile)
-    assert not reading.unreadable
+    assert not reader.unreadable
 
 
 def test_a_tombstone_makes_up_for_a_record_whose_key_names_no_profile():
-    reading = ChangelogReader("")
-    assert reading.parsed([record(1, b"{", b"garbage"), record(2, None, b"garbage")]) == {}
-    assert not reading.unreadable
+    reader = ChangelogReader("")
+    assert reader.read([record(1, b"{", b"garbage"), record(2, None, b"garbage")]) == {}
+    assert not reader.unreadable
 
 
 def test_many_that_cannot_be_read_end_the_reading(monkeypatch):
-    monkeypatch.setattr(rebuilding, "_MOST_UNREADABLE", 3)
-    reading = ChangelogReader("")
+    monkeypatch.setattr(reader_module, "_MOST_UNREADABLE", 3)
+    reader = ChangelogReader("")
     with pytest.raises(TooManyUnreadable):
-        reading.parsed([record(n, b"{", b"%d" % n) for n in range(4)])
+        reader.read([record(n, b"{", b"%d" % n) for n in range(4)])
