@@ -60,14 +60,12 @@ def idstream() -> None:
 @click.pass_obj
 def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets: bool) -> None:
     """Run the processor until SIGTERM or Ctrl-C."""
+    from processor.commands import run as command  # noqa: PLC0415
+
     if embedded:
-        from processor.commands.run import run_embedded  # noqa: PLC0415
-
-        run_embedded(config, environ, accept_offsets=accept_offsets)
+        command.run_embedded(config, environ, accept_offsets=accept_offsets)
     else:
-        from processor.commands.run import run as command  # noqa: PLC0415
-
-        command(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
+        command.run(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
 
 
 @idstream.command(short_help="Play the documented journeys.")
@@ -169,9 +167,9 @@ def profile(
     """Show a profile of WORKSPACE by KEY: an MPID, or an identity as type=value."""
     from processor.commands import profile as command  # noqa: PLC0415
 
-    wanted = command.Wanted(workspace, environment, key)
+    query = command.ProfileQuery(workspace, environment, key)
     show = command.show_json if as_json else command.show
-    show(config, environ, wanted)
+    show(config, environ, query)
 
 
 @idstream.command()
@@ -192,10 +190,10 @@ def restore(
     environ: Environ, config: Path, *, wait: bool, reindex: bool, accept_loss: bool
 ) -> None:
     """Rebuild the index from the profiles topic."""
-    from processor.commands.restore.restore import RestoreOptions  # noqa: PLC0415
-    from processor.commands.restore.restore import restore as command  # noqa: PLC0415
+    from processor.commands.restore import restore as command  # noqa: PLC0415
 
-    command(config, environ, RestoreOptions(wait=wait, reindex=reindex, accept_loss=accept_loss))
+    options = command.RestoreOptions(wait=wait, reindex=reindex, accept_loss=accept_loss)
+    command.restore(config, environ, options)
 
 
 @idstream.command()
@@ -223,10 +221,10 @@ def replay(
     pass_over: bool,
 ) -> None:
     """Put dead letters back on the topics that they came from."""
-    from processor.commands.replay import How  # noqa: PLC0415
-    from processor.commands.replay import replay as command  # noqa: PLC0415
+    from processor.commands import replay as command  # noqa: PLC0415
 
-    command(config, environ, How(reasons=reasons, most=most, pass_over=pass_over))
+    options = command.ReplayOptions(reasons=reasons, most=most, pass_over=pass_over)
+    command.replay(config, environ, options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -248,7 +246,7 @@ def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
     except click.Abort:
         return FAILED
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing can be told there, not even at exit.
+        # The reader of our output has gone: writing there at exit would fail once more.
         sys.stdout = None
         return FAILED
     except Exception as error:  # noqa: BLE001 - the one place where errors end
@@ -258,7 +256,7 @@ def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    """Return what went wrong. What nobody foresaw is told by its place: its text may hold data."""
+    """Return what went wrong; of an unforeseen error only its place: its text may hold data."""
     from processor.commands.terminal.failure import explained  # noqa: PLC0415
 
     if isinstance(error, click.ClickException):

@@ -1,1 +1,4 @@
-"""What the commands do, one module each; ``cli`` parses arguments, ``app`` runs the processor."""
+"""The commands, each in a module or folder of its name; ``cli`` parses their arguments.
+
+They are imported when they run: ``idstream resolve`` starts without the clients of Kafka and Redis.
+"""

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-import click
-
 from processor.codecs.avro.reading import RegistryUnavailable
+from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.tables import print_table
 from processor.crash import POINTS
@@ -22,7 +21,7 @@ _LARGEST: Final = Witness(cursor=2**63 - 1, seq=2**63 - 1)
 
 
 class Finding(NamedTuple):
-    """What was looked at, how it stands, and what is to be said of it."""
+    """One line of the list: the thing looked at, the verdict, and the reason or the detail."""
 
     what: str
     verdict: Literal["ok", "warning", "wrong"]
@@ -32,7 +31,7 @@ class Finding(NamedTuple):
 def list_crash_points() -> None:
     """Print the names of the crash points, one per line."""
     for point in POINTS:
-        click.echo(point)
+        say(point)
 
 
 def check(config: Path, environ: Mapping[str, str]) -> None:
@@ -49,7 +48,7 @@ def check_and_create(config: Path, environ: Mapping[str, str]) -> None:
     except Unreachable as error:
         raise Failure(str(error)) from None
     for name in created:
-        click.echo(f"created topic {name}")
+        say(f"created topic {name}")
     _report(settings)
 
 
@@ -68,7 +67,7 @@ def _report(settings: Settings) -> None:
 
 
 def configuration(settings: Settings) -> Iterator[Finding]:
-    """Say what the configuration is, what it warns of, and whether its spaces fit an offset."""
+    """Yield what the configuration has, its warnings, and whether its spaces fit into an offset."""
     names = [space.name for space in settings.spaces()]
     counts = (("workspace", settings.workspaces), ("input", settings.inputs))
     says = ", ".join(f"{len(of)} {name}{'s' if len(of) != 1 else ''}" for name, of in counts)
@@ -87,7 +86,7 @@ def configuration(settings: Settings) -> Iterator[Finding]:
 
 
 def redis(settings: Settings) -> Iterator[Finding]:
-    """Say whether the server can be trusted with the index."""
+    """Yield whether each server is set up so that the index is safe there."""
     index = open_index(settings)
     try:
         for report in index.server_report():
@@ -102,7 +101,7 @@ def redis(settings: Settings) -> Iterator[Finding]:
 
 
 def kafka(settings: Settings) -> Iterator[Finding]:
-    """Say whether the topics are there, and such that nothing is lost or refused."""
+    """Yield whether the topics exist, with settings under which nothing is lost or refused."""
     try:
         reach(settings.kafka)
         reports = topics.inspect(settings.kafka, settings.limits)
@@ -118,7 +117,7 @@ def kafka(settings: Settings) -> Iterator[Finding]:
 
 
 def schema_registry(settings: Settings) -> Iterator[Finding]:
-    """Say whether the registry answers and takes our schemas; nothing where there is none."""
+    """Yield whether the registry answers and takes our schemas; nothing where none is set."""
     try:
         registry = open_registry(settings.registry_url())
         if registry is None:

@@ -1,7 +1,6 @@
 """``idstream profile``: one profile out of the index, by its MPID or by an identity."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.tables import print_table
 from processor.identity.model import Identifier, Space
@@ -22,38 +22,38 @@ from processor.settings import Settings, load
 _MPID: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
-class Wanted(NamedTuple):
-    """What the command line asks for."""
+class ProfileQuery(NamedTuple):
+    """The arguments of the command line: *key* is an MPID, or an identity as type=value."""
 
     workspace: str
     environment: str
     key: str
 
 
-def show(config: Path, environ: Mapping[str, str], wanted: Wanted) -> None:
+def show(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
     """Print the profile, or every profile that holds the identity, as tables."""
     settings = load(config, environ)
-    for profile in _find(settings, wanted):
+    for profile in _find(settings, query):
         _print(profile)
 
 
-def show_json(config: Path, environ: Mapping[str, str], wanted: Wanted) -> None:
-    """Print the same as the ``profiles`` topic has it, one object per line."""
+def show_json(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
+    """Print the same profiles as JSON, in the form of the ``profiles`` topic, one per line."""
     settings = load(config, environ)
-    for profile in _find(settings, wanted):
-        sys.stdout.write(to_json(profile).decode() + "\n")
+    for profile in _find(settings, query):
+        say(to_json(profile).decode())
 
 
-def _find(settings: Settings, wanted: Wanted) -> list[Profile]:
-    workspace = settings.workspaces.get(wanted.workspace)
+def _find(settings: Settings, query: ProfileQuery) -> list[Profile]:
+    workspace = settings.workspaces.get(query.workspace)
     if workspace is None:
         known = ", ".join(settings.workspaces)
-        raise Failure(f"there is no workspace {wanted.workspace}; the configuration has {known}")
+        raise Failure(f"there is no workspace {query.workspace}; the configuration has {known}")
     index = open_index(settings)
-    environment = "development" if wanted.environment == "development" else "production"
+    environment = "development" if query.environment == "development" else "production"
     space = Space(workspace.scope, environment)
     try:
-        found = list(_profiles(index, space, workspace, wanted.key))
+        found = list(_profiles(index, space, workspace, query.key))
     finally:
         index.close()
     if not found:

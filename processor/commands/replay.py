@@ -1,12 +1,12 @@
 """``idstream replay``: dead letters back to the topics that they came from."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from processor.codecs.headers import RESERVED
+from processor.commands.terminal.console import note, say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
@@ -16,8 +16,8 @@ from processor.kafka.replay import Replay, TooLarge
 from processor.settings import load
 
 
-class How(Struct, frozen=True):
-    """What the command line asks for."""
+class ReplayOptions(Struct, frozen=True):
+    """The options of the command line."""
 
     reasons: Sequence[str] = ()
     """All, where none is given."""
@@ -25,24 +25,24 @@ class How(Struct, frozen=True):
     pass_over: bool = False
 
 
-def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
+def replay(config: Path, environ: Mapping[str, str], options: ReplayOptions) -> None:
     """Put dead letters back."""
     settings = load(config, environ)
-    unknown = sorted(set(how.reasons) - set(REASONS))
+    unknown = sorted(set(options.reasons) - set(REASONS))
     if unknown:
         raise Failure(f"there is no reason {unknown[0]}; there are {', '.join(REASONS)}")
     selection = Selection(
-        reasons=frozenset(how.reasons or REASONS),
+        reasons=frozenset(options.reasons or REASONS),
         inputs=frozenset(settings.kafka.topics.inputs),
         reserved=RESERVED,
-        most=how.most,
-        pass_over=how.pass_over,
+        most=options.most,
+        pass_over=options.pass_over,
     )
     topic = settings.kafka.topics.dead_letters
     run = Replay(settings.kafka, selection, CrashPoints(environ).reach)
     try:
         with reaching(settings.kafka):
-            _begin(run, topic, pass_over=how.pass_over)
+            _begin(run, topic, pass_over=options.pass_over)
             with progress(f"reading {topic}") as shown:
                 for done, total in run.run():
                     shown.at(done, total)
@@ -57,13 +57,13 @@ def replay(config: Path, environ: Mapping[str, str], how: How) -> None:
 
 
 def _begin(run: Replay, topic: str, *, pass_over: bool) -> None:
-    """Look first: what is passed over now, no later run would come to."""
+    """Refuse, before anything is put back, to pass over letters that no later run comes back to."""
     unplaced = run.begin()
     if unplaced:
-        sys.stderr.write(
+        note(
             f"no position of an earlier replay in {topic}/{', '.join(map(str, unplaced))}: this is"
             " the first one, or the positions have expired (offsets.retention.minutes), and"
-            " letters that were put back before go back again\n"
+            " letters that were put back before go back again"
         )
     if pass_over:
         return
@@ -79,9 +79,9 @@ def _begin(run: Replay, topic: str, *, pass_over: bool) -> None:
 
 def _tell(tally: ReplayTally) -> None:
     for reason, count in sorted(tally.replayed.items()):
-        sys.stdout.write(f"{reason}: {count:,} put back\n")
+        say(f"{reason}: {count:,} put back")
     if tally.no_input:
-        sys.stdout.write(f"{tally.no_input:,} passed over: their topic is no input\n")
+        say(f"{tally.no_input:,} passed over: their topic is no input")
     if tally.too_large:
-        sys.stdout.write(f"{tally.too_large:,} passed over: too large for their topic\n")
-    sys.stdout.write(f"{tally.total():,} letters put back\n")
+        say(f"{tally.too_large:,} passed over: too large for their topic")
+    say(f"{tally.total():,} letters put back")

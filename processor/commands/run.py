@@ -8,6 +8,7 @@ from threading import Event
 from typing import Final
 
 from processor import app
+from processor.commands.terminal.console import note
 from processor.embedded.mode import embedded_settings, embedding
 from processor.settings import load
 
@@ -29,8 +30,7 @@ def stopped_by_signals() -> Event:
 
 NOTICE: Final = """\
 idstream runs embedded, at_least_once: outputs may repeat, and nothing outlives this process.
-Kafka at {servers}, topics {topics}.
-"""
+Kafka at {servers}, topics {topics}."""
 
 
 def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
@@ -38,7 +38,7 @@ def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offs
     stop = stopped_by_signals()
     with embedding(embedded_settings(config, environ)) as settings:
         topics = settings.kafka.topics
-        sys.stderr.write(
+        note(
             NOTICE.format(
                 servers=settings.kafka.bootstrap_servers,
                 topics=", ".join([*topics.inputs, *topics.outputs.values()]),

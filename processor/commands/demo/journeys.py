@@ -1,7 +1,7 @@
-"""The published journeys as data: of isolation and link (semantics §3.3, §3.4), and flat matching.
+"""The published journeys as data: those of profile isolation, profile link and flat matching.
 
-Each step is a row of the tables with the corrections that semantics §3.3 makes: what is sent, which
-profile it reaches, and whether that profile is new.
+Each step is a row of a table: what is sent, which profile it reaches, and whether that is new.
+(docs/strategies.md, "profile_isolation", "profile_link" and "flat_matching")
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ PHONE: Final = "9876"
 ROKU: Final = "8765"
 
 
-class Step(Struct, frozen=True):
+class JourneyStep(Struct, frozen=True):
     """A row of a table: an identity request, or a batch through a feed."""
 
     scenario: str
@@ -39,7 +39,7 @@ class Journey(Struct, frozen=True):
     """The input of the app's requests."""
     feed: str
     """The input of the support desk's feed."""
-    steps: tuple[Step, ...]
+    steps: tuple[JourneyStep, ...]
     final: dict[str, dict[str, str]]
     """The identities of each profile after the last step."""
     sources: dict[str, str]
@@ -56,10 +56,10 @@ def _app(
     current: str | None = None,
     *,
     is_new: bool = False,
-) -> Step:
+) -> JourneyStep:
     words = ", ".join(f"{_SHORT[t]} {_NAMES.get(v, v)}" for t, v in known.items())
     body = {"known_identities": known}
-    return Step(scenario, action, f"{action} {words}", body, reaches, is_new, current)
+    return JourneyStep(scenario, action, f"{action} {words}", body, reaches, is_new, current)
 
 
 _SHORT: Final = {
@@ -79,18 +79,20 @@ _OTHER: Final = {"user_id": "abc456", "email": JANE}
 _CHANGES: Final = [{"identity_type": "email", "old_value": ED, "new_value": HJ}]
 
 
-def _support(reaches: str) -> Step:
+def _support(reaches: str) -> JourneyStep:
     body = {
         "user_identities": {"email": HJ},
         "events": [{"event_type": "custom_event", "data": {"event_name": "mail to support"}}],
     }
-    return Step("4 other channel", "batch", "feed batch email hj", body, reaches, is_new=True)
+    return JourneyStep(
+        "4 other channel", "batch", "feed batch email hj", body, reaches, is_new=True
+    )
 
 
-def _email(reaches: str) -> Step:
+def _email(reaches: str) -> JourneyStep:
     body = {"identity_changes": _CHANGES}
     says = f"modify {reaches}: email ed -> hj"
-    return Step("6 updates email", "modify", says, body, reaches, current=reaches)
+    return JourneyStep("6 updates email", "modify", says, body, reaches, current=reaches)
 
 
 ISOLATION: Final = Journey(
@@ -164,7 +166,10 @@ JOURNEYS: Final = (ISOLATION, LINK, FLAT)
 
 
 class AttributeStep(Struct, frozen=True):
-    """A batch that sets attributes, and what the enriched batch shows of them (semantics §7.4)."""
+    """A batch that sets attributes, and which of them the enriched batch shows.
+
+    (docs/messages.md, "Which write wins")
+    """
 
     scenario: str
     input: str

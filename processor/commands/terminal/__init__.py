@@ -1,1 +1,1 @@
-"""What commands share on a terminal: tables, progress, and how they fail."""
+"""What commands share on a terminal: lines, tables, progress, and how they fail."""

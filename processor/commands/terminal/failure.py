@@ -1,4 +1,4 @@
-"""How a command says that it failed, and which failures are foreseen."""
+"""Failures of commands: the one that a command raises itself, and all others that are foreseen."""
 
 from processor.crash import NoSuchPoint
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
@@ -11,7 +11,7 @@ class Failure(Exception):
 
 
 def explained(error: Exception) -> str | None:
-    """Return *error* in one line that holds no data; None for what nobody foresaw."""
+    """Return the text of a foreseen *error* in one line without data; None for any other error."""
     from processor.embedded.server import EmbeddedUnavailable  # noqa: PLC0415
     from processor.redis.generations import Superseded  # noqa: PLC0415
     from processor.watch.admin import AdminUnavailable  # noqa: PLC0415 - only a failure pays for it
@@ -36,7 +36,7 @@ def explained(error: Exception) -> str | None:
 
 
 def _of_library(error: Exception) -> str | None:
-    """Return what a client library says of its server: it names addresses, topics and users."""
+    """Return what the Kafka client says of its broker: addresses, topics and users, never data."""
     name = type(error).__name__
     if name == "KafkaException" and error.args:
         return f"kafka: {error.args[0].str()}"

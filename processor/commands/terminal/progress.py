@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar of rich on a terminal, a line now and then elsewhere."""
+"""Progress of a long command: a bar of rich on a terminal, a line every few seconds elsewhere."""
 
 import importlib.util
 import sys
@@ -11,19 +11,19 @@ EVERY_S: Final = 5.0
 
 
 class Progress(Protocol):
-    """Hears how far something has come."""
+    """Takes how far something has come."""
 
     def at(self, done: int, total: int) -> None:
-        """Hear that *done* of *total* is behind us."""
+        """Note that *done* of *total* records are done."""
         ...
 
 
 @contextmanager
 def progress(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Show how far *what* has come, until the block is left."""
+    """Show the progress of *what* until the block is left."""
     stream = stream or sys.stdout
     if not stream.isatty() or importlib.util.find_spec("rich") is None:
-        lines = Lines(what, stream)
+        lines = ProgressLines(what, stream)
         yield lines
         lines.end()
         return
@@ -47,30 +47,30 @@ def progress(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
         yield Drawn()
 
 
-class Lines:
+class ProgressLines:
     """Writes a line every few seconds, and one at the end."""
 
     def __init__(self, what: str, stream: TextIO) -> None:
         self._what = what
         self._stream = stream
         self._began = monotonic()
-        self._told = self._began
+        self._written_at = self._began
         self._last = (0, 0)
 
     def at(self, done: int, total: int) -> None:
-        """Note how far it has come, and tell it if it is time."""
+        """Note how far it has come; write a line if the last one is ``EVERY_S`` old."""
         self._last = (done, total)
-        if monotonic() - self._told >= EVERY_S:
-            self._tell()
+        if monotonic() - self._written_at >= EVERY_S:
+            self._write()
 
     def end(self) -> None:
-        """Tell how far it came in the end."""
-        self._tell()
+        """Write the last line."""
+        self._write()
 
-    def _tell(self) -> None:
-        self._told = monotonic()
+    def _write(self) -> None:
+        self._written_at = monotonic()
         done, total = self._last
-        rate = done / max(self._told - self._began, 0.001)
+        rate = done / max(self._written_at - self._began, 0.001)
         share = f"{100 * done // total} %" if total else "all"
         self._stream.write(f"{self._what}: {done:,} of {total:,} ({share}), {rate:,.0f}/s\n")
         self._stream.flush()

@@ -1,14 +1,24 @@
-"""Tables for people: drawn by rich on a terminal that has it, plain columns everywhere else."""
+"""Tables: drawn by rich on a terminal where it is installed, plain columns everywhere else."""
 
 import importlib.util
 import sys
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from typing import Final, TextIO
 
-Row = Sequence[str]
+Cells = Sequence[str]
+
+COLOURS: Final[Mapping[str, str]] = {
+    "ok": "green",
+    "wrong": "red",
+    "differs": "red",
+    "warning": "yellow",
+}
+"""Words that stand for a verdict, in the colours that both rich and click know."""
 
 
-def print_table(title: str, head: Row, rows: Sequence[Row], stream: TextIO | None = None) -> None:
+def print_table(
+    title: str, head: Cells, rows: Sequence[Cells], stream: TextIO | None = None
+) -> None:
     """Print *rows* under *head*, to standard output unless *stream* is given."""
     stream = stream or sys.stdout
     if stream.isatty() and importlib.util.find_spec("rich") is not None:
@@ -18,7 +28,7 @@ def print_table(title: str, head: Row, rows: Sequence[Row], stream: TextIO | Non
         stream.flush()
 
 
-def plain(title: str, head: Row, rows: Sequence[Row]) -> str:
+def plain(title: str, head: Cells, rows: Sequence[Cells]) -> str:
     """Return the table as aligned columns of text."""
     widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
     lines = [
@@ -28,7 +38,7 @@ def plain(title: str, head: Row, rows: Sequence[Row]) -> str:
     return "\n".join([title, *lines, ""]) + "\n"
 
 
-def _draw(title: str, head: Row, rows: Sequence[Row], stream: TextIO) -> None:
+def _draw(title: str, head: Cells, rows: Sequence[Cells], stream: TextIO) -> None:
     from rich.console import Console  # noqa: PLC0415 - an extra
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -37,9 +47,6 @@ def _draw(title: str, head: Row, rows: Sequence[Row], stream: TextIO) -> None:
     for name in head:
         table.add_column(name)
     for row in rows:
-        # Text, not markup: what stands in brackets may be a value.
-        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+        # Text, not markup: brackets in a value are no style.
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     Console(file=stream).print(table)
-
-
-_COLOURS = {"ok": "green", "wrong": "red", "differs": "red", "warning": "yellow"}

@@ -95,6 +95,29 @@ def test_colours_are_for_terminals_that_want_them(wish, has_colours):
     assert (re.search(rb"\x1b\[3\d", shown) is not None) == has_colours
 
 
+def test_resolve_starts_without_the_clients_of_kafka_and_redis(tmp_path):
+    (tmp_path / "idstream.toml").write_text(CONFIG)
+    program = (
+        "import atexit, sys; from processor.cli import main;"
+        " atexit.register(lambda: print(*sys.modules, sep='\\n', file=sys.stderr));"
+        " main(['resolve'])"
+    )
+    here = str(Path(processor.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": here},
+        input="",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stderr.splitlines())
+    assert "processor.commands.offline.resolve" in loaded
+    for module in ("confluent_kafka", "redis", "rich", "structlog", "prometheus_client"):
+        assert module not in loaded
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from processor.commands.demo import demo as demo_module
+from processor.commands.demo import player
 from processor.commands.demo.demo import demo
 from processor.commands.demo.journeys import ISOLATION, JOURNEYS, LINK
 from processor.commands.terminal.failure import Failure
@@ -51,8 +51,8 @@ def test_it_plays_every_step_as_published_and_shows_profiles_and_enriched_batche
 def test_a_step_that_differs_makes_it_fail(capsys, monkeypatch):
     wrong = replace(ISOLATION.steps[0], reaches="P2")
     journey = replace(ISOLATION, steps=(wrong,), final={"P1": {"ios_idfv": "9876"}})
-    monkeypatch.setattr(demo_module, "JOURNEYS", (journey,))
-    monkeypatch.setattr(demo_module, "ISOLATION", None)
+    monkeypatch.setattr(player, "JOURNEYS", (journey,))
+    monkeypatch.setattr(player, "ISOLATION", None)
     with pytest.raises(Failure, match="1 steps or profiles differ"):
         demo({})
     assert "differs" in capsys.readouterr().out

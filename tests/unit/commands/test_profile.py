@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from processor.commands.profile import Wanted, show, show_json
+from processor.commands.profile import ProfileQuery, show, show_json
 from processor.commands.terminal.failure import Failure
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
@@ -80,24 +80,24 @@ def config(redis_url: str, redis_prefix: str, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("key", ["7", "email=ada@example.com", "email=ADA@example.com"])
 def test_a_profile_is_found_by_its_mpid_and_by_an_identity(config, capsys, key):
-    show(config, {}, Wanted("retail", "production", key))
+    show(config, {}, ProfileQuery("retail", "production", key))
     shown = capsys.readouterr().out
     for fact in ("2026-01-01 00:00:00", "ada@example.com", "gold", "gdpr", "D-1", "source mpid"):
         assert fact in shown
 
 
 def test_flat_matching_identifiers_are_looked_up_by_their_configured_names(config, capsys):
-    show_json(config, {}, Wanted("shop", "production", "user_id=u1"))
+    show_json(config, {}, ProfileQuery("shop", "production", "user_id=u1"))
     assert json.loads(capsys.readouterr().out)["mpid"] == "9"
 
 
 def test_as_json_it_is_the_published_profile(config, capsys):
-    show_json(config, {}, Wanted("retail", "production", "7"))
+    show_json(config, {}, ProfileQuery("retail", "production", "7"))
     assert json.loads(capsys.readouterr().out)["mpid"] == "7"
 
 
 def test_a_merged_profile_is_shown_with_its_survivor(config, capsys):
-    show_json(config, {}, Wanted("retail", "production", "8"))
+    show_json(config, {}, ProfileQuery("retail", "production", "8"))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["mpid"] for line in lines] == ["8", "7"]
 
@@ -120,5 +120,5 @@ def test_a_merged_profile_is_shown_with_its_survivor(config, capsys):
 )
 def test_what_cannot_be_shown_is_said_in_a_line(config, wanted, message):
     with pytest.raises(Failure, match=message) as caught:
-        show(config, {}, Wanted(*wanted))
+        show(config, {}, ProfileQuery(*wanted))
     assert "bob@" not in str(caught.value)
