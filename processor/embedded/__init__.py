@@ -1,4 +1,4 @@
-"""What ``run --embedded`` and ``demo`` bring along: a server of their own and a configuration."""
+"""The embedded mode of ``run --embedded`` and ``demo``: servers and a configuration of its own."""
 
 from importlib.resources import files
 

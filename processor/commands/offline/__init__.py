@@ -1,1 +1,1 @@
-"""``idstream resolve`` and ``explain``: decisions without Kafka and Redis."""
+"""``idstream resolve`` and ``idstream explain``: decisions without Kafka and Redis."""

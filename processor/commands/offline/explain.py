@@ -1,18 +1,19 @@
 """``idstream explain``: what would become of one record, and why, in words or as JSON.
 
-The record is decided as ``resolve`` decides it, over a snapshot and without any server. What is
-told holds identifier values: it is for whoever asked, and goes nowhere else.
+The record is decided as ``resolve`` decides it, over a snapshot and without any server. The
+explanation holds identifier values: it goes to the person who asked, and nowhere else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import msgspec
-from msgspec import Struct
 
+from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Supplied
 from processor.commands.offline.lines import records
 from processor.commands.offline.resolve import answer, load_index, offline_pipeline
+from processor.commands.offline.words import REASONS, in_words
 from processor.commands.terminal.failure import Failure
 from processor.identity.flat.evidence import Demotion
 from processor.identity.model import Identifier, IdentifierLimit
@@ -25,74 +26,6 @@ from processor.pipeline.intake import Intake
 from processor.pipeline.work import Work
 from processor.records import Record
 from processor.settings import Settings
-
-REASONS: Final = {
-    "blocked": "is blocked: such a value does not tell people apart",
-    "bound": "is not added: it is too long, or there is no room for it",
-    "mapping_limit": "is not added: the profile has max_mappings identities",
-    "merge_limit": "is not added: the merge would pass max_merges",
-    "unique_elsewhere": "is not added: another profile owns this unique value",
-    "immutable": "is not added: the profile has another value of this immutable type",
-    "stronger_kept": "is not added: the profile keeps its own value of this stronger type",
-    "login_on_anonymous": "is not added: a login ID does not make an anonymous profile known",
-    "not_in_priority": "is kept as data: its type is no lookup",
-}
-"""Why an identifier was not added, by the reason of ``resolution.skipped``."""
-
-_BECAME: Final = {
-    "added": "is added",
-    "moved": "comes along to the profile",
-    "matched": "is evidence that was known",
-    "unused": "changes nothing",
-}
-
-
-class Exceeded(Struct, frozen=True):
-    """A limit on the values of one type, as configured."""
-
-    identity_type: str
-    limit: int
-    window_s: int | None
-
-
-class Supplied(Struct, frozen=True):
-    """The MPID that a record names itself."""
-
-    mpid: str
-    is_known: bool
-    """Whether a profile had it before."""
-
-
-class Fate(Struct, frozen=True):
-    """An identifier of the record, and what became of it."""
-
-    identity_type: str
-    value: str
-    owners: tuple[str, ...]
-    """The MPIDs of the profiles that held it before."""
-    became: str
-    """added, moved, matched, unused, demoted, or another reason for which it was skipped."""
-    violation: str | None = None
-    exceeded: tuple[Exceeded, ...] = ()
-    """Where it was demoted: the limits that the final profile would have passed."""
-
-
-class Explanation(Struct, frozen=True):
-    """All that is told of a record."""
-
-    outcome: str
-    reason: str | None
-    detail: str | None
-    """What is wrong with a dead letter, or the message of an error."""
-    input: str
-    protection: str | None
-    strategy: str | None
-    supplied: Supplied | None
-    mpid: str | None
-    identifiers: tuple[Fate, ...]
-    resolution: dict[str, Any] | None
-    changes: tuple[dict[str, Any], ...]
-    words: tuple[str, ...] = ()
 
 
 def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) -> Explanation:
@@ -119,7 +52,7 @@ def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) 
         resolution=line["resolution"],
         changes=tuple(line["changes"]),
     )
-    return msgspec.structs.replace(found, words=tuple(_words(found)))
+    return msgspec.structs.replace(found, words=tuple(in_words(found)))
 
 
 def show(
@@ -138,7 +71,7 @@ def show_json(
 
 
 class _Before:
-    """The identifiers of a record and whose they were before it was decided."""
+    """The identifiers of a record, and whose they were before it was decided."""
 
     def __init__(self, index: MemoryIndex, work: Work | None) -> None:
         self._index = index
@@ -205,7 +138,7 @@ class _Before:
 
 
 def _demotions(work: Work, read: ReadSet) -> dict[Identifier, Demotion]:
-    """Return what limits leave out of a record, with values: journalled decisions have none."""
+    """Return the identifiers that limits demote, with values: journalled decisions have none."""
     policy, request = work.rules.workspace.policy, work.request
     if not policy.limits or request is None or request.action == "search":
         return {}
@@ -229,66 +162,3 @@ def _input(record: Record) -> str:
 def _message(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     errors = value.get("errors") if isinstance(value, dict) else None
     return errors[0]["message"] if errors else None
-
-
-def _words(found: Explanation) -> Iterator[str]:
-    under = f", decided by {found.strategy}" if found.strategy else ""
-    protection = f" ({found.protection})" if found.protection else ""
-    yield f"The record came through the input {found.input}{protection}{under}."
-    if found.supplied is not None:
-        whose = "a profile" if found.supplied.is_known else "nobody"
-        yield f"- it names the MPID {found.supplied.mpid}, which belonged to {whose}."
-    for fate in found.identifiers:
-        yield f"- {fate.identity_type} {fate.value} {_whose(fate)}; it {_fate(fate)}."
-    yield _verdict(found)
-    for change in found.changes:
-        yield f"  {_change(change)}"
-
-
-def _whose(fate: Fate) -> str:
-    if not fate.owners:
-        return "belonged to nobody" if fate.became != "blocked" else "was not looked up"
-    if len(fate.owners) == 1:
-        return f"belonged to {fate.owners[0]}"
-    return f"was shared by {len(fate.owners)} profiles"
-
-
-def _fate(fate: Fate) -> str:
-    if fate.became != "demoted":
-        return _BECAME.get(fate.became) or REASONS.get(fate.became, fate.became)
-    if not fate.exceeded:
-        return "is left out: the limit of its type is reached"
-    limits = " and ".join(map(_limit, fate.exceeded))
-    return f"is left out: the final profile would have more than {limits}"
-
-
-def _limit(exceeded: Exceeded) -> str:
-    days = "" if exceeded.window_s is None else f" within {exceeded.window_s / 86_400:g} days"
-    return f"{exceeded.limit} of {exceeded.identity_type}{days}"
-
-
-def _verdict(found: Explanation) -> str:
-    why = f" ({found.reason})" if found.reason else ""
-    told = f": {found.detail}" if found.detail else ""
-    outcome = (found.resolution or {}).get("outcome")
-    if found.mpid is None or outcome is None:
-        return f"Outcome {found.outcome}{why}{told}."
-    by = (found.resolution or {}).get("matched_on")
-    how = {
-        "matched": f"an existing profile, found by {by}" if by else "an existing profile",
-        "created": "a new profile",
-        "merged": "one profile of several",
-    }.get(outcome, outcome)
-    return f"Outcome {found.outcome}{why}: profile {found.mpid}, {how}."
-
-
-def _change(change: Mapping[str, Any]) -> str:
-    parts = [change["change"].replace("_", " ")]
-    parts += [change[key] for key in ("identity_type", "reason") if key in change]
-    if "from" in change:
-        parts.append(f"from {change['from']} to {change['to']}")
-    if "absorbed" in change:
-        parts.append(f"absorbed {', '.join(change['absorbed'])}")
-    if change["mpid"] is not None:
-        parts.append(f"(profile {change['mpid']}, version {change['version']})")
-    return " ".join(parts)

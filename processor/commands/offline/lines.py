@@ -23,7 +23,7 @@ _NOT_AN_OBJECT: Final = "not a JSON object"
 
 
 class Line(Struct, frozen=True):
-    """What stands around the value; members of other names are ignored."""
+    """The members of a line beside the value; members of other names are ignored."""
 
     topic: Literal["batches", "requests"]
     timestamp_ms: int
@@ -76,8 +76,7 @@ def _wrong(error: msgspec.ValidationError) -> str:
 def split_members(text: bytes) -> dict[str, bytes]:
     """Return those members of an object that a line may have, as their bytes; else ValueError.
 
-    Strings and brackets are told apart and nothing else is looked at: what a value is made of is
-    for whoever decodes it to say.
+    Only strings and brackets are looked at. Whether the value is valid is for its decoder to say.
     """
     text = text.strip()
     if text[:1] != b"{" or text[-1:] != b"}":

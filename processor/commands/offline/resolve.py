@@ -34,7 +34,11 @@ def resolve(
     profiles: Path | None = None,
     dump: Path | None = None,
 ) -> None:
-    """Answer every line of *source* on *sink*; start from *profiles*, leave the end in *dump*."""
+    """Write the answer to every line of *source* to *sink*.
+
+    The index starts with the profiles of the snapshot *profiles*; at the end they are written to
+    *dump*.
+    """
     index = load_index(settings, profiles)
     pipeline = offline_pipeline(settings, index)
     for record in records(source):
@@ -53,7 +57,7 @@ def load_index(settings: Settings, profiles: Path | None) -> MemoryIndex:
     if profiles is not None:
         snapshot = read_snapshot(profiles, policies)
         lookups = {scope: policy.priority.__contains__ for scope, policy in policies.items()}
-        # Scopes that are not configured are kept, and looked up by nobody.
+        # Profiles of scopes that are not configured are kept, under no lookup.
         others = {p.scope: ().__contains__ for p in snapshot}
         index.load(snapshot, {**others, **lookups})
     return index

@@ -14,10 +14,10 @@ from processor.profiles.document import from_json, to_json
 
 
 def read_snapshot(path: Path, policies: Mapping[str, IdentityPolicy]) -> list[Profile]:
-    """Return the profiles of the file at *path*, completed with what people leave out.
+    """Return the profiles of the file at *path*; of several lines of one, the highest version.
 
-    Who could tie with whom and how many profiles a survivor absorbed follow from all of them
-    together. Of several lines about one profile the one with the highest version counts.
+    Files written by hand lack what follows from all profiles together, so it is added: which of
+    them could tie with another, and which profiles a survivor absorbed.
     """
     latest: dict[tuple[Space, int], Profile] = {}
     for profile in _profiles(path):
@@ -57,7 +57,7 @@ def _profiles(path: Path) -> Iterator[Profile]:
 
 
 def _canonical(profile: Profile, policy: IdentityPolicy | None) -> Profile:
-    """Return *profile* with its types spelt as they are looked up."""
+    """Return *profile* with its identity types in their canonical spelling."""
     if policy is None:
         return profile
     identities = tuple(
