@@ -1,4 +1,4 @@
-"""Flat matching as semantics §12.1 words it, step by step and without any thought of cost."""
+"""Flat matching step by step, without any thought of cost (docs/strategies.md, "flat_matching")."""
 
 from msgspec import Struct, field
 

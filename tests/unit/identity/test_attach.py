@@ -1,4 +1,4 @@
-"""What a match or a new profile does to identity records (semantics §2.6, §12.2)."""
+"""What a match or a new profile gains (docs/strategies.md, "What a profile learns")."""
 
 import pytest
 

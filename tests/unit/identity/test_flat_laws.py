@@ -1,4 +1,4 @@
-"""What holds of flat matching after any sequence of events (semantics §12.1)."""
+"""Laws of flat matching, after any sequence of events (docs/strategies.md, "flat_matching")."""
 
 from copy import deepcopy
 

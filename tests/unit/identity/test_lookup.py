@@ -1,4 +1,4 @@
-"""Who is found: priority, narrowing, protection, ties (semantics §2.4)."""
+"""Who is found: priority, narrowing, protection, ties (docs/strategies.md, "Lookup")."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Changing the identities of one profile (semantics §4.5)."""
+"""Changing the identities of one profile (docs/strategies.md, "Modify")."""
 
 import pytest
 

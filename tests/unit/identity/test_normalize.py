@@ -1,4 +1,4 @@
-"""Blocked values and normal forms (semantics §12.2)."""
+"""Blocked values and normal forms (docs/decisions.md, "Values")."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The published scenario tables of the strategies, row by row (semantics §3)."""
+"""The published tables of the strategies, row by row (docs/strategies.md, "Side by side")."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Search finds and never writes (semantics §4.3)."""
+"""Search finds and never writes (docs/strategies.md, "Search")."""
 
 from processor.identity.decision import Matched, NotFound
 from tests.unit.identity.world import World, policy

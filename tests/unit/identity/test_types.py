@@ -1,4 +1,4 @@
-"""Identity types, their spellings, and derived MPIDs (semantics §1)."""
+"""Identity types, their spellings, and derived MPIDs (docs/configuration.md, "Identity types")."""
 
 import pytest
 

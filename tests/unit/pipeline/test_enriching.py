@@ -1,4 +1,4 @@
-"""What the profile adds to an outgoing batch (semantics §7.3)."""
+"""What the profile adds to an outgoing batch (docs/messages.md, "Enriched batches")."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which write of an attribute wins (semantics §7.4, §7.5)."""
+"""Writes and deletions (docs/messages.md, "Which write wins" and "Deleted attributes")."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Consent state and the notifications about it (semantics §6.4, §7.3)."""
+"""Consent, and what outputs hear (docs/messages.md, "Consent" and "Consent notifications")."""
 
 import json
 

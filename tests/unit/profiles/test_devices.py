@@ -1,4 +1,4 @@
-"""The devices of a profile (semantics §7.1)."""
+"""The devices of a profile (docs/messages.md, "Devices")."""
 
 from processor.identity.model import Identifier
 from processor.identity.profile import Device
