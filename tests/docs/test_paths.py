@@ -12,13 +12,13 @@ NAMED = re.compile(r"`((?:[\w.-]+/)+(?:[\w.-]+\.\w+)?|[\w-]+\.(?:py|lua))`")
 TABLE = re.compile(r"`(\w+)` in\s+`([\w/.]+\.py)`")
 BEFORE = ("", "processor/", "tests/", "tests/faults/")
 """Folders that pages leave out before a path."""
-SOURCES = {f.name for kind in ("*.py", "*.lua") for f in (ROOT / "processor").rglob(kind)}
-TESTS = {f.name for f in (ROOT / "tests").rglob("*.py")}
+FOLDERS = ("processor", "tests", "benchmarks")
+SOURCES = {f.name for top in FOLDERS for k in ("*.py", "*.lua") for f in (ROOT / top).rglob(k)}
 CONTRIBUTING = "CONTRIBUTING.md"
 
 
 def exists(path: str) -> bool:
-    return path in SOURCES | TESTS or any((ROOT / before / path).exists() for before in BEFORE)
+    return path in SOURCES or any((ROOT / before / path).exists() for before in BEFORE)
 
 
 # The changelog tells of what was there at the time.
