@@ -9,6 +9,7 @@ profile had and has, so one cannot contradict the other.
 from collections.abc import Callable, Collection, Iterable
 from itertools import compress
 from operator import is_not
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +26,10 @@ def canonical(holders: Iterable[int]) -> Holders:
     return tuple(sorted(set(holders)))
 
 
+Asked = tuple[tuple[Identifier, ...], tuple[int, ...]]
+"""The identifiers and MPIDs that a record read."""
+
+
 class Unread(Exception):
     """A decision needs more than was read: these too are read, and the batch is decided again."""
 
@@ -34,6 +39,37 @@ class Unread(Exception):
         super().__init__()
         self.identifiers = tuple(identifiers)
         self.mpids = tuple(mpids)
+
+
+class Outdated(Exception):
+    """A remembered decision may not be what would be decided now: decide it anew."""
+
+    def __init__(self, mpids: Collection[int]) -> None:
+        super().__init__()
+        self.mpids = frozenset(mpids)
+        """The profiles that it read."""
+
+
+class Recall(Protocol):
+    """What a remembered decision read, as it is remembered."""
+
+    @property
+    def identifiers(self) -> tuple[Identifier, ...]:
+        """Those whose holders were read."""
+        ...
+
+    @property
+    def mpids(self) -> tuple[int, ...]:
+        """Those whose profiles were read."""
+        ...
+
+    def holders(self) -> Iterable[Holders]:
+        """Return the holders of the identifiers."""
+        ...
+
+    def versions(self) -> Iterable[int]:
+        """Return the versions of the profiles."""
+        ...
 
 
 class ReadSet(Struct):
@@ -80,11 +116,17 @@ class View:
         self._asked_identifiers: set[Identifier] = set()
         self._asked_mpids: set[int] = set()
         self._before: dict[int, Profile | None] = {}
+        self._recalls: list[Recall] = []
+        self._ended_identifiers: set[Identifier] = set()
+        self._ended_mpids: set[int] = set()
+        self.is_overlaid = False
+        """Whether this record read what an earlier one has changed."""
 
     def holders(self, identifier: Identifier) -> Holders:
         """Return the profiles that hold *identifier* as a lookup, in no particular order."""
         found = self._holders.get(identifier)
         if found is not None:
+            self.is_overlaid = True
             return found
         found = self._read.holders.get(identifier)
         if found is None:
@@ -96,6 +138,7 @@ class View:
         """Return the profile of *mpid* itself, even if it was merged into another."""
         found = self._profiles.get(mpid)
         if found is not None:
+            self.is_overlaid = True
             return found
         try:
             found = self._read.profiles[mpid]
@@ -135,8 +178,30 @@ class View:
                 self._holders[identifier] = (*self.holders(identifier), mpid)
         self._profiles[mpid] = profile
 
+    def recall(self, recall: Recall) -> None:
+        """Take a remembered decision over: the commit checks what it read like all that is read.
+
+        Raises Outdated where an earlier record has changed some of it.
+        """
+        if self._profiles and not (
+            self._profiles.keys().isdisjoint(recall.mpids)
+            and self._holders.keys().isdisjoint(recall.identifiers)
+        ):
+            raise Outdated(recall.mpids)
+        self._recalls.append(recall)
+
+    def asked(self) -> Asked | None:
+        """Return what this record has read; None where an earlier one had changed some of it."""
+        if self.is_overlaid:
+            return None
+        return tuple(self._asked_identifiers), tuple(self._asked_mpids)
+
     def end_record(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""
+        self._ended_identifiers |= self._asked_identifiers
+        self._ended_mpids |= self._asked_mpids
+        self._asked_identifiers, self._asked_mpids = set(), set()
+        self.is_overlaid = False
         if not self._before:
             return ()
         edits = []
@@ -157,10 +222,15 @@ class View:
         profiles = {m: p for m, p in self._profiles.items() if p is not read.profiles.get(m)}
         if not profiles:
             return None
-        versions = {m: read.profiles.get(m) for m in self._asked_mpids}
+        expected = {i: read.holders[i] for i in self._ended_identifiers | self._asked_identifiers}
+        found = {m: read.profiles.get(m) for m in self._ended_mpids | self._asked_mpids}
+        versions = {m: p.version if p else 0 for m, p in found.items()}
+        for recall in self._recalls:
+            expected.update(zip(recall.identifiers, recall.holders(), strict=True))
+            versions.update(zip(recall.mpids, recall.versions(), strict=True))
         return Effects(
-            expected_holders={i: read.holders[i] for i in self._asked_identifiers},
-            expected_versions={m: p.version if p else 0 for m, p in versions.items()},
+            expected_holders=expected,
+            expected_versions=versions,
             holders={i: h for i, h in self._holders.items() if h != read.holders[i]},
             profiles=profiles,
         )

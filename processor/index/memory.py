@@ -4,7 +4,9 @@ It keeps every promise of ``port.Index`` but durability. It never forgets the us
 and as it has no bytes only the number of keys bounds a visit.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 
 from msgspec import Struct, field
 
@@ -15,22 +17,29 @@ from processor.index.derivation import IsLookup, derive
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
 from processor.index.port import (
     Ask,
+    Changed,
     ClaimReply,
     Commit,
     Conflict,
     Mark,
+    Moment,
     Reading,
     RowAdvance,
     RowClaim,
     RowState,
     Trim,
     Use,
+    changed_by,
 )
 from processor.index.tokens import tokens
 from processor.index.uses import bounded_ms, width_ms
 from processor.records import RowKey
 
 MAX_KEYS = 20_000
+DOCUMENT_BYTES = 1_000
+"""What every document is said to have: here they have no bytes."""
+MOST_NOTES = 256
+"""How many of the last changes of a space are known one by one."""
 
 
 class _Row(Struct):
@@ -44,8 +53,14 @@ class _Row(Struct):
     mark: Mark | None = None
 
 
+class _Note(Struct, frozen=True):
+    moment: Moment
+    changed: Changed
+
+
 class _Space(Struct):
     seq: int = 0
+    notes: deque[_Note] = field(default_factory=lambda: deque(maxlen=MOST_NOTES))
     owner: str = ""
     shape: str = ""
     rows: dict[RowKey, _Row] = field(default_factory=dict)
@@ -61,6 +76,8 @@ class MemoryIndex:
         self._tokens = tokens(token_key)
         self._max_keys = max_keys
         self._spaces: dict[Space, _Space] = {}
+        self._tags = count()
+        """No two changes bear the same tag, be their seq the same after a loss."""
 
     def load(self, profiles: Iterable[Profile], is_lookup: Mapping[str, IsLookup]) -> None:
         """Replace the documents of the spaces in *profiles*, and derive their index entries.
@@ -94,7 +111,7 @@ class MemoryIndex:
             return ClaimReply(0, (), held.shape)
         held.owner = owner
         held.shape = held.shape or shape
-        held.seq += 1
+        self._raise(held, Changed())
         states = tuple(_claim_row(held, claim, config) for claim in rows)
         return ClaimReply(held.seq, states, held.shape)
 
@@ -105,9 +122,11 @@ class MemoryIndex:
         asks: Sequence[Ask],
         trims: Sequence[Trim] = (),
         marks: Sequence[Mark] = (),
+        since: Moment | None = None,
     ) -> Reading:
         """Return what *asks* name; note which request ids they use, trim journals, note marks."""
         held = self._space(space)
+        changed = _changed(space, held, since)
         _check_epochs(space, held, epochs)
         _check_owned(epochs, (*trims, *marks))
         for mark in marks:
@@ -121,21 +140,28 @@ class MemoryIndex:
             _collect(held, ask.identifiers, ask.mpids, found)
             covered += 1
         duplicates = tuple(_is_duplicate(held, ask.use) for ask in asks[:covered])
-        return Reading(covered, held.seq, found, duplicates, owed, newer)
+        return Reading(
+            covered, held.seq, found, duplicates, owed, newer, _moment(held), changed, _sizes(found)
+        )
 
     def commit(
-        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+        self,
+        space: Space,
+        effects: Effects,
+        advances: Sequence[RowAdvance],
+        since: Moment | None = None,
     ) -> Commit | Conflict:
         """Write all effects, advance rows and append to journals, if what was read is still so."""
         held = self._space(space)
+        changed = _changed(space, held, since)
         for advance in advances:
             _check_epochs(space, held, {advance.row: advance.epoch})
             _check_cursor(space, held, advance)
         if not _is_as_read(held, effects):
             found = ReadSet({}, {})
             _collect(held, effects.expected_holders, effects.expected_versions, found)
-            return Conflict(held.seq, found)
-        held.seq += 1
+            return Conflict(held.seq, found, _moment(held), changed, _sizes(found))
+        self._raise(held, changed_by(effects, self.token))
         for identifier, holders in effects.holders.items():
             if holders:
                 held.holders[identifier] = canonical(holders)
@@ -146,10 +172,46 @@ class MemoryIndex:
             row = held.rows[advance.row]
             row.cursor, row.config = advance.cursor, row.next_config
             row.chunks.append((held.seq, advance.chunk))
-        return Commit(held.seq)
+        sizes = dict.fromkeys(effects.profiles, DOCUMENT_BYTES)
+        return Commit(held.seq, _moment(held), changed, sizes)
+
+    def _raise(self, held: _Space, changed: Changed) -> None:
+        """Raise the seq of a space, and leave a note of what has changed under it."""
+        held.seq += 1
+        moment = Moment(held.seq, next(self._tags).to_bytes(8, "big"))
+        held.notes.append(_Note(moment, changed))
 
     def _space(self, space: Space) -> _Space:
         return self._spaces.setdefault(space, _Space())
+
+
+def _moment(held: _Space) -> Moment:
+    return held.notes[-1].moment if held.notes else Moment(held.seq, b"")
+
+
+def _sizes(found: ReadSet) -> dict[int, int]:
+    return dict.fromkeys(found.profiles, DOCUMENT_BYTES)
+
+
+def _changed(space: Space, held: _Space, since: Moment | None) -> Changed | None:
+    """Return what has changed since a moment, None where the notes do not reach back to it."""
+    if since is None:
+        return None
+    if since.seq > held.seq:
+        raise lost_space(space)
+    if since.seq == held.seq:
+        if since != _moment(held):
+            raise lost_space(space)
+        return Changed()
+    notes = [note for note in held.notes if note.moment.seq >= since.seq]
+    if len(notes) != held.seq - since.seq + 1:
+        return None
+    if notes[0].moment != since:
+        raise lost_space(space)
+    return Changed(
+        mpids=[mpid for note in notes[1:] for mpid in note.changed.mpids],
+        tokens=[token for note in notes[1:] for token in note.changed.tokens],
+    )
 
 
 def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:

@@ -4,8 +4,8 @@ It is implemented twice, on Redis (``processor.redis``) and in memory (``index.m
 contract suite holds both to it. Begin with :class:`Index`.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -95,6 +95,23 @@ class Mark(Struct, frozen=True):
     """How often that record was taken alone, this time included."""
 
 
+class Moment(NamedTuple):
+    """A state of a space: its seq, and the tag that the writer of that seq left with it."""
+
+    seq: int
+    tag: bytes
+
+
+NEVER = Moment(0, b"")
+
+
+class Changed(Struct, frozen=True):
+    """What had a value at one moment of a space and has another at a later one."""
+
+    mpids: Sequence[int] = ()
+    tokens: Sequence[bytes] = ()
+
+
 class Reading(Struct):
     """The answer to a visit: one instant of the space."""
 
@@ -109,6 +126,12 @@ class Reading(Struct):
     """For each trim, the profiles that its row owes the topic ``profiles`` now."""
     newer: dict[int, Profile] = {}
     """Those profiles as they are, within a bound: they go out with the next transaction."""
+    moment: Moment = NEVER
+    """The instant."""
+    changed: Changed | None = None
+    """What has changed since the moment that was asked about; None where that is not known."""
+    sizes: Mapping[int, int] = {}
+    """Bytes of the documents found, by MPID."""
 
 
 class RowAdvance(Struct, frozen=True):
@@ -129,6 +152,11 @@ class Commit(Struct, frozen=True):
     """All effects were written, atomically, as commit number *seq* of the space."""
 
     seq: int
+    moment: Moment = NEVER
+    changed: Changed | None = None
+    """What others had changed before, as of a reading."""
+    sizes: Mapping[int, int] = {}
+    """Bytes of the documents written, by MPID."""
 
 
 class Conflict(Struct, frozen=True):
@@ -137,6 +165,10 @@ class Conflict(Struct, frozen=True):
     seq: int
     found: ReadSet
     """All that the effects expected, as it is now."""
+    moment: Moment = NEVER
+    changed: Changed | None = None
+    """As of a reading."""
+    sizes: Mapping[int, int] = {}
 
 
 class RowClaim(Struct, frozen=True):
@@ -226,18 +258,24 @@ class Index(Protocol):
         asks: Sequence[Ask],
         trims: Sequence[Trim] = (),
         marks: Sequence[Mark] = (),
+        since: Moment | None = None,
     ) -> Reading:
         """Return what *asks* name; note which request ids they use, trim journals, note marks.
 
         *epochs* are rows of the caller as it claimed them; those of *trims* and *marks* are among
         them. Asks are answered up to a bound of keys and bytes (``Reading.covered``); what is not
-        answered uses no request id. Without asks the call checks that the caller still owns its
-        rows and that nothing was lost.
+        answered uses no request id. What has changed *since* a moment comes along; where that
+        moment's seq is another writer's by now, acknowledged writes were lost: LostWrites. Without
+        asks the call checks that the caller still owns its rows and that nothing was lost.
         """
         ...
 
     def commit(
-        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+        self,
+        space: Space,
+        effects: Effects,
+        advances: Sequence[RowAdvance],
+        since: Moment | None = None,
     ) -> Commit | Conflict:
         """Write all effects, advance rows and append to journals, if what was read is still so."""
         ...
@@ -245,3 +283,12 @@ class Index(Protocol):
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier* in keys and change events; no I/O."""
         ...
+
+
+def changed_by(effects: Effects, token: Callable[[Identifier], bytes]) -> Changed:
+    """Return what a commit changes that had a value before: what its note names."""
+    versions, holders = effects.expected_versions, effects.expected_holders
+    return Changed(
+        mpids=[mpid for mpid in effects.profiles if versions.get(mpid, 1)],
+        tokens=[token(i) for i in effects.holders if holders.get(i, True)],
+    )

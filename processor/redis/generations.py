@@ -17,7 +17,7 @@ from processor.index.tokens import tokens
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
-from processor.redis.wire import binary
+from processor.redis.uses import binary
 from processor.settings import Settings
 
 # A full server must let a restore begin, and delete what others have left.

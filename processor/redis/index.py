@@ -5,7 +5,9 @@ said at the head of each ``.lua`` file; names of keys are in ``keys``.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import count
+from os import urandom
+from typing import Any, Final
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -17,24 +19,28 @@ from processor.index.port import (
     Commit,
     Conflict,
     Mark,
+    Moment,
     Reading,
     RowAdvance,
     RowClaim,
     Trim,
+    changed_by,
 )
 from processor.index.tokens import tokens
-from processor.profiles.document import pack
+from processor.profiles.document import pack, unpack
 from processor.records import RowKey
 from processor.redis import keys, wire
-from processor.redis.cache import ProfileCache
 from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.notes import changed_since, pack_note
 from processor.redis.report import ServerReport, report
-from processor.redis.wire import Bounds, RowWrites
+from processor.redis.wire import Bounds, CommitNote, Known, RowsClaim, RowWrites
 from processor.settings import Settings
 
 _READ = load_script("read")
 _COMMIT = load_script("commit")
 _CLAIM = load_script("claim")
+_NONCE_BYTES: Final = 8
+"""Tell processes apart; the rest of a tag counts."""
 
 
 def open_index(settings: Settings) -> "RedisIndex":
@@ -59,7 +65,8 @@ class RedisIndex:
         self._prefix = prefix
         self._bounds = bounds or Bounds()
         self._packed_token = wire.packed(tokens(token_key))
-        self._cache = ProfileCache()
+        self._nonce = urandom(_NONCE_BYTES)
+        self._tags = count()
         self._seen: dict[Space, int] = {}
 
     @classmethod
@@ -102,7 +109,8 @@ class RedisIndex:
     ) -> ClaimReply:
         """Take rows over: raise each one's epoch and the space's seq by one, return the rows."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
-        blob = wire.pack_claim(seen, owner, config, rows, shape)
+        claims = RowsClaim(owner, config, rows, shape)
+        blob = wire.pack_claim(seen, claims, self._new_tag())
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] == b"other_shape":
             return ClaimReply(0, (), reply[1].decode())
@@ -119,47 +127,66 @@ class RedisIndex:
         asks: Sequence[Ask],
         trims: Sequence[Trim] = (),
         marks: Sequence[Mark] = (),
+        since: Moment | None = None,
     ) -> Reading:
         """Return what *asks* name; note which request ids they use, trim journals, note marks."""
         if not {t.row for t in trims} | {m.row for m in marks} <= epochs.keys():
             raise ValueError("only the owner of a row may trim its journal or mark it")
-        seen = self._seen.get(space, 0)
+        known = Known(self._seen.get(space, 0), since)
         writes = RowWrites(trims, marks)
-        request = wire.pack_visit(seen, self._bounds, epochs, asks, writes, self._packed_token)
+        request = wire.pack_visit(known, self._bounds, epochs, asks, writes, self._packed_token)
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _error_of(space, reply, list(epochs))
-        _, _, covered, holders, documents, used, owed, newer = reply
+        _, _, covered, holders, documents, again, owed, newer, told, tag = reply
         duplicates = [False] * covered
-        for number, is_duplicate in zip(request.uses, used, strict=False):
-            duplicates[number] = is_duplicate == 1
+        for number in again:
+            duplicates[number - 1] = True
+        seq = self._saw(space, reply)
         return Reading(
             covered=covered,
-            seq=self._saw(space, reply),
-            found=self._read_set(request.identifiers, holders, documents),
+            seq=seq,
+            found=_read_set(request.identifiers, holders, documents),
             duplicates=tuple(duplicates),
             owed=tuple(tuple(map(keys.mpid_of, digits)) for digits in owed),
-            newer={m: p for m, p in self._profiles(newer).items() if p is not None},
+            newer={m: p for m, p in _profiles(newer).items() if p is not None},
+            moment=Moment(seq, tag),
+            changed=changed_since(since, told, seq),
+            sizes=_sizes(documents),
         )
 
     def commit(
-        self, space: Space, effects: Effects, advances: Sequence[RowAdvance]
+        self,
+        space: Space,
+        effects: Effects,
+        advances: Sequence[RowAdvance],
+        since: Moment | None = None,
     ) -> Commit | Conflict:
         """Write all effects, advance rows and append to journals, if what was read is still so."""
         documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
-        seen = self._seen.get(space, 0)
-        blob = wire.pack_commit(seen, effects, documents, advances, self._packed_token)
+        known, tag = Known(self._seen.get(space, 0), since), self._new_tag()
+        note = CommitNote(tag, pack_note(changed_by(effects, self.token)))
+        blob = wire.pack_commit(known, effects, documents, advances, self._packed_token, note)
         reply = self._connection.run(_COMMIT, self._control(space), blob)
         if reply[0] == b"ok":
-            for (digits, data), profile in zip(
-                documents.items(), effects.profiles.values(), strict=True
-            ):
-                self._cache.remember(digits.encode(), data, profile)
-            return Commit(self._saw(space, reply))
+            seq = self._saw(space, reply)
+            sizes = dict(zip(effects.profiles, map(len, documents.values()), strict=True))
+            return Commit(seq, Moment(seq, tag), changed_since(since, reply[2], seq - 1), sizes)
         if reply[0] == b"conflict":
-            found = self._read_set(list(effects.expected_holders), reply[2], reply[3])
-            return Conflict(self._saw(space, reply), found)
+            _, _, holders, found, told, its_tag = reply
+            seq = self._saw(space, reply)
+            return Conflict(
+                seq,
+                found=_read_set(list(effects.expected_holders), holders, found),
+                moment=Moment(seq, its_tag),
+                changed=changed_since(since, told, seq),
+                sizes=_sizes(found),
+            )
         raise _error_of(space, reply, [advance.row for advance in advances])
+
+    def _new_tag(self) -> bytes:
+        """Return a tag that no other change bears."""
+        return self._nonce + next(self._tags).to_bytes(_NONCE_BYTES, "big")
 
     def _control(self, space: Space) -> str:
         return keys.control_key(self._prefix, space)
@@ -169,25 +196,30 @@ class RedisIndex:
         seq = self._seen[space] = int(reply[1])
         return seq
 
-    def _read_set(
-        self,
-        identifiers: list[Identifier],
-        holders: list[bytes | None],
-        documents: list[bytes | None],
-    ) -> ReadSet:
-        return ReadSet(
-            holders={
-                identifier: keys.unpack_holders(stored) if stored else ()
-                for identifier, stored in zip(identifiers, holders, strict=False)
-            },
-            profiles=self._profiles(documents),
-        )
 
-    def _profiles(self, documents: list[bytes | None]) -> dict[int, Profile | None]:
-        return {
-            keys.mpid_of(digits): self._cache.profile(digits, data) if data else None
-            for digits, data in wire.pairs(documents)
-        }
+def _read_set(
+    identifiers: list[Identifier],
+    holders: list[bytes | None],
+    documents: list[bytes | None],
+) -> ReadSet:
+    return ReadSet(
+        holders={
+            identifier: keys.unpack_holders(stored) if stored else ()
+            for identifier, stored in zip(identifiers, holders, strict=False)
+        },
+        profiles=_profiles(documents),
+    )
+
+
+def _profiles(documents: list[bytes | None]) -> dict[int, Profile | None]:
+    return {
+        keys.mpid_of(digits): unpack(data) if data else None
+        for digits, data in wire.pairs(documents)
+    }
+
+
+def _sizes(documents: list[bytes | None]) -> dict[int, int]:
+    return {keys.mpid_of(digits): len(data) for digits, data in wire.pairs(documents) if data}
 
 
 def _error_of(space: Space, reply: list[Any], rows: Sequence[RowKey]) -> Exception:

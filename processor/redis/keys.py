@@ -10,6 +10,7 @@ it names, and the scripts make them:
 ``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next, taken, alone, tries
 ``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
 ``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
+``n``                  notes of the last changes: stream of tag and changed keys, ids are seqs
 ``d:<hours>:<number>`` uses of request ids in one bucket of record time: token to msgpack (time, …)
 ====================== =============================================================================
 

@@ -13,19 +13,13 @@ from msgspec import Raw, Struct
 
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
-from processor.index.port import Ask, Mark, RowAdvance, RowClaim, RowState, Trim, Use
-from processor.index.uses import bounded_ms, buckets, width_ms
+from processor.index.port import Ask, Mark, Moment, RowAdvance, RowClaim, RowState, Trim
 from processor.records import RowKey
 from processor.redis import keys
+from processor.redis.uses import UseGroups, binary
 
 Token = Callable[[Identifier], Raw]
 """Gives an identifier's token, packed."""
-
-LAG_MS = 3_600_000
-"""How long a use is kept beyond the window, for records that are processed late."""
-
-_SHORT = 32
-"""Shorter strings have a header of one byte."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -44,13 +38,20 @@ class RowWrites(Struct, frozen=True):
     marks: Sequence[Mark]
 
 
+class Known(Struct, frozen=True):
+    """What the caller knows already."""
+
+    seen: int
+    """The highest seq of the space that it saw."""
+    since: Moment | None
+    """The changes since are told."""
+
+
 class PackedVisit(Struct):
     """A visit, packed, and the identifiers it names in the order of the answer."""
 
     blob: bytes
     identifiers: list[Identifier]
-    uses: list[int]
-    """Numbers of the asks that use a request id, counted from 0."""
 
 
 def packed(token: Callable[[Identifier], bytes]) -> Token:
@@ -68,14 +69,23 @@ def unpacked(token: Raw) -> bytes:
     return bytes(token)[1:]
 
 
-def pack_claim(seen: int, owner: str, config: str, rows: Sequence[RowClaim], shape: str) -> bytes:
-    """Return the argument of claim.lua."""
-    wanted = [(keys.row_name(r.row), r.topic_id, int(r.anew)) for r in rows]
-    return _encode((str(seen), owner, config, wanted, shape))
+class RowsClaim(Struct, frozen=True):
+    """The rows that are claimed, and for whom."""
+
+    owner: str
+    config: str
+    rows: Sequence[RowClaim]
+    shape: str
+
+
+def pack_claim(seen: int, claim: RowsClaim, tag: bytes) -> bytes:
+    """Return the argument of claim.lua; *tag* marks the seq that it makes."""
+    wanted = [(keys.row_name(r.row), r.topic_id, int(r.anew)) for r in claim.rows]
+    return _encode((str(seen), claim.owner, claim.config, wanted, claim.shape, binary(tag)))
 
 
 def pack_visit(
-    seen: int,
+    known: Known,
     bounds: Bounds,
     epochs: dict[RowKey, int],
     asks: Sequence[Ask],
@@ -85,8 +95,9 @@ def pack_visit(
     """Return the argument of read.lua; every identifier and MPID is named once."""
     identifiers: dict[Identifier, None] = {}
     mpids: dict[int, None] = {}
-    identifier_ends, mpid_ends, used, using = [], [], [], []
-    for number, ask in enumerate(asks):
+    identifier_ends, mpid_ends = [], []
+    uses = UseGroups()
+    for number, ask in enumerate(asks, 1):
         for identifier in ask.identifiers:
             identifiers[identifier] = None
         for mpid in ask.mpids:
@@ -94,31 +105,41 @@ def pack_visit(
         identifier_ends.append(len(identifiers))
         mpid_ends.append(len(mpids))
         if ask.use is not None and ask.use.window_ms > 0:
-            using.append(number)
-            used.append(_use(number + 1, ask.use))
+            uses.add(number, ask.use)
     blob = _encode(
         (
-            str(seen),
+            str(known.seen),
             (bounds.max_keys, bounds.max_bytes),
             [(keys.row_name(row), str(epoch)) for row, epoch in epochs.items()],
             list(map(token, identifiers)),
             identifier_ends,
             [keys.mpid_digits(mpid) for mpid in mpids],
             mpid_ends,
-            used,
+            uses.packed(),
             [_trim(trim) for trim in writes.trims],
             [_mark(mark) for mark in writes.marks],
+            _moment(known.since),
         )
     )
-    return PackedVisit(blob, list(identifiers), using)
+    return PackedVisit(blob, list(identifiers))
+
+
+class CommitNote(Struct, frozen=True):
+    """The note that a commit leaves."""
+
+    tag: bytes
+    """Marks the seq that the commit makes."""
+    keys: bytes
+    """What it changes, as :func:`notes.pack_note` writes it."""
 
 
 def pack_commit(
-    seen: int,
+    known: Known,
     effects: Effects,
     documents: dict[str, bytes],
     advances: Sequence[RowAdvance],
     token: Token,
+    note: CommitNote,
 ) -> bytes:
     """Return the argument of commit.lua; *documents* are those of *effects*, packed."""
     holders: list[Raw | str] = []
@@ -129,7 +150,7 @@ def pack_commit(
         written += (digits, binary(document))
     return _encode(
         (
-            str(seen),
+            str(known.seen),
             [_advance(advance) for advance in advances],
             [token(identifier) for identifier in effects.expected_holders],
             [keys.pack_holders(expected) for expected in effects.expected_holders.values()],
@@ -137,6 +158,9 @@ def pack_commit(
             [_version(v) if v else "" for v in effects.expected_versions.values()],
             holders,
             written,
+            _moment(known.since),
+            binary(note.tag),
+            binary(note.keys),
         )
     )
 
@@ -174,25 +198,12 @@ def pairs(flat: Sequence[bytes | None]) -> Iterable[tuple[bytes, bytes | None]]:
         yield name, document
 
 
-def binary(data: bytes) -> Raw:
-    """Return *data* as a msgpack string, whatever bytes it holds."""
-    if len(data) < _SHORT:
-        return Raw(bytes((0xA0 | len(data),)) + data)
-    return Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
+def _moment(since: Moment | None) -> tuple[str, Raw]:
+    return ("", binary(b"")) if since is None else (str(since.seq), binary(since.tag))
 
 
 def _version(version: int) -> Raw:
     return binary(version.to_bytes(8, "big"))
-
-
-def _use(number: int, use: Use) -> list[int | Raw | str]:
-    time, window = bounded_ms(use), use.window_ms
-    width = width_ms(window)
-    parts: list[int | Raw | str]
-    parts = [number, binary(use.token), time, window, use.coordinates, window + width + LAG_MS]
-    for bucket in buckets(time, window):
-        parts.append(keys.bucket_name(width, bucket))
-    return parts
 
 
 def _trim(trim: Trim) -> tuple[str, int, list[Raw | str]]:

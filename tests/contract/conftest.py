@@ -5,28 +5,46 @@ from uuid import uuid4
 
 import pytest
 
+from processor.index.cache import CachedIndex
 from processor.index.memory import MemoryIndex
 from processor.index.port import Index
 from processor.redis.index import RedisIndex
 from processor.redis.wire import Bounds
 
 OpenIndex = Callable[[], Index]
+ROOM = 1_000_000
 SMALL = Bounds(max_keys=12, max_bytes=100_000)
 
 
 @pytest.fixture(
     params=[
         "memory",
+        "cached",
         pytest.param("redis", marks=pytest.mark.redis),
         pytest.param("cluster", marks=pytest.mark.redis),
+        pytest.param("cached redis", marks=pytest.mark.redis),
     ]
 )
 def open_index(request: pytest.FixtureRequest) -> Iterator[OpenIndex]:
+    if request.param in {"memory", "cached"}:
+        memory = MemoryIndex(b"key")
+        yield lambda: memory if request.param == "memory" else CachedIndex(memory, ROOM)
+        return
+    if request.param == "cached redis":
+        for open_redis in _on_server(request, "redis"):
+            yield _cached(open_redis)
+        return
+    yield from _on_server(request, request.param)
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def open_plain(request: pytest.FixtureRequest) -> Iterator[OpenIndex]:
+    """Indexes without a cache in front of them."""
     if request.param == "memory":
         memory = MemoryIndex(b"key")
         yield lambda: memory
         return
-    yield from _on_server(request, request.param)
+    yield from _on_server(request, "redis")
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -47,6 +65,10 @@ def open_redis(request: pytest.FixtureRequest) -> Iterator[Callable[[], RedisInd
 @pytest.fixture
 def index(open_index: OpenIndex) -> Index:
     return open_index()
+
+
+def _cached(open_index: OpenIndex) -> OpenIndex:
+    return lambda: CachedIndex(open_index(), ROOM)
 
 
 def _on_server(

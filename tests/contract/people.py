@@ -82,3 +82,9 @@ def advance(
     chunk: bytes = b"\xc1\x00entry",
 ) -> RowAdvance:
     return RowAdvance(row, epoch, expected, cursor, chunk)
+
+
+def seq_of(result: Commit | Conflict) -> int:
+    """Return the seq of a commit that was made."""
+    assert isinstance(result, Commit)
+    return result.seq

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from processor.identity.model import Space
+from processor.index.cache import CachedIndex
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites
 from processor.index.port import Ask, Commit, RowClaim, Trim
 from processor.profiles.document import pack
@@ -25,6 +26,7 @@ from tests.contract.people import (
     claim,
     pair,
     profile,
+    seq_of,
     store,
     use_by,
     view_of,
@@ -164,7 +166,7 @@ def test_a_full_server_is_unavailable_until_it_has_room(node, connect):
     with pytest.raises(IndexUnavailable):
         claim(index)
     node.client.config_set("maxmemory", "0")
-    assert index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)]) == Commit(2)
+    assert seq_of(index.commit(SPACE, effects, [advance(epochs[ROW], None, 5)])) == 2
 
 
 @pytest.mark.parametrize("serves_stale", ["yes", "no"])
@@ -273,8 +275,11 @@ def test_keys_are_named_as_documented(node, connect):
         base + b":1:r:event-batches:0",
         base + b":1:j:event-batches:0",
         base + b":1:d:1:2",
+        base + b":1:n",
     }
-    assert node.client.hgetall(base) == {b"gen": b"1", b"seq": b"2", b"owner": OWNER.encode()}
+    control = node.client.hgetall(base)
+    assert len(control.pop(b"tag")) == 16
+    assert control == {b"gen": b"1", b"seq": b"2", b"owner": OWNER.encode()}
     assert node.client.get(base + b":1:i:" + index.token(EMAIL)) == b"f" * 16
     assert 3_600_000 < node.client.pttl(base + b":1:d:1:2") <= 600_000 + 2 * 3_600_000
     assert node.client.pttl(base) == -1
@@ -294,14 +299,15 @@ def test_the_control_hash_says_which_generation_counts(node, connect):
 
 
 def test_an_unchanged_document_is_not_decoded_twice(node, connect):
-    index, other = connect(node.url), connect(node.url)
+    index, other = connect(node.url), CachedIndex(connect(node.url), 1_000_000)
     store(index, profile(7, EMAIL))
+    ask = [Ask(mpids=(7,))]
 
-    first = other.profile(SPACE, 7)
+    first = other.visit(SPACE, {}, ask).found.profiles[7]
 
-    assert other.profile(SPACE, 7) is first
+    assert other.visit(SPACE, {}, ask).found.profiles[7] is first
     store(index, profile(7, DEVICE))
-    assert other.profile(SPACE, 7) == profile(7, DEVICE, version=2)
+    assert other.visit(SPACE, {}, ask).found.profiles[7] == profile(7, DEVICE, version=2)
 
 
 def test_journals_that_one_epoch_left_are_safe_from_the_epoch_before(node, connect):

@@ -19,7 +19,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.errors import Fenced, LostWrites
 from processor.index.memory import MemoryIndex
-from processor.index.port import Ask, Index, RowAdvance, RowClaim, Trim, Use
+from processor.index.port import Ask, Changed, Index, Moment, RowAdvance, RowClaim, Trim, Use
 from processor.records import RowKey
 from processor.redis.index import RedisIndex
 from tests.contract.people import SPACE, is_lookup, profile
@@ -54,11 +54,15 @@ def normal(answer: Any) -> Any:
     """An answer with all that has no order sorted."""
     if isinstance(answer, ReadSet):
         return {i: sorted(h) for i, h in answer.holders.items()}, answer.profiles
-    fields = getattr(answer, "__struct_fields__", ())
+    if isinstance(answer, Moment):  # each index has tags of its own
+        return answer.seq
+    if isinstance(answer, Changed):
+        return sorted(answer.mpids), sorted(answer.tokens)
+    fields = [f for f in getattr(answer, "__struct_fields__", ()) if f != "sizes"]
     return [
         type(answer).__name__,
         *(
-            normal(f) if isinstance(f, ReadSet) else f
+            normal(f) if isinstance(f, ReadSet | Moment | Changed) else f
             for f in (getattr(answer, name) for name in fields)
         ),
     ]
@@ -76,6 +80,7 @@ class Twins(RuleBasedStateMachine):
         self.epochs: dict[RowKey, int] = {}
         self.cursors: dict[RowKey, int | None] = {}
         self.views: list[ReadSet] = []
+        self.moments: list[tuple[Moment, Moment]] = []
 
     def both(self, operation: Callable[[Index], Any]) -> Any:
         answers = []
@@ -86,6 +91,8 @@ class Twins(RuleBasedStateMachine):
                 answers.append((type(error), str(error)))
         left, right = (a if isinstance(a, tuple) else normal(a) for a in answers)
         assert left == right
+        if hasattr(answers[0], "moment"):
+            self.moments.append(tuple(answer.moment for answer in answers))
         return answers[0]
 
     @rule(
@@ -102,6 +109,13 @@ class Twins(RuleBasedStateMachine):
                 self.epochs[state.row] = state.epoch
                 self.cursors[state.row] = state.cursor
 
+    def since(self, data: st.DataObject) -> Callable[[Index], Moment | None]:
+        """Draw a moment that the caller knew, perhaps long ago, as each index tells it."""
+        known = data.draw(st.none() | st.sampled_from(self.moments)) if self.moments else None
+        if known is None:
+            return lambda _index: None
+        return lambda index: known[0] if index is self.memory else known[1]
+
     @rule(asks=asks, slip=slips, known=st.lists(rows, unique=True), data=st.data())
     def read(self, asks: list[Ask], slip: int, known: list[RowKey], data: st.DataObject) -> None:
         epochs = {r: self.epochs[r] + slip for r in known if r in self.epochs}
@@ -114,7 +128,8 @@ class Twins(RuleBasedStateMachine):
             for row in epochs
             if data.draw(st.booleans())
         ]
-        answer = self.both(lambda index: index.visit(SPACE, epochs, asks, trims))
+        since = self.since(data)
+        answer = self.both(lambda i: i.visit(SPACE, epochs, asks, trims, since=since(i)))
         if not isinstance(answer, tuple):
             self.views.append(answer.found)
 
@@ -138,7 +153,8 @@ class Twins(RuleBasedStateMachine):
                     row, self.epochs.get(row, 1) + slip, expected, (known or 0) + steps, b"\x00:x"
                 )
             )
-        answer = self.both(lambda index: index.commit(SPACE, effects, advances))
+        since = self.since(data)
+        answer = self.both(lambda i: i.commit(SPACE, effects, advances, since(i)))
         if isinstance(answer, tuple):
             return
         if read := getattr(answer, "read", None):

@@ -1,7 +1,7 @@
 -- Makes the caller the owner of rows: raises their epochs and the space's seq, returns their journals.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or ''}
+-- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or '', tag}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
 --          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one per row;
 --          shape: the first that the space was given; cursor and mark: as they were before, also where
@@ -20,7 +20,7 @@ if shape ~= '' and held_shape and held_shape ~= shape then return {'other_shape'
 redis.call('HSETNX', control, 'gen', '1')
 redis.call('HSET', control, 'owner', owner)
 if shape ~= '' then redis.call('HSETNX', control, 'shape', shape) end
-redis.call('HINCRBY', control, 'seq', 1)
+raise(ask[6], '')
 local states = {}
 for at, claim in ipairs(rows) do
   local row, journal = base .. 'r:' .. claim[1], base .. 'j:' .. claim[1]
@@ -39,4 +39,4 @@ for at, claim in ipairs(rows) do
   if claim[3] == 1 then redis.call('HDEL', row, 'cursor', 'taken', 'alone', 'tries') end
   states[at] = {now[1], now[2], now[3] or '', chunks, owed, {now[4], now[5], now[6]}}
 end
-return {'ok', redis.call('HGET', control, 'seq'), states, redis.call('HGET', control, 'shape') or ''}
+return {'ok', seq, states, redis.call('HGET', control, 'shape') or ''}

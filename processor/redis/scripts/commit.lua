@@ -4,14 +4,17 @@
 -- ARGV[1]  msgpack: {seq, advances {{row, epoch, expected cursor or '', cursor, chunk}...},
 --          tokens {t...} and their expected holders {h...} ('' where none),
 --          mpids {digits...} and their expected versions {v...} (8 bytes, '' where absent),
---          holders to write {t, h, ...} ('' removes), documents to write {digits, document, ...}}
--- Returns  {'ok', seq of this commit}, or {'conflict', seq, holders, documents}: what tokens and mpids
---          lead to now; or {'lost_space'}, or {'lost_row' | 'newer_owner' | 'moved', number of the advance}
+--          holders to write {t, h, ...} ('' removes), documents to write {digits, document, ...},
+--          {seq, tag} as for visits, the tag of this commit, the keys of its note}
+-- Returns  {'ok', seq of this commit, news before it}, or {'conflict', seq, holders, documents, news,
+--          tag}: what tokens and mpids lead to now; or {'lost_space'}, or {'lost_row' | 'newer_owner' | 'moved', number of the advance}
 --
 -- Run twice, the second does nothing: the cursors stand elsewhere, or the versions differ.
 
 local advances, tokens, expected_holders = ask[2], ask[3], ask[4]
 local mpids, expected_versions, holders, documents = ask[5], ask[6], ask[7], ask[8]
+local told = news(ask[9][1], ask[9][2])
+if told == 'lost' then return {'lost_space'} end
 
 for at, advance in ipairs(advances) do
   local row, expected = advance[1], advance[3]
@@ -41,13 +44,12 @@ end
 
 if not is_as_read() then
   collect(tokens, 1, #tokens, mpids, 1, #mpids)
-  return {'conflict', seq, found.holders, found.documents}
+  return {'conflict', seq, found.holders, found.documents, told, held[4] or ''}
 end
 
 -- From here on everything is written. Cursors come last: if the right to a command is missing half way,
 -- the cursor still stands before these records, and journal entries beyond a cursor are not used.
-redis.call('HINCRBY', control, 'seq', 1)
-seq = redis.call('HGET', control, 'seq')
+raise(ask[10], ask[11])
 for _, advance in ipairs(advances) do
   redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
 end
@@ -58,4 +60,4 @@ for _, advance in ipairs(advances) do
   local config = redis.call('HGET', row, 'next') or ''
   redis.call('HSET', row, 'cursor', advance[4], 'config', config)
 end
-return {'ok', seq}
+return {'ok', seq, told}

@@ -4,10 +4,12 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, {keys, bytes} to stop after, rows {{row, epoch}...}, tokens {t...}, per ask
 --          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
---          uses {{ask, token, time, window, coordinates, ttl, own bucket, bucket...}...},
---          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...}}
--- Returns  {'ok', seq, covered, holders, documents, duplicates {0|1 per use}, owed {{digits...} per
---          trim}, newer {digits, document, ...}}
+--          uses of request ids, in groups {{window, ttl, buckets {own, ...}, asks {n...}, tokens {t...},
+--          {token, time and coordinates, ...}}...}, a token at most once in a group,
+--          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...},
+--          {seq, tag} that the caller knows the space as of, '' where none}
+-- Returns  {'ok', seq, covered, holders, documents, duplicates {ask...}, owed {{digits...} per trim},
+--          newer {digits, document, ...}, news, tag}
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --
 -- Run twice, a use does no harm: it is told by its coordinates. A trim would drop more chunks, but nobody
@@ -15,6 +17,8 @@
 
 local bounds, rows, tokens, token_ends = ask[2], ask[3], ask[4], ask[5]
 local mpids, mpid_ends, uses, trims, marks = ask[6], ask[7], ask[8], ask[9], ask[10]
+local told = news(ask[11][1], ask[11][2])
+if told == 'lost' then return {'lost_space'} end
 
 for at, row in ipairs(rows) do
   local why = disowned(row[1], row[2])
@@ -51,49 +55,6 @@ for at, trim in ipairs(trims) do
   end
 end
 
--- Uses: what the buckets hold under the tokens, bucket by bucket; then use by use.
-local buckets, asked, known = {}, {}, {}
-for _, use in ipairs(uses) do
-  if use[1] > covered then break end
-  for at = 7, #use do
-    local bucket = use[at]
-    if not asked[bucket] then
-      buckets[#buckets + 1], asked[bucket], known[bucket] = bucket, {}, {}
-    end
-    table.insert(asked[bucket], use[2])
-  end
-end
-for _, bucket in ipairs(buckets) do
-  for first = 1, #asked[bucket], CHUNK do
-    local last = math.min(first + CHUNK - 1, #asked[bucket])
-    local values = redis.call('HMGET', base .. 'd:' .. bucket, unpack(asked[bucket], first, last))
-    for at = first, last do known[bucket][asked[bucket][at]] = values[at - first + 1] end
-  end
-end
-
-local duplicates, changed, lifetimes = {}, {}, {}
-for number, use in ipairs(uses) do
-  if use[1] > covered then break end
-  local token, time, window, coordinates, own = use[2], use[3], use[4], use[5], use[7]
-  local is_mine, is_others = false, false
-  for at = 7, #use do
-    local value = known[use[at]][token]
-    local before = value and {cmsgpack.unpack(value)} or {}
-    for pair = 1, #before, 2 do
-      if math.abs(before[pair] - time) < window then
-        if before[pair + 1] == coordinates then is_mine = true else is_others = true end
-      end
-    end
-  end
-  duplicates[number] = (is_others and not is_mine) and 1 or 0
-  if not (is_mine or is_others) then
-    known[own][token] = (known[own][token] or '') .. cmsgpack.pack(time, coordinates)
-    changed[own] = changed[own] or {}
-    changed[own][token] = true
-    lifetimes[own] = math.max(lifetimes[own] or 0, use[6])
-  end
-end
-
 -- From here on everything is written.
 for _, mark in ipairs(marks) do
   redis.call('HSET', base .. 'r:' .. mark[1], 'taken', mark[2], 'alone', mark[3], 'tries', mark[4])
@@ -112,17 +73,69 @@ for at, trim in ipairs(trims) do
     redis.call('SADD', debt, unpack(owed[at], first, math.min(first + CHUNK - 1, #owed[at])))
   end
 end
-for _, bucket in ipairs(buckets) do
-  if changed[bucket] then
-    local key, pairs_of = base .. 'd:' .. bucket, {}
-    for token in pairs(changed[bucket]) do
-      pairs_of[#pairs_of + 1] = token
-      pairs_of[#pairs_of + 1] = known[bucket][token]
+
+-- Uses of request ids, group by group: a later one sees what an earlier one wrote. Nearly always nobody
+-- has used any of a group's. A use counts against another while their times are less than the window
+-- apart; only one that is no duplicate is noted.
+local duplicates = {}
+
+-- What the buckets say of tokens[1..count]: all uses of a token, and those in its own bucket.
+local function uses_of(buckets, tokens, count)
+  local all, own = {}, {}
+  for place, bucket in ipairs(buckets) do
+    local key = base .. 'd:' .. bucket
+    if redis.call('EXISTS', key) == 1 then
+      for first = 1, count, CHUNK do
+        local values = redis.call('HMGET', key, unpack(tokens, first, math.min(first + CHUNK - 1, count)))
+        for at = 1, #values do
+          if values[at] then
+            local number = first + at - 1
+            all[number] = (all[number] or '') .. values[at]
+            if place == 1 then own[number] = values[at] end
+          end
+        end
+      end
     end
-    for first = 1, #pairs_of, CHUNK do
-      redis.call('HSET', key, unpack(pairs_of, first, math.min(first + CHUNK - 1, #pairs_of)))
-    end
-    redis.call('PEXPIRE', key, lifetimes[bucket])
   end
+  return all, own
 end
-return {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer}
+
+-- Those of count uses that are to be noted, as {token, uses, ...}; notes the asks that are duplicates.
+local function unused(group, all, own, count)
+  local window, numbers, noted = group[1], group[4], {}
+  for at = 1, count do
+    local token, value = group[6][2 * at - 1], group[6][2 * at]
+    local time, coordinates = cmsgpack.unpack(value)
+    local is_mine, is_others = false, false
+    local before = all[at] and {cmsgpack.unpack(all[at])} or {}
+    for use = 1, #before, 2 do
+      if math.abs(before[use] - time) < window then
+        if before[use + 1] == coordinates then is_mine = true else is_others = true end
+      end
+    end
+    if is_others and not is_mine then duplicates[#duplicates + 1] = numbers[at] end
+    if not (is_mine or is_others) then
+      noted[#noted + 1] = token
+      noted[#noted + 1] = (own[at] or '') .. value
+    end
+  end
+  return noted
+end
+
+for _, group in ipairs(uses) do
+  local buckets, numbers = group[3], group[4]
+  local count = #numbers
+  while count > 0 and numbers[count] > covered do count = count - 1 end
+  local all, own = uses_of(buckets, group[5], count)
+  local noted, last = group[6], 2 * count
+  if next(all) then
+    noted = unused(group, all, own, count)
+    last = #noted
+  end
+  local key = base .. 'd:' .. buckets[1]
+  for first = 1, last, CHUNK do
+    redis.call('HSET', key, unpack(noted, first, math.min(first + CHUNK - 1, last)))
+  end
+  if last > 0 then redis.call('PEXPIRE', key, group[2]) end
+end
+return {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or ''}

@@ -11,7 +11,7 @@
 local CHUNK = 1000
 local control = KEYS[1]
 local ask = cmsgpack.unpack(ARGV[1])
-local held = redis.call('HMGET', control, 'gen', 'seq', 'owner')
+local held = redis.call('HMGET', control, 'gen', 'seq', 'owner', 'tag')
 local base = control .. ':' .. (held[1] or '1') .. ':'
 local seq = held[2] or '0'
 
@@ -68,6 +68,34 @@ local function write(kind, values)
     flush(CHUNK - 2)
   end
   flush(0)
+end
+
+-- Notes: what the last changes of the space changed. A stream whose ids are the seqs, each with the tag
+-- of its writer and the keys that had a value before: their number of MPIDs (4 bytes), these (8 each),
+-- then tokens (16 each). A note of more than NOTE_BYTES says only that there was a change.
+local MOST_NOTES, NOTE_BYTES = 256, 16384
+
+-- Raises the space's seq by one, and leaves a note of the changed keys.
+local function raise(tag, changed)
+  redis.call('HINCRBY', control, 'seq', 1)
+  seq = redis.call('HGET', control, 'seq')
+  redis.call('HSET', control, 'tag', tag)
+  if #changed > NOTE_BYTES then changed = '*' end
+  -- Notes of a seq to come are those of a space that was deleted.
+  local notes = base .. 'n'
+  local last = redis.call('XREVRANGE', notes, '+', '-', 'COUNT', 1)[1]
+  if last and not below(string.match(last[1], '^%d+'), seq) then redis.call('DEL', notes) end
+  redis.call('XADD', notes, 'MAXLEN', '~', MOST_NOTES, seq .. '-0', 't', tag, 'k', changed)
+end
+
+-- What a caller is told who knows the space as of a seq and its tag: false where it knows nothing, 1
+-- where nothing has changed, else the notes from that seq on; 'lost' where another has written that seq.
+local function news(since, tag)
+  if since == '' then return false end
+  if since == seq then return tag == (held[4] or '') and 1 or 'lost' end
+  local notes = redis.call('XRANGE', base .. 'n', since .. '-0', '+', 'COUNT', MOST_NOTES + 2)
+  if notes[1] and notes[1][1] == since .. '-0' and notes[1][2][2] ~= tag then return 'lost' end
+  return notes
 end
 
 -- What was collected: holders in the order asked for, documents as digits, document, digits, ...

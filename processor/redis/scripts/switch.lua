@@ -31,5 +31,5 @@ redis.call(
   'gen', generation, 'owner', owner, 'shape', shape,
   'discarded', discarded .. (held[1] or '1') .. ' '
 )
-redis.call('HDEL', control, 'building', 'written')
+redis.call('HDEL', control, 'building', 'written', 'tag')
 return {'ok', seq}

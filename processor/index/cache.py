@@ -1,0 +1,344 @@
+"""What a process remembers of a space: holders and documents as the index has them now.
+
+Everything that changes a space raises its seq and leaves a *note* under it: the keys that had a
+value before and have another now. An answer of the index brings the notes since the moment of this
+cache; what they name is dropped, so the rest is what the index holds at the instant of the answer.
+Where the notes do not reach back to that moment (an overflow, a release that leaves none, another
+generation), everything is dropped. Absence is never remembered: what appears for the first time is
+in no note, so new people cost none.
+
+A wrong cache could spoil decisions that change nothing, never the graph: a commit checks in the
+index all that it was decided upon, as ever.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
+from processor.identity.view import Asked, Effects, Holders, ReadSet, canonical
+from processor.index.port import (
+    Ask,
+    Changed,
+    ClaimReply,
+    Commit,
+    Conflict,
+    Index,
+    Mark,
+    Moment,
+    Reading,
+    RowAdvance,
+    RowClaim,
+    Trim,
+)
+from processor.records import RowKey
+
+HOLDERS_BYTES: Final = 400
+"""What a remembered identifier costs, about: its slot, its token, its place in two tables."""
+DOCUMENT_BYTES: Final = 800
+"""What a remembered document costs beside its content."""
+UNPACKED: Final = 4
+"""How many bytes in memory a byte of a packed document takes, about."""
+
+
+Value = TypeVar("Value")
+Key = TypeVar("Key")
+
+
+class Slot(Generic[Value]):
+    """Something remembered; current until the index holds something else, or it is forgotten."""
+
+    __slots__ = ("cost", "is_current", "is_used", "value")
+
+    def __init__(self, value: Value, cost: int) -> None:
+        self.value = value
+        self.cost = cost
+        self.is_current = True
+        self.is_used = True
+
+
+class Slots(NamedTuple):
+    """Where all that a decision read is remembered."""
+
+    holders: tuple[Slot[Holders], ...]
+    """Of each identifier, in the order in which they were asked for."""
+    profiles: tuple[Slot[Profile], ...]
+    """Of each MPID."""
+
+    def are_current(self) -> bool:
+        """Whether the index holds all of it as it is here; what is asked about is kept."""
+        for slot in self.holders:
+            if not slot.is_current:
+                return False
+            slot.is_used = True
+        for document in self.profiles:
+            if not document.is_current:
+                return False
+            document.is_used = True
+        return True
+
+
+TokenOf = Callable[[Identifier], bytes]
+Sized = Mapping[int, int]
+
+
+class Cache:
+    """What is remembered of one space, at most *max_bytes* of it, estimated."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.moment: Moment | None = None
+        """As of when everything remembered is so; None: nothing is."""
+        self.bytes = 0
+        self._max_bytes = max_bytes
+        self._holders: dict[Identifier, Slot[Holders]] = {}
+        self._profiles: dict[int, Slot[Profile]] = {}
+        self._tokens: dict[bytes, Identifier] = {}
+
+    def missing(self, ask: Ask) -> Ask:
+        """Return what of *ask* is not remembered."""
+        identifiers, mpids = [], []
+        for identifier in ask.identifiers:
+            slot = self._holders.get(identifier)
+            if slot is None:
+                identifiers.append(identifier)
+                continue
+            for mpid in slot.value:
+                unknown = self._first_unknown(mpid)
+                if unknown is not None:
+                    mpids.append(unknown)
+        for mpid in ask.mpids:
+            unknown = self._first_unknown(mpid)
+            if unknown is not None:
+                mpids.append(unknown)
+        return Ask(tuple(identifiers), tuple(mpids), ask.use)
+
+    def _first_unknown(self, mpid: int) -> int | None:
+        """Return the first MPID on the way from *mpid* to its survivor that is not remembered."""
+        at: int | None = mpid
+        passed: set[int] = set()
+        while at is not None and at not in passed:
+            slot = self._profiles.get(at)
+            if slot is None:
+                return at
+            passed.add(at)  # pointers that run in a circle end
+            at = slot.value.merged_into
+        return None
+
+    def learn(self, moment: Moment, changed: Changed | None) -> None:
+        """Drop what was *changed* up to *moment*; everything where that is not known."""
+        if changed is None:
+            self.clear()
+        else:
+            for mpid in changed.mpids:
+                self._forget(self._profiles, mpid)
+            for token in changed.tokens:
+                identifier = self._tokens.pop(token, None)
+                if identifier is not None:
+                    self._forget(self._holders, identifier)
+        self.moment = moment
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for slot in self._holders.values():
+            slot.is_current = False
+        for document in self._profiles.values():
+            document.is_current = False
+        self._holders, self._profiles, self._tokens = {}, {}, {}
+        self.bytes, self.moment = 0, None
+
+    # ---- what answers say -------------------------------------------------------------------
+
+    def keep(self, read: ReadSet, sizes: Sized, token: TokenOf) -> None:
+        """Remember what was just read; *sizes* are the bytes of the documents."""
+        for identifier, holders in read.holders.items():
+            if holders:
+                self._keep_holders(identifier, holders, token)
+        for mpid, profile in read.profiles.items():
+            if profile is not None:
+                self._keep_profile(mpid, profile, sizes.get(mpid, 0))
+        self._shrink()
+
+    def wrote(self, effects: Effects, commit: Commit, token: TokenOf) -> None:
+        """Take over what a commit of ours has written."""
+        self.moment = commit.moment
+        for identifier, holders in effects.holders.items():
+            if holders:
+                self._keep_holders(identifier, canonical(holders), token)
+            else:
+                self._tokens.pop(token(identifier), None)
+                self._forget(self._holders, identifier)
+        for mpid, profile in effects.profiles.items():
+            self._keep_profile(mpid, profile, commit.sizes.get(mpid, 0))
+        self._shrink()
+
+    def gather(self, asks: Iterable[Ask], fresh: ReadSet) -> ReadSet | None:
+        """Return all that *asks* name, remembered or *fresh*; None if some of it is neither."""
+        read = ReadSet({}, {})
+        for ask in asks:
+            mpids = list(ask.mpids)
+            for identifier in ask.identifiers:
+                slot = self._holders.get(identifier)
+                held = fresh.holders.get(identifier) if slot is None else slot.value
+                if held is None:
+                    return None
+                if slot is not None:
+                    slot.is_used = True
+                read.holders[identifier] = held
+                mpids += held
+            for mpid in mpids:
+                if not self._gather(mpid, fresh, read.profiles):
+                    return None
+        return read
+
+    def _gather(self, mpid: int, fresh: ReadSet, found: dict[int, Profile | None]) -> bool:
+        """Add the documents from *mpid* to its survivor to *found*."""
+        at: int | None = mpid
+        while at is not None and at not in found:
+            slot = self._profiles.get(at)
+            if slot is not None:
+                slot.is_used = True
+                profile: Profile | None = slot.value
+            elif at in fresh.profiles:
+                profile = fresh.profiles[at]
+            else:
+                return False
+            found[at] = profile
+            at = None if profile is None else profile.merged_into
+        return True
+
+    def slots(self, asked: Asked, read: ReadSet) -> Slots | None:
+        """Return where these are remembered as they were *read*; None where not all of them are."""
+        identifiers, mpids = asked
+        holders, profiles = [], []
+        for identifier in identifiers:
+            slot = self._holders.get(identifier)
+            if slot is None or slot.value != read.holders.get(identifier):
+                return None
+            holders.append(slot)
+        for mpid in mpids:
+            document = self._profiles.get(mpid)
+            if document is None or document.value is not read.profiles.get(mpid):
+                return None
+            profiles.append(document)
+        return Slots(tuple(holders), tuple(profiles))
+
+    # ---- slots ------------------------------------------------------------------------------
+
+    def _keep_holders(self, identifier: Identifier, holders: Holders, token: TokenOf) -> None:
+        old = self._holders.get(identifier)
+        if old is not None:
+            if old.value == holders:
+                return
+            self._forget(self._holders, identifier)
+        self._holders[identifier] = Slot(holders, HOLDERS_BYTES)
+        self._tokens[token(identifier)] = identifier
+        self.bytes += HOLDERS_BYTES
+
+    def _keep_profile(self, mpid: int, profile: Profile, size: int) -> None:
+        old = self._profiles.get(mpid)
+        if old is not None:
+            if old.value.version == profile.version:
+                return
+            self._forget(self._profiles, mpid)
+        cost = DOCUMENT_BYTES + UNPACKED * size
+        self._profiles[mpid] = Slot(profile, cost)
+        self.bytes += cost
+
+    def _forget(self, held: dict[Key, Slot[Value]], key: Key) -> None:
+        slot = held.pop(key, None)
+        if slot is not None:
+            slot.is_current = False
+            self.bytes -= slot.cost
+
+    def _shrink(self) -> None:
+        """Forget what was not used since the last time, where there is too much."""
+        if self.bytes <= self._max_bytes:
+            return
+        self._sweep(self._profiles)
+        self._sweep(self._holders)
+        self._tokens = {t: i for t, i in self._tokens.items() if i in self._holders}
+
+    def _sweep(self, held: dict[Key, Slot[Value]]) -> None:
+        unused = [key for key, slot in held.items() if not slot.is_used]
+        for key in unused if 2 * len(unused) >= len(held) else list(held)[: len(held) // 2]:
+            self._forget(held, key)
+        for slot in held.values():
+            slot.is_used = False
+
+
+class CachedIndex:
+    """An index in front of which a process remembers what it read. One thread uses it."""
+
+    def __init__(self, index: Index, max_bytes: int) -> None:
+        self._index = index
+        self._max_bytes = max_bytes
+        self._caches: dict[Space, Cache] = {}
+
+    def cache(self, space: Space) -> Cache:
+        """Return what is remembered of *space*."""
+        cache = self._caches.get(space)
+        if cache is None:
+            cache = self._caches[space] = Cache(self._max_bytes)
+        return cache
+
+    def slots(self, space: Space, asked: Asked, read: ReadSet) -> Slots | None:
+        """Return where what was asked is remembered as it was *read*, see Cache."""
+        return self.cache(space).slots(asked, read)
+
+    def claim(
+        self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
+    ) -> ClaimReply:
+        """Claim rows, see Index."""
+        return self._index.claim(space, owner, config, rows, shape)
+
+    def visit(
+        self,
+        space: Space,
+        epochs: dict[RowKey, int],
+        asks: Sequence[Ask],
+        trims: Sequence[Trim] = (),
+        marks: Sequence[Mark] = (),
+        since: Moment | None = None,
+    ) -> Reading:
+        """Read what is not remembered, and answer with all of it, as of one instant, see Index."""
+        del since  # what is remembered has a moment of its own
+        cache = self.cache(space)
+        missing = [cache.missing(ask) for ask in asks]
+        reading = self._index.visit(space, epochs, missing, trims, marks, cache.moment)
+        cache.learn(reading.moment, reading.changed)
+        cache.keep(reading.found, reading.sizes, self.token)
+        covered = asks[: reading.covered]
+        read = cache.gather(covered, reading.found)
+        if read is not None:
+            return replace(reading, found=read)
+        # Something remembered has just turned out to be old: all is read again, in one instant.
+        identifiers = dict.fromkeys(i for ask in covered for i in ask.identifiers)
+        mpids = dict.fromkeys(mpid for ask in covered for mpid in ask.mpids)
+        again = self._index.visit(space, epochs, [Ask(tuple(identifiers), tuple(mpids))])
+        cache.learn(again.moment, None)
+        cache.keep(again.found, again.sizes, self.token)
+        return replace(reading, found=again.found, seq=again.seq, moment=again.moment)
+
+    def commit(
+        self,
+        space: Space,
+        effects: Effects,
+        advances: Sequence[RowAdvance],
+        since: Moment | None = None,
+    ) -> Commit | Conflict:
+        """Commit, and remember what was written, or what is there instead, see Index."""
+        del since
+        cache = self.cache(space)
+        result = self._index.commit(space, effects, advances, cache.moment)
+        cache.learn(result.moment, result.changed)
+        if isinstance(result, Commit):
+            cache.wrote(effects, result, self.token)
+        else:
+            cache.keep(result.found, result.sizes, self.token)
+        return result
+
+    def token(self, identifier: Identifier) -> bytes:
+        """Return the 16 bytes that stand for *identifier*."""
+        return self._index.token(identifier)

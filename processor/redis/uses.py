@@ -1,0 +1,80 @@
+"""Uses of request ids on their way to read.lua: in groups, since most of a lot are alike.
+
+Uses of one window whose times lie in the same buckets make a group, looked up and noted with a
+handful of commands, however many they are. A token that a lot names again goes into a later
+group, so that it sees the first use.
+"""
+
+from functools import lru_cache
+
+import msgspec
+from msgspec import Raw, Struct
+
+from processor.index.port import Use
+from processor.index.uses import bounded_ms, buckets, width_ms
+from processor.redis import keys
+
+LAG_MS = 3_600_000
+"""How long a use is kept beyond the window, for records that are processed late."""
+
+_SHORT = 32
+"""Shorter strings have a header of one byte."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def binary(data: bytes) -> Raw:
+    """Return *data* as a msgpack string, whatever bytes it holds."""
+    if len(data) < _SHORT:
+        return Raw(bytes((0xA0 | len(data),)) + data)
+    return Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
+
+
+class Group(Struct, array_like=True):
+    """Uses of one window and the same buckets, as read.lua takes them."""
+
+    window_ms: int
+    life_ms: int
+    """How long the own bucket is kept."""
+    buckets: tuple[str, ...]
+    """Those that may hold a use that counts, the own one first."""
+    asks: list[int] = []
+    tokens: list[Raw] = []
+    noted: list[Raw] = []
+    """Token and use, in turns."""
+
+
+class UseGroups:
+    """The uses of one read."""
+
+    def __init__(self) -> None:
+        self._rounds: list[dict[tuple[int, tuple[str, ...]], Group]] = [{}]
+        """Groups by window and buckets; the second round has tokens that were named before, …"""
+        self._named: dict[bytes, int] = {}
+
+    def add(self, number: int, use: Use) -> None:
+        """Add the use of ask *number*, counted from 1."""
+        time_ms, window_ms, token = bounded_ms(use), use.window_ms, use.token
+        again = self._named.get(token, -1) + 1
+        self._named[token] = again
+        if again == len(self._rounds):
+            self._rounds.append({})
+        names = _names(width_ms(window_ms), buckets(time_ms, window_ms))
+        group = self._rounds[again].get((window_ms, names))
+        if group is None:
+            life_ms = window_ms + width_ms(window_ms) + LAG_MS
+            group = Group(window_ms, life_ms, names)
+            self._rounds[again][window_ms, names] = group
+        packed = binary(token)
+        group.asks.append(number)
+        group.tokens.append(packed)
+        group.noted += (packed, binary(_encode((time_ms, use.coordinates))[1:]))
+
+    def packed(self) -> list[Group]:
+        """Return the groups in the order in which they are to be looked at."""
+        return [group for groups in self._rounds for group in groups.values()]
+
+
+@lru_cache(maxsize=1024)
+def _names(width: int, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(keys.bucket_name(width, number) for number in numbers)
