@@ -14,6 +14,7 @@ from msgspec import Struct
 from processor.apart import until_answered
 from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
+from processor.index.cache import CachedIndex
 from processor.index.port import Index
 from processor.kafka import topics
 from processor.kafka.asking import Unreachable, wait_for_cluster_id
@@ -54,7 +55,7 @@ def serve(
     environ: Mapping[str, str],
     stop: Event,
     log_to: TextIO,
-    options: RunOptions,
+    options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Run the processor until *stop* is set; whatever ends it otherwise is raised."""
     log = open_log(log_to, settings.observability.log_level)
@@ -77,12 +78,12 @@ def serve(
         if not options.embedded:
             compare_topics(settings, log, patience)
         owner = f"{kafka.group_id}@{cluster}"
-        edge, accept_offsets = Edge(index, codecs), options.accept_offsets
-        step = build_pipeline(settings, edge, owner, metrics, points, accept_offsets=accept_offsets)
+        edge = Edge(CachedIndex(index, settings.redis.cache_bytes // 2), codecs)
+        step = build_pipeline(settings, edge, owner, metrics, points, options)
         process = Process(
             name=process_name(),
             embedded=options.embedded,
-            accept_offsets=accept_offsets,
+            accept_offsets=options.accept_offsets,
             reach=points.reach,
         )
         open_loop(kafka, step, process, watch).run(stop)
@@ -124,8 +125,7 @@ def build_pipeline(
     owner: str,
     metrics: Metrics,
     points: CrashPoints,
-    *,
-    accept_offsets: bool = False,
+    options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> Pipeline:
     """Return the pipeline of *settings* at *edge*."""
     spaces = settings.space_rules()
@@ -134,11 +134,12 @@ def build_pipeline(
             rules=settings.rules(),
             spaces=spaces,
             index=edge.index,
+            memory_bytes=settings.redis.cache_bytes // 2,
             owner=owner,
             key=settings.key(),
             codecs=edge.codecs,
             with_outcomes=bool(settings.kafka.topics.outcomes),
-            accept_offsets=accept_offsets,
+            accept_offsets=options.accept_offsets,
             wait=time.sleep,
             reach=points.reach,
             look=points.look,

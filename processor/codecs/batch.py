@@ -167,6 +167,27 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     )
 
 
+class Heads(Struct, frozen=True, gc=False):
+    """What is read of a batch whatever it says of its user."""
+
+    has_events: bool
+    time_ms: int | None
+    source_request_id: str | None
+
+
+def read_heads(fields: Fields) -> Heads | None:
+    """Return what *fields* say beside their user; None where something is not as it should be."""
+    get = fields.get
+    try:
+        raw = get("events")
+        events = (() if raw is None else _decode_events(raw)) or ()
+        time_ms = _time(events, time_of(fields, "timestamp_unixtime_ms"))
+        request_id = None if (raw := get("source_request_id")) is None else _decode_text(raw)
+    except (msgspec.ValidationError, Fault):
+        return None
+    return Heads(bool(events), time_ms, request_id or None)
+
+
 def _used(fields: Fields) -> tuple[_Used, int]:
     """Return the fields that are read, and how many attributes are not within the limits.
 

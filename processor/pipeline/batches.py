@@ -1,23 +1,25 @@
 """Event batches: taken in, attributed to a profile, stored there, forwarded with what it knows."""
 
-from typing import Any, Final
+from functools import partial
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.codecs.batch import changed_attributes, decode_batch
+from processor.codecs.batch import changed_attributes, read_batch, read_heads
+from processor.codecs.envelope import Fields
+from processor.codecs.fault import Fault
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import first_place, mpid_header, output_headers
 from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
-from processor.identity.profile import NO_DATA, Profile, current_by_type
 from processor.identity.resolve import refused_skips, resolve
-from processor.identity.types import DEVICE_TYPES, batch_spelling
 from processor.identity.view import View
 from processor.index.port import Ask, Use
+from processor.pipeline.enrichment import enrich
+from processor.pipeline.known import Known, memo_of
+from processor.pipeline.memory import NOTHING, Memo, Memory
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.work import (
     Decided,
@@ -34,9 +36,6 @@ from processor.profiles.update import apply_batch
 from processor.records import DeadLetter, EventBatch, Outcome, OutcomeName, Output, Record
 from processor.rules import Format, InputRules, Limits, WorkspaceRules
 
-_encode = msgspec.json.Encoder().encode
-_SCHEMA_VERSION: Final = 2
-
 
 class Batches(Struct, frozen=True):
     """The kind of event batches; *key* keys the MPIDs (empty: they can be guessed)."""
@@ -44,18 +43,46 @@ class Batches(Struct, frozen=True):
     limits: Limits
     codecs: Codecs
     key: bytes
+    memory: Memory = NOTHING
+    """Decisions of known users."""
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
-        """Decode *record*; one of a ``read_only`` input is forwarded as it came."""
+        """Take *record* in; one of a ``read_only`` input is forwarded as it came."""
+        opener = self.codecs.batch_opener(form, rules.workspace.validation)
+        try:
+            fields = opener(record.value, self.limits.max_record_bytes)
+        except Fault as fault:
+            return dead_letter(record, DeadLetter(fault.reason, fault.detail))
+        memo = self.memory.find(rules, fields)
+        known = None if memo is None else self._recall(record, rules, form, fields, memo)
+        return known or self._read(record, rules, form, fields)
+
+    def _recall(
+        self, record: Record, rules: InputRules, form: Format, fields: Fields, memo: Memo
+    ) -> Work | None:
+        """Return the work of a batch whose decision is remembered; None where time tells."""
+        heads = read_heads(fields)
+        if heads is None:
+            return None
+        time_ms = time_of(record, heads.time_ms, self.limits)
+        if time_ms > memo.until_ms:
+            return None
+        use = _use(record, rules, heads.source_request_id)
+        take_anew = partial(self._read, record, rules, form, fields)
+        content = Known(memo, fields, heads.has_events, take_anew)
+        return Work(record, rules, memo.space, Ask(use=use), time_ms, content)
+
+    def _read(self, record: Record, rules: InputRules, form: Format, fields: Fields) -> Taken:
+        """Decode *fields* and say what they ask of the index."""
         workspace = rules.workspace
-        opener = self.codecs.batch_opener(form, workspace.validation)
-        batch = decode_batch(record.value, workspace.keys, self.limits, opener)
-        if isinstance(batch, DeadLetter):
-            return dead_letter(record, batch)
+        try:
+            batch = read_batch(fields, workspace.keys)
+        except Fault as fault:
+            return dead_letter(record, DeadLetter(fault.reason, fault.detail))
         if workspace.sdk_requires_change_events and rules.source == "sdk":
             batch = _announced(batch)
         space = Space(workspace.scope, batch.environment)
-        use = _use(record, rules, batch)
+        use = _use(record, rules, batch.source_request_id)
         time_ms = time_of(record, batch.time_ms, self.limits)
         if rules.protection == "read_only":
             if use is None:
@@ -155,6 +182,18 @@ class Batch(Struct, frozen=True, gc=False):
         )
 
 
+def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
+    """Remember the decision of an event batch, where it may be."""
+    content, rules = decided.work.content, decided.work.rules
+    if decided.slots is None or not isinstance(content, Batch) or decided.work.request is None:
+        return
+    if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
+        return  # its events decide too
+    memo = memo_of(decided, content.batch, decided.slots, limits)
+    if memo is not None:
+        memory.keep(rules, memo)
+
+
 def _announced(batch: EventBatch) -> EventBatch:
     """Return *batch* with only those attributes that an event says have changed."""
     changed = changed_attributes(batch.fields)
@@ -165,10 +204,10 @@ def _announced(batch: EventBatch) -> EventBatch:
     )
 
 
-def _use(record: Record, rules: InputRules, batch: EventBatch) -> Use | None:
-    if batch.source_request_id is None or rules.dedup_window_ms <= 0:
+def _use(record: Record, rules: InputRules, request_id: str | None) -> Use | None:
+    if request_id is None or rules.dedup_window_ms <= 0:
         return None
-    token = f"{rules.workspace.name}\x00{rules.name}\x00{batch.source_request_id}"
+    token = f"{rules.workspace.name}\x00{rules.name}\x00{request_id}"
     return Use(
         token=token.encode("utf-8", "surrogatepass"),
         time_ms=record.timestamp_ms,
@@ -182,55 +221,3 @@ def _as_received(record: Record, form: Format) -> Output:
     kept = tuple(h for h in record.headers if h[0] == "content-type")
     headers = (*output_headers(record), *kept)
     return Output("enriched", record.key, record.value, headers, as_received=form)
-
-
-class _Current(Struct, gc=False):
-    """The current value of a user type, as an entry of ``user_identities``."""
-
-    identity_type: str
-    identity: str
-    timestamp_unixtime_ms: int
-
-
-def enrich(
-    batch: EventBatch, profile: Profile, workspace: str, notifications: bytes | None
-) -> bytes:
-    """Return *batch* as the enriched topic gets it, with what *workspace* knows of *profile*.
-
-    It is assembled, never patched: with a duplicate key in the input's bytes, two readers of a
-    patched object could see two people. The events' bytes go out untouched.
-    """
-    out: dict[str, Any] = batch.fields.copy()
-    out["environment"] = batch.environment
-    out.pop("consent_state", None)
-    out.update(profile_fields(profile, workspace))
-    if batch.device_info is not None:
-        out["device_info"] = batch.device_info
-    if notifications is None:
-        out.pop("system_notifications", None)
-    else:
-        out["system_notifications"] = Raw(notifications)
-    out["schema_version"] = _SCHEMA_VERSION
-    return _encode(out)
-
-
-def profile_fields(profile: Profile, workspace: str) -> dict[str, Any]:
-    """Return the fields of an enriched batch that depend on the profile alone."""
-    data = profile.workspaces.get(workspace, NO_DATA)
-    fields = {
-        "mpid": profile.mpid,
-        "user_attributes": {name: one.value for name, one in data.attributes.items()},
-        "user_identities": _user_identities(profile),
-    }
-    if data.consent_state:
-        fields["consent_state"] = data.consent_state
-    return fields
-
-
-def _user_identities(profile: Profile) -> list[_Current]:
-    """Return the current value of each user type: the one asserted last."""
-    return [
-        _Current(batch_spelling(i.identity_type), i.value, i.updated_ms)
-        for i in current_by_type(profile.identities).values()
-        if i.identity_type not in DEVICE_TYPES
-    ]

@@ -71,8 +71,9 @@ class Fold(Struct, frozen=True):
         if decision is None:
             return _undecided(work, number, verdict.outcome)
         mpid = verdict.mpid
+        asked = view.asked()
         edits = view.end_record()
-        profile = None if mpid is None else view.exact(mpid)
+        profile = None if mpid is None or verdict.is_recalled else view.exact(mpid)
         entry = Entry(
             offset=work.record.offset,
             outcome=verdict.outcome,
@@ -85,7 +86,10 @@ class Fold(Struct, frozen=True):
             position=number,
             seq=0,
         )
-        return Decided(work, entry, profile, tuple([e.after for e in edits]), verdict.bounded)
+        documents = tuple([e.after for e in edits])
+        return Decided(
+            work, entry, profile, documents, verdict.bounded, verdict, None if edits else asked
+        )
 
     def _changes(
         self, decision: Decision, edits: tuple[Edit, ...], profile: Profile | None

@@ -13,13 +13,14 @@ from processor.codecs.formats import Codecs
 from processor.identity.model import Space
 from processor.pipeline.batches import Batches
 from processor.pipeline.journal import Entry
+from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import Cause, change_events, dead_letter
 from processor.pipeline.requests import Requests
 from processor.pipeline.work import Kind, Settled, Taken, Work
 from processor.records import DeadLetter, Record
 from processor.rules import Format, InputRules, Limits, Role, Rules
 
-KINDS: Final[Mapping[Role, Callable[[Limits, Codecs, bytes], Kind]]] = {
+KINDS: Final[Mapping[Role, Callable[[Limits, Codecs, bytes, Memory], Kind]]] = {
     "batches": Batches,
     "requests": Requests,
 }
@@ -31,10 +32,17 @@ JSON_TYPES: Final = frozenset({"application/json", "text/json"})
 class Intake:
     """Takes records in under one set of rules; *key* keys the MPIDs (empty: guessable)."""
 
-    def __init__(self, rules: Rules, key: bytes = b"", codecs: Codecs | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        key: bytes = b"",
+        codecs: Codecs | None = None,
+        memory: Memory = NOTHING,
+    ) -> None:
         self._rules = rules
         self._kinds = {
-            role: kind(rules.limits, codecs or Codecs(), key) for role, kind in KINDS.items()
+            role: kind(rules.limits, codecs or Codecs(), key, memory)
+            for role, kind in KINDS.items()
         }
 
     def take(self, record: Record) -> Taken:

@@ -20,7 +20,7 @@ FORMAT = b"\x01"
 """First byte of every chunk: the format of the entries behind it."""
 
 
-class Entry(Struct, frozen=True, array_like=True, gc=False):
+class Entry(Struct, array_like=True, gc=False):
     """What was decided for one record: what its outputs need beside it and its profiles."""
 
     offset: int

@@ -19,9 +19,13 @@ from msgspec import Struct, field
 
 from processor.codecs.formats import Codecs
 from processor.identity.model import Space
+from processor.index.cache import CachedIndex
 from processor.index.port import Assignment, Index
+from processor.pipeline.batches import remember
 from processor.pipeline.fold import Fold
 from processor.pipeline.intake import Intake
+from processor.pipeline.known import Known
+from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
 from processor.pipeline.round import ROUNDS, Rounds
@@ -47,6 +51,8 @@ class Parts(Struct, frozen=True):
     codecs: Codecs = field(default_factory=Codecs)
     with_outcomes: bool = False
     accept_offsets: bool = False
+    memory_bytes: int = 0
+    """For decisions of known users, where the index remembers what they read (``CachedIndex``)."""
     rounds: int = ROUNDS
     """How often a batch may meet a conflict before it is cut."""
     wait: Callable[[float], None] = lambda _seconds: None
@@ -62,7 +68,9 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._intake = Intake(parts.rules, parts.key, parts.codecs)
+        self._cache = parts.index if isinstance(parts.index, CachedIndex) else None
+        self._memory = NOTHING if self._cache is None else Memory(parts.memory_bytes)
+        self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory)
         self._folds = {
             s.space: Fold(s.space, s.policy, parts.rules.limits, parts.index.token)
             for s in parts.spaces
@@ -100,6 +108,9 @@ class Pipeline:
             for number, one in enumerate(taken)
         ]
         self._add_profiles(settled, decided)
+        if self._cache is not None:
+            for its in decided.values():
+                remember(self._memory, its, self._parts.rules.limits)
         if self._parts.with_outcomes:
             for one in settled:
                 one.outcome_record = outcome_output(one)
@@ -126,6 +137,7 @@ class Pipeline:
         self._parts.look(records)
         taken = [self._intake.take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
+            taken = [_decoded(one) for one in taken]
             return [_as_before(one, self._intake, self._sessions) for one in taken]
         return taken
 
@@ -138,7 +150,11 @@ class Pipeline:
         decided: dict[int, Decided] = {}
         for space, its in works.items():
             rounds = Rounds(
-                self._sessions[space], self._folds[space], self._parts.wait, self._parts.rounds
+                self._sessions[space],
+                self._folds[space],
+                self._parts.wait,
+                self._parts.rounds,
+                None if self._cache is None else self._cache.slots,
             )
             decided.update(zip(its, rounds.decide(tuple(its.values()), self._tally), strict=True))
         return decided
@@ -250,6 +266,13 @@ class Pipeline:
 Sessions = Mapping[Space, SpaceSession]
 
 
+def _decoded(one: Taken) -> Taken:
+    """Return a record without what is remembered of it: it may be one to replay."""
+    if isinstance(one, Work) and isinstance(one.content, Known):
+        return one.content.take_anew()
+    return one
+
+
 def _as_before(one: Taken, intake: Intake, sessions: Sessions) -> Taken:
     """Keep a replayed record the dead letter it was.
 
@@ -289,4 +312,5 @@ def _count(settled: Sequence[Settled], decided: Mapping[int, Decided], tally: Ta
         tally.note_record(one.record.topic, one.outcome.name, one.outcome.reason)
     for its in decided.values():
         strategy = its.work.rules.workspace.policy.strategy
+        tally.recalled += its.is_recalled
         tally.note_decision(strategy, its.entry.decision, its.entry.changes, its.bounded)

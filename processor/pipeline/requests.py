@@ -15,6 +15,7 @@ from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import resolve
 from processor.identity.view import View
 from processor.index.port import Ask
+from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.work import (
     Decided,
@@ -40,6 +41,8 @@ class Requests(Struct, frozen=True):
     limits: Limits
     codecs: Codecs
     key: bytes
+    memory: Memory = NOTHING
+    """Not used: a request is answered by what the index holds now."""
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Decode *record*; a request that breaks a rule is answered with its error."""

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.identity.view import ReadSet, Unread
+from processor.identity.view import Asked, Outdated, ReadSet, Unread
+from processor.index.cache import Slots
 from processor.index.port import Ask, Commit, Conflict, Reading, RowAdvance
 from processor.pipeline.fold import Fold, Folded
 from processor.pipeline.journal import Entry, pack_entries
+from processor.pipeline.known import Known
 from processor.pipeline.session import SpaceSession
 from processor.pipeline.tally import Tally
 from processor.pipeline.work import Decided, Work
@@ -35,10 +37,14 @@ CUT_WAIT_SECONDS = 0.002
 """The unit of the wait between rounds of a batch that keeps losing its race."""
 
 
+SlotsOf = Callable[[Space, Asked, ReadSet], Slots | None]
+
+
 class Item(Struct):
     """A record of a round."""
 
     work: Work
+    row: RowKey
     entry: Entry | None
     """Its decision, where the journal holds it: then it is replayed, else it is live."""
     is_duplicate: bool = False
@@ -54,15 +60,17 @@ class Rounds(Struct, frozen=True):
     """Sleeps; only between the rounds of a contended commit."""
     most: int = ROUNDS
     """How often a batch may meet a conflict before it is cut."""
+    slots_of: SlotsOf | None = None
+    """Says where that is remembered which a decision read; None where nothing is remembered."""
 
     def decide(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
         """Decide *works*, in order, and commit their effects: as a rule one read, one commit."""
         decided: list[Decided] = []
-        rest = [Item(work, self.session.replayed(work.record)) for work in works]
+        rest = [self._item(work) for work in works]
         while rest:
             lot = _within_bytes(rest)
             asks = [_ask(item) for item in lot]
-            reading = self.session.read(asks, [item.work.record.row for item in lot])
+            reading = self.session.read(asks, [item.row for item in lot])
             covered = lot[: reading.covered]
             for item, is_duplicate in zip(covered, reading.duplicates, strict=True):
                 item.is_duplicate = is_duplicate
@@ -71,6 +79,10 @@ class Rounds(Struct, frozen=True):
             rest = rest[len(done) :]
         return decided
 
+    def _item(self, work: Work) -> Item:
+        row = work.record.row
+        return Item(work, row, self.session.replayed(row, work.record.offset))
+
     def _decide_covered(self, items: list[Item], reading: Reading, tally: Tally) -> list[Decided]:
         """Fold and commit *items*, or a prefix where others keep changing what they read."""
         read, seq = reading.found, reading.seq
@@ -78,18 +90,18 @@ class Rounds(Struct, frozen=True):
         while True:
             try:
                 folded = self._fold(items, read)
-            except Unread as more:
-                rows = [item.work.record.row for item in items]
-                wider = self.session.read([_everything(read, more)], rows)
+            except (Unread, Outdated) as more:
+                wider = self._read_more(items, read, more)
                 read, seq = wider.found, wider.seq
                 tally.redecisions += 1
                 continue
             if folded.effects is None:
-                return self._keep(items, folded, seq)
+                self._keep(items, folded, seq)
+                return self._with_slots(folded.decided, read)
             result = self._commit(items, folded)
             if isinstance(result, Commit):
                 tally.conflicts += conflicts
-                return folded.decided
+                return self._with_slots(folded.decided, read)
             conflicts += 1
             tally.redecisions += 1
             read, seq = result.found, result.seq
@@ -98,6 +110,13 @@ class Rounds(Struct, frozen=True):
             if conflicts >= self.most:
                 # Two processors that keep meeting wait for different times, without chance.
                 self.wait(CUT_WAIT_SECONDS * (1 + items[0].work.record.offset * 7 % 13))
+
+    def _read_more(self, items: Sequence[Item], read: ReadSet, more: Unread | Outdated) -> Reading:
+        """Read again all that was read, and what turned out to be needed besides."""
+        if isinstance(more, Outdated):
+            _forget(items, more)
+        rows = [item.row for item in items]
+        return self.session.read([_everything(items, read, more)], rows)
 
     def _fold(self, items: Sequence[Item], read: ReadSet) -> Folded:
         """Fold the live records; replayed ones take their entry and today's document."""
@@ -130,16 +149,24 @@ class Rounds(Struct, frozen=True):
         if isinstance(result, Commit):
             session.note_commit(entries, result.seq)
             for decided in _live(items, folded):
-                decided.entry = replace(decided.entry, seq=result.seq)
+                decided.entry.seq = result.seq
         return result
 
-    def _keep(self, items: Sequence[Item], folded: Folded, seq: int) -> list[Decided]:
+    def _with_slots(self, decided: list[Decided], read: ReadSet) -> list[Decided]:
+        """Note where that is remembered which decisions without effect have read."""
+        if self.slots_of is not None:
+            for one in decided:
+                if one.asked is not None and one.profile is not None:
+                    one.slots = self.slots_of(self.session.space, one.asked, read)
+        return decided
+
+    def _keep(self, items: Sequence[Item], folded: Folded, seq: int) -> None:
         """Keep the decisions of a batch without effects for the next commit of their rows."""
         for number, (item, decided) in enumerate(zip(items, folded.decided, strict=True)):
             if item.entry is None:
-                decided.entry = replace(decided.entry, seq=seq, position=READ_PLACE + number)
-                self.session.rows[item.work.record.row].pending.append(decided.entry)
-        return folded.decided
+                entry = decided.entry
+                entry.seq, entry.position = seq, READ_PLACE + number
+                self.session.rows[item.row].pending.append(entry)
 
 
 def _live(items: Sequence[Item], folded: Folded) -> Iterator[Decided]:
@@ -193,8 +220,26 @@ def _within_bytes(items: list[Item]) -> list[Item]:
     return items
 
 
-def _everything(read: ReadSet, more: Unread) -> Ask:
+def _forget(items: Sequence[Item], outdated: Outdated) -> None:
+    """Let records be decided anew whose remembered decision is outdated, or may be with it."""
+    for item in items:
+        content = item.work.content
+        if isinstance(content, Known) and content.is_outdated(outdated):
+            work = content.take_anew()
+            assert isinstance(work, Work)  # it was, when its decision was remembered
+            item.work = work
+
+
+def _everything(items: Sequence[Item], read: ReadSet, more: Unread | Outdated) -> Ask:
     """Return one ask for all that was read and what turned out to be missing: again one instant."""
-    identifiers: dict[Identifier, None] = dict.fromkeys((*read.holders, *more.identifiers))
-    mpids = dict.fromkeys((*read.profiles, *more.mpids))
+    identifiers: dict[Identifier, None] = dict.fromkeys(read.holders)
+    mpids = dict.fromkeys(read.profiles)
+    if isinstance(more, Unread):
+        identifiers.update(dict.fromkeys(more.identifiers))
+        mpids.update(dict.fromkeys(more.mpids))
+    else:
+        for item in items:
+            ask = _ask(item)
+            identifiers.update(dict.fromkeys(ask.identifiers))
+            mpids.update(dict.fromkeys(ask.mpids))
     return Ask(identifiers=tuple(identifiers), mpids=tuple(mpids))

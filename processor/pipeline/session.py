@@ -14,7 +14,7 @@ from processor.index.errors import NoStart
 from processor.index.port import Ask, Index, Mark, Reading, RowState
 from processor.pipeline.journal import Entry, Row
 from processor.pipeline.witness import Witness
-from processor.records import Record, RowKey
+from processor.records import RowKey
 
 
 class Owed(Struct, frozen=True):
@@ -60,18 +60,18 @@ class SpaceSession:
         """Whether any row has records to replay."""
         return any(row.replay_end > positions.get(key, 0) for key, row in self.rows.items())
 
-    def replayed(self, record: Record) -> Entry | None:
+    def replayed(self, key: RowKey, offset: int) -> Entry | None:
         """Return the journalled decision of a record below its row's cursor, None above it.
 
         Raises NoStart where there is none below: never decide again, never skip.
         """
-        row = self.rows[record.row]
-        if record.offset >= row.replay_end:
+        row = self.rows[key]
+        if offset >= row.replay_end:
             return None
-        entry = row.replay.get(record.offset)
+        entry = row.replay.get(offset)
         if entry is None:
             message = (
-                f"{row.key.topic}/{row.key.partition} offset {record.offset} is below the"
+                f"{row.key.topic}/{row.key.partition} offset {offset} is below the"
                 f" cursor {row.replay_end} of space {self.space.name}, but the journal has no"
                 " decision for it; another configuration may have taken it. Go on with that one,"
                 " or run `idstream restore --accept-loss` to have what is under way decided anew"

@@ -23,6 +23,8 @@ class Tally(Struct):
     bounded: int = 0
     """Attributes and devices that a limit kept out."""
     profiles_created: int = 0
+    recalled: int = 0
+    """Batches whose decision was remembered."""
     conflicts: int = 0
     """Commits that found something changed."""
     redecisions: int = 0

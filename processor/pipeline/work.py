@@ -19,7 +19,8 @@ from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
-from processor.identity.view import View
+from processor.identity.view import Asked, View
+from processor.index.cache import Slots
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry
 from processor.records import Outcome, OutcomeName, Output, Record
@@ -45,6 +46,8 @@ class Verdict(Struct, frozen=True, gc=False):
     """The JSON of ``system_notifications``, for the enriched batch."""
     bounded: int = 0
     """Attributes and devices of the record that a limit kept out."""
+    is_recalled: bool = False
+    """Whether it was remembered: then nothing of it was read or written now."""
 
     @property
     def mpid(self) -> int | None:
@@ -93,6 +96,17 @@ class Decided(Struct, gc=False):
     """The profiles that the record changed, as they stand after it: to be published."""
     bounded: int = 0
     """Attributes and devices of the record that a limit kept out."""
+    verdict: Verdict | None = None
+    """What its kind decided; None where it is replayed, or nobody was to be resolved."""
+    asked: Asked | None = None
+    """What it read, where it changed nothing and no earlier record had changed any of it."""
+    slots: Slots | None = None
+    """Where that is remembered."""
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether the decision was remembered."""
+        return self.verdict is not None and self.verdict.is_recalled
 
 
 class Settled(Struct, gc=False):

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from processor.identity.profile import Attribute
-from processor.rules import Source
+from processor.records import EventBatch
+from processor.rules import InputRules, Source
+
+FOREVER_MS: Final = 2**63 - 1
 
 TIERS: Final[Mapping[str, int]] = {
     "calculated": 1,
@@ -80,16 +83,45 @@ def wins(owner: Attribute, writer: Attribute) -> bool:
     return TIERS[writer.source] < TIERS[owner.source] or writer.updated_ms >= owner.updated_ms
 
 
+def _is_fresh(owner: Attribute, value: Any, writer: Attribute, resolution_ms: int) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether *value* is there already, from the same source type, and need not be renewed yet."""
+    is_young = writer.updated_ms - owner.updated_ms <= resolution_ms
+    return is_young and owner.source == writer.source and is_same(owner.value, value)
+
+
+def renewed_until(
+    stored: Mapping[str, Attribute], rules: InputRules, batch: EventBatch, resolution_ms: int
+) -> int | None:
+    """Return the last time at which the attributes of *batch* change nothing by event time.
+
+    None where that is uncertain: something is deleted, or a value that is not there loses.
+    """
+    if any(name in stored for name in batch.deleted_user_attributes):
+        return None
+    until_ms = FOREVER_MS
+    for name, value in batch.user_attributes.items():
+        owner = stored.get(name)
+        if owner is None or value is None:
+            return None
+        if not may_write(owner, rules.source, rules.name):
+            continue
+        if owner.source != rules.source or not is_same(owner.value, value):
+            return None
+        until_ms = min(until_ms, owner.updated_ms + resolution_ms)
+    return until_ms
+
+
 def newest(
     stored: Mapping[str, Attribute],
     values: Mapping[str, Any],
     deleted: Iterable[str],
     writer: Attribute,
+    resolution_ms: int,
 ) -> dict[str, Attribute]:
     """Return *stored* after a batch where the newest write of a key wins and null deletes.
 
     *writer* is who writes, and when; its value is not looked at. A value that is there already is
-    renewed, so that an older one which arrives late does not pass for news.
+    renewed once it is older than *resolution_ms*, like all activity: so known users write nothing.
     """
     left = dict(stored)
     gone = (*deleted, *(name for name, value in values.items() if value is None))
@@ -99,7 +131,7 @@ def newest(
             del left[name]
     for name, value in values.items():
         owner = left.get(name)
-        if value is None:
+        if value is None or (owner is not None and _is_fresh(owner, value, writer, resolution_ms)):
             continue
         if owner is None or wins(owner, writer):
             left[name] = Attribute(value, writer.source, writer.input, writer.updated_ms)

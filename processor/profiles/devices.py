@@ -66,10 +66,18 @@ def is_known(
     stored: Devices, ids: Sequence[Identifier], info: Mapping[str, Any] | None, since_ms: int
 ) -> bool:
     """Whether a device with all *ids* and *info* was seen since *since_ms*: nothing to note."""
+    seen_ms = last_known(stored, ids, info)
+    return seen_ms is not None and seen_ms >= since_ms
+
+
+def last_known(
+    stored: Devices, ids: Sequence[Identifier], info: Mapping[str, Any] | None
+) -> int | None:
+    """Return when the device with all *ids* and *info* was seen last, None where there is none."""
     for device in stored:
         if _has(device, ids):
-            return device.last_seen_ms >= since_ms and _knows(device.info, info)
-    return False
+            return device.last_seen_ms if _knows(device.info, info) else None
+    return None
 
 
 def keep_recent(devices: Devices, most: int) -> Devices:

@@ -109,7 +109,11 @@ def _write_newest(
         return stored, 0
     writer = Attribute(None, rules.source, rules.name, time_ms)
     written = attributes.newest(
-        stored, batch.user_attributes, batch.deleted_user_attributes, writer
+        stored,
+        batch.user_attributes,
+        batch.deleted_user_attributes,
+        writer,
+        limits.activity_resolution_s * 1000,
     )
     refused = [name for name in written if name not in stored]
     refused = refused[max(limits.max_attributes - (len(written) - len(refused)), 0) :]

@@ -9,6 +9,7 @@ from processor.settings.secret import Secret
 
 Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
+CacheSize = Annotated[int, Meta(ge=0, le=65_536)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 ClientValue = str | int | float | bool
 
@@ -80,6 +81,13 @@ class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str = "idstream"
     key_file: str | None = None
     cluster: bool = False
+    cache_mb: CacheSize = 256
+    """How much of the index, and of decisions over it, one process remembers."""
+
+    @property
+    def cache_bytes(self) -> int:
+        """The same in bytes."""
+        return self.cache_mb * 1_048_576
 
 
 class ObservabilitySettings(Struct, frozen=True, forbid_unknown_fields=True):

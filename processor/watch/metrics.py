@@ -55,6 +55,9 @@ class Metrics:
             "bounded_values_total", "Attributes and devices that a limit kept out"
         )
         self._created = counter("profiles_created_total", "Profiles created")
+        self._recalled = counter(
+            "recalled_batches_total", "Batches of known users whose decision was remembered"
+        )
         self._batch_records = histogram("batch_records", "Records of a poll batch", BATCH_RECORDS)
         self._batch_seconds = histogram(
             "batch_seconds", "Seconds of a poll batch by phase", PHASE_SECONDS, "phase"
@@ -105,6 +108,7 @@ class Metrics:
             self._violations.labels(identity_type, reason).inc(n)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
+        self._recalled.inc(tally.recalled)
         self._conflicts.inc(tally.conflicts)
         self._redecisions.inc(tally.redecisions)
         for size in tally.batches:

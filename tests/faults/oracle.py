@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.pipeline.batches import profile_fields
+from processor.pipeline.enrichment import profile_fields
 from processor.pipeline.pipeline import Pipeline
 from processor.pipeline.round import READ_PLACE
 from processor.pipeline.work import Settled, Work

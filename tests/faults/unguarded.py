@@ -22,7 +22,7 @@ from processor.redis.connection import Script
 def _journal() -> None:
     """What was decided is decided anew, and written over an index that holds the effects."""
     assert hasattr(session.SpaceSession, "replayed")
-    session.SpaceSession.replayed = lambda _self, _record: None  # type: ignore[method-assign]
+    session.SpaceSession.replayed = lambda _self, _key, _offset: None  # type: ignore[method-assign]
 
 
 def _compare() -> None:

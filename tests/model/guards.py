@@ -11,7 +11,10 @@ import pytest
 from msgspec import structs
 
 from processor.index import memory
+from processor.index.cache import Cache
+from processor.index.port import Changed, Moment
 from processor.pipeline import session, witness
+from processor.pipeline.memory import Memo
 from processor.pipeline.witness import Witness, read_witnesses
 from tests.model import kafka
 from tests.model.plans import plan
@@ -43,11 +46,13 @@ ONE_USER = bytes([18, 19])
 
 
 def _journal(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(session.SpaceSession, "replayed", lambda _self, _record: None)
+    patch.setattr(session.SpaceSession, "replayed", lambda _self, _key, _offset: None)
 
 
 def _cursor(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "_check_cursor", lambda _space, _held, _advance: None)
+    # Most losses are noticed by the tags of changes before a cursor is looked at.
+    patch.setattr(memory, "_changed", lambda _space, _held, _since: None)
 
 
 def _epoch(patch: pytest.MonkeyPatch) -> None:
@@ -74,6 +79,17 @@ def _witness(forget: Callable[[Witness], Witness]) -> Callable[[pytest.MonkeyPat
     return lambda patch: patch.setattr(witness, "read_witnesses", forgetful)
 
 
+def _forgets_to_drop(patch: pytest.MonkeyPatch) -> None:
+    def learn(self: Cache, moment: Moment, _changed: Changed | None) -> None:
+        self.moment = moment
+
+    patch.setattr(Cache, "learn", learn)
+
+
+def _recalls_what_changed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memo, "is_current", lambda _self: True)
+
+
 def _transaction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kafka.Cluster, "with_transactions", False)
 
@@ -83,6 +99,8 @@ GUARDS = {
     "cursor check": Guard(_cursor, "changelog is the store: published, not live", ("losses",), 46),
     "epoch": Guard(_epoch, "decisions: ", ("freezes", "sessions end")),
     "compare": Guard(_compare, "graph of ", ("newcomers",)),
+    "cache": Guard(_forgets_to_drop, "decisions: ", ("newcomers",)),
+    "memory": Guard(_recalls_what_changed, "decisions: ", ("newcomers",)),
     "republishing": Guard(
         _republishing, "changelog ends with the highest: ", ("newcomers", "freezes")
     ),

@@ -19,6 +19,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 
 from processor.identity.model import Identifier, Space
+from processor.index.cache import CachedIndex
 from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
 from processor.index.memory import MAX_KEYS, MemoryIndex
 from processor.index.port import Ask, Reading
@@ -193,11 +194,13 @@ class Processor:
 
     def _build(self) -> Loop:
         world = self._world
+        index = CachedIndex(_Client(self, world), ROOM)
         step = Pipeline(
             Parts(
                 rules=world.setting.rules,
                 spaces=world.setting.spaces,
-                index=_Client(self, world),
+                index=index,
+                memory_bytes=ROOM,
                 owner="model",
                 with_outcomes=True,
                 reach=self.pause,
@@ -235,6 +238,10 @@ class Processor:
             clock=NO_TIME,
         )
         return Loop(parts, inputs, 4, 0.0)
+
+
+ROOM = 1_000_000
+"""Bytes that one process may remember."""
 
 
 class _Client:
@@ -335,6 +342,7 @@ class World:
         """Note what a committed transaction has met."""
         self.met["conflict"] += tally.conflicts
         self.met["unread"] += tally.redecisions - tally.conflicts
+        self.met["recalled"] += tally.recalled
         self.met["bounded read"] += self.index.bounded_reads
         self.index.bounded_reads = 0
 

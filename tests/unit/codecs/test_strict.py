@@ -19,7 +19,7 @@ from processor.codecs.strict.published import FIELDS
 from processor.codecs.strict.published_events import EVENT_DATA
 from processor.identity.profile import Identity
 from processor.identity.types import STANDARD_KEYS
-from processor.pipeline.batches import enrich
+from processor.pipeline.enrichment import enrich
 from processor.profiles.update import apply_batch
 from processor.records import DeadLetter, EventBatch
 from processor.rules import Limits

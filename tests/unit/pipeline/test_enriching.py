@@ -12,7 +12,7 @@ from processor.codecs.batch import decode_batch
 from processor.codecs.envelope import open_object
 from processor.identity.profile import Identity
 from processor.identity.types import STANDARD_KEYS
-from processor.pipeline.batches import enrich
+from processor.pipeline.enrichment import enrich
 from processor.profiles.document import from_json
 from processor.profiles.update import apply_batch
 from processor.records import EventBatch

@@ -118,9 +118,11 @@ def test_the_newest_write_wins_in_whatever_order_they_arrive():
     assert attributes_of(written(blue, 6, user_attributes={"color": "red"})) == {"color": "red"}
 
 
-def test_a_value_seen_again_is_renewed_so_that_an_older_one_does_not_pass_for_news():
+def test_a_value_seen_again_is_renewed_once_it_is_older_than_the_resolution():
+    resolution_ms = Limits().activity_resolution_s * 1000
     blue = written(profile(), 5, user_attributes={"color": "blue"})
-    again = written(blue, 9, user_attributes={"color": "blue"})
+    assert written(blue, 5 + resolution_ms, user_attributes={"color": "blue"}) is blue
+    again = written(blue, 6 + resolution_ms, user_attributes={"color": "blue"})
     assert attributes_of(written(again, 7, user_attributes={"color": "red"})) == {"color": "blue"}
 
 
@@ -159,5 +161,5 @@ def test_what_finds_no_place_is_counted():
 
 def test_what_was_stored_is_never_changed_in_place():
     stored = {"a": attribute(1)}
-    newest(stored, {"a": 2, "b": None}, ("a",), attribute(None, updated_ms=5))
+    newest(stored, {"a": 2, "b": None}, ("a",), attribute(None, updated_ms=5), 0)
     assert stored == {"a": attribute(1)}

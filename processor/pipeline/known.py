@@ -1,0 +1,151 @@
+"""Batches of known users whose decision is remembered, and what of a decision may be remembered."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from processor.codecs.envelope import Fields
+from processor.codecs.headers import mpid_header, output_headers
+from processor.identity.decision import Matched
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.identity.profile import NO_DATA, Profile, current_by_type
+from processor.identity.view import Outdated, View
+from processor.index.cache import Slots
+from processor.pipeline.enrichment import fields_over, lay_over
+from processor.pipeline.memory import Made, Memo, Reads, words_of
+from processor.pipeline.work import Decided, FoldRules, Taken, Verdict, Work
+from processor.profiles.attributes import renewed_until
+from processor.profiles.devices import last_known
+from processor.profiles.document import profile_key
+from processor.records import EventBatch, Output
+from processor.rules import InputRules, Limits
+
+NEVER_MS: Final = -1
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Known(Struct, frozen=True, gc=False):
+    """The content of an event batch whose decision is remembered."""
+
+    memo: Memo
+    fields: Fields
+    has_events: bool
+    take_anew: Callable[[], Taken]
+    """Decodes the record as if nothing were remembered."""
+
+    def decide(self, work: Work, view: View, rules: FoldRules) -> Verdict:
+        """Return what was decided.
+
+        Raises Outdated where the index, or an earlier record, has changed what the decision read.
+        """
+        del rules
+        memo = self.memo
+        if not memo.is_current():
+            raise Outdated(memo.reads.mpids)
+        view.recall(memo.reads)
+        return memo.verdicts[self.has_events or work.rules.workspace.forward_empty_batches]
+
+    def output(self, decided: Decided, resolution: bytes | None) -> Output | None:
+        """Return the enriched batch: the fields received, with those remembered laid over them."""
+        if decided.entry.outcome != "forwarded":
+            return None
+        assert resolution is not None
+        made = self.memo.made
+        headers = (
+            *output_headers(decided.work.record),
+            mpid_header(made.mpid),
+            ("resolution", resolution),
+        )
+        return Output("enriched", made.key, lay_over(self.fields, made.fields, None), headers)
+
+    def is_outdated(self, other: Outdated) -> bool:
+        """Whether the decision is outdated, or read something of the same people as *other*."""
+        return not (self.memo.is_current() and other.mpids.isdisjoint(self.memo.reads.mpids))
+
+
+def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -> Memo | None:
+    """Return what may be remembered of a batch that was decided; None where time could tell.
+
+    It was matched, changed nothing, told of nothing, and read nothing that an earlier record had
+    changed.
+    """
+    work, verdict, profile = decided.work, decided.verdict, decided.profile
+    if verdict is None or profile is None or decided.asked is None:
+        return None
+    if (
+        type(verdict.decision) is not Matched
+        or decided.entry.changes
+        or verdict.notifications is not None
+    ):
+        return None
+    until_ms = quiet_until(work, batch, profile, limits)
+    if until_ms is None:
+        return None
+    workspace = work.rules.workspace.name
+    fields = {
+        name: Raw(_encode(value)) for name, value in fields_over(batch, profile, workspace).items()
+    }
+    key = profile_key(profile.scope, profile.environment, profile.mpid)
+    return Memo(
+        work.space,
+        tuple(None if raw is None else Raw(bytes(raw)) for raw in words_of(batch.fields)),
+        Reads(*decided.asked, slots),
+        until_ms,
+        (
+            replace(verdict, outcome="stored", is_recalled=True),
+            replace(verdict, outcome="forwarded", is_recalled=True),
+        ),
+        Made(profile.mpid, key, fields),
+    )
+
+
+def quiet_until(work: Work, batch: EventBatch, profile: Profile, limits: Limits) -> int | None:
+    """Return the last time at which the same batch changes nothing; None where that is uncertain.
+
+    All that the batch says of its user is on the profile, and so is its device. Then time decides
+    only from when on activity is written again, and at every earlier time it decides nothing.
+    """
+    assert work.request is not None
+    policy = work.rules.workspace.policy
+    ends = [profile.last_seen_ms + policy.activity_resolution_ms]
+    if profile.contested and not policy.traits.has_one_owner:
+        ends.append(profile.last_seen_ms)
+    ends += _identity_ends(profile, work.request.identifiers, policy)
+    ends += _data_ends(profile, work.rules, batch, limits.activity_resolution_s * 1000)
+    return until_ms if (until_ms := min(ends)) >= work.time_ms else None
+
+
+def _identity_ends(
+    profile: Profile, identifiers: Iterable[Identifier], policy: IdentityPolicy
+) -> Iterator[int]:
+    """Yield until when each identifier changes nothing; ``NEVER_MS`` where that is uncertain."""
+    current = current_by_type(profile.identities)
+    for identifier in identifiers:
+        kind, value = identifier
+        newest = current.get(kind)
+        is_current = newest is not None and newest.value == value
+        if newest is not None and is_current:
+            yield newest.updated_ms + policy.activity_resolution_ms
+        elif not policy.traits.has_one_owner:
+            yield NEVER_MS
+        elif kind in policy.priority:  # other types are not looked at
+            same = (i for i in profile.identities if (i.identity_type, i.value) == identifier)
+            # A value becomes the current one as soon as it is asserted later.
+            yield newest.updated_ms if newest is not None and any(same) else NEVER_MS
+
+
+def _data_ends(
+    profile: Profile, rules: InputRules, batch: EventBatch, resolution_ms: int
+) -> Iterator[int]:
+    """Yield until when attributes and device change nothing; ``NEVER_MS`` where uncertain."""
+    data = profile.workspaces.get(rules.workspace.name, NO_DATA)
+    if rules.workspace.policy.traits.newest_wins:
+        renewed_ms = renewed_until(data.attributes, rules, batch, resolution_ms)
+        yield NEVER_MS if renewed_ms is None else renewed_ms
+    if batch.device_ids:
+        seen_ms = last_known(data.devices, batch.device_ids, batch.device_info)
+        yield NEVER_MS if seen_ms is None else seen_ms + resolution_ms

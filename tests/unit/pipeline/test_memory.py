@@ -1,0 +1,407 @@
+"""What is remembered of known users changes nothing but the time it takes."""
+
+import json
+from collections.abc import Iterator
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from processor.index.cache import CachedIndex
+from processor.index.memory import MemoryIndex
+from processor.index.port import Assignment, Index
+from processor.pipeline.memory import WORDS
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.tally import Tally
+from processor.records import Output, Record
+from processor.settings import Settings
+from processor.settings.load import load_text
+
+ROOM = 10_000_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+START = 1_700_000_000_000
+
+POLICY = """
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+"""
+CONFIG = f"""
+[kafka.topics]
+batches = ["batches"]
+requests = ["requests"]
+
+[workspaces.isolated]
+strategy = "profile_isolation"
+identity_scope = "isolated"
+{POLICY}
+[workspaces.linked]
+strategy = "profile_link"
+identity_scope = "linked"
+{POLICY}
+[workspaces.best]
+strategy = "best_match"
+identity_scope = "best"
+priority = ["customerid", "email", "ios_idfv"]
+
+[workspaces.converted]
+strategy = "profile_conversion"
+identity_scope = "converted"
+{POLICY}
+[workspaces.flat]
+strategy = "flat_matching"
+identity_scope = "flat"
+[workspaces.flat.identifiers.user_id]
+priority = 1
+[workspaces.flat.identifiers.email]
+priority = 2
+[workspaces.flat.identifiers.anonymous_id]
+priority = 3
+
+[inputs.default]
+workspace = "isolated"
+source = "sdk"
+[inputs.feed]
+workspace = "isolated"
+source = "partner_feed"
+protection = "update_only"
+[inputs.announced]
+workspace = "linked"
+source = "sdk"
+[inputs.best]
+workspace = "best"
+source = "sdk"
+[inputs.converted]
+workspace = "converted"
+source = "custom_feed"
+[inputs.flat]
+workspace = "flat"
+source = "sdk"
+[inputs.seen]
+workspace = "isolated"
+source = "sdk"
+protection = "read_only"
+"""
+SETTINGS = load_text(CONFIG, {})
+
+
+def pipeline(index: Index, settings: Settings = SETTINGS, *, remembers: bool) -> Pipeline:
+    cached = CachedIndex(index, ROOM) if remembers else None
+    return Pipeline(
+        Parts(
+            rules=settings.rules(),
+            spaces=settings.space_rules(),
+            index=cached or index,
+            owner="t",
+            memory_bytes=ROOM,
+            with_outcomes=False,
+        )
+    )
+
+
+def assign(made: Pipeline, partition: int) -> None:
+    made.assign([Assignment(t, partition, t, None, "") for t in ("batches", "requests")], [])
+
+
+def identities(user: int, flat: bool) -> dict[str, str]:
+    kinds = ("user_id", "email", "anonymous_id") if flat else ("customerid", "email", "other")
+    return {
+        kind: f"{kind}-{user}"
+        for bit, kind in enumerate(kinds)
+        if (user >> bit) & 1 or bit == user % 3
+    }
+
+
+def batches(inputs: tuple[str, ...]) -> st.SearchStrategy[dict]:
+    """Batches that often say again what was said before."""
+    seldom = st.sampled_from([None] * 12 + [True, False])
+    return st.fixed_dictionaries(
+        {
+            "input": st.sampled_from(inputs),
+            "user": st.sampled_from([1, 1, 1, 3]),
+            "device": st.sampled_from(["a"] * 6 + [None, "b"]),
+            "attributes": st.sampled_from([{"color": "red"}] * 6 + [None, {"color": "blue"}]),
+            "deleted": seldom.map(lambda gone: ["color"] if gone else None),
+            "consent": seldom,
+            "events": st.sampled_from([1, 1, 0, 2]),
+            "request_id": seldom.map(lambda one: None if one is None else f"id-{one}"),
+            "pause": st.sampled_from([0] * 12 + [1, MINUTE, MINUTE, 59 * MINUTE, HOUR]),
+            "late": st.sampled_from([0] * 8 + [MINUTE, 2 * HOUR]),
+        }
+    )
+
+
+def requests(inputs: tuple[str, ...]) -> st.SearchStrategy[dict]:
+    return st.fixed_dictionaries(
+        {
+            "request": st.sampled_from(["identify", "login", "logout", "search"]),
+            "input": st.sampled_from(inputs),
+            "user": st.integers(0, 3),
+            "pause": st.sampled_from([0, 1, MINUTE]),
+        }
+    )
+
+
+def lots(inputs: tuple[str, ...]) -> st.SearchStrategy[list[list[dict]]]:
+    batch = batches(inputs)
+    ask = batch if "flat" in inputs else requests(inputs)
+    one = st.one_of(*[batch] * 9, ask)
+    return st.lists(st.lists(one, min_size=1, max_size=5), min_size=6, max_size=16)
+
+
+SCENES = [("default",), ("default", "feed"), ("announced",), ("best",), ("converted",), ("flat",)]
+histories = st.sampled_from([*SCENES, ("default", "seen")]).flatmap(lots)
+
+
+def records(history: list[list[dict]]) -> Iterator[list[Record]]:
+    now, offset = START, 0
+    for lot in history:
+        made = []
+        for one in lot:
+            now += one["pause"]
+            value = batch_of(one, now) if "events" in one else request_of(one)
+            topic = "batches" if "events" in one else "requests"
+            headers = (("input", one["input"].encode()),)
+            made.append(Record(topic, 0, offset, now, None, json.dumps(value).encode(), headers))
+            offset += 1
+        yield made
+
+
+def batch_of(one: dict, now: int) -> dict:
+    time = {"timestamp_unixtime_ms": now - one["late"]}
+    value = {
+        "events": [{"event_type": "session_start", "data": time}] * one["events"],
+        "user_identities": identities(one["user"], one["input"] == "flat"),
+        "timestamp_unixtime_ms": now,
+        "odd": one["pause"],
+    }
+    if one["device"]:
+        value["device_info"] = {"ios_idfv": one["device"], "os": "x"}
+    if one["attributes"] is not None:
+        value["user_attributes"] = one["attributes"]
+    if one["deleted"]:
+        value["deleted_user_attributes"] = one["deleted"]
+    if one["consent"] is not None:
+        value["consent_state"] = {"gdpr": {"ads": {"consented": one["consent"]}}}
+    if one["request_id"]:
+        value["source_request_id"] = one["request_id"]
+    return value
+
+
+def request_of(one: dict) -> dict:
+    return {
+        "request_type": one["request"],
+        "environment": "production",
+        "known_identities": identities(one["user"], flat=False),
+    }
+
+
+def moved(lot: list[Record], partition: int) -> list[Record]:
+    return [record._replace(partition=partition) for record in lot]
+
+
+def played(history: list[list[dict]], *, remembers: bool, processors: int) -> list[list[Output]]:
+    """Let processors take lots by turns, each of its own partition; return what they publish."""
+    index = MemoryIndex(b"key")
+    made = [pipeline(index, remembers=remembers) for _ in range(processors)]
+    for number, one in enumerate(made):
+        assign(one, number)
+    outputs = []
+    for turn, lot in enumerate(records(history)):
+        number = turn % processors
+        outputs.append(made[number].process(moved(lot, number)))
+        if turn % 3 == 2:
+            made[number].committed()
+    return outputs
+
+
+@given(histories)
+def test_outputs_are_the_same_with_and_without_memory(history):
+    plain = played(history, remembers=False, processors=1)
+    assert played(history, remembers=True, processors=1) == plain
+
+
+@given(histories)
+def test_outputs_are_the_same_where_others_change_what_is_remembered(history):
+    plain = played(history, remembers=False, processors=2)
+    assert played(history, remembers=True, processors=2) == plain
+
+
+def taking(value: dict, **changes) -> dict:
+    """A batch that *changes* some fields of another; what is None is left out."""
+    return {name: one for name, one in {**value, **changes}.items() if one is not None}
+
+
+BATCH = {
+    "environment": "production",
+    "events": [{"event_type": "session_start", "data": {"timestamp_unixtime_ms": START}}],
+    "user_identities": {"customerid": "7", "email": "ed@example.com"},
+    "device_info": {"ios_idfv": "a", "os": "x"},
+    "user_attributes": {"color": "red"},
+}
+
+
+class Line:
+    """One input partition of one processor with a memory."""
+
+    def __init__(self, config: str = CONFIG, index: Index | None = None) -> None:
+        self.tallies: list[Tally] = []
+        self.made = pipeline(index or MemoryIndex(b"key"), load_text(config, {}), remembers=True)
+        assign(self.made, 0)
+        self._offset = 0
+
+    def send(
+        self, *values: dict, at: int = START, input_name: str = "default", topic: str = "batches"
+    ) -> list[Output]:
+        lot = []
+        for value in values:
+            headers = (("input", input_name.encode()),)
+            data = json.dumps(value).encode()
+            lot.append(Record(topic, 0, self._offset, at, None, data, headers))
+            self._offset += 1
+        outputs = self.made.process(lot)
+        self.made.committed()
+        return outputs
+
+    def remembers(self, value: dict, at: int = START, input_name: str = "default") -> bool:
+        """Whether a batch would be decided from memory now."""
+        headers = (("input", input_name.encode()),)
+        record = Record("batches", 0, 1 << 40, at, None, json.dumps(value).encode(), headers)
+        return type(self.made._intake.take(record).content).__name__ == "Known"
+
+
+@pytest.fixture
+def line() -> Line:
+    made = Line()
+    made.send(BATCH)
+    made.send(BATCH)
+    return made
+
+
+def test_a_batch_that_changed_nothing_is_remembered(line):
+    assert line.remembers(BATCH)
+
+
+def test_the_first_batch_of_a_user_is_not_remembered():
+    line = Line()
+    line.send(BATCH)
+    assert not line.remembers(BATCH)
+
+
+@pytest.mark.parametrize("name", [name for name in WORDS if name in BATCH or name == "mpid"])
+def test_other_words_in_a_field_that_decides_are_decided_anew(line, name):
+    other = {
+        "environment": "development",
+        "mpid": 5,
+        "user_identities": {"customerid": "8"},
+        "device_info": {"ios_idfv": "a", "os": "y"},
+        "user_attributes": {"color": "blue"},
+    }[name]
+    assert not line.remembers(taking(BATCH, **{name: other}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"mp_deviceid": "d"},
+        {"deleted_user_attributes": ["x"]},
+        {"consent_state": {"gdpr": {"ads": {"consented": True}}}},
+    ],
+)
+def test_a_field_more_that_decides_is_decided_anew(line, more):
+    assert not line.remembers({**BATCH, **more})
+
+
+def test_other_events_and_unknown_fields_are_no_matter(line):
+    event = {"event_type": "custom_event", "data": {"event_name": "x"}}
+    assert line.remembers({**BATCH, "events": [event], "batch_id": 7, "source_request_id": "q"})
+
+
+def test_wrong_events_are_told_as_ever(line):
+    (letter,) = line.send({**BATCH, "events": [{"event_type": "no such"}]})
+    assert letter.role == "dead_letters"
+
+
+def test_another_input_is_decided_anew(line):
+    assert not line.remembers(BATCH, input_name="feed")
+
+
+def test_activity_that_is_due_is_decided_anew(line):
+    late = taking(BATCH, events=None, timestamp_unixtime_ms=START + HOUR)
+    assert line.remembers(late, at=START + HOUR)
+    later = taking(BATCH, events=None, timestamp_unixtime_ms=START + HOUR + 1)
+    assert not line.remembers(later, at=START + HOUR + 1)
+
+
+def test_a_profile_that_another_changed_is_decided_anew():
+    index = MemoryIndex(b"key")
+    line, other = Line(index=index), pipeline(index, remembers=False)
+    line.send(BATCH)
+    line.send(BATCH)
+    other.assign([Assignment(t, 1, t, None, "") for t in ("batches", "requests")], [])
+    value = json.dumps(taking(BATCH, user_attributes={"color": "blue"})).encode()
+    other.process([Record("batches", 1, 0, START, None, value, (("input", b"default"),))])
+
+    again = line.send(BATCH)
+
+    assert json.loads(again[0].value)["user_attributes"] == {"color": "red"}
+    assert [output.role for output in again] == ["enriched", "profiles"]
+
+
+def test_what_an_earlier_record_of_the_lot_changes_is_seen(line):
+    blue = taking(BATCH, user_attributes={"color": "blue"})
+    outputs = line.send(BATCH, blue, BATCH, taking(BATCH, user_attributes=None))
+    colors = [
+        json.loads(o.value)["user_attributes"]["color"] for o in outputs if o.role == "enriched"
+    ]
+    assert colors == ["red", "blue", "red", "red"]
+
+
+def test_a_request_id_that_was_used_makes_a_duplicate_of_a_known_batch(line):
+    once = {**BATCH, "source_request_id": "q"}
+    assert [o.role for o in line.send(once)] == ["enriched"]
+    assert line.send(once) == []
+
+
+def test_inputs_that_need_change_events_are_not_remembered():
+    scope = 'identity_scope = "isolated"'
+    line = Line(CONFIG.replace(scope, f"{scope}\nsdk_requires_change_events = true"))
+    for _ in range(3):
+        line.send(BATCH)
+    assert not line.remembers(BATCH)
+
+
+def test_a_read_only_input_is_not_remembered():
+    line = Line()
+    for _ in range(3):
+        line.send(BATCH, input_name="seen")
+    value = json.dumps(BATCH).encode()
+    record = Record("batches", 0, 1 << 40, START, None, value, (("input", b"seen"),))
+    assert not hasattr(line.made._intake.take(record), "content")
+
+
+def test_flat_matching_is_remembered_too():
+    line, value = Line(), {**BATCH, "user_identities": {"user_id": "7", "email": "e@x.example"}}
+    line.send(value, input_name="flat")
+    line.send(value, input_name="flat")
+    assert line.remembers(value, input_name="flat")
+
+
+def test_a_known_user_under_flat_matching_writes_nothing():
+    line, value = Line(), {**BATCH, "user_identities": {"user_id": "7", "email": "e@x.example"}}
+    line.send(value, input_name="flat")
+    later = taking(value, events=None, timestamp_unixtime_ms=START + MINUTE)
+    outputs = line.send(later, at=START + MINUTE, input_name="flat")
+    assert [output.role for output in outputs] == []
+
+
+def test_no_more_is_remembered_than_there_is_room_for():
+    line = Line()
+    memory = line.made._memory
+    memory._max_bytes = 20_000
+    for user in range(40):
+        value = taking(BATCH, user_identities={"customerid": str(user)})
+        line.send(value)
+        line.send(value)
+    assert 0 < memory.bytes <= 25_000
