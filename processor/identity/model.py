@@ -53,8 +53,8 @@ class IdentifierLimit(Struct, frozen=True):
 class Traits(Struct, frozen=True):
     """What a strategy changes of the processor besides how it finds a user.
 
-    Each strategy states its own (``strategies``); the settings copy them into the policy. Nothing
-    else asks for a strategy by its name.
+    Each strategy states its own (``strategies``); the settings copy them into the policy. By
+    name a strategy is only asked for where its settings are read and where ``explain`` tells of it.
     """
 
     has_one_owner: bool = False

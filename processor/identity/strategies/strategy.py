@@ -10,8 +10,9 @@ from processor.identity.question import Question
 class Strategy(Protocol):
     """One way to decide who a request is about and what its profile learns.
 
-    Those that choose one profile are a ``choosing.choice.Choice`` each; flat matching, which
-    merges, answers by itself. Each method writes to the question's view what follows from its
+    Those that choose one profile are a ``choosing.choice.Choice`` each; one that merges, such as
+    flat matching, answers by itself. A profile is only made where the request ``may_create``. Each
+    method writes to the question's view what follows from its
     decision, unless the request is ``read_only``, and raises Unread where more must be read.
     What was taken out of a request beforehand (``IdentityRequest.refused``) is no business of it.
     """
