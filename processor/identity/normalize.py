@@ -8,44 +8,11 @@ import re2
 from msgspec import Struct
 
 from processor.identity.model import Identifier, IdentityChange
+from processor.identity.phone import e164
+from processor.identity.placeholder import is_own_name, is_placeholder
+from processor.identity.text import composed, visible
 
 Refusals = tuple[tuple[Identifier, str], ...]
-
-DEFAULT_BLOCKED: Final = frozenset(
-    {
-        "-1",
-        "null",
-        "none",
-        "nil",
-        "undefined",
-        "nan",
-        "anonymous",
-        "guest",
-        "unknown",
-        "true",
-        "false",
-        "[object object]",
-        "not_set",
-    }
-)
-"""Values that programs send in place of none. Zeros, dashes and white space are blocked too."""
-
-_LONGEST_BLOCKED: Final = max(map(len, DEFAULT_BLOCKED))
-
-
-def is_placeholder(value: str) -> bool:
-    """Whether *value* is on the default block list (docs/decisions.md, "Values").
-
-    One pair of quotes and upper or lower case make no difference.
-    """
-    if "0" < value[:1] < "\x7f":  # most: neither quotes, zeros, dashes nor white space
-        return len(value) <= _LONGEST_BLOCKED and value.lower() in DEFAULT_BLOCKED
-    text = value
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1]
-    if len(text) <= _LONGEST_BLOCKED and text.lower() in DEFAULT_BLOCKED:
-        return True
-    return not text.strip("0-") or text.isspace()
 
 
 class Blocklist(Struct, frozen=True):
@@ -72,7 +39,7 @@ class Blocklist(Struct, frozen=True):
     def blocks(self, identifier: Identifier) -> bool:
         """Whether *identifier* must not be used to find or make a profile."""
         value = identifier.value
-        if self.default and is_placeholder(value):
+        if self.default and (is_placeholder(value) or is_own_name(identifier.identity_type, value)):
             return True
         if value in self.values:
             return True
@@ -111,32 +78,21 @@ def lower(value: str) -> str:
     return value.lower()
 
 
-_PUNCTUATION: Final = str.maketrans("", "", " \t\u00a0-.()/")
-_E164_DIGITS: Final = range(7, 16)
-
-
-def e164(value: str) -> str:
-    """Return an international phone number as E.164; anything else unchanged.
-
-    A number without a country (neither ``+`` nor ``00`` in front) cannot be completed, because
-    no country is known here, so it stays as it is.
-    """
-    digits = value.translate(_PUNCTUATION)
-    if digits.startswith("00"):
-        digits = "+" + digits[2:]
-    rest = digits[1:]
-    is_number = digits.startswith("+") and rest.isascii() and rest.isdigit()
-    if not is_number or len(rest) not in _E164_DIGITS or rest.startswith("0"):
-        return value
-    return digits
-
-
 Normalizer = Callable[[str], str]
 
-NORMALIZERS: Final[Mapping[str, Normalizer]] = MappingProxyType(
-    {"trim": trim, "lower": lower, "e164": e164}
+NORMALIZERS: Final[Mapping[str, Callable[[], Normalizer]]] = MappingProxyType(
+    {
+        "trim": lambda: trim,
+        "lower": lambda: lower,
+        "e164": e164,
+        "visible": lambda: visible,
+        "nfc": lambda: composed,
+    }
 )
-"""Normal forms by their names in the settings. A new one is a pure function in this table."""
+"""What makes a normal form, by its name in the settings. A form is a pure function.
+
+Making one raises ValueError where its library is not installed.
+"""
 
 
 class Normalizers(Struct, frozen=True):
@@ -151,14 +107,18 @@ class Normalizers(Struct, frozen=True):
         custom: Mapping[str, Normalizer] = MappingProxyType({}),
     ) -> "Normalizers":
         """Return the steps that *names* lists per type, in order; ValueError for an unknown one."""
-        table = {**NORMALIZERS, **custom}
         steps: dict[str, tuple[Normalizer, ...]] = {}
         for identity_type, wanted in names.items():
-            listed = tuple(wanted)
-            for name in listed:
-                if name not in table:
-                    raise ValueError(f"{name} is no normalizer; use one of {', '.join(table)}")
-            steps[identity_type] = tuple(table[name] for name in listed)
+            made = []
+            for name in wanted:
+                if name in custom:
+                    made.append(custom[name])
+                elif name in NORMALIZERS:
+                    made.append(NORMALIZERS[name]())
+                else:
+                    known = ", ".join((*NORMALIZERS, *custom))
+                    raise ValueError(f"{name} is no normalizer; use one of {known}")
+            steps[identity_type] = tuple(made)
         return cls(steps)
 
     def apply(self, identifier: Identifier) -> Identifier:
@@ -166,7 +126,7 @@ class Normalizers(Struct, frozen=True):
         steps = self.steps.get(identifier.identity_type)
         if not steps:
             return identifier
-        value = identifier.value
+        value = composed(visible(identifier.value))  # what looks the same is one in any of them
         for step in steps:
             value = step(value)
         return Identifier(identifier.identity_type, value)

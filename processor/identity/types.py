@@ -18,6 +18,8 @@ class IdentityKeys(Struct, frozen=True):
     """Keys of ``user_identities``: user identities only, device ids have places of their own."""
     is_literal: bool
     """The names are as configured: others are ignored, and one may have a list of values."""
+    places: Mapping[str, tuple[tuple[str, ...], ...]] = {}
+    """Where calls of Segment's have each, as names of fields from the call inwards."""
 
 
 class Preset(Struct, frozen=True):

@@ -11,8 +11,8 @@ from processor.identity.normalize import (
     Normalizers,
     admit,
     admit_changes,
-    is_placeholder,
 )
+from processor.identity.placeholder import is_own_name, is_placeholder
 
 NONE = Normalizers()
 PLACEHOLDERS = [
@@ -36,12 +36,29 @@ PLACEHOLDERS = [
     "false",
     "[object object]",
     "not_set",
+    "not set",
+    "n/a",
+    "user_id",
+    "userId",
+    "Distinct ID",
 ]
 
 
 @pytest.mark.parametrize("value", PLACEHOLDERS)
 def test_a_placeholder_is_blocked_in_any_case_and_in_quotes(value):
-    for variant in (value, value.upper(), value.title(), f"'{value}'", f'"{value}"'):
+    spelled = (value, value.upper(), value.title())
+    around = (
+        "'{}'",
+        '"{}"',
+        "({})",
+        "<{}>",
+        "[ {} ]",
+        "{{{{{}}}}}",
+        " {}\n",
+        "\u200b{}\ufeff",
+        "( '{}' )",
+    )
+    for variant in (form.format(text) for text in spelled for form in ("{}", *around)):
         assert is_placeholder(variant), variant
 
 
@@ -55,14 +72,36 @@ def test_a_placeholder_is_blocked_in_any_case_and_in_quotes(value):
         "guest1",
         "'null",
         'null"',
-        "''null''",
         "0x0",
         "true north",
-        " null ",
+        "(null",
+        "null@example.com",
+        "1)",
+        "(1)",
+        "nulls and voids",
     ],
 )
 def test_what_only_resembles_one_is_not(value):
     assert not is_placeholder(value)
+
+
+@pytest.mark.parametrize(
+    ("identity_type", "value"),
+    [
+        ("shopify_id", "shopify_id"),
+        ("shopify_id", "<shopifyId>"),
+        ("facebook", " Facebook"),
+        ("email", "e-mail"),
+    ],
+)
+def test_the_name_of_its_own_type_is_no_value(identity_type, value):
+    assert is_own_name(identity_type, value)
+    assert Blocklist.build().blocks(Identifier(identity_type, value))
+    assert not Blocklist.build().blocks(Identifier("other", "shopify id 7"))
+
+
+def test_the_name_of_another_type_may_be_a_value():
+    assert not Blocklist.build().blocks(Identifier("twitter", "google"))
 
 
 def email(value):
@@ -122,11 +161,15 @@ def test_a_custom_normal_form_is_a_function_with_a_name():
         ("+1234567890123456", "+1234567890123456"),
         ("no number", "no number"),
         ("+47123x5678", "+47123x5678"),
+        ("+49 (0)30 1234567", "+49301234567"),
+        ("+44 (0) 20 7946 0958", "+442079460958"),
+        ("+39 06 1234567", "+39061234567"),
+        ("\uff0b\uff14\uff19 30 1234567", "+49301234567"),
         ("", ""),
     ],
 )
 def test_phone_numbers_with_a_country_get_one_form_and_others_stay(written, normal):
-    assert NORMALIZERS["e164"](written) == normal
+    assert NORMALIZERS["e164"]()(written) == normal
 
 
 def test_admission_splits_evidence_from_blocked_values_and_drops_repetitions():
@@ -160,3 +203,13 @@ def test_a_change_to_a_blocked_value_is_left_out_and_a_removal_never_is():
 def test_patterns_that_are_too_large_together_are_refused_too():
     with pytest.raises(ValueError, match="together are too large"):
         Blocklist.build(patterns=[f"(?:[a-z{n}]{{900}}){{1}}x{n}" for n in range(2000)])
+
+
+def test_any_normal_form_takes_what_looks_alike_for_the_same():
+    chosen = Normalizers.build({"email": ["trim", "lower"], "other": ["nfc"], "alias": ["visible"]})
+    assert chosen.apply(email("\u200bJose\u0301@example.com\ufeff")) == email(
+        "jos\u00e9@example.com"
+    )
+    assert chosen.apply(Identifier("other", "A\u00adb ")) == Identifier("other", "Ab ")
+    assert chosen.apply(Identifier("alias", "A\x00b")) == Identifier("alias", "Ab")
+    assert chosen.apply(Identifier("yahoo", "A\u00adb")) == Identifier("yahoo", "A\u00adb")
