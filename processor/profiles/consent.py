@@ -10,12 +10,24 @@ _NOTIFICATIONS: Final = {"gdpr": "gdpr_change", "ccpa": "ccpa_change"}
 """Regulations whose changes are announced, with the type of the system notification."""
 
 
+def cap_consent(given: ConsentState, received_ms: int, max_future_ms: int) -> None:
+    """Give answers of *given* that come from too far in the future the time of their record.
+
+    An answer of a clock that runs ahead for years would stand against all that follow.
+    """
+    for purposes in given.values():
+        for entry in (purposes or {}).values():
+            if entry and _time(entry) > received_ms + max_future_ms:
+                entry["timestamp_unixtime_ms"] = received_ms
+
+
 def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
     """Return *stored* with the purposes that *given* names, or *stored* itself if that is the same.
 
     Purposes that are not named stay. An entry that does not say ``consented`` is no answer and
     changes nothing, nor does null: a withdrawal is ``consented: false``. CCPA has one purpose,
-    ``data_sale_opt_out``; others are ignored.
+    ``data_sale_opt_out``; others are ignored. An older answer never replaces a newer one, one
+    without a time never one with a time (docs/decisions.md, "Consent").
     """
     merged = stored
     for regulation, purposes in given.items():
@@ -23,7 +35,7 @@ def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
         changed = {
             purpose: entry
             for purpose, entry in (purposes or {}).items()
-            if _is_answer(regulation, purpose, entry) and known.get(purpose) != entry
+            if _is_answer(regulation, purpose, entry) and _is_news(known.get(purpose), entry)
         }
         if changed:
             merged = {**merged, regulation: {**known, **changed}}
@@ -34,6 +46,12 @@ def _is_answer(regulation: str, purpose: str, entry: Mapping[str, Any] | None) -
     if entry is None or not isinstance(entry.get("consented"), bool):
         return False
     return regulation != "ccpa" or purpose == "data_sale_opt_out"
+
+
+def _is_news(known: Mapping[str, Any] | None, entry: Mapping[str, Any] | None) -> bool:
+    if not known or not entry:
+        return known != entry
+    return known != entry and _time(entry) >= _time(known)
 
 
 def join_consent(state: ConsentState, other: ConsentState) -> ConsentState:
@@ -50,9 +68,10 @@ def join_consent(state: ConsentState, other: ConsentState) -> ConsentState:
     return joined
 
 
-def _time(entry: dict[str, Any]) -> float:
+def _time(entry: Mapping[str, Any]) -> float:
+    """Return when an answer was given; one without a time is older than any other."""
     time_ms = entry.get("timestamp_unixtime_ms")
-    return time_ms if isinstance(time_ms, int | float) else 0
+    return time_ms if isinstance(time_ms, int | float) else -1
 
 
 def consent_notifications(old: ConsentState, new: ConsentState) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def test_purposes_that_a_batch_does_not_name_stay():
 
 def test_the_same_answer_with_a_new_timestamp_is_stored_but_not_announced():
     before = profile(consent_state={"gdpr": {"a": GIVEN}})
-    later = {**GIVEN, "timestamp_unixtime_ms": 1}
+    later = {**GIVEN, "timestamp_unixtime_ms": GIVEN["timestamp_unixtime_ms"] + 1}
     applied = apply(before, {"gdpr": {"a": later}})
     assert state_of(applied.profile) == {"gdpr": {"a": later}}
     assert applied.notifications is None
