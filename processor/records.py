@@ -55,6 +55,17 @@ class DeadLetter(NamedTuple):
     detail: str
 
 
+class Ignored(NamedTuple):
+    """A value that was left out of a record because it is odd and nothing hangs on it."""
+
+    field: str
+    """Its path in names of ours, ``[...]`` for a key or place: a label of metrics."""
+    reason: str
+    """type, time, far_past, far_future or value."""
+    name: str = ""
+    """The key of an object that ``[...]`` stands for: for whoever asked about this very record."""
+
+
 class Output(NamedTuple):
     """A record to publish; ``role`` names the topic, as the keys of ``kafka.topics`` do."""
 
@@ -102,6 +113,8 @@ class EventBatch(Struct, frozen=True, gc=False):
     """Attributes left out for a limit (docs/configuration.md, "[limits]")."""
     device_ids: tuple[Identifier, ...] = ()
     """Identifiers of the batch's device, also where the strategy ignores them."""
+    ignored: tuple[Ignored, ...] = ()
+    """What was left out because it is odd (docs/messages.md, "Odd values")."""
 
 
 class IdentityCall(Struct, frozen=True, gc=False):
@@ -119,3 +132,4 @@ class IdentityCall(Struct, frozen=True, gc=False):
     over_limit: tuple[tuple[Identifier, str], ...] = ()
     error: tuple[int, str, str] | None = None
     """(status, code, message) of a rule broken before anything is looked up."""
+    ignored: tuple[Ignored, ...] = ()

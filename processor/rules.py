@@ -31,6 +31,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """How often a record, as the only one in hand, may end the process until it is set aside."""
     max_future_ms: int = 86_400_000
     """How far a client's time may be ahead of its record's; beyond it the record's counts."""
+    max_past_ms: int = 631_152_000_000
+    """How far it may be behind (20 years): a clock that was never set says 1970, or the year 1."""
 
 
 class WorkspaceRules(Struct, frozen=True):

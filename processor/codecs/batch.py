@@ -1,16 +1,18 @@
 """Event batches: from top-level fields to the few that are read.
 
-What a batch holds: (docs/messages.md, "Event batches"). Validation is lenient: event types and
-enumerations, and the types of the fields that are read. All other fields go out as they came.
+What a batch holds: (docs/messages.md, "Event batches"). Validation is lenient: event types, and the
+types of the fields that decide something; others are left out where they are odd (docs/messages.md,
+"Odd values"). All fields that are not read go out as they came.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal
+from contextlib import suppress
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from processor.codecs.envelope import Fields, Opener
+from processor.codecs.envelope import Fields, Opened, Opener
 from processor.codecs.fault import Fault, fault_of
 from processor.codecs.fields import (
     MAX_NAME,
@@ -25,13 +27,17 @@ from processor.codecs.fields import (
     device_identifiers,
     environment_of,
     exact,
+    list_of,
     mpid_of,
     read_field,
     time_of,
 )
+from processor.codecs.moment import milliseconds_of
+from processor.codecs.repair import Repair
+from processor.codecs.shape import check_batch, check_lost
 from processor.identity.model import Environment
 from processor.identity.types import IdentityKeys
-from processor.records import DeadLetter, EventBatch
+from processor.records import DeadLetter, EventBatch, Ignored
 from processor.rules import Limits
 
 EventType = Literal[
@@ -72,6 +78,8 @@ _CUSTOM_EVENT_TYPES: Final = frozenset(
         "unknown",
     }
 )
+
+_ALLOWED: Final = {"event_type": get_args(EventType)}
 
 
 class _EventData(Struct, gc=False):
@@ -120,6 +128,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_used = msgspec.json.Decoder(_Used).decode
 _decode_events = msgspec.json.Decoder(list[_EventHead] | None).decode
 _decode_changes = msgspec.json.Decoder(list[_ChangeHead] | None).decode
+_decode_change = msgspec.json.Decoder(_ChangeHead).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
 _decode_attributes = msgspec.json.Decoder(_Attributes).decode
@@ -140,7 +149,8 @@ def decode_batch(
 
 def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     """Return the batch that *fields* make; Fault if it breaks a rule."""
-    used, bounded = _used(fields)
+    check_batch(fields)
+    used, bounded, fields, ignored = _used(fields)
     events, info = used.events, used.device_info
     identifiers = Identifiers(keys.batch, "user_identities", is_literal=keys.is_literal)
     if used.user_identities is not None:
@@ -149,21 +159,25 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
         identifiers.add_object_or_entries(identities)
     device_ids = device_identifiers(info, fields.get("mp_deviceid"))
     identifiers.add_device(device_ids)
+    mpid = mpid_of(fields.get("mpid"), "mpid")
+    if mpid is None and not identifiers.has_any():
+        check_lost(fields, keys)
     return EventBatch(
         fields=fields,
         environment=used.environment or "production",
-        mpid=mpid_of(fields.get("mpid"), "mpid"),
+        mpid=mpid,
         identifiers=identifiers.within_limits(),
         has_events=bool(events),
-        time_ms=_time(events or (), used.timestamp_unixtime_ms),
+        time_ms=_time(events or (), used.timestamp_unixtime_ms, ignored),
         source_request_id=used.source_request_id or None,
         user_attributes=used.user_attributes or {},
         deleted_user_attributes=tuple(used.deleted_user_attributes or ()),
-        consent_state=_checked(used.consent_state),
+        consent_state=_checked(used.consent_state, ignored) if used.consent_state else None,
         device_info=info,
         over_limit=identifiers.over_limit(),
         bounded_attributes=bounded,
         device_ids=tuple([i for i in device_ids if len(i.value) <= MAX_TEXT]),
+        ignored=tuple(ignored),
     )
 
 
@@ -178,30 +192,45 @@ class Heads(Struct, frozen=True, gc=False):
 def read_heads(fields: Fields) -> Heads | None:
     """Return what *fields* say beside their user; None where something is not as it should be."""
     get = fields.get
+    odd = [*fields.ignored] if isinstance(fields, Opened) else []
     try:
+        check_batch(fields)
         raw = get("events")
         events = (() if raw is None else _decode_events(raw)) or ()
-        time_ms = _time(events, time_of(fields, "timestamp_unixtime_ms"))
+        time_ms = _time(events, time_of(fields, "timestamp_unixtime_ms"), odd)
         request_id = None if (raw := get("source_request_id")) is None else _decode_text(raw)
     except (msgspec.ValidationError, Fault):
+        return None
+    if odd:
         return None
     return Heads(bool(events), time_ms, request_id or None)
 
 
-def _used(fields: Fields) -> tuple[_Used, int]:
-    """Return the fields that are read, and how many attributes are not within the limits.
+def _used(fields: Fields) -> tuple[_Used, int, Fields, list[Ignored]]:
+    """Return the fields that are read, how many attributes are over a limit, and the rest of them.
 
-    Usually that is one pass. Where a field does not fit, the fields are read one by one, to say
-    which it is or to keep what can be kept of it.
+    Usually that is one pass. Where a field does not fit, the fields are read one by one; where one
+    still does not, what is odd and decides nothing is left out of the fields and noted.
     """
+    ignored = list(fields.ignored) if isinstance(fields, Opened) else []
     try:
-        return _decode_used(_encode(fields)), 0
+        return _decode_used(_encode(fields)), 0, fields, ignored
     except msgspec.ValidationError:
         pass
+    try:
+        return (*_one_by_one(fields), fields, ignored)
+    except Fault:
+        repair = Repair(fields)
+        if not repair.ignored and repair.fields == fields:
+            raise
+    return (*_one_by_one(repair.read()), repair.fields, [*ignored, *repair.ignored])
+
+
+def _one_by_one(fields: Fields) -> tuple[_Used, int]:
     attributes, bounded = _attributes(fields)
     used = _Used(
         environment=environment_of(fields),
-        events=read_field(fields, "events", _decode_events),
+        events=read_field(fields, "events", _decode_events, _ALLOWED),
         timestamp_unixtime_ms=time_of(fields, "timestamp_unixtime_ms"),
         device_info=_device_info(fields),
         user_attributes=attributes,
@@ -254,8 +283,8 @@ def _device_info(fields: Fields) -> dict[str, Any] | None:
     return {name: exact(value) for name, value in values.items()}
 
 
-def _time(events: Iterable[_EventHead], batch_time: Time) -> int | None:
-    """Return the time of the earliest event, else *batch_time*; Fault for a custom event type.
+def _time(events: Iterable[_EventHead], batch_time: Time, ignored: list[Ignored]) -> int | None:
+    """Return the time of the earliest event, else *batch_time*; note odd custom event types.
 
     (docs/decisions.md, "Values")
     """
@@ -268,25 +297,42 @@ def _time(events: Iterable[_EventHead], batch_time: Time) -> int | None:
         if time is not None and (earliest is None or time < earliest):
             earliest = time
         if data.custom_event_type not in _CUSTOM_EVENT_TYPES and event.event_type == "custom_event":
-            raise Fault("events[...].data.custom_event_type: is not one of the values allowed")
+            ignored.append(Ignored("events[...].data.custom_event_type", "value"))
     if earliest is None:
         earliest = batch_time
     return None if earliest is None else max(int(earliest), 0)
 
 
-def _checked(state: _Consent) -> _Consent:
-    """Return *state*; Fault unless each ``consented`` in it is true or false."""
-    for purposes in (state or {}).values():
+def _checked(state: dict[str, Any], ignored: list[Ignored]) -> dict[str, Any]:
+    """Return *state* with its times as numbers; Fault unless ``consented`` is true or false."""
+    for purposes in state.values():
         for entry in (purposes or {}).values():
-            if entry is not None and type(entry.get("consented", False)) is not bool:
+            if entry is None:
+                continue
+            if type(entry.get("consented", False)) is not bool:
                 raise Fault("consent_state[...][...].consented: must be true or false")
+            time = entry.get("timestamp_unixtime_ms")
+            if type(time) is str or type(time) is bool:
+                _mend_time(entry, time, ignored)
     return state
+
+
+def _mend_time(entry: dict[str, Any], time: object, ignored: list[Ignored]) -> None:
+    time_ms = milliseconds_of(time)
+    if time_ms is None:
+        ignored.append(Ignored("consent_state[...][...].timestamp_unixtime_ms", "time"))
+        del entry["timestamp_unixtime_ms"]
+    else:
+        entry["timestamp_unixtime_ms"] = time_ms
 
 
 def changed_attributes(fields: Fields) -> frozenset[str]:
     """Return the attributes that the batch's events of type user_attribute_change name."""
     raw = fields.get("events")
-    changes = () if raw is None else _decode_changes(raw) or ()
+    try:
+        changes = () if raw is None else _decode_changes(raw) or ()
+    except msgspec.ValidationError:
+        changes = _changes_one_by_one((raw and list_of(raw)) or ())
     return frozenset(
         change.data.user_attribute_name
         for change in changes
@@ -294,3 +340,12 @@ def changed_attributes(fields: Fields) -> frozenset[str]:
         and change.data is not None
         and isinstance(change.data.user_attribute_name, str)
     )
+
+
+def _changes_one_by_one(events: Iterable[Raw]) -> list[_ChangeHead]:
+    """Return the heads of those events whose data is an object."""
+    heads = []
+    for event in events:
+        with suppress(msgspec.ValidationError):
+            heads.append(_decode_change(event))
+    return heads

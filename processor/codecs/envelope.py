@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from processor.codecs.fault import Fault
+from processor.records import Ignored
 
 MAX_DEPTH: Final = 128
 """Levels of nesting. No setting: a record is judged alike wherever it is decoded."""
@@ -22,6 +23,17 @@ _decode_any = msgspec.json.Decoder(Raw).decode
 
 Fields = dict[str, Raw]
 """The top-level fields of a value, each as its JSON text."""
+
+
+class Opened(Fields):
+    """Fields that were made of a value in another shape, with what was left out of it."""
+
+    __slots__ = ("ignored",)
+
+    def __init__(self, fields: Fields, ignored: tuple[Ignored, ...]) -> None:
+        super().__init__(fields)
+        self.ignored = ignored
+
 
 Opener = Callable[[bytes | None, int], Fields]
 """Returns the top-level fields of a value of at most so many bytes, or raises Fault."""
@@ -39,11 +51,17 @@ def open_object(value: bytes | None, max_bytes: int) -> Fields:
     try:
         fields = _decode_fields(value)  # refuses lone surrogates and NaN wherever they are
     except msgspec.ValidationError:
-        raise Fault("the value is JSON, but not an object", "malformed") from None
+        raise Fault(_no_object(value), "malformed") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise Fault("the value is not valid JSON, or nested too deeply", "malformed") from None
     _check_depth(value)
     return fields
+
+
+def _no_object(value: bytes) -> str:
+    if value.lstrip().startswith(b"["):
+        return "the value is a list: send each of its entries as a record of its own"
+    return "the value is JSON, but not an object"
 
 
 def check_json(value: bytes) -> None:

@@ -1,9 +1,15 @@
 """Faults: what is wrong with a record, as a path and a rule in our own words, never a value."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
 import msgspec
 
-from processor.codecs.mismatch import mismatch_of
+from processor.codecs.mismatch import Expected, mismatch_of
 from processor.records import DeadLetterReason
+
+_NOTHING: Final[Mapping[str, Iterable[str]]] = MappingProxyType({})
 
 
 class Fault(Exception):
@@ -19,10 +25,27 @@ class Fault(Exception):
         """The error code if the record is an identity request."""
 
 
-def fault_of(error: msgspec.ValidationError, field: str) -> Fault:
+_TYPES: Final = {
+    "str": "text",
+    "int": "an integer",
+    "float": "a number",
+    "number": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+"""JSON's types in the words of every fault."""
+_SHORT: Final = 24
+"""How many allowed values a fault lists."""
+
+
+def fault_of(
+    error: msgspec.ValidationError, field: str, allowed: Mapping[str, Iterable[str]] = _NOTHING
+) -> Fault:
     """Return the fault that *error* found while *field* was read.
 
     It holds the path, of our own field names, and names of JSON types. Keys of maps are hidden.
+    *allowed* are the values of enumerations, by the name of their field.
     """
     found = mismatch_of(error)
     path = field + found.path
@@ -30,11 +53,24 @@ def fault_of(error: msgspec.ValidationError, field: str) -> Fault:
         return is_missing(path, found.missing)
     expected = found.expected
     if expected is None:
-        return not_allowed(path)
+        return not_allowed(path, allowed.get(path.rpartition(".")[2], ()))
     if expected.types == "int" and expected.bound is not None:
-        return Fault(f"{path}: must be int of 64 bits")
-    instead = "" if expected.got is None else f", not {expected.got}"
-    return Fault(f"{path}: must be {expected.types}{instead}")
+        return Fault(f"{path}: must be an integer of 64 bits")
+    return Fault(f"{path}: must be {types_in_words(expected)}")
+
+
+def types_in_words(expected: Expected) -> str:
+    """Return the types that fit, and which one came instead."""
+    names = expected.types.split(" | ")
+    if "float" in names and "int" in names:
+        names.remove("int")
+    words = [_TYPES.get(name, name) for name in names]
+    listed = f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+    return (
+        listed
+        if expected.got is None
+        else f"{listed}, not {_TYPES.get(expected.got, expected.got)}"
+    )
 
 
 def is_missing(path: str, field: str) -> Fault:
@@ -42,6 +78,9 @@ def is_missing(path: str, field: str) -> Fault:
     return Fault(f"{path}.{field}: is required")
 
 
-def not_allowed(path: str) -> Fault:
+def not_allowed(path: str, allowed: Iterable[str] = ()) -> Fault:
     """Return the fault of a value that is not in an enumeration, or wrong in another way."""
-    return Fault(f"{path}: is not one of the values allowed here")
+    values = tuple(allowed)
+    if not values or len(values) > _SHORT:
+        return Fault(f"{path}: is not one of the values allowed here")
+    return Fault(f"{path}: is none of {', '.join(values)}")

@@ -5,7 +5,8 @@ number. Limits are those of the published interface (docs/configuration.md, "[li
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,6 +14,8 @@ from msgspec import Meta, Raw, Struct
 
 from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault, fault_of
+from processor.codecs.nearness import hint, ordinal
+from processor.codecs.repair import is_empty
 from processor.identity.model import Environment, Identifier
 from processor.identity.types import DEVICE_INFO_KEYS, MP_DEVICEID_TYPE
 
@@ -58,15 +61,23 @@ _MPID: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _DEVICE_KEYS: Final = tuple(DEVICE_INFO_KEYS.items())
 
 
-def read_field(fields: Fields, name: str, decode: Callable[[Raw], Any]) -> Any:  # noqa: ANN401 - as *decode* says
-    """Return what *decode* makes of a field, None where it is missing; Fault if it does not fit."""
+def read_field(
+    fields: Fields,
+    name: str,
+    decode: Callable[[Raw], Any],
+    allowed: Mapping[str, Iterable[str]] = MappingProxyType({}),
+) -> Any:  # noqa: ANN401 - as *decode* says
+    """Return what *decode* makes of a field, None where it is missing; Fault if it does not fit.
+
+    *allowed* are the values of enumerations in it, by the name of their field.
+    """
     raw = fields.get(name)
     if raw is None:
         return None
     try:
         return decode(raw)
     except msgspec.ValidationError as error:
-        raise fault_of(error, name) from None
+        raise fault_of(error, name, allowed) from None
 
 
 def environment_of(fields: Fields) -> Environment | None:
@@ -132,7 +143,7 @@ class Identifiers:
             if identity_type is not None:
                 self.add(Identifier(identity_type, value))
             elif not self._is_literal:
-                raise self._unknown()
+                raise self._unknown(name, list(texts).index(name) + 1)
 
     def add_object(self, raw: Raw) -> None:
         """Add the identities of *raw*, an object."""
@@ -144,11 +155,11 @@ class Identifiers:
             self.add_texts(texts)
             return
         try:
-            values = _decode_map_or_null(raw)
+            values = {} if is_empty(raw) else _decode_map_or_null(raw)
         except msgspec.ValidationError as error:
             raise fault_of(error, self._field) from None
-        for name, value in (values or {}).items():
-            self._add_value(name, value)
+        for place, (name, value) in enumerate((values or {}).items(), 1):
+            self._add_value(name, value, place)
 
     def add_object_or_entries(self, raw: Raw) -> None:
         """Add the identities of *raw*: an object, or the array that outgoing batches have."""
@@ -159,8 +170,8 @@ class Identifiers:
             entries = _decode_entries(raw)
         except msgspec.ValidationError as error:
             raise fault_of(error, self._field) from None
-        for entry in entries:
-            self._add_value(entry.identity_type, entry.identity)
+        for place, entry in enumerate(entries, 1):
+            self._add_value(entry.identity_type, entry.identity, place)
 
     def add_device(self, identifiers: list[Identifier]) -> None:
         """Add what ``device_identifiers`` found; where names are literal, only types among them."""
@@ -180,6 +191,10 @@ class Identifiers:
         else:
             self._kept[identity_type] = identifier
 
+    def has_any(self) -> bool:
+        """Whether there is any identifier, be it within the limits or not."""
+        return bool(self._kept or self._over)
+
     def within_limits(self) -> tuple[Identifier, ...]:
         """Return the identifiers that are within the limits."""
         return tuple(self._kept.values())
@@ -190,18 +205,19 @@ class Identifiers:
             return ()
         return tuple((identifier, "bound") for identifier in self._over.values())
 
-    def _add_value(self, name: str, raw: Raw) -> None:
+    def _add_value(self, name: str, raw: Raw, place: int) -> None:
         identity_type = self._names.get(name)
         if identity_type is None:
             if not self._is_literal:
-                raise self._unknown()
+                raise self._unknown(name, place)
             return
         entries = list_of(raw) if self._is_literal else None
         for entry in (raw,) if entries is None else entries:
-            self.add(Identifier(identity_type, text_of(entry, self._field)))
+            self.add(Identifier(identity_type, text_of(entry, f"{self._field}.{name}")))
 
-    def _unknown(self) -> Fault:
-        detail = f"{self._field}: holds a key that is no identity type"
+    def _unknown(self, name: str, place: int) -> Fault:
+        meant = hint(name, self._names)
+        detail = f"{self._field}: its {ordinal(place)} key is no identity type{meant}"
         return Fault(detail, "unknown_identity_type")
 
 

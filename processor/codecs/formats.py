@@ -1,6 +1,8 @@
 """The codecs: what opens the values of inputs, and writes those of outputs, in each format."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct, field
@@ -8,7 +10,7 @@ from msgspec import Struct, field
 from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter, Writers
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.envelope import Opener, open_object
-from processor.codecs.segment import open_segment
+from processor.codecs.segment import Places, open_segment
 from processor.codecs.strict.check import strictly
 from processor.records import Output
 from processor.rules import Format, Validation
@@ -18,6 +20,8 @@ CONTENT_TYPES: Final[Mapping[str, bytes]] = {
     "avro": CONTENT_TYPE.encode(),
     "segment": b"application/json",
 }
+
+_NONE: Final[Places] = MappingProxyType({})
 
 Openers = Mapping[Format, Opener]
 
@@ -65,8 +69,13 @@ class Codecs(Struct, frozen=True):
             writers={role: AvroWriter(MESSAGES[role], register(role)) for role in roles},
         )
 
-    def batch_opener(self, form: Format, validation: Validation) -> Opener:
-        """Return what opens the values of batches in format *form*."""
+    def batch_opener(self, form: Format, validation: Validation, places: Places = _NONE) -> Opener:
+        """Return what opens the values of batches in format *form*.
+
+        *places* are those of a workspace's identifiers in calls of Segment's.
+        """
+        if form == "segment" and places:
+            return partial(open_segment, places=places)
         return self.batches[validation][form]
 
     def written(self, outputs: list[Output]) -> list[Output]:

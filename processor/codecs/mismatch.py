@@ -20,7 +20,7 @@ _EXPECTED: Final = re.compile(
     r"Expected `(?P<types>[a-z0-9 |]+)`"
     r"(?:, got `(?P<got>[a-z0-9]+)`"
     r"| (?P<bound>[<>]=) (?P<limit>-?[0-9]+)"
-    r"| (?P<rule>matching regex) )?",
+    r"| matching regex '(?P<pattern>[ -~]*)')?",
     re.ASCII,
 )
 
@@ -35,8 +35,8 @@ class Expected(NamedTuple):
     bound: str | None
     """``<=`` or ``>=`` where a number is out of bounds."""
     limit: int | None
-    has_pattern: bool
-    """Text does not match its pattern."""
+    pattern: str | None
+    """The pattern, one of ours, that text does not match."""
 
 
 class Mismatch(NamedTuple):
@@ -65,8 +65,8 @@ class Mismatch(NamedTuple):
         found = _EXPECTED.match(self.text)
         if found is None:
             return None
-        types, got, bound, limit, rule = found.groups()
-        return Expected(types, got, bound, None if limit is None else int(limit), rule is not None)
+        types, got, bound, limit, pattern = found.groups()
+        return Expected(types, got, bound, None if limit is None else int(limit), pattern)
 
 
 def mismatch_of(error: msgspec.ValidationError) -> Mismatch:

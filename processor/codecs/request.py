@@ -21,9 +21,12 @@ from processor.codecs.fields import (
     text_of,
     time_of,
 )
+from processor.codecs.nearness import hint
+from processor.codecs.repair import as_milliseconds
+from processor.codecs.shape import no_request
 from processor.identity.model import Environment, Identifier, IdentityChange
 from processor.identity.types import IdentityKeys
-from processor.records import DeadLetter, IdentityCall
+from processor.records import DeadLetter, IdentityCall, Ignored
 from processor.rules import Limits
 
 REQUEST_TYPES: Final = frozenset({"identify", "login", "logout", "modify", "search", "alias"})
@@ -67,9 +70,10 @@ def read_request(fields: Fields, keys: IdentityKeys) -> IdentityCall:
     """
     call = IdentityCall(_request_type(fields), environment=None, request_id=None, time_ms=None)
     try:
-        call = replace(call, request_id=_request_id(fields))
+        ignored: list[Ignored] = []
+        call = replace(call, request_id=_request_id(fields, ignored))
         call = replace(call, environment=_environment(fields))
-        call = replace(call, time_ms=time_of(fields, "request_timestamp_ms"))
+        call = replace(call, time_ms=_time(fields, ignored), ignored=tuple(ignored))
         return _read(call, fields, keys)
     except Fault as fault:
         return replace(call, error=(400, fault.code, fault.detail))
@@ -126,7 +130,8 @@ def _change(change: _Change, keys: IdentityKeys, field: str) -> IdentityChange |
     if identity_type is None:
         if keys.is_literal:
             return None
-        raise Fault(f"{field}.identity_type: is no identity type")
+        meant = hint(change.identity_type, keys.request)
+        raise Fault(f"{field}.identity_type: is no identity type{meant}")
     old = text_of(change.old_value, f"{field}.old_value") or None
     new = text_of(change.new_value, f"{field}.new_value") or None
     if old is None and new is None:
@@ -162,13 +167,28 @@ def _request_type(fields: Fields) -> str:
     except msgspec.ValidationError:
         request_type = ""
     if request_type not in REQUEST_TYPES:
-        raise Fault("request_type: must be identify, login, logout, modify, search or alias")
+        raise no_request(fields)
     return request_type
 
 
-def _request_id(fields: Fields) -> str | None:
-    value = read_field(fields, "request_id", _decode_id)
+def _request_id(fields: Fields, ignored: list[Ignored]) -> str | None:
+    """Return the caller's id of the request, which decides nothing: an odd one is left out."""
+    try:
+        value = read_field(fields, "request_id", _decode_id)
+    except Fault:
+        ignored.append(Ignored("request_id", "type"))
+        return None
     return None if value is None else str(value)
+
+
+def _time(fields: Fields, ignored: list[Ignored]) -> int | None:
+    raw = fields.get("request_timestamp_ms")
+    mended = None if raw is None else as_milliseconds(raw, "request_timestamp_ms", ignored)
+    return (
+        None
+        if mended is None
+        else time_of({**fields, "request_timestamp_ms": mended}, "request_timestamp_ms")
+    )
 
 
 def _environment(fields: Fields) -> Environment:

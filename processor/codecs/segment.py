@@ -4,56 +4,103 @@ Names are read in camelCase and in snake_case. The result is read like any other
 Segment user can point an existing stream at an input.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
-from processor.codecs.envelope import Fields, open_object
+from processor.codecs.envelope import Fields, Opened, open_object
 from processor.codecs.fault import Fault
+from processor.codecs.moment import milliseconds_of
+from processor.codecs.repair import is_empty, is_nested
+from processor.codecs.shape import check_call, no_call
+from processor.records import Ignored
+
+Place = tuple[str, ...]
+"""Where a call has an identifier: names of fields, from the call inwards."""
+Places = Mapping[str, tuple[Place, ...]]
+"""The places of identifiers, by their names."""
 
 _NULL: Final = Raw(b"null")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DEVICES: Final = MappingProxyType({"ios": "ios", "android": "android"})
 _PLACED: Final = frozenset({"properties", "traits"})
 """Fields of a call that have a place of their own in the batch; the others become ``segment``."""
+_ANALYTICS: Final = ("integrations", "Google Analytics", "clientId")
+_EXTERNAL: Final = ("context", "externalIds")
+_PLACES: Final[Places] = MappingProxyType(
+    {
+        "user_id": (("userId",),),
+        "anonymous_id": (("anonymousId",),),
+        "group_id": (("groupId",),),
+        "email": (("traits", "email"), ("context", "traits", "email")),
+        "cross_domain_id": (("crossDomainId",), ("context", "crossDomainId")),
+        "ga_client_id": (("context", *_ANALYTICS), _ANALYTICS),
+    }
+)
+"""Segment's places of its default identifiers; those of phones depend on ``context.device``."""
+FIRST_PLACES: Final = tuple(_PLACES)
+"""The order in which identifiers are taken from a call: these first, others as configured."""
+_OF_PHONES: Final = frozenset(
+    f"{platform}.{name}" for platform in _DEVICES for name in ("id", "push_token", "idfa")
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode_map = msgspec.json.Decoder(dict[str, Raw] | None).decode
-_decode_maps = msgspec.json.Decoder(list[dict[str, Raw]] | None).decode
+_decode_list = msgspec.json.Decoder(list[Raw] | None).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
-def open_segment(value: bytes | None, max_bytes: int) -> Fields:
-    """Return the fields of the batch that a call makes, or raise Fault."""
-    call = _Call(open_object(value, max_bytes))
+def places_of(name: str, written: Iterable[str]) -> tuple[Place, ...]:
+    """Return where calls have the identifier *name*: where *written* says, else Segment's places.
+
+    An identifier of one's own is looked for by its name among the traits and properties.
+    """
+    places = tuple(tuple(place.split(".")) for place in written)
+    if places or name in _OF_PHONES:
+        return places
+    own = (("traits", name), ("context", "traits", name), ("properties", name))
+    return _PLACES.get(name, own)
+
+
+def open_segment(value: bytes | None, max_bytes: int, places: Places = _PLACES) -> Fields:
+    """Return the fields of the batch that a call makes, or raise Fault.
+
+    *places* say where its identifiers are.
+    """
+    fields = open_object(value, max_bytes)
+    ignored: list[Ignored] = []
+    call = _Call(fields, ignored)
     kind = call.text("type")
     make = _EVENTS.get(kind)
     if make is None:
-        raise Fault("type: must be identify, track, page, screen, group or alias")
+        raise no_call(fields)
+    check_call(fields)
     time_ms = _time_ms(call)
     event = make(call)
     batch: dict[str, Any] = {
         "environment": call.get("environment") or "production",
-        "source_request_id": call.text("messageId") or None,
+        "source_request_id": call.label("messageId") or None,
         "timestamp_unixtime_ms": time_ms,
-        "user_identities": {} if kind == "alias" else _identities(call),
+        "user_identities": {} if kind == "alias" else _identities(call, places),
         "user_attributes": _attributes(call) if kind == "identify" else {},
         "events": [] if event is None else [_stamped(event, time_ms)],
         "segment": {name: raw for name, raw in call.fields.items() if name not in _PLACED},
     }
-    return {name: Raw(_encode(one)) for name, one in batch.items() if one is not None}
+    made = {name: Raw(_encode(one)) for name, one in batch.items() if one is not None}
+    return Opened(made, tuple(dict.fromkeys(ignored))) if ignored else made
 
 
 class _Call:
     """A call, or an object within one; its fields may be spelt in either case."""
 
-    def __init__(self, fields: Mapping[str, Raw], path: str = "") -> None:
+    def __init__(self, fields: Mapping[str, Raw], ignored: list[Ignored], path: str = "") -> None:
         self.fields = fields
+        self._ignored = ignored
         self._path = path
+        self._inner: dict[str, _Call] = {}
+        """The objects in it that were asked for, each read once."""
 
     def get(self, name: str) -> Raw | None:
         """Return the field *name*, given in camelCase; None where it is missing or null."""
@@ -65,61 +112,130 @@ class _Call:
     def text(self, name: str) -> str:
         """Return the text in a field, '' where there is none."""
         raw = self.get(name)
-        value = None if raw is None else _decode_any(raw)
-        return value if isinstance(value, str) else ""
+        return _decode_any(raw) if raw is not None and bytes(raw)[:1] == b'"' else ""
+
+    def label(self, name: str) -> str:
+        """Return the text in a field; a number as its text."""
+        raw = self.get(name)
+        if raw is None or bytes(raw)[:1] in (b'"', b"[", b"{", b"t", b"f"):
+            return self.text(name)
+        return bytes(raw).decode()
 
     def object(self, name: str) -> "_Call":
-        """Return the object in a field, an empty one where there is none."""
-        raw = self.get(name)
+        """Return the object in a field, an empty one where there is none; Fault for another type.
+
+        An empty list or text is what some languages send for an empty object.
+        """
+        inner = self._inner.get(name)
+        if inner is None:
+            inner = self._inner[name] = self._open(name)
+        return inner
+
+    def _open(self, name: str) -> "_Call":
+        raw, path = self.get(name), self._at(name)
         if raw is None:
-            return _Call({})
-        path = f"{self._path}.{name}" if self._path else name
+            return _Call({}, self._ignored)
         try:
-            return _Call(_decode_map(raw) or {}, path)
+            return _Call(_decode_map(raw) or {}, self._ignored, path)
         except msgspec.ValidationError:
+            if is_empty(raw):
+                return self._nothing(path)
             raise Fault(f"{path}: must be an object") from None
 
-    def objects(self, name: str) -> "list[_Call]":
-        """Return the objects of a list in a field."""
+    def any_object(self, name: str) -> "_Call":
+        """Return the object in a field, an empty one where it holds anything else."""
         raw = self.get(name)
+        if raw is None or bytes(raw)[:1] == b"{" or name in self._inner:
+            return self.object(name)
+        is_switch = bytes(raw)[:1] in (b"t", b"f")  # as integrations have
+        inner = _Call({}, self._ignored) if is_switch else self._nothing(self._at(name))
+        self._inner[name] = inner
+        return inner
+
+    def objects(self, name: str) -> "list[_Call]":
+        """Return the objects of a list in a field; other entries are left out."""
+        raw, path = self.get(name), self._at(name)
         try:
-            return [_Call(one) for one in (_decode_maps(raw) if raw is not None else None) or ()]
+            entries = (_decode_list(raw) if raw is not None else None) or ()
         except msgspec.ValidationError:
-            raise Fault(f"{self._path}.{name}: must be a list of objects") from None
+            if raw is None or not is_empty(raw):
+                raise Fault(f"{path}: must be a list of objects") from None
+            self.ignore(path, "type")
+            return []
+        found = [entry for entry in entries if bytes(entry)[:1] == b"{"]
+        if len(found) < len(entries):
+            self.ignore(f"{path}[...]", "type")
+        return [_Call(_decode_map(entry) or {}, self._ignored, path) for entry in found]
+
+    def ignore(self, field: str, reason: str) -> None:
+        """Note that a value is left out; *field* is made of names of ours."""
+        self._ignored.append(Ignored(field, reason))
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def _nothing(self, path: str) -> "_Call":
+        self.ignore(path, "type")
+        return _Call({}, self._ignored)
 
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _identities(call: _Call) -> dict[str, list[Raw]]:
+def _identities(call: _Call, places: Places) -> dict[str, list[Raw]]:
     """Return the identifiers of a call by Segment's names for them."""
     found: dict[str, list[Raw]] = {}
-    for name, raw in _named(call):
+    for name, raw in _named(call, places):
         if raw is not None and raw not in found.setdefault(name, []):
             found[name].append(raw)
     return found
 
 
-def _named(call: _Call) -> Iterator[tuple[str, Raw | None]]:
+def _named(call: _Call, places: Places) -> Iterator[tuple[str, Raw | None]]:
+    is_group = call.text("type") == "group"  # whose traits are the group's, as an info@ address is
+    for name, its in places.items():
+        for place in its:
+            if not (is_group and place[0] == "traits") and place[:2] != _EXTERNAL:
+                yield name, _at(call, place, name)
     context = call.object("context")
-    yield "user_id", call.get("userId")
-    yield "anonymous_id", call.get("anonymousId")
-    yield "group_id", call.get("groupId")
-    if call.text("type") != "group":  # whose traits are the group's, as an info@ address is
-        yield "email", call.object("traits").get("email")
-    yield "email", context.object("traits").get("email")
-    yield "cross_domain_id", call.get("crossDomainId")
-    yield "cross_domain_id", context.get("crossDomainId")
-    for holder in (context, call):
-        yield (
-            "ga_client_id",
-            holder.object("integrations").object("Google Analytics").get("clientId"),
-        )
-    yield from _device(context.object("device"))
+    for name, raw in _device(context.object("device")):
+        if not places.get(name):
+            yield name, raw
     for external in context.objects("externalIds"):
-        if external.text("collection") in {"", "users"} and external.text("type"):
-            yield external.text("type"), external.get("id")
+        kind = external.text("type")
+        if kind and external.text("collection") in {"", "users"}:
+            yield from ((name, external.get("id")) for name in _external_names(kind, places))
+
+
+def _external_names(kind: str, places: Places) -> Iterator[str]:
+    """Yield the names of the identifiers that an external id of the type *kind* is a value of."""
+    its = places.get(kind)
+    if its is None or its == places_of(kind, ()):
+        yield kind
+    for name, listed in places.items():
+        if (*_EXTERNAL, kind) in listed or (name == kind and _EXTERNAL in listed):
+            yield name
+
+
+def _at(call: _Call, place: Place, name: str) -> Raw | None:
+    """Return the value at *place*; only a scalar or a list of them can be an identifier."""
+    *path, last = place
+    holder = call
+    for step in path:
+        is_open = step in _ODD_ARE_NONE or path[0] in _ODD_ARE_NONE
+        holder = holder.any_object(step) if is_open else holder.object(step)
+    raw = holder.get(last)
+    if raw is None or is_empty(raw):
+        return None
+    if name not in _PLACES and b"{" in (bytes(raw)[:1], bytes(raw)[1:2]):
+        call.ignore("identifiers[...]", "type")
+        return None
+    return raw
+
+
+_ODD_ARE_NONE: Final = frozenset({"integrations", "Google Analytics", "properties"})
+"""Objects that decide nothing but for what is looked for in them, and have many forms."""
 
 
 def _device(device: _Call) -> Iterator[tuple[str, Raw | None]]:
@@ -135,38 +251,30 @@ def _device(device: _Call) -> Iterator[tuple[str, Raw | None]]:
 
 def _attributes(call: _Call) -> dict[str, Any]:
     """Return the traits; objects, and lists that hold objects or lists, as their JSON text."""
-    attributes: dict[str, Any] = {}
-    for name, raw in call.object("traits").fields.items():
-        value = _decode_any(raw) if bytes(raw)[:1] in (b"[", b"{") else None
-        is_nested = isinstance(value, dict) or (
-            isinstance(value, list) and any(isinstance(entry, list | dict) for entry in value)
-        )
-        attributes[name] = bytes(raw).decode() if is_nested else raw
-    return attributes
+    return {
+        name: bytes(raw).decode() if is_nested(raw) else raw
+        for name, raw in call.object("traits").fields.items()
+    }
 
 
 def _time_ms(call: _Call) -> int | None:
-    """Return the time of a call; None where it has none."""
+    """Return the time of a call; None where it has none that can be read."""
     for name in ("timestamp", "originalTimestamp"):
         raw = call.get(name)
-        value = None if raw is None else _decode_any(raw)
-        if value not in (None, ""):
-            return _milliseconds(value)
+        if raw is None or is_empty(raw):
+            continue
+        try:
+            time_ms = milliseconds_of(_decode_any(raw))
+        except msgspec.ValidationError:  # a number that is too large for any time
+            time_ms = None
+        if time_ms is not None:
+            return time_ms
+        call.ignore(name, "time")
     return None
 
 
-def _milliseconds(value: object) -> int:
-    try:
-        time = datetime.fromisoformat(value.upper())  # type: ignore[attr-defined]  # as caught below
-        if time.tzinfo is None:
-            time = time.replace(tzinfo=UTC)
-        return max((time - _EPOCH) // timedelta(milliseconds=1), 0)
-    except (AttributeError, ValueError, OverflowError):
-        raise Fault("timestamp: must be a time in ISO 8601") from None
-
-
 def _track(call: _Call) -> dict[str, Any]:
-    name = call.text("event")
+    name = call.label("event")
     if not name:
         raise Fault("event: is required, the name of what was done")
     data = {"event_name": name, "custom_event_type": "other"}
@@ -174,7 +282,7 @@ def _track(call: _Call) -> dict[str, Any]:
 
 
 def _view(call: _Call) -> dict[str, Any]:
-    properties = call.object("properties")
+    properties = call.any_object("properties")
     name = call.text("name") or properties.text("title") or properties.text("url")
     return _event("screen_view", {"screen_name": name or call.text("type")}, call)
 
@@ -184,7 +292,7 @@ def _nothing(_: _Call) -> None:
 
 
 def _event(kind: str, data: dict[str, Any], call: _Call) -> dict[str, Any]:
-    properties, message_id = call.object("properties").fields, call.text("messageId")
+    properties, message_id = call.any_object("properties").fields, call.label("messageId")
     if properties:
         data = {**data, "custom_attributes": properties}
     if message_id:

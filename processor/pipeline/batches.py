@@ -28,9 +28,11 @@ from processor.pipeline.work import (
     Taken,
     Verdict,
     Work,
+    far_off,
     seed_of,
     time_of,
 )
+from processor.profiles.consent import cap_consent
 from processor.profiles.document import profile_key
 from processor.profiles.update import apply_batch
 from processor.records import DeadLetter, EventBatch, Outcome, OutcomeName, Output, Record
@@ -48,7 +50,8 @@ class Batches(Struct, frozen=True):
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Take *record* in; one of a ``read_only`` input is forwarded as it came."""
-        opener = self.codecs.batch_opener(form, rules.workspace.validation)
+        workspace = rules.workspace
+        opener = self.codecs.batch_opener(form, workspace.validation, workspace.keys.places)
         try:
             fields = opener(record.value, self.limits.max_record_bytes)
         except Fault as fault:
@@ -70,7 +73,8 @@ class Batches(Struct, frozen=True):
         use = _use(record, rules, heads.source_request_id)
         take_anew = partial(self._read, record, rules, form, fields)
         content = Known(memo, fields, heads.has_events, take_anew)
-        return Work(record, rules, memo.space, Ask(use=use), time_ms, content)
+        ignored = far_off(record, heads.time_ms, time_ms)
+        return Work(record, rules, memo.space, Ask(use=use), time_ms, content, ignored=ignored)
 
     def _read(self, record: Record, rules: InputRules, form: Format, fields: Fields) -> Taken:
         """Decode *fields* and say what they ask of the index."""
@@ -79,11 +83,14 @@ class Batches(Struct, frozen=True):
             batch = read_batch(fields, workspace.keys)
         except Fault as fault:
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
+        if batch.consent_state:
+            cap_consent(batch.consent_state, record.timestamp_ms, self.limits.max_future_ms)
         if workspace.sdk_requires_change_events and rules.source == "sdk":
             batch = _announced(batch)
         space = Space(workspace.scope, batch.environment)
         use = _use(record, rules, batch.source_request_id)
         time_ms = time_of(record, batch.time_ms, self.limits)
+        ignored = (*batch.ignored, *far_off(record, batch.time_ms, time_ms))
         if rules.protection == "read_only":
             if use is None:
                 return Settled(record, Outcome("forwarded"), _as_received(record, form))
@@ -101,7 +108,9 @@ class Batches(Struct, frozen=True):
         )
         identifiers, mpids = reads(request, workspace.policy)
         ask = Ask(identifiers, mpids, use)
-        return Work(record, rules, space, ask, time_ms, Batch(batch, form), request)
+        return Work(
+            record, rules, space, ask, time_ms, Batch(batch, form), request, ignored=ignored
+        )
 
 
 class Batch(Struct, frozen=True, gc=False):

@@ -311,6 +311,9 @@ def _count(settled: Sequence[Settled], decided: Mapping[int, Decided], tally: Ta
     for one in settled:
         tally.note_record(one.record.topic, one.outcome.name, one.outcome.reason)
     for its in decided.values():
-        strategy = its.work.rules.workspace.policy.strategy
         tally.recalled += its.is_recalled
-        tally.note_decision(strategy, its.entry.decision, its.entry.changes, its.bounded)
+        work, entry = its.work, its.entry
+        if work.ignored or entry.outcome == "dropped":
+            tally.note_input(work.rules.name, work.ignored, entry.outcome, entry.reason)
+        strategy = work.rules.workspace.policy.strategy
+        tally.note_decision(strategy, entry.decision, entry.changes, its.bounded)

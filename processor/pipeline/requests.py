@@ -24,6 +24,7 @@ from processor.pipeline.work import (
     Taken,
     Verdict,
     Work,
+    far_off,
     seed_of,
     time_of,
 )
@@ -58,6 +59,7 @@ class Requests(Struct, frozen=True):
             return _broken(record, rules, call, error)
         space = Space(workspace.scope, call.environment)
         time_ms = time_of(record, call.time_ms, self.limits)
+        ignored = (*call.ignored, *far_off(record, call.time_ms, time_ms))
         kept, blocked = admit(call.identifiers, workspace.blocklist, workspace.normalizers)
         changes, kept_out = admit_changes(call.changes, workspace.blocklist, workspace.normalizers)
         request = IdentityRequest(
@@ -76,7 +78,7 @@ class Requests(Struct, frozen=True):
         identifiers, mpids = reads(request, workspace.policy)
         ask = Ask(identifiers, mpids)
         content = Request(call)
-        return Work(record, rules, space, ask, time_ms, content, request, call.request_id)
+        return Work(record, rules, space, ask, time_ms, content, request, call.request_id, ignored)
 
 
 class Request(Struct, frozen=True, gc=False):

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from processor.identity.change import Change
 from processor.identity.decision import KINDS, Created, Decision
+from processor.records import Ignored
 
 
 class Tally(Struct):
@@ -20,6 +21,10 @@ class Tally(Struct):
     """Identities that were not added, by type and reason."""
     violations: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Violations of a limit or a block list, by type and reason."""
+    ignored: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Odd values that were left out, by input, field and reason."""
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Records that were dropped, by input and reason."""
     bounded: int = 0
     """Attributes and devices that a limit kept out."""
     profiles_created: int = 0
@@ -37,6 +42,15 @@ class Tally(Struct):
     def note_record(self, topic: str, outcome: str, reason: str | None) -> None:
         """Count a record's outcome."""
         self.records[topic, outcome, reason or ""] += 1
+
+    def note_input(
+        self, name: str, ignored: Iterable[Ignored], outcome: str, reason: str | None
+    ) -> None:
+        """Count what the input *name* lost of one record: odd values, or all of it."""
+        for field_, why, _ in ignored:
+            self.ignored[name, field_, why] += 1
+        if outcome == "dropped":
+            self.dropped[name, reason or ""] += 1
 
     def note_decision(
         self, strategy: str, decision: Decision | None, changes: Iterable[Change], bounded: int

@@ -23,7 +23,7 @@ from processor.identity.view import Asked, View
 from processor.index.cache import Slots
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry
-from processor.records import Outcome, OutcomeName, Output, Record
+from processor.records import Ignored, Outcome, OutcomeName, Output, Record
 from processor.rules import Format, InputRules, Limits
 
 
@@ -84,6 +84,8 @@ class Work(Struct, gc=False):
     """Who is to be resolved; None: only a ``source_request_id`` is asked about."""
     request_id: str | None = None
     """The caller's own id of the record, told in change events."""
+    ignored: tuple[Ignored, ...] = ()
+    """What was left out of the record because it is odd."""
 
 
 class Decided(Struct, gc=False):
@@ -150,10 +152,27 @@ class Kind(Protocol):
 
 
 def time_of(record: Record, claimed_ms: int | None, limits: Limits) -> int:
-    """Return the time of *record*: its client's, unless that is too far ahead of Kafka's."""
-    if claimed_ms is None or claimed_ms > record.timestamp_ms + limits.max_future_ms:
-        return record.timestamp_ms
-    return claimed_ms
+    """Return the time of *record*: its client's, unless that is too far from Kafka's.
+
+    One that fits as seconds, micro- or nanoseconds is taken as such.
+    """
+    now = record.timestamp_ms
+    if claimed_ms is None:
+        return now
+    first, last = now - limits.max_past_ms, now + limits.max_future_ms
+    if first <= claimed_ms <= last:
+        return claimed_ms
+    for time_ms in (claimed_ms * 1000, claimed_ms // 1000, claimed_ms // 1_000_000):
+        if first <= time_ms <= last:
+            return time_ms
+    return now
+
+
+def far_off(record: Record, claimed_ms: int | None, time_ms: int) -> tuple[Ignored, ...]:
+    """Return the note that *time_ms*, from ``time_of``, is not the client's but the record's."""
+    if claimed_ms is None or time_ms == claimed_ms or time_ms != record.timestamp_ms:
+        return ()
+    return (Ignored("time", "far_past" if claimed_ms < time_ms else "far_future"),)
 
 
 def seed_of(record: Record, space: Space, key: bytes) -> Seed:

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from processor.codecs.segment import FIRST_PLACES, places_of
 from processor.identity.model import IdentifierLimit, IdentityPolicy
 from processor.identity.normalize import Blocklist
 from processor.identity.strategies import STRATEGIES
@@ -97,10 +98,22 @@ def identifiers(workspace: WorkspaceSettings) -> dict[str, IdentifierSettings]:
     return {**dict.fromkeys(preset, IdentifierSettings()), **workspace.identifiers}
 
 
-def flat_keys(policy: IdentityPolicy) -> IdentityKeys:
+def flat_keys(workspace: WorkspaceSettings) -> IdentityKeys:
     """Return the keys of records: configured names are literal, all others ignored."""
-    names = MappingProxyType({name: name for name in policy.priority})
-    return IdentityKeys(request=names, batch=names, is_literal=True)
+    table = identifiers(workspace)
+    names = MappingProxyType({name: name for name in table})
+    ordered = (
+        *(n for n in FIRST_PLACES if n in table),
+        *(n for n in table if n not in FIRST_PLACES),
+    )
+    places = MappingProxyType({name: places_of(name, table[name].found_in) for name in ordered})
+    return IdentityKeys(request=names, batch=names, is_literal=True, places=places)
+
+
+def segment_normalizers(workspace: WorkspaceSettings) -> dict[str, tuple[str, ...]]:
+    """Return the normal forms by type; Segment folds the case of e-mail addresses."""
+    preset = {"email": ("lower",)} if workspace.preset == "segment" else {}
+    return {**preset, **workspace.normalizers}
 
 
 def blocklists(workspace: WorkspaceSettings, path: str) -> dict[str, Blocklist]:

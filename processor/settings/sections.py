@@ -123,6 +123,8 @@ class IdentifierSettings(Struct, frozen=True, forbid_unknown_fields=True):
     limit: NotNegative | LimitSettings | None = None
     blocked: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
+    found_in: tuple[str, ...] = ()
+    """Where calls of Segment's have it; empty: in Segment's places."""
 
 
 class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,13 +9,13 @@ import msgspec
 
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
-from processor.identity.types import STANDARD_KEYS, canonical_type
+from processor.identity.types import DEVICE_TYPES, STANDARD_KEYS, USER_TYPES, canonical_type
 from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.conversion import convert
 from processor.settings.error import SettingsError, hint
-from processor.settings.flat import blocklists, flat_keys
+from processor.settings.flat import blocklists, flat_keys, segment_normalizers
 from processor.settings.policy import check_strategy, policy_of
-from processor.settings.sections import InputSettings, WorkspaceSettings
+from processor.settings.sections import IdentifierSettings, InputSettings, WorkspaceSettings
 
 # Names become parts of Redis keys, hash tags, record keys and offset metadata.
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -74,7 +74,16 @@ def _identity_settings(workspace: WorkspaceSettings, policy: IdentityPolicy) -> 
     # Traits follow from the strategy; and the fingerprints that rows hold do not have them.
     values = {key: getattr(policy, key) for key in policy.__struct_fields__ if key != "traits"}
     values |= {key: getattr(workspace, key) for key in _BLOCKS}
+    values["normalizers"] = segment_normalizers(workspace)
+    values["identifiers"] = {
+        name: _without_places(one) for name, one in workspace.identifiers.items()
+    }
     return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()}
+
+
+def _without_places(one: IdentifierSettings) -> dict[str, object]:
+    """Return an identifier's settings but where it is read from: that changes no decision taken."""
+    return {key: getattr(one, key) for key in one.__struct_fields__ if key != "found_in"}
 
 
 def _tables(tables: object, section: str) -> list[tuple[str, object]]:
@@ -109,7 +118,7 @@ def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> Workspace
         name=name,
         scope=workspace.identity_scope or name,
         policy=policy,
-        keys=flat_keys(policy) if policy.traits.is_literal else STANDARD_KEYS,
+        keys=flat_keys(workspace) if policy.traits.is_literal else STANDARD_KEYS,
         blocklist=_blocklist(workspace, path),
         normalizers=_normalizers(workspace, path, literal),
         forward_empty_batches=workspace.forward_empty_batches,
@@ -137,13 +146,14 @@ def _normalizers(
 ) -> Normalizers:
     """Return the normalizers; *literal* are the configured names where no others are types."""
     steps: dict[str, tuple[str, ...]] = {}
-    for name, wanted in workspace.normalizers.items():
+    for name, wanted in segment_normalizers(workspace).items():
         if literal is None:
             identity_type = canonical_type(name)
         else:
             identity_type = name if name in literal else None
         if identity_type is None:
-            raise SettingsError(f"{path}.normalizers.{name}: is no identity type")
+            meant = hint(name, literal or USER_TYPES | DEVICE_TYPES)
+            raise SettingsError(f"{path}.normalizers.{name}: is no identity type{meant}")
         steps[identity_type] = wanted
     try:
         return Normalizers.build(steps)

@@ -4,6 +4,7 @@ The rules beyond the lenient ones are in (docs/messages.md, "Strict validation")
 input batch was accepted is accepted too, so that outputs can be fed back in.
 """
 
+import re
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ import msgspec
 from msgspec import Raw
 
 from processor.codecs.envelope import Fields, Opener
-from processor.codecs.fault import Fault, is_missing, not_allowed
+from processor.codecs.fault import Fault, is_missing, not_allowed, types_in_words
 from processor.codecs.mismatch import Mismatch, mismatch_of
+from processor.codecs.nearness import hint, ordinal
 from processor.codecs.strict.published import FIELDS, Event
 from processor.codecs.strict.published_events import EVENT_DATA
 
@@ -24,6 +26,9 @@ _DECODERS: Final[dict[str, _Decoder]] = {
 _EVENTS: Final[dict[str, _Decoder]] = {
     name: msgspec.json.Decoder(kind) for name, kind in EVENT_DATA.items()
 }
+
+_VALUES: Final = re.compile(r"A\(\?:([\w|]+)\)", re.ASCII)
+"""The values in a pattern of ``published_events.exactly``."""
 
 
 def strictly(opener: Opener) -> Opener:
@@ -39,10 +44,11 @@ def strictly(opener: Opener) -> Opener:
 
 def check(fields: Fields) -> None:
     """Raise Fault, with the path, where a batch breaks a strict rule."""
-    for name, raw in fields.items():
+    for place, (name, raw) in enumerate(fields.items(), 1):
         decoder = _DECODERS.get(name)
         if decoder is None:
-            raise Fault("the batch holds a top-level field that the schema does not know")
+            raise _unknown(name, place)
+
         found = _read(decoder, raw, name)
         if name == "events":
             _check_events(found or [])
@@ -50,12 +56,17 @@ def check(fields: Fields) -> None:
             _check_ip(found)
 
 
+def _unknown(name: str, place: int) -> Fault:
+    meant = hint(name, FIELDS)
+    return Fault(f"the batch: the schema does not know its {ordinal(place)} field{meant}")
+
+
 def _check_events(events: list[Event]) -> None:
     for place, event in enumerate(events):
         path = f"events[{place}]"
         decoder = _EVENTS.get(event.event_type)
         if decoder is None:
-            raise not_allowed(f"{path}.event_type")
+            raise not_allowed(f"{path}.event_type", _EVENTS)
         _read(decoder, event.data, f"{path}.data")
 
 
@@ -91,8 +102,16 @@ def _fault(found: Mismatch, path: str) -> Fault:
     if found.unknown is not None:
         return Fault(f"{path}: holds a field that the schema does not know")
     expected = found.expected
-    if expected is not None and expected.has_pattern:
-        return Fault(f"{path}: must be a UUID")
+    if expected is not None and expected.pattern is not None:
+        return _no_match(path, expected.pattern)
     if expected is not None and expected.got is not None:
-        return Fault(f"{path}: must be {expected.types}, not {expected.got}")
+        return Fault(f"{path}: must be {types_in_words(expected)}")
     return not_allowed(path)
+
+
+def _no_match(path: str, pattern: str) -> Fault:
+    """Return the fault of text that does not match *pattern*: an enumeration's, or one of ids."""
+    values = _VALUES.search(pattern)
+    if values is not None:
+        return not_allowed(path, values[1].split("|"))
+    return Fault(f"{path}: must be {'a UUID' if 'a-f' in pattern else 'decimal digits'}")

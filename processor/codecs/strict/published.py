@@ -4,9 +4,9 @@ A field may be null where it may be missing. Beyond that schema are only fields 
 those that our outputs add (docs/messages.md, "Strict validation").
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from processor.codecs.fields import Int64
 from processor.codecs.strict.published_events import (
@@ -18,7 +18,12 @@ from processor.codecs.strict.published_events import (
     Number,
     Text,
     Whole,
+    exactly,
+    in_any_case,
 )
+
+Mpid = Int64 | Annotated[str, Meta(pattern=r"\A-?[0-9]{1,19}\Z")] | None
+"""A number, or its decimal text, as those send it whose numbers have 53 bits."""
 
 
 class _Device(Closed, gc=False):
@@ -28,17 +33,22 @@ class _Device(Closed, gc=False):
     android_uuid: Loose = None
     device_manufacturer: Loose = None
     platform: (
-        Literal[
-            "iOS",
-            "Android",
-            "web",
-            "tvOS",
-            "roku",
-            "out_of_band",
-            "alexa",
-            "smart_tv",
-            "fire_tv",
-            "xbox",
+        Annotated[
+            str,
+            Meta(
+                pattern=in_any_case(
+                    "iOS",
+                    "Android",
+                    "web",
+                    "tvOS",
+                    "roku",
+                    "out_of_band",
+                    "alexa",
+                    "smart_tv",
+                    "fire_tv",
+                    "xbox",
+                )
+            ),
         ]
         | None
     ) = None
@@ -60,7 +70,10 @@ class _Device(Closed, gc=False):
     http_header_user_agent: Loose = None
     ios_advertising_id: Id = None
     att_authorization_status: (
-        Literal["authorized", "denied", "not_determined", "restricted"] | None
+        Annotated[
+            str, Meta(pattern=in_any_case("authorized", "denied", "not_determined", "restricted"))
+        ]
+        | None
     ) = None
     att_timestamp_unixtime_ms: Whole = None
     push_token: Loose = None
@@ -126,22 +139,27 @@ class _Application(Closed, gc=False):
     install_referrer: Loose = None
     package: Loose = None
     os: (
-        Literal[
-            "IOS",
-            "Android",
-            "WindowsPhone",
-            "MobileWeb",
-            "UnityIOS",
-            "UnityAndroid",
-            "Desktop",
-            "TVOS",
-            "Roku",
-            "OutOfBand",
-            "Alexa",
-            "SmartTV",
-            "FireTV",
-            "Xbox",
-            "Unknown",
+        Annotated[
+            str,
+            Meta(
+                pattern=in_any_case(
+                    "IOS",
+                    "Android",
+                    "WindowsPhone",
+                    "MobileWeb",
+                    "UnityIOS",
+                    "UnityAndroid",
+                    "Desktop",
+                    "TVOS",
+                    "Roku",
+                    "OutOfBand",
+                    "Alexa",
+                    "SmartTV",
+                    "FireTV",
+                    "Xbox",
+                    "Unknown",
+                )
+            ),
         ]
         | None
     ) = None
@@ -149,8 +167,13 @@ class _Application(Closed, gc=False):
 
 
 class _Source(Closed, kw_only=True, gc=False):
-    channel: Literal[
-        "native", "javascript", "pixel", "desktop", "partner", "server_to_server", "unknown"
+    channel: Annotated[
+        str,
+        Meta(
+            pattern=in_any_case(
+                "native", "javascript", "pixel", "desktop", "partner", "server_to_server", "unknown"
+            )
+        ),
     ]
     partner: Loose = None
     replay_request_id: Loose = None
@@ -175,7 +198,7 @@ class _ConsentChange(Closed, kw_only=True, gc=False):
 class _Notification(Closed, kw_only=True, gc=False):
     """A change of consent that outputs tell of."""
 
-    type: Literal["gdpr_change", "ccpa_change"]
+    type: Annotated[str, Meta(pattern=exactly("gdpr_change", "ccpa_change"))]
     data: _ConsentChange
 
 
@@ -188,9 +211,9 @@ class Event(Struct, gc=False):
 
 FIELDS: Final[dict[str, Any]] = {
     "events": list[Event] | None,
-    "environment": (Literal["production", "development"] | None),
-    "mpid": Whole,
-    "origin_mpid": Whole,
+    "environment": Annotated[str, Meta(pattern=exactly("production", "development"))] | None,
+    "mpid": Mpid,
+    "origin_mpid": Mpid,
     "source_request_id": Text,
     "user_identities": dict[str, Loose] | list[_Entry] | None,
     "user_attributes": dict[str, Loose | list[Loose]] | None,

@@ -15,6 +15,18 @@ _HEX: Final = "[0-9a-fA-F]"
 Uuid = Annotated[
     str, Meta(pattern=rf"\A{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}\Z")
 ]
+
+
+def exactly(*values: str) -> str:
+    """Return the pattern of text that is one of *values*."""
+    return rf"\A(?:{'|'.join(values)})\Z"
+
+
+def in_any_case(*values: str) -> str:
+    """Return the pattern of text that is one of *values*, in upper or lower case."""
+    return f"(?i){exactly(*values)}"
+
+
 Flag = bool | None
 Text = str | None
 Loose = str | int | float | bool | None
@@ -64,7 +76,7 @@ class _DeviceState(Closed, gc=False):
 
 
 class _Notification(Struct, kw_only=True, gc=False):
-    type: Literal["gdpr_change"]
+    type: Annotated[str, Meta(pattern=exactly("gdpr_change"))]
 
 
 class _Data(Struct, gc=False):
@@ -93,17 +105,22 @@ class _Data(Struct, gc=False):
 
 class _Custom(_Data, kw_only=True, gc=False):
     event_name: str
-    custom_event_type: Literal[
-        "navigation",
-        "location",
-        "search",
-        "transaction",
-        "user_content",
-        "user_preference",
-        "social",
-        "other",
-        "media",
-        "attribution",
+    custom_event_type: Annotated[
+        str,
+        Meta(
+            pattern=exactly(
+                "navigation",
+                "location",
+                "search",
+                "transaction",
+                "user_content",
+                "user_preference",
+                "social",
+                "other",
+                "media",
+                "attribution",
+            )
+        ),
     ]
     custom_flags: Attributes = None
 
@@ -124,17 +141,22 @@ class _Product(Struct, gc=False):
 
 
 class _ProductAction(Closed, kw_only=True, gc=False):
-    action: Literal[
-        "add_to_cart",
-        "remove_from_cart",
-        "checkout",
-        "checkout_option",
-        "click",
-        "view_detail",
-        "purchase",
-        "refund",
-        "add_to_wishlist",
-        "remove_from_wish_list",
+    action: Annotated[
+        str,
+        Meta(
+            pattern=exactly(
+                "add_to_cart",
+                "remove_from_cart",
+                "checkout",
+                "checkout_option",
+                "click",
+                "view_detail",
+                "purchase",
+                "refund",
+                "add_to_wishlist",
+                "remove_from_wish_list",
+            )
+        ),
     ]
     checkout_step: Whole = None
     checkout_options: Loose = None
@@ -157,7 +179,7 @@ class _Promotion(Closed, gc=False):
 
 
 class _PromotionAction(Closed, kw_only=True, gc=False):
-    action: Literal["view", "click"]
+    action: Annotated[str, Meta(pattern=exactly("view", "click"))]
     promotions: list[_Promotion] | None = None
 
 
@@ -182,32 +204,37 @@ class _Commerce(_Data, gc=False):
     is_non_interactive: Flag = None
     event_name: Text = None
     custom_event_type: (
-        Literal[
-            "navigation",
-            "location",
-            "search",
-            "transaction",
-            "user_content",
-            "user_preference",
-            "social",
-            "other",
-            "media",
-            "add_to_cart",
-            "remove_from_cart",
-            "checkout",
-            "checkout_option",
-            "click",
-            "view_detail",
-            "purchase",
-            "refund",
-            "promotion_view",
-            "promotion_click",
-            "add_to_wishlist",
-            "remove_from_wishlist",
-            "impression",
-            "attribution",
-            "consent_granted",
-            "consent_denied",
+        Annotated[
+            str,
+            Meta(
+                pattern=exactly(
+                    "navigation",
+                    "location",
+                    "search",
+                    "transaction",
+                    "user_content",
+                    "user_preference",
+                    "social",
+                    "other",
+                    "media",
+                    "add_to_cart",
+                    "remove_from_cart",
+                    "checkout",
+                    "checkout_option",
+                    "click",
+                    "view_detail",
+                    "purchase",
+                    "refund",
+                    "promotion_view",
+                    "promotion_click",
+                    "add_to_wishlist",
+                    "remove_from_wishlist",
+                    "impression",
+                    "attribution",
+                    "consent_granted",
+                    "consent_denied",
+                )
+            ),
         ]
         | None
     ) = None
@@ -225,11 +252,16 @@ class _SessionEnd(_Data, kw_only=True, gc=False):
 
 
 class _Transition(_Data, kw_only=True, gc=False):
-    application_transition_type: Literal[
-        "application_initialized",
-        "application_exit",
-        "application_background",
-        "application_foreground",
+    application_transition_type: Annotated[
+        str,
+        Meta(
+            pattern=exactly(
+                "application_initialized",
+                "application_exit",
+                "application_background",
+                "application_foreground",
+            )
+        ),
     ]
     successfully_closed: Flag = None
     is_first_run: Flag = None
@@ -245,7 +277,7 @@ class _Registration(_Data, kw_only=True, gc=False):
 
 class _Push(_Data, kw_only=True, gc=False):
     push_message_token: Loose
-    push_message_type: Literal["sent", "received", "action"]
+    push_message_type: Annotated[str, Meta(pattern=exactly("sent", "received", "action"))]
     push_notification_payload: Loose
     message: Loose = None
     network: Loose = None
@@ -317,7 +349,9 @@ class _IdentityChange(_Data, kw_only=True, gc=False):
 class _ProfileChange(_Data, kw_only=True, gc=False):
     previous_mpid: Whole
     current_mpid: Whole
-    profile_event_type: Literal["signup", "login", "logout", "update", "delete"]
+    profile_event_type: Annotated[
+        str, Meta(pattern=exactly("signup", "login", "logout", "update", "delete"))
+    ]
 
 
 EVENT_DATA: Final[dict[str, type[Struct]]] = {

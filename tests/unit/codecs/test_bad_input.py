@@ -78,21 +78,6 @@ BROKEN_BATCHES = {
     "an event_type of null": ({"events": [{"event_type": None}]}, "invalid", "events[0]"),
     "an event that is a string": ({"events": [SECRET]}, "invalid", "events[0]"),
     "events as an object": ({"events": {"a": SECRET}}, "invalid", "events"),
-    "an unknown custom_event_type": (
-        {"events": [{"event_type": "custom_event", "data": {"custom_event_type": SECRET}}]},
-        "invalid",
-        "events[...].data.custom_event_type",
-    ),
-    "a timestamp that is text": (
-        {"events": [{"event_type": "opt_out", "data": {"timestamp_unixtime_ms": SECRET}}]},
-        "invalid",
-        "events[0].data.timestamp_unixtime_ms",
-    ),
-    "a batch timestamp that is text": (
-        {"timestamp_unixtime_ms": SECRET},
-        "invalid",
-        "timestamp_unixtime_ms",
-    ),
     "an unknown environment": ({"environment": SECRET}, "invalid", "environment"),
     "an environment that is a number": ({"environment": 1}, "invalid", "environment"),
     "an mpid of 64 unsigned bits": ({"mpid": 2**63}, "invalid", "mpid"),
@@ -146,26 +131,6 @@ BROKEN_BATCHES = {
         "invalid",
         "user_attributes",
     ),
-    "an attribute that is an object": (
-        {"user_attributes": {"k": {"x": SECRET}}},
-        "invalid",
-        "user_attributes",
-    ),
-    "an attribute that is a list of lists": (
-        {"user_attributes": {"k": [[SECRET]]}},
-        "invalid",
-        "user_attributes",
-    ),
-    "deleted_user_attributes that are text": (
-        {"deleted_user_attributes": SECRET},
-        "invalid",
-        "deleted_user_attributes",
-    ),
-    "a deleted attribute that is a number": (
-        {"deleted_user_attributes": [1]},
-        "invalid",
-        "deleted_user_attributes[0]",
-    ),
     "consent that is text": ({"consent_state": SECRET}, "invalid", "consent_state"),
     "a purpose that is text": (
         {"consent_state": {"gdpr": {"p": SECRET}}},
@@ -176,11 +141,6 @@ BROKEN_BATCHES = {
         {"consent_state": {"gdpr": {"p": {"consented": SECRET}}}},
         "invalid",
         "consent_state",
-    ),
-    "a source_request_id that is a number": (
-        {"source_request_id": 12},
-        "invalid",
-        "source_request_id",
     ),
 }
 

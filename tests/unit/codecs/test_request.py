@@ -88,7 +88,7 @@ BAD_REQUESTS = {
     "an unknown environment": IDENTIFY | {"environment": "staging"},
     "no known_identities": without(IDENTIFY, "known_identities"),
     "known_identities of null": IDENTIFY | {"known_identities": None},
-    "known_identities that are a list": IDENTIFY | {"known_identities": []},
+    "known_identities that are a list": IDENTIFY | {"known_identities": ["a"]},
     "an unknown identity type": IDENTIFY | {"known_identities": {"nickname": "bob"}},
     "an unknown identity type without a value": IDENTIFY | {"known_identities": {"nickname": None}},
     "an identity without identity-API key": IDENTIFY
@@ -98,8 +98,6 @@ BAD_REQUESTS = {
     "a previous_mpid that is no integer": IDENTIFY | {"previous_mpid": "abc"},
     "a previous_mpid that is empty": IDENTIFY | {"previous_mpid": ""},
     "a previous_mpid of more than 64 bits": IDENTIFY | {"previous_mpid": str(2**63)},
-    "a request_id that is an object": IDENTIFY | {"request_id": {}},
-    "a timestamp that is text": IDENTIFY | {"request_timestamp_ms": "now"},
     "a read_only that is text": IDENTIFY | {"read_only": "true"},
     "a modify without mpid": without(MODIFY, "mpid"),
     "a modify whose mpid is no integer": MODIFY | {"mpid": "P1"},

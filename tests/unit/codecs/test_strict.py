@@ -84,7 +84,7 @@ def test_the_strict_rules_are_for_json_and_avro_and_not_for_segments_calls():
     }
     for form, value in batch.items():
         assert bytes(Codecs().batch_opener(form, "lenient")(value, 1000)["colour"]) == b'"red"'
-        with pytest.raises(Fault, match="top-level field"):
+        with pytest.raises(Fault, match="its 1st field"):
             Codecs().batch_opener(form, "strict")(value, 1000)
 
 
@@ -112,7 +112,7 @@ def test_an_event_without_a_field_that_it_requires_is_refused_by_its_path(kind, 
 
 
 REFUSED = [
-    ({"colour": "red"}, "the batch holds a top-level field that the schema does not know"),
+    ({"colour": "red"}, "the batch: the schema does not know its 1st field"),
     (
         {"device_info": {"colour": "red"}},
         "device_info: holds a field that the schema does not know",
@@ -120,11 +120,11 @@ REFUSED = [
     ({"device_info": {"ios_idfv": "9876"}}, "device_info.ios_idfv: must be a UUID"),
     (
         {"device_info": {"platform": "toaster"}},
-        "device_info.platform: is not one of the values allowed here",
+        "device_info.platform: is none of iOS, Android, web, ",
     ),
     (
         {"device_info": {"screen_width": "wide"}},
-        "device_info.screen_width: must be int | null, not str",
+        "device_info.screen_width: must be an integer or null, not text",
     ),
     ({"mp_deviceid": "9876"}, "mp_deviceid: must be a UUID"),
     ({"ip": "1.2.3"}, "ip: must be an IPv4 or IPv6 address"),
@@ -145,19 +145,19 @@ REFUSED = [
         {"user_identities": [{**EMAIL, "colour": "red"}]},
         "user_identities[0]: holds a field that the schema does not know",
     ),
-    ({"system_notifications": "x"}, "system_notifications: must be array | null, not str"),
+    ({"system_notifications": "x"}, "system_notifications: must be a list or null, not text"),
     (
         {"system_notifications": [{"type": "weather", "data": {}}]},
-        "system_notifications[0].type: is not one of the values allowed here",
+        "system_notifications[0].type: is none of gdpr_change, ccpa_change",
     ),
     (
         {"integration_attributes": {"1": "x"}},
-        "integration_attributes[...]: must be object, not str",
+        "integration_attributes[...]: must be an object, not text",
     ),
-    ({"application_info": {"os": 5}}, "application_info.os: must be str | null, not int"),
+    ({"application_info": {"os": 5}}, "application_info.os: must be text or null, not an integer"),
     (
         {"application_info": {"os": "toaster"}},
-        "application_info.os: is not one of the values allowed here",
+        "application_info.os: is none of IOS, Android, ",
     ),
     (
         {"application_info": {"colour": "red"}},
@@ -166,11 +166,11 @@ REFUSED = [
     ({"source_info": {}}, "source_info.channel: is required"),
     (
         {"source_info": {"channel": "pigeon"}},
-        "source_info.channel: is not one of the values allowed here",
+        "source_info.channel: is none of native, javascript, ",
     ),
     (
         {"source_info": {"channel": "pixel", "is_historical": "no"}},
-        "source_info.is_historical: must be bool | null, not str",
+        "source_info.is_historical: must be true or false or null, not text",
     ),
     (
         {"source_info": {"channel": "pixel", "colour": "red"}},
@@ -195,10 +195,16 @@ REFUSED = [
     ({"device_info": {"ios_idfv": UUID + "\n"}}, "device_info.ios_idfv: must be a UUID"),
     ({"partner_identity": {}}, "partner_identity: must be "),
     ({"events": [{"event_type": "first_run"}]}, "events[0].data: is required"),
-    (event("first_run"), "events[0].data: must be object, not null"),
-    (event("first_run", {"session_id": "5"}), "events[0].data.session_id: must be int | null"),
-    (event("first_run", {"event_id": "5"}), "events[0].data.event_id: must be int | null"),
-    (event("first_run", {"is_goal_defined": 1}), "events[0].data.is_goal_defined: must be bool"),
+    (event("first_run"), "events[0].data: must be an object, not null"),
+    (
+        event("first_run", {"session_id": "5"}),
+        "events[0].data.session_id: must be an integer or null",
+    ),
+    (event("first_run", {"event_id": "5"}), "events[0].data.event_id: must be an integer or null"),
+    (
+        event("first_run", {"is_goal_defined": 1}),
+        "events[0].data.is_goal_defined: must be true or false",
+    ),
     (
         event("first_run", {"lifetime_value_change": "5"}),
         "events[0].data.lifetime_value_change: must be ",
@@ -218,7 +224,7 @@ REFUSED = [
     ),
     (
         event("first_run", {"event_system_notification_info": {"type": "weather"}}),
-        "events[0].data.event_system_notification_info.type: is not one of the values",
+        "events[0].data.event_system_notification_info.type: is none of gdpr_change",
     ),
     *(
         (
@@ -230,18 +236,18 @@ REFUSED = [
     ),
     (
         event("custom_event", {"event_name": "x", "custom_event_type": None}),
-        "events[0].data.custom_event_type: must be str, not null",
+        "events[0].data.custom_event_type: must be text, not null",
     ),
     (commerce(promotion_action={}), "events[0].data.promotion_action.action: is required"),
     (
         commerce(promotion_action={"action": "purchase"}),
-        "events[0].data.promotion_action.action: is not one of the values allowed here",
+        "events[0].data.promotion_action.action: is none of view, click",
     ),
     (
         commerce(promotion_action={"action": "view", "promotions": [{"colour": "red"}]}),
         "events[0].data.promotion_action.promotions[0]: holds a field that the schema",
     ),
-    (commerce(product_impressions={}), "events[0].data.product_impressions: must be array"),
+    (commerce(product_impressions={}), "events[0].data.product_impressions: must be a list"),
     (
         commerce(product_impressions=[{"products": []}]),
         "events[0].data.product_impressions[0].product_impression_list: is required",
@@ -255,7 +261,7 @@ REFUSED = [
         commerce(custom_event_type="unknown"),
         "events[0].data.custom_event_type: is not one of the values allowed here",
     ),
-    (commerce(event_name=5), "events[0].data.event_name: must be str | null, not int"),
+    (commerce(event_name=5), "events[0].data.event_name: must be text or null, not an integer"),
     (
         commerce(product_action={"action": "purchase", "colour": "red"}),
         "events[0].data.product_action: holds a field that the schema does not know",
@@ -270,7 +276,7 @@ REFUSED = [
     ),
     (
         event("crash_report", {**COMPLETE["crash_report"], "exception_handled": "no"}),
-        "events[0].data.exception_handled: must be bool | null, not str",
+        "events[0].data.exception_handled: must be true or false or null, not text",
     ),
     (
         event("crash_report", {**COMPLETE["crash_report"], "breadcrumbs": [{"data": {}}]}),
@@ -282,11 +288,11 @@ REFUSED = [
     ),
     (
         event("network_performance", {**COMPLETE["network_performance"], "bytes_in": "5"}),
-        "events[0].data.bytes_in: must be int | null, not str",
+        "events[0].data.bytes_in: must be an integer or null, not text",
     ),
     (
         event("application_state_transition", {"application_transition_type": "sleep"}),
-        "events[0].data.application_transition_type: is not one of the values allowed here",
+        "events[0].data.application_transition_type: is none of application_initialized, ",
     ),
     (
         event("user_attribute_change", {"user_attribute_name": "a", "new": {}}),
@@ -309,16 +315,16 @@ REFUSED = [
     ),
     (
         event("profile", {**COMPLETE["profile"], "profile_event_type": "birth"}),
-        "events[0].data.profile_event_type: is not one of the values allowed here",
+        "events[0].data.profile_event_type: is none of signup, login, logout, update, delete",
     ),
-    (event("push_reaction"), "events[0].event_type: is not one of the values allowed here"),
+    (event("push_reaction"), "events[0].event_type: is none of custom_event, commerce_event, "),
     (
         event("custom_event", {"event_name": "x", "custom_event_type": "unknown"}),
-        "events[0].data.custom_event_type: is not one of the values allowed here",
+        "events[0].data.custom_event_type: is none of navigation, location, ",
     ),
     (
         event("commerce_event", {"product_action": {"action": "remove_from_wishlist"}}),
-        "events[0].data.product_action.action: is not one of the values allowed here",
+        "events[0].data.product_action.action: is none of add_to_cart, ",
     ),
     (
         event("session_start", {"location": {"latitude": 1}}),
@@ -327,7 +333,7 @@ REFUSED = [
     (event("session_start", {"session_uuid": "x"}), "events[0].data.session_uuid: must be a UUID"),
     (
         event("session_start", {"timestamp_unixtime_ms": "now"}),
-        "events[0].data.timestamp_unixtime_ms: must be int | null, not str",
+        "events[0].data.timestamp_unixtime_ms: must be an integer or null, not text",
     ),
     (
         event("session_start", {"custom_attributes": {"a": {}}}),
@@ -337,7 +343,7 @@ REFUSED = [
 
 
 LENIENT_TOO = {
-    "events[0].data.timestamp_unixtime_ms: must be int | null, not str",
+    "events[0].data.timestamp_unixtime_ms: must be an integer or null, not text",
     "user_identities: must be ",
     "user_identities[...]: must be ",
 }

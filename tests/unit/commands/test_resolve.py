@@ -181,7 +181,7 @@ def test_each_line_is_answered_before_the_next_is_read(config):
         ('{"topic": "profiles", "timestamp_ms": 1, "value": {}}', "topic: write batches or"),
         (
             '{"topic": "batches", "timestamp_ms": "1", "value": {}}',
-            "timestamp_ms: must be int, not str",
+            "timestamp_ms: must be an integer, not text",
         ),
         ('{"topic": "batches", "timestamp_ms": 1, "value": {}, "headers": {"a": []}}', "headers"),
     ],

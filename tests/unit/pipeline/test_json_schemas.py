@@ -238,7 +238,6 @@ REQUEST = {
         {"request_id": None},
         {"request_timestamp_ms": None},
         {"request_timestamp_ms": 1.5},
-        {"request_timestamp_ms": "now"},
         {"previous_mpid": None},
         {"previous_mpid": "12"},
         {"previous_mpid": True},
@@ -246,7 +245,6 @@ REQUEST = {
         {"read_only": "no"},
         {"known_identities": {"email": None, "other": 5, "other2": True}},
         {"known_identities": {"email": {}}},
-        {"known_identities": []},
     ],
     ids=str,
 )
