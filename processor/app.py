@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from threading import Event
@@ -20,10 +20,12 @@ from processor.kafka import topics
 from processor.kafka.asking import Unreachable, wait_for_cluster_id
 from processor.kafka.loop.open import Process, open_loop
 from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.tally import Tally
 from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
 from processor.watch.admin import Admin, Health
+from processor.watch.drops import Drops
 from processor.watch.logs import Log, open_log
 from processor.watch.metrics import Metrics
 from processor.watch.patience import Patience
@@ -79,7 +81,7 @@ def serve(
             compare_topics(settings, log, patience)
         owner = f"{kafka.group_id}@{cluster}"
         edge = Edge(CachedIndex(index, settings.redis.cache_bytes // 2), codecs)
-        step = build_pipeline(settings, edge, owner, metrics, points, options)
+        step = build_pipeline(settings, edge, owner, counting(metrics, log), points, options)
         process = Process(
             name=process_name(),
             embedded=options.embedded,
@@ -88,6 +90,17 @@ def serve(
         )
         open_loop(kafka, step, process, watch).run(stop)
         log.info("stopped")
+
+
+def counting(metrics: Metrics, log: Log) -> Callable[[Tally], None]:
+    """Return what hears of each committed transaction's counts."""
+    drops = Drops(log, time.monotonic)
+
+    def counted(tally: Tally) -> None:
+        metrics.count(tally)
+        drops.count(tally)
+
+    return counted
 
 
 def compare_topics(settings: Settings, log: Log, patience: Patience) -> None:
@@ -123,7 +136,7 @@ def build_pipeline(
     settings: Settings,
     edge: Edge,
     owner: str,
-    metrics: Metrics,
+    counted: Callable[[Tally], None],
     points: CrashPoints,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> Pipeline:
@@ -143,7 +156,7 @@ def build_pipeline(
             wait=time.sleep,
             reach=points.reach,
             look=points.look,
-            counted=metrics.count,
+            counted=counted,
         )
     )
 

@@ -74,7 +74,7 @@ def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -
     changed.
     """
     work, verdict, profile = decided.work, decided.verdict, decided.profile
-    if verdict is None or profile is None or decided.asked is None:
+    if verdict is None or profile is None or decided.asked is None or work.ignored:
         return None
     if (
         type(verdict.decision) is not Matched

@@ -51,6 +51,13 @@ class Metrics:
             "identity_type",
             "reason",
         )
+        self._ignored = counter(
+            "ignored_fields_total",
+            "Odd values of fields that decide nothing, left out of their records",
+            "input",
+            "field",
+            "reason",
+        )
         self._bounded = counter(
             "bounded_values_total", "Attributes and devices that a limit kept out"
         )
@@ -106,6 +113,8 @@ class Metrics:
             self._skipped.labels(identity_type, reason).inc(n)
         for (identity_type, reason), n in tally.violations.items():
             self._violations.labels(identity_type, reason).inc(n)
+        for labels, n in tally.ignored.items():
+            self._ignored.labels(*labels).inc(n)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
         self._recalled.inc(tally.recalled)

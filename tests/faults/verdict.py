@@ -89,7 +89,7 @@ def resolve_again(settings: Settings, published: Published) -> Resolved:
 def resolver(settings: Settings, index: MemoryIndex, published: Published) -> Pipeline:
     """Return the pipeline that is the reference: over an empty index in memory."""
     edge = Edge(index, Codecs())
-    pipeline = build_pipeline(settings, edge, "oracle", Metrics(), CrashPoints({}))
+    pipeline = build_pipeline(settings, edge, "oracle", Metrics().count, CrashPoints({}))
     partitions = sorted({(topic, partition) for topic, partition, _ in published.inputs})
     pipeline.assign([Assignment(t, p, "", None, "") for t, p in partitions], [])
     return pipeline

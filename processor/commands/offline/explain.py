@@ -12,6 +12,7 @@ import msgspec
 
 from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Supplied
 from processor.commands.offline.lines import records
+from processor.commands.offline.places import odd, places
 from processor.commands.offline.resolve import answer, load_index, offline_pipeline
 from processor.commands.offline.words import REASONS, in_words
 from processor.commands.terminal.failure import Failure
@@ -51,6 +52,8 @@ def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) 
         identifiers=tuple(before.fates(line)),
         resolution=line["resolution"],
         changes=tuple(line["changes"]),
+        looked_at=() if work is None else places(work),
+        ignored=() if work is None else tuple(map(odd, work.ignored)),
     )
     return msgspec.structs.replace(found, words=tuple(in_words(found)))
 

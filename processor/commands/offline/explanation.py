@@ -50,4 +50,8 @@ class Explanation(Struct, frozen=True):
     identifiers: tuple[Fate, ...]
     resolution: dict[str, Any] | None
     changes: tuple[dict[str, Any], ...]
+    looked_at: tuple[str, ...] = ()
+    """The fields that were searched for identifiers."""
+    ignored: tuple[str, ...] = ()
+    """Odd values that were left out of the record, and why."""
     words: tuple[str, ...] = ()

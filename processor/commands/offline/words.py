@@ -34,6 +34,11 @@ def in_words(found: Explanation) -> Iterator[str]:
     if found.supplied is not None:
         whose = "a profile" if found.supplied.is_known else "nobody"
         yield f"- it names the MPID {found.supplied.mpid}, which belonged to {whose}."
+    if found.looked_at:
+        none = "" if found.identifiers or found.supplied else ", and found none"
+        yield f"It looked for identifiers in {'; '.join(found.looked_at)}{none}."
+    for one in found.ignored:
+        yield f"- {one}: it is left out."
     for fate in found.identifiers:
         yield f"- {fate.identity_type} {fate.value} {_whose(fate)}; it {_fate(fate)}."
     yield _verdict(found)

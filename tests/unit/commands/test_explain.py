@@ -130,7 +130,7 @@ def test_other_strategies_are_explained_by_their_reasons(asked):
 
 def test_a_record_that_is_no_record_is_explained_too(asked):
     line = json.dumps({"topic": "batches", "timestamp_ms": 1, "value": {"user_identities": 3}})
-    assert "Outcome dead_letter (invalid): user_identities: must be object" in asked(line).stdout
+    assert "Outcome dead_letter (invalid): user_identities: must be an object" in asked(line).stdout
 
 
 def test_no_record_at_all_is_a_failure_of_one_line(asked):
