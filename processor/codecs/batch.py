@@ -221,8 +221,6 @@ def _used(fields: Fields) -> tuple[_Used, int, Fields, list[Ignored]]:
         return (*_one_by_one(fields), fields, ignored)
     except Fault:
         repair = Repair(fields)
-        if not repair.ignored and repair.fields == fields:
-            raise
     return (*_one_by_one(repair.read()), repair.fields, [*ignored, *repair.ignored])
 
 

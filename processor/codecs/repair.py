@@ -41,7 +41,7 @@ class Repair:
         self.fields = dict(fields)
         """The batch without odd values, to be sent on; the bytes of its events as they came."""
         self.heads: Raw | None = None
-        """What is read of the events, where these do not fit."""
+        """What is read of the events."""
         self.ignored: list[Ignored] = []
         for name, repair in _REPAIRS.items():
             raw = fields.get(name)
@@ -88,10 +88,7 @@ def _events(repair: Repair, raw: Raw) -> Raw | None:
         events = _decode_list(raw)
     except msgspec.ValidationError:
         return raw
-    noted = len(repair.ignored)
-    heads = [_head(repair, event) for event in events]
-    if len(repair.ignored) > noted:
-        repair.heads = Raw(_encode(heads))
+    repair.heads = Raw(_encode([_head(repair, event) for event in events]))
     return raw
 
 

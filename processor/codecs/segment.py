@@ -197,7 +197,7 @@ def _named(call: _Call, places: Places) -> Iterator[tuple[str, Raw | None]]:
     for name, its in places.items():
         for place in its:
             if not (is_group and place[0] == "traits") and place[:2] != _EXTERNAL:
-                yield name, _at(call, place, name)
+                yield from ((name, raw) for raw in _at(call, place, name))
     context = call.object("context")
     for name, raw in _device(context.object("device")):
         if not places.get(name):
@@ -218,8 +218,11 @@ def _external_names(kind: str, places: Places) -> Iterator[str]:
             yield name
 
 
-def _at(call: _Call, place: Place, name: str) -> Raw | None:
-    """Return the value at *place*; only a scalar or a list of them can be an identifier."""
+def _at(call: _Call, place: Place, name: str) -> Iterator[Raw]:
+    """Yield the value at *place*, or those of a list.
+
+    Odd values of an identifier of one's own are left out: its name may mean something else there.
+    """
     *path, last = place
     holder = call
     for step in path:
@@ -227,11 +230,12 @@ def _at(call: _Call, place: Place, name: str) -> Raw | None:
         holder = holder.any_object(step) if is_open else holder.object(step)
     raw = holder.get(last)
     if raw is None or is_empty(raw):
-        return None
-    if name not in _PLACES and b"{" in (bytes(raw)[:1], bytes(raw)[1:2]):
-        call.ignore("identifiers[...]", "type")
-        return None
-    return raw
+        return
+    for value in (_decode_list(raw) or ()) if bytes(raw)[:1] == b"[" else (raw,):
+        if name not in _PLACES and bytes(value)[:1] in (b"[", b"{"):
+            call.ignore("identifiers[...]", "type")
+        else:
+            yield value
 
 
 _ODD_ARE_NONE: Final = frozenset({"integrations", "Google Analytics", "properties"})

@@ -165,8 +165,9 @@ def _check_keys(fields: Fields, field: str, known: Mapping[str, str]) -> None:
         keys: Iterable[str] = msgspec.json.decode(fields.get(field, b"{}"), type=dict[str, Raw])
     except msgspec.ValidationError:
         return
+    names = tuple(known)
     for place, name in enumerate(keys, 1):
-        meant = "" if name in known else surely_meant(name, known)
+        meant = "" if name in known else _likely_among(name, names)
         if meant:
             raise _near_miss(field, place, meant)
 
@@ -200,3 +201,8 @@ def _likely(name: str) -> str:
 @lru_cache(maxsize=1024)
 def _meant_in_call(name: str) -> str:
     return surely_meant(name, _CALL_USED)
+
+
+@lru_cache(maxsize=4096)
+def _likely_among(name: str, known: tuple[str, ...]) -> str:
+    return likely_meant(name, known)

@@ -2,13 +2,14 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.codecs.batch import decode_batch
-from processor.codecs.segment import open_segment
+from processor.codecs.segment import open_segment, places_of
 from processor.identity.types import IdentityKeys
 from processor.records import DeadLetter
 from processor.rules import Limits
@@ -156,6 +157,50 @@ def test_other_places_of_identifiers():
     }
     call = {"type": "track", "event": "e", "crossDomainId": "x", "context": context}
     assert known(call) == [("cross_domain_id", "x"), ("ga_client_id", "ga1"), ("braze_id", "b1")]
+
+
+def named(call, places):
+    batch = decode_batch(
+        json.dumps(call).encode(), KEYS, Limits(), partial(open_segment, places=places)
+    )
+    return [tuple(identifier) for identifier in batch.identifiers]
+
+
+OWN = {"braze_id": places_of("braze_id", ())}
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ({"type": "identify", "traits": {"braze_id": "b"}}, ["b"]),
+        ({"type": "track", "event": "e", "properties": {"braze_id": 7}}, ["7"]),
+        ({"type": "page", "context": {"traits": {"braze_id": ["b", "c"]}}}, ["b", "c"]),
+        (
+            {
+                "type": "track",
+                "event": "e",
+                "context": {"externalIds": [{"type": "braze_id", "id": "b"}]},
+            },
+            ["b"],
+        ),
+        ({"type": "group", "groupId": "g", "traits": {"braze_id": "b"}}, []),
+        ({"type": "identify", "traits": {"braze_id": {"a": 1}}}, []),
+        ({"type": "identify", "traits": {"braze_id": [{"a": 1}]}}, []),
+        ({"type": "identify", "traits": {"braze_id": []}}, []),
+    ],
+)
+def test_an_identifier_of_ones_own_is_found_by_its_name_among_traits_and_properties(call, found):
+    assert named(call, OWN) == [("braze_id", value) for value in found]
+
+
+def test_a_configured_place_takes_the_place_of_the_usual_ones():
+    places = {"braze_id": places_of("braze_id", ["properties.crm.id", "context.externalIds.crm"])}
+    call = {"type": "track", "event": "e", "properties": {"crm": {"id": "b"}, "braze_id": "x"}}
+    external = [{"type": "crm", "id": "c"}, {"type": "braze_id", "id": "y"}]
+    assert named({**call, "context": {"externalIds": external}}, places) == [
+        ("braze_id", "b"),
+        ("braze_id", "c"),
+    ]
 
 
 def test_every_default_identifier_has_its_place():

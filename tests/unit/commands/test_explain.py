@@ -136,3 +136,20 @@ def test_a_record_that_is_no_record_is_explained_too(asked):
 def test_no_record_at_all_is_a_failure_of_one_line(asked):
     done = asked("")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+
+
+def test_it_tells_where_it_looked_and_what_it_left_out(asked):
+    value = {"user_identities": {}, "user_attributes": {"k": {"x": 1}}, "device_info": []}
+    told = asked(json.dumps({"topic": "batches", "timestamp_ms": 1, "value": value})).stdout
+    assert (
+        "It looked for identifiers in user_identities; device_info (missing); mp_deviceid"
+        " (missing); mpid (missing), and found none." in told
+    )
+    assert "- user_attributes.k is of another type than it should be: it is left out." in told
+    assert "- device_info is of another type than it should be: it is left out." in told
+
+
+def test_a_time_that_cannot_be_is_told(asked):
+    value = {"user_identities": {"email": "a"}, "timestamp_unixtime_ms": 5}
+    line = json.dumps({"topic": "batches", "timestamp_ms": 1_700_000_000_000, "value": value})
+    assert "- time is too long before the record's own time" in asked(line).stdout

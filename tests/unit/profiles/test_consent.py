@@ -2,9 +2,10 @@
 
 import json
 
+import pytest
 from hypothesis import given
 
-from processor.profiles.consent import merge_consent
+from processor.profiles.consent import cap_consent, merge_consent
 from processor.profiles.update import apply_batch
 from processor.rules import Limits
 from tests.unit.profiles.people import batch, consent, profile, rules
@@ -94,3 +95,45 @@ def test_ccpa_has_one_purpose():
     answer = {"consented": True, "timestamp_unixtime_ms": 1}
     assert merge_consent({}, {"ccpa": {"foo": answer}}) == {}
     assert merge_consent({}, {"ccpa": {"data_sale_opt_out": answer}}) != {}
+
+
+LATER = {"consented": False, "timestamp_unixtime_ms": GIVEN["timestamp_unixtime_ms"] + 1}
+TIMELESS = {"consented": False}
+
+
+@pytest.mark.parametrize(("regulation", "purpose"), [("gdpr", "a"), ("ccpa", "data_sale_opt_out")])
+def test_an_older_answer_never_replaces_a_newer_one_and_is_not_announced(regulation, purpose):
+    before = profile(consent_state={regulation: {purpose: LATER}})
+    for older in (GIVEN, TIMELESS, {**GIVEN, "timestamp_unixtime_ms": None}):
+        applied = apply(before, {regulation: {purpose: older}})
+        assert (applied.profile is before, applied.notifications) == (True, None)
+    same_time = {**LATER, "consented": True}
+    assert state_of(apply(before, {regulation: {purpose: same_time}}).profile) == {
+        regulation: {purpose: same_time}
+    }
+
+
+def test_answers_without_times_go_by_order_of_receipt():
+    stored = {"gdpr": {"a": TIMELESS}}
+    assert merge_consent(stored, {"gdpr": {"a": {"consented": True}}})["gdpr"]["a"]["consented"]
+    assert merge_consent(stored, {"gdpr": {"a": GIVEN}})["gdpr"]["a"] == GIVEN
+
+
+@given(consent, consent)
+def test_two_answers_to_a_purpose_end_alike_in_either_order_unless_they_are_of_one_time(one, other):
+    there = merge_consent(merge_consent({}, one), other)
+    back = merge_consent(merge_consent({}, other), one)
+    for regulation, purposes in there.items():
+        for purpose, entry in purposes.items():
+            rival = back[regulation][purpose]
+            assert entry == rival or entry.get("timestamp_unixtime_ms") == rival.get(
+                "timestamp_unixtime_ms"
+            )
+
+
+def test_an_answer_from_the_future_gets_the_time_of_its_record():
+    state = {"gdpr": {"a": {"consented": True, "timestamp_unixtime_ms": 999}, "b": None}}
+    cap_consent(state, received_ms=100, max_future_ms=899)
+    assert state["gdpr"]["a"]["timestamp_unixtime_ms"] == 999
+    cap_consent(state, received_ms=100, max_future_ms=898)
+    assert state["gdpr"]["a"]["timestamp_unixtime_ms"] == 100
