@@ -4,7 +4,8 @@ Names are read in camelCase and in snake_case. The result is read like any other
 Segment user can point an existing stream at an input.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -179,6 +180,7 @@ class _Call:
         return _Call({}, self._ignored)
 
 
+@lru_cache(maxsize=1024)
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
@@ -193,11 +195,7 @@ def _identities(call: _Call, places: Places) -> dict[str, list[Raw]]:
 
 
 def _named(call: _Call, places: Places) -> Iterator[tuple[str, Raw | None]]:
-    is_group = call.text("type") == "group"  # whose traits are the group's, as an info@ address is
-    for name, its in places.items():
-        for place in its:
-            if not (is_group and place[0] == "traits") and place[:2] != _EXTERNAL:
-                yield from ((name, raw) for raw in _at(call, place, name))
+    yield from _placed(call, places)
     context = call.object("context")
     for name, raw in _device(context.object("device")):
         if not places.get(name):
@@ -206,6 +204,18 @@ def _named(call: _Call, places: Places) -> Iterator[tuple[str, Raw | None]]:
         kind = external.text("type")
         if kind and external.text("collection") in {"", "users"}:
             yield from ((name, external.get("id")) for name in _external_names(kind, places))
+
+
+def _placed(call: _Call, places: Places) -> Iterator[tuple[str, Raw]]:
+    is_group = call.text("type") == "group"  # whose traits are the group's, as an info@ address is
+    for name, its in places.items():
+        for place in its:
+            if len(place) == 1:
+                if (raw := call.get(place[0])) is not None:
+                    yield name, raw
+            elif not (is_group and place[0] == "traits") and place[:2] != _EXTERNAL:
+                for raw in _at(call, place, name):
+                    yield name, raw
 
 
 def _external_names(kind: str, places: Places) -> Iterator[str]:
@@ -218,8 +228,8 @@ def _external_names(kind: str, places: Places) -> Iterator[str]:
             yield name
 
 
-def _at(call: _Call, place: Place, name: str) -> Iterator[Raw]:
-    """Yield the value at *place*, or those of a list.
+def _at(call: _Call, place: Place, name: str) -> Sequence[Raw]:
+    """Return the value at *place*, or those of a list.
 
     Odd values of an identifier of one's own are left out: its name may mean something else there.
     """
@@ -229,13 +239,20 @@ def _at(call: _Call, place: Place, name: str) -> Iterator[Raw]:
         is_open = step in _ODD_ARE_NONE or path[0] in _ODD_ARE_NONE
         holder = holder.any_object(step) if is_open else holder.object(step)
     raw = holder.get(last)
-    if raw is None or is_empty(raw):
-        return
-    for value in (_decode_list(raw) or ()) if bytes(raw)[:1] == b"[" else (raw,):
-        if name not in _PLACES and bytes(value)[:1] in (b"[", b"{"):
-            call.ignore("identifiers[...]", "type")
-        else:
-            yield value
+    if raw is None:
+        return ()
+    first = bytes(raw)[:1]
+    if first not in (b"[", b"{"):
+        return (raw,)
+    if is_empty(raw):
+        return ()
+    values = (_decode_list(raw) or ()) if first == b"[" else (raw,)
+    if name in _PLACES:
+        return values
+    flat = [value for value in values if bytes(value)[:1] not in (b"[", b"{")]
+    if len(flat) < len(values):
+        call.ignore("identifiers[...]", "type")
+    return flat
 
 
 _ODD_ARE_NONE: Final = frozenset({"integrations", "Google Analytics", "properties"})

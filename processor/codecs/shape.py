@@ -46,6 +46,15 @@ _CALL_USED: Final = (
     "context",
     "integrations",
 )
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+_OF_CALLS: Final = frozenset(
+    {*_CALL_USED, *map(_snake, _CALL_USED), "type", "event", "name", "originalTimestamp", "sentAt"}
+)
 _NULL: Final = Raw(b"null")
 
 _A_REQUEST: Final = (
@@ -108,8 +117,10 @@ def check_call(fields: Fields) -> None:
     The case of letters is a slip here: user_id and userId are both read, userID is not.
     """
     for place, name in enumerate(fields, 1):
+        if name in _OF_CALLS:
+            continue
         meant = _meant_in_call(name)
-        if not meant or name in {meant, _snake(meant)}:
+        if not meant:
             continue
         if _is_absent(meant, fields) and _is_absent(_snake(meant), fields):
             raise _near_miss("the call", place, meant)
@@ -182,10 +193,6 @@ def _is_absent(name: str, fields: Fields) -> bool:
 
 def _is_list(raw: Raw | None) -> bool:
     return raw is not None and bytes(raw)[:1] == b"["
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from processor.identity.model import Identifier, IdentityChange
 from processor.identity.phone import e164
-from processor.identity.placeholder import is_own_name, is_placeholder
+from processor.identity.placeholder import stands_for_none
 from processor.identity.text import composed, visible
 
 Refusals = tuple[tuple[Identifier, str], ...]
@@ -39,7 +39,7 @@ class Blocklist(Struct, frozen=True):
     def blocks(self, identifier: Identifier) -> bool:
         """Whether *identifier* must not be used to find or make a profile."""
         value = identifier.value
-        if self.default and (is_placeholder(value) or is_own_name(identifier.identity_type, value)):
+        if self.default and stands_for_none(identifier.identity_type, value):
             return True
         if value in self.values:
             return True

@@ -1,6 +1,8 @@
 """Placeholders: what programs send in place of an identifier (docs/decisions.md, "Values")."""
 
 import re
+from functools import lru_cache
+from string import ascii_letters, digits
 from typing import Final
 
 from processor.identity.text import visible
@@ -63,8 +65,24 @@ _NAMES: Final = frozenset(
     _squeezed(word) for word in (*_WORDS, *GENERIC_NAMES) if not word[-1].isdigit()
 )
 _LONGEST: Final = max(map(len, (*DEFAULT_BLOCKED, *GENERIC_NAMES)))
-_SPELLING: Final = 4
-"""Separators, at most, by which a type's name and its spelling in a value differ."""
+_AROUND: Final = 8
+"""Characters, at most, that a value has more than the name of a type, if it is to be that name."""
+_PLAIN: Final = frozenset(digits + ascii_letters)
+_WORDS_AND_NAMES: Final = _WORDS | _NAMES
+
+
+def stands_for_none(identity_type: str, value: str) -> bool:
+    """Whether *value* of a type is a placeholder, or the type's own name."""
+    length = len(value)
+    if (
+        length > _LONGEST
+        and length > len(identity_type) + _AROUND
+        and value[0] in _PLAIN
+        and value[-1] in _PLAIN
+        and value.isascii()
+    ):
+        return value[0] == "0" and not value.strip("0-")
+    return is_placeholder(value) or is_own_name(identity_type, value)
 
 
 def is_placeholder(value: str) -> bool:
@@ -72,23 +90,34 @@ def is_placeholder(value: str) -> bool:
 
     Case, separators, quotes, brackets, white space and invisible characters make no difference.
     """
-    if value[:1].isalnum() and value[0] != "0" and value[-1].isalnum() and value.isascii():
-        return len(value) <= _LONGEST and _is_word(value)  # most: nothing around them
+    if value[:1] in _PLAIN and value[-1:] in _PLAIN and value.isascii():  # most values
+        if value[0] == "0":
+            return not value.strip("0-")
+        return len(value) <= _LONGEST and _is_word(value)
     core = _core(value)
     return not core.strip("0-") or (len(core) <= _LONGEST and _is_word(core))
 
 
 def is_own_name(identity_type: str, value: str) -> bool:
     """Whether *value* is the name of its own type, as a template that was never filled in sends."""
-    if value == identity_type:
-        return True
-    if len(value) > len(identity_type) + _SPELLING and value[-1:].isalnum():
+    first, last = value[:1], value[-1:]
+    if first in _PLAIN and first.lower() != identity_type[:1].lower():  # most values
         return False
-    return _squeezed(_core(value)) == _squeezed(identity_type)
+    if last in _PLAIN and last.lower() != identity_type[-1:].lower():
+        return False
+    if len(value) > len(identity_type) + _AROUND:
+        return False
+    return _squeezed(_core(value)) == _squeezed_type(identity_type)
 
 
 def _is_word(text: str) -> bool:
-    return text.lower() in _WORDS or _squeezed(text) in _NAMES
+    word = text.lower()
+    return word in _WORDS_AND_NAMES or (not word.isalnum() and _squeezed(word) in _NAMES)
+
+
+@lru_cache(maxsize=1024)
+def _squeezed_type(identity_type: str) -> str:
+    return _squeezed(identity_type)
 
 
 def _core(value: str) -> str:

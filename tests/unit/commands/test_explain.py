@@ -141,10 +141,8 @@ def test_no_record_at_all_is_a_failure_of_one_line(asked):
 def test_it_tells_where_it_looked_and_what_it_left_out(asked):
     value = {"user_identities": {}, "user_attributes": {"k": {"x": 1}}, "device_info": []}
     told = asked(json.dumps({"topic": "batches", "timestamp_ms": 1, "value": value})).stdout
-    assert (
-        "It looked for identifiers in user_identities; device_info (missing); mp_deviceid"
-        " (missing); mpid (missing), and found none." in told
-    )
+    assert "It looked for identifiers in user_identities: of its names user_id, " in told
+    assert "; device_info (missing); mp_deviceid (missing); mpid (missing), and found none." in told
     assert "- user_attributes.k is of another type than it should be: it is left out." in told
     assert "- device_info is of another type than it should be: it is left out." in told
 
