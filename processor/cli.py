@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -77,7 +77,7 @@ def demo(environ: Environ) -> None:
     command(environ)
 
 
-@idstream.command()
+@idstream.command(short_help="Check the configuration and everything it points to.")
 @_config
 @click.option("--create", is_flag=True, help="Create missing topics with the right settings.")
 @click.option(
@@ -85,17 +85,29 @@ def demo(environ: Environ) -> None:
     is_flag=True,
     help="List the points where IDSTREAM_CRASH_AT can kill a process.",
 )
+@click.option(
+    "--partitions",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of topics that --create makes.  [default: the inputs', else the broker's]",
+)
+@click.option(
+    "--replication-factor",
+    "replicas",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of topics that --create makes.  [default: the broker's]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
-def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -> None:
-    """Check the configuration and everything it points to."""
-    from processor.commands import check as command  # noqa: PLC0415
+def check(environ: Environ, /, config: Path, *, crash_points: bool, **how: Any) -> None:  # noqa: ANN401
+    """Check the configuration and everything it points to; writes nothing without --create."""
+    from processor.commands.check import check as command  # noqa: PLC0415
 
     if crash_points:
         command.list_crash_points()
-    elif create:
-        command.check_and_create(config, environ)
     else:
-        command.check(config, environ)
+        command.check(config, environ, command.asked(**how))
 
 
 @idstream.command(short_help="Resolve records from standard input.")
@@ -250,19 +262,20 @@ def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
         sys.stdout = None
         return FAILED
     except Exception as error:  # noqa: BLE001 - the one place where errors end
-        click.echo(f"idstream: {_one_line(error)}", err=True)
+        for line in _lines(error):
+            click.echo(f"idstream: {line}", err=True)
         return FAILED
     return 0
 
 
-def _one_line(error: Exception) -> str:
+def _lines(error: Exception) -> list[str]:
     """Return what went wrong; of an unforeseen error only its place: its text may hold data."""
     from processor.commands.terminal.failure import explained  # noqa: PLC0415
 
     if isinstance(error, click.ClickException):
-        return error.format_message()
+        return [error.format_message()]
     if (explanation := explained(error)) is not None:
-        return explanation
+        return explanation.splitlines()
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames)][:4]
-    return f"unexpected {type(error).__name__} at {' < '.join(places)}; please report it"
+    return [f"unexpected {type(error).__name__} at {' < '.join(places)}; please report it"]

@@ -75,15 +75,21 @@ class LiveRow(Struct, frozen=True):
     topic_id: str
     cursor: int | None
     chunks: tuple[tuple[int, bytes], ...]
+    config: str = ""
+    """Fingerprint of the identity settings that its decisions were taken under."""
 
 
 class Survey(Struct, frozen=True):
-    """The live generation of a space, as a restore finds it."""
+    """The live generation of a space, as a restore or a check finds it."""
 
     seq: int
     shape: str
     rows: dict[RowKey, LiveRow]
     number: str
+    owner: str = ""
+    """Consumer group and Kafka cluster that it is bound to, '' where it is new."""
+    changelog: str = ""
+    """Id of the topic ``profiles`` that has its documents, '' where none was remembered."""
 
 
 def open_generations(settings: Settings) -> "Generations":
@@ -130,9 +136,8 @@ class Generations:
 
     def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
         """Return what the live generation holds of *rows*."""
-        _, seq, shape, number, states = self._run(
-            _SURVEY, space, ([keys.row_name(r) for r in rows],)
-        )
+        names = [keys.row_name(row) for row in rows]
+        _, seq, shape, number, states, owner, changelog = self._run(_SURVEY, space, (names,))
         return Survey(
             seq=int(seq),
             shape=shape.decode(),
@@ -141,10 +146,13 @@ class Generations:
                     topic_id=topic_id.decode(),
                     cursor=int(cursor) if cursor else None,
                     chunks=tuple(map(wire.chunk_of, chunks)),
+                    config=config.decode(),
                 )
-                for row, (topic_id, cursor, chunks) in zip(rows, states, strict=True)
+                for row, (topic_id, cursor, config, chunks) in zip(rows, states, strict=True)
             },
             number=number.decode(),
+            owner=owner.decode(),
+            changelog=changelog.decode(),
         )
 
     def count(self, space: Space, number: str, most: int) -> int:
@@ -158,6 +166,11 @@ class Generations:
         if count <= most:
             return count
         return len(set(chain.from_iterable(self._connection.scan_keys(base, _LOT))))
+
+    def holds_profiles(self, space: Space, number: str) -> bool:
+        """Return whether a generation has any document; stops at the first that is found."""
+        base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
+        return any(self._connection.scan_keys(base, _LOT))
 
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""

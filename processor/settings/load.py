@@ -20,6 +20,7 @@ from processor.settings.error import SettingsError, hint
 from processor.settings.kafka import kafka_settings, with_secret_files
 from processor.settings.secret import Secret
 from processor.settings.sections import (
+    CheckSettings,
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -38,6 +39,7 @@ SECTIONS: Final[Mapping[str, object]] = {
     "redis": RedisSettings,
     "limits": Limits,
     "observability": ObservabilitySettings,
+    "check": CheckSettings,
     "workspaces": dict[str, WorkspaceSettings],
     "inputs": dict[str, InputSettings],
 }
@@ -137,6 +139,7 @@ def _sections(document: Document) -> Settings:
         observability=convert(
             document.get("observability", {}), ObservabilitySettings, "observability"
         ),
+        check=convert(document.get("check", {}), CheckSettings, "check"),
         workspaces=rules,
         inputs=inputs(document.get("inputs", {}), rules),
         fingerprints=fingerprints(written, rules),

@@ -98,6 +98,13 @@ class ObservabilitySettings(Struct, frozen=True, forbid_unknown_fields=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class CheckSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[check]``: what ``idstream check`` is not to warn of any more."""
+
+    accept: tuple[str, ...] = ()
+    """Names of warnings, as a check shows them."""
+
+
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[inputs.NAME]``: the workspace of its records, and what they may change."""
 

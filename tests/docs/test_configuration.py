@@ -12,6 +12,7 @@ from processor.identity.types import DEVICE_TYPES, USER_TYPES
 from processor.rules import Limits
 from processor.settings import Secret, load
 from processor.settings.sections import (
+    CheckSettings,
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -28,6 +29,7 @@ SECTIONS = {
     "redis": RedisSettings,
     "limits": Limits,
     "observability": ObservabilitySettings,
+    "check": CheckSettings,
     "workspaces.NAME": WorkspaceSettings,
     "inputs.NAME": InputSettings,
 }

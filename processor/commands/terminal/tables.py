@@ -50,3 +50,9 @@ def _draw(title: str, head: Cells, rows: Sequence[Cells], stream: TextIO) -> Non
         # Text, not markup: brackets in a value are no style.
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     Console(file=stream).print(table)
+<<<<<<< HEAD
+=======
+
+
+_COLOURS = {"ok": "green", "wrong": "red", "differs": "red", "warning": "yellow", "accepted": "dim"}
+>>>>>>> ccfe260 (Check: what a start would refuse of index and offsets, wide topics, each fault once; warnings can be accepted)
