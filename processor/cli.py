@@ -1,7 +1,7 @@
 """The command line: arguments are parsed here and nothing else is done.
 
 Commands import what they need when they run, so that ``resolve`` starts without Kafka and Redis.
-Exit codes: 0 done, 1 failed with one line on standard error, 2 usage.
+Exit codes: 0 done, 1 failed with one line on standard error (a line a mistake), 2 usage.
 """
 
 import os
