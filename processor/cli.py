@@ -110,6 +110,17 @@ def check(environ: Environ, /, config: Path, *, crash_points: bool, **how: Any) 
         command.check(config, environ, command.asked(**how))
 
 
+@idstream.command(short_help="Show how a deployment stands.")
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_obj
+def status(environ: Environ, config: Path, *, as_json: bool) -> None:
+    """Show how a deployment stands; exit status 1 where something is not as it should be."""
+    from processor.commands.status.status import status as command  # noqa: PLC0415
+
+    command(config, environ, as_json=as_json)
+
+
 @idstream.command(short_help="Resolve records from standard input.")
 @_config
 @click.option(

@@ -55,6 +55,14 @@ def logs(kafka: KafkaSettings, topics: Collection[str]) -> dict[RowKey, Log]:
         return until_answered(partial(_logs, admin, topics), KafkaException, waits) or {}
 
 
+def newest_ms(kafka: KafkaSettings, topic: str) -> int | None:
+    """Return the time of the newest record of *topic*, in ms since 1970; None where it has none."""
+    with open_admin(kafka) as admin:
+        keys = [RowKey(topic, p) for p in partitions_of(admin, topic, _ANSWER_S)]
+        newest = _listed(admin, keys, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
+    return max((at for _, at in newest.values() if at > 0), default=None)
+
+
 def topic_id(kafka: KafkaSettings, topic: str) -> str | None:
     """Return the id by which the cluster tells *topic* from one made anew; None without one."""
     with open_admin(kafka) as admin:
@@ -88,12 +96,15 @@ def members(kafka: KafkaSettings) -> list[Member]:
 
 def _logs(admin: AdminClient, topics: Collection[str]) -> dict[RowKey, Log]:
     keys = [RowKey(t, p) for t in topics for p in partitions_of(admin, t, _ANSWER_S)]
-    first = _offsets(admin, keys, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-    after = _offsets(admin, keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-    return {key: Log(first[key], after[key]) for key in keys}
+    first = _listed(admin, keys, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+    after = _listed(admin, keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    return {key: Log(first[key][0], after[key][0]) for key in keys}
 
 
-def _offsets(admin: AdminClient, keys: Collection[RowKey], which: OffsetSpec) -> dict[RowKey, int]:
+def _listed(
+    admin: AdminClient, keys: Collection[RowKey], which: OffsetSpec
+) -> dict[RowKey, tuple[int, int]]:
+    """Return an offset of each partition, and the time of its record where it has one."""
     if not keys:
         return {}
     found = admin.list_offsets(
@@ -101,6 +112,5 @@ def _offsets(admin: AdminClient, keys: Collection[RowKey], which: OffsetSpec) ->
         isolation_level=IsolationLevel.READ_UNCOMMITTED,
         request_timeout=_ANSWER_S,
     )
-    return {
-        RowKey(p.topic, p.partition): answered(one, _ANSWER_S).offset for p, one in found.items()
-    }
+    listed = {RowKey(p.topic, p.partition): answered(one, _ANSWER_S) for p, one in found.items()}
+    return {key: (one.offset, one.timestamp) for key, one in listed.items()}

@@ -17,6 +17,7 @@ from processor.index.tokens import tokens
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.tally import Tally, tallies
 from processor.redis.uses import binary
 from processor.settings import Settings
 
@@ -171,6 +172,11 @@ class Generations:
         """Return whether a generation has any document; stops at the first that is found."""
         base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
         return any(self._connection.scan_keys(base, _LOT))
+
+    def tallies(self, numbers: Mapping[Space, str]) -> dict[Space, Tally]:
+        """Return what the generations of these numbers have; scans all keys of the server once."""
+        bases = {s: f"{keys.control_key(self._prefix, s)}:{n}:" for s, n in numbers.items()}
+        return tallies(self._connection, f"{self._prefix}:{keys.FORMAT}:{{", bases)
 
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from processor.commands.check.check import How, check
+from processor.commands.status.status import status
 from processor.commands.terminal.failure import Failure
 from processor.kafka.topics import Width
 from tests.servers.kafka import Kafka
@@ -174,6 +175,58 @@ def test_an_index_that_a_start_would_refuse_is_wrong(config, kafka, redis_url, r
     wrong, found = told(config)
     assert wrong == 2
     assert "lost acknowledged writes" in found["index retail/production"][0][1]
+
+
+@pytest.fixture
+def standing(capsys) -> Callable[..., dict]:
+    """Return what ``status --json`` prints."""
+
+    def shown(config: Path, **environ: str) -> dict:
+        capsys.readouterr()
+        variables = {f"IDSTREAM_{name}": value for name, value in environ.items()}
+        with suppress(Failure):
+            status(config, variables, as_json=True)
+        return json.loads(capsys.readouterr().out)
+
+    return shown
+
+
+def test_a_running_deployment_is_shown(config, kafka, redis_prefix, standing, capsys):
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    kafka.produce(f"{redis_prefix}-batches", [json.dumps(BATCH).encode()])
+    stopped = standing(config)
+    assert stopped["members"] == []
+    assert stopped["problems"][0].startswith(f"group {redis_prefix} has no members")
+    assert stopped["lag"] == 1
+
+    with running(config):
+        eventually(lambda: not standing(config)["problems"] and not standing(config)["lag"])
+        found = standing(config)
+        status(config, {})
+    text = capsys.readouterr().out
+    [member] = found["members"]
+    assert f"group {redis_prefix}: 1 member, lag 0, last profile at " in text
+    assert {one["owner"] for one in found["partitions"]} == {member}
+    assert {one["topic"]: one["position"] for one in found["partitions"]} == {
+        f"{redis_prefix}-batches": 2,
+        f"{redis_prefix}-requests": 0,
+    }
+    space = found["spaces"][0]
+    assert (space["name"], space["profiles"], space["identifiers"]) == ("retail/production", 1, 1)
+    assert space["memory_bytes"] > 100
+    assert found["published_ms"] > 0
+
+
+def test_a_running_deployment_whose_index_is_gone_is_told(
+    config, kafka, redis_url, redis_prefix, standing
+):
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    forget(redis_url, redis_prefix)
+    found = standing(config)
+    assert [one["agrees"] for one in found["spaces"]] == [False, False]
+    assert "lost acknowledged writes" in found["problems"][-1]
 
 
 def test_what_does_not_answer_is_named_and_the_rest_is_checked(config, told):

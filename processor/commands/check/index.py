@@ -9,7 +9,7 @@ from processor.kafka.asking import NoTopic, Unreachable, asking
 from processor.kafka.clock import Clock
 from processor.kafka.group import Group, Unsettled
 from processor.kafka.survey import logs, topic_id
-from processor.redis.generations import open_generations
+from processor.redis.generations import Generations, open_generations
 from processor.settings import Settings
 
 
@@ -36,16 +36,24 @@ def index(settings: Settings) -> Iterator[Finding]:
 
 
 def look(settings: Settings) -> list[Agreement]:
-    """Compare the spaces with Kafka; once more where they disagree, as a group may be starting."""
+    """Compare the spaces with Kafka."""
     generations = open_generations(settings)
     try:
         with asking(settings.kafka):
-            found = agreements(settings.space_rules(), generations, known(settings))
-            if any(one.problems for one in found):
-                found = agreements(settings.space_rules(), generations, known(settings))
-            return found
+            return compared(settings, generations)[1]
     finally:
         generations.close()
+
+
+def compared(settings: Settings, generations: Generations) -> tuple[Kafka, list[Agreement]]:
+    """Compare the spaces with Kafka; once more where they disagree, as a group may be starting."""
+    rules = settings.space_rules()
+    kafka = known(settings)
+    found = agreements(rules, generations, kafka)
+    if any(one.problems for one in found):
+        kafka = known(settings)
+        found = agreements(rules, generations, kafka)
+    return kafka, found
 
 
 def known(settings: Settings) -> Kafka:

@@ -11,7 +11,9 @@ COLOURS: Final[Mapping[str, str]] = {
     "ok": "green",
     "wrong": "red",
     "differs": "red",
+    "differ": "red",
     "warning": "yellow",
+    "accepted": "cyan",
 }
 """Words that stand for a verdict, in the colours that both rich and click know."""
 
@@ -50,9 +52,3 @@ def _draw(title: str, head: Cells, rows: Sequence[Cells], stream: TextIO) -> Non
         # Text, not markup: brackets in a value are no style.
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     Console(file=stream).print(table)
-<<<<<<< HEAD
-=======
-
-
-_COLOURS = {"ok": "green", "wrong": "red", "differs": "red", "warning": "yellow", "accepted": "dim"}
->>>>>>> ccfe260 (Check: what a start would refuse of index and offsets, wide topics, each fault once; warnings can be accepted)

@@ -18,7 +18,7 @@ import processor
 from processor import cli
 from processor.crash import POINTS
 
-COMMANDS = ["check", "demo", "explain", "profile", "replay", "resolve", "restore", "run"]
+COMMANDS = ["check", "demo", "explain", "profile", "replay", "resolve", "restore", "run", "status"]
 CONFIG = """
 [workspaces.retail]
 preset = "default"
