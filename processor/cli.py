@@ -208,14 +208,24 @@ def profile(
     is_flag=True,
     help="Also where the index has more profiles than the topic, or records are under way.",
 )
+@click.option(
+    "--republish",
+    is_flag=True,
+    help="The other way round: publish every profile of the index to a new or emptied topic.",
+)
 @click.pass_obj
-def restore(
-    environ: Environ, config: Path, *, wait: bool, reindex: bool, accept_loss: bool
-) -> None:
+def restore(environ: Environ, /, config: Path, *, republish: bool, **how: bool) -> None:
     """Rebuild the index from the profiles topic."""
+    if republish:
+        from processor.commands.restore import republish as inverse  # noqa: PLC0415
+
+        if how["reindex"] or how["accept_loss"]:
+            raise click.UsageError("--republish goes with --wait only")
+        inverse.republish(config, environ, wait=how["wait"])
+        return
     from processor.commands.restore import restore as command  # noqa: PLC0415
 
-    options = command.RestoreOptions(wait=wait, reindex=reindex, accept_loss=accept_loss)
+    options = command.RestoreOptions(**how)
     command.restore(config, environ, options)
 
 

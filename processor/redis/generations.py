@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
-from processor.index.errors import other_group
+from processor.index.errors import other_changelog, other_group
 from processor.index.tokens import tokens
 from processor.records import RowKey
 from processor.redis import keys, wire
@@ -28,6 +28,7 @@ _PEEK = load_script("peek", "no-writes")
 _BUILD = load_script("build")
 _SURVEY = load_script("survey", "no-writes")
 _SWITCH = load_script("switch", "allow-oom")
+_REMEMBER = load_script("remember")
 _FORGET = load_script("forget", "allow-oom")
 
 _LOT = 1000
@@ -68,6 +69,8 @@ class Life(Struct, frozen=True):
     least_seq: int
     """The space's seq will be above it."""
     rows: tuple[NewRow, ...]
+    changelog: str = ""
+    """Id of the topic ``profiles`` that it was built from."""
 
 
 class LiveRow(Struct, frozen=True):
@@ -178,6 +181,25 @@ class Generations:
         bases = {s: f"{keys.control_key(self._prefix, s)}:{n}:" for s, n in numbers.items()}
         return tallies(self._connection, f"{self._prefix}:{keys.FORMAT}:{{", bases)
 
+    def remember(self, space: Space, owner: str, changelog: str, *, anew: bool = False) -> None:
+        """Bind a space to the topic ``profiles`` of the id *changelog*; *anew*: whatever it had.
+
+        Raises NoStart where it is bound to another one, Fenced where it is another group's.
+        """
+        reply = self._run(_REMEMBER, space, (owner, changelog, int(anew)))
+        if reply[0] == b"other_group":
+            raise other_group(space)
+        if reply[1].decode() != changelog:
+            raise other_changelog(space)
+
+    def documents(self, space: Space, number: str) -> Iterator[list[bytes]]:
+        """Yield the documents of a generation, some at a time, one perhaps twice."""
+        base = f"{keys.control_key(self._prefix, space)}:{number}:"
+        for found in self._connection.scan_keys(f"{base}p:", _LOT):
+            names = [binary(name.removeprefix(base.encode())) for name in found]
+            reply = self._run(_PEEK, space, (number, names))
+            yield [value for value in reply[1] if value]
+
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""
         return [number.decode() for number in self._run(_FORGET, space, ("",))[1]]
@@ -242,7 +264,8 @@ class NewGeneration:
     def switch(self, life: Life) -> int:
         """Make this the live generation, atomically; return the seq that the space goes on with."""
         rows = [(keys.row_name(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
-        ask = (self._seq, life.owner, life.config, life.shape, str(life.least_seq), rows)
+        shape, least, changelog = life.shape, str(life.least_seq), life.changelog
+        ask = (self._seq, life.owner, life.config, shape, least, rows, changelog)
         return int(self._run(_SWITCH, ask)[1])
 
     def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401

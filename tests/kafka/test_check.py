@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from processor.commands.check.check import How, check
+from processor.commands.restore.republish import republish
 from processor.commands.status.status import status
 from processor.commands.terminal.failure import Failure
 from processor.kafka.topics import Width
@@ -227,6 +228,42 @@ def test_a_running_deployment_whose_index_is_gone_is_told(
     found = standing(config)
     assert [one["agrees"] for one in found["spaces"]] == [False, False]
     assert "lost acknowledged writes" in found["problems"][-1]
+
+
+def test_a_new_topic_under_an_old_index_is_refused_until_it_has_every_profile(
+    config, kafka, redis_prefix, told
+):
+    profiles = f"{redis_prefix}-profiles"
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    before = [m.value() for m in kafka.read(profiles)]
+    kafka.admin.delete_topics([profiles])[profiles].result(30)
+    eventually(lambda: profiles not in kafka.admin.list_topics(timeout=10).topics)
+    with pytest.raises(Failure, match=r"^2 wrong"):
+        check(config, {}, NARROW)
+    _, found = told(config)
+    for environment in ("production", "development"):
+        assert "is another one than that which has" in found[f"index retail/{environment}"][0][1]
+    run = [sys.executable, "-m", "processor", "run", "-c", config]
+    ended = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "`idstream restore --republish`" in ended.stderr
+
+    republish(config, {}, wait=True)
+
+    assert [m.value() for m in kafka.read(profiles)] == before
+    assert told(config)[0] == 0
+    with running(config):
+        kafka.produce(f"{redis_prefix}-batches", [json.dumps(BATCH).encode()])
+        eventually(lambda: len(kafka.read(f"{redis_prefix}-enriched")) == 2)
+
+
+def test_an_index_that_lost_writes_is_not_published_again(config, kafka, redis_url, redis_prefix):
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    forget(redis_url, redis_prefix)
+    with pytest.raises(Failure, match="nothing was published: the index lost acknowledged writes"):
+        republish(config, {}, wait=True)
 
 
 def test_what_does_not_answer_is_named_and_the_rest_is_checked(config, told):

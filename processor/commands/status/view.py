@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-
 from processor.commands.status.picture import Picture
 from processor.commands.terminal.console import say
 from processor.commands.terminal.tables import print_table
