@@ -110,6 +110,14 @@ def check(environ: Environ, /, config: Path, *, crash_points: bool, **how: Any) 
         command.check(config, environ, command.asked(**how))
 
 
+@idstream.command(short_help="Print the JSON Schema of the configuration.")
+def schema() -> None:
+    """Print the JSON Schema of the configuration: editors then know every key."""
+    from processor.commands.schema import schema as command  # noqa: PLC0415
+
+    command()
+
+
 @idstream.command(short_help="Show how a deployment stands.")
 @_config
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")

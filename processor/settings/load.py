@@ -46,6 +46,10 @@ SECTIONS: Final[Mapping[str, object]] = {
 OFFLINE_TOPICS: Final = TopicSettings(batches=("batches",), requests=("requests",))
 _Section = TypeVar("_Section")
 _MAY_BE_ZERO: Final = ("activity_resolution_s", "max_future_ms")
+LOWEST: Final[Mapping[str, int]] = {
+    key: 0 if key in _MAY_BE_ZERO else 1 for key in Limits.__struct_fields__
+}
+"""The least value of every limit."""
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -184,10 +188,9 @@ def _sections(document: Document) -> Settings:
 
 def _limits(table: object) -> Limits:
     limits = convert(table, Limits, "limits")
-    lowest = {key: 0 if key in _MAY_BE_ZERO else 1 for key in limits.__struct_fields__}
     mistakes = [
         f"limits.{key}: must be {least} or more"
-        for key, least in lowest.items()
+        for key, least in LOWEST.items()
         if getattr(limits, key) < least
     ]
     if mistakes:

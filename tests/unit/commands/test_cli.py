@@ -18,7 +18,18 @@ import processor
 from processor import cli
 from processor.crash import POINTS
 
-COMMANDS = ["check", "demo", "explain", "profile", "replay", "resolve", "restore", "run", "status"]
+COMMANDS = [
+    "check",
+    "demo",
+    "explain",
+    "profile",
+    "replay",
+    "resolve",
+    "restore",
+    "run",
+    "schema",
+    "status",
+]
 CONFIG = """
 [workspaces.retail]
 preset = "default"
