@@ -143,8 +143,17 @@ def status(environ: Environ, config: Path, *, as_json: bool) -> None:
     metavar="FILE",
     help="Write the final profiles here, at the end of the input.",
 )
+@click.option(
+    "--expect",
+    "cases",
+    type=click.Path(path_type=Path),
+    metavar="CASES",
+    help="Read no input: play these cases, and tell what is not as they expect.",
+)
 @click.pass_obj
-def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | None) -> None:
+def resolve(
+    environ: Environ, config: Path, profiles: Path | None, dump: Path | None, cases: Path | None
+) -> None:
     """Read records from standard input, write their outcomes to standard output.
 
     A line is {"topic": "batches" or "requests", "timestamp_ms": 0, "value": {...}};
@@ -154,6 +163,13 @@ def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | 
     from processor.settings import load_offline  # noqa: PLC0415
 
     settings = load_offline(config, environ)
+    if cases is not None:
+        from processor.commands.offline.expect import expect  # noqa: PLC0415
+
+        if dump is not None:
+            raise click.UsageError("--dump does not go with --expect: each case has its own index")
+        expect(settings, cases, profiles)
+        return
     command(settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump)
 
 
