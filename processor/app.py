@@ -15,12 +15,15 @@ from processor.apart import until_answered
 from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
 from processor.index.cache import CachedIndex
+from processor.index.errors import IndexUnavailable
 from processor.index.port import Index
 from processor.kafka import topics
-from processor.kafka.asking import Unreachable, wait_for_cluster_id
+from processor.kafka.asking import Unreachable, asking, wait_for_cluster_id
 from processor.kafka.loop.open import Process, open_loop
+from processor.kafka.survey import topic_id
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
+from processor.redis.generations import open_generations
 from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
@@ -69,17 +72,17 @@ def serve(
     with ExitStack() as opened:
         admin = Admin(listen.host, listen.port, health, metrics.registry)
         opened.callback(admin.stop)
-        index = open_index(settings)
-        opened.callback(index.close)
+        opened.callback((index := open_index(settings)).close)
         log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
         watch.turn()
         cluster = "embedded" if options.embedded else wait_for_cluster_id(kafka, patience.cluster)
         codecs = None if cluster is None else open_formats(settings, patience)
         if codecs is None:
             return
+        owner = f"{kafka.group_id}@{cluster}"
         if not options.embedded:
             compare_topics(settings, log, patience)
-        owner = f"{kafka.group_id}@{cluster}"
+            recognise_changelog(settings, owner, patience)
         edge = Edge(CachedIndex(index, settings.redis.cache_bytes // 2), codecs)
         step = build_pipeline(settings, edge, owner, counting(metrics, log), points, options)
         process = Process(
@@ -114,6 +117,31 @@ def compare_topics(settings: Settings, log: Log, patience: Patience) -> None:
         for problem in report.problems:
             log.warning("topic_problem", topic=report.name, role=report.role, problem=problem)
     refuse_small(reports)
+
+
+def recognise_changelog(settings: Settings, owner: str, patience: Patience) -> None:
+    """Bind every space to the topic ``profiles``; refuse to start over another one than before.
+
+    What is in the index would not be in a topic made anew, and could not be rebuilt from it.
+    """
+    found = until_answered(partial(_changelog_id, settings), Unreachable, patience.topics)
+    if found is None:
+        return  # it is to be made yet, or may not be described; the next start looks again
+    generations = open_generations(settings)
+
+    def remember() -> None:
+        for space in settings.spaces():
+            generations.remember(space, owner, found)
+
+    try:
+        until_answered(remember, IndexUnavailable, patience.index)
+    finally:
+        generations.close()
+
+
+def _changelog_id(settings: Settings) -> str | None:
+    with asking(settings.kafka):
+        return topic_id(settings.kafka, settings.kafka.topics.profiles)
 
 
 def refuse_small(reports: Sequence[topics.TopicReport]) -> None:

@@ -1,7 +1,7 @@
 """The command line: arguments are parsed here and nothing else is done.
 
 Commands import what they need when they run, so that ``resolve`` starts without Kafka and Redis.
-Exit codes: 0 done, 1 failed with one line on standard error, 2 usage.
+Exit codes: 0 done, 1 failed with one line on standard error (a line a mistake), 2 usage.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -77,7 +77,7 @@ def demo(environ: Environ) -> None:
     command(environ)
 
 
-@idstream.command()
+@idstream.command(short_help="Check the configuration and everything it points to.")
 @_config
 @click.option("--create", is_flag=True, help="Create missing topics with the right settings.")
 @click.option(
@@ -85,17 +85,48 @@ def demo(environ: Environ) -> None:
     is_flag=True,
     help="List the points where IDSTREAM_CRASH_AT can kill a process.",
 )
+@click.option(
+    "--partitions",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of topics that --create makes.  [default: the inputs', else the broker's]",
+)
+@click.option(
+    "--replication-factor",
+    "replicas",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of topics that --create makes.  [default: the broker's]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
-def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -> None:
-    """Check the configuration and everything it points to."""
-    from processor.commands import check as command  # noqa: PLC0415
+def check(environ: Environ, /, config: Path, *, crash_points: bool, **how: Any) -> None:  # noqa: ANN401
+    """Check the configuration and everything it points to; writes nothing without --create."""
+    from processor.commands.check import check as command  # noqa: PLC0415
 
     if crash_points:
         command.list_crash_points()
-    elif create:
-        command.check_and_create(config, environ)
     else:
-        command.check(config, environ)
+        command.check(config, environ, command.asked(**how))
+
+
+@idstream.command(short_help="Print the JSON Schema of the configuration.")
+def schema() -> None:
+    """Print the JSON Schema of the configuration: editors then know every key."""
+    from processor.commands.schema import schema as command  # noqa: PLC0415
+
+    command()
+
+
+@idstream.command(short_help="Show how a deployment stands.")
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_obj
+def status(environ: Environ, config: Path, *, as_json: bool) -> None:
+    """Show how a deployment stands; exit status 1 where something is not as it should be."""
+    from processor.commands.status.status import status as command  # noqa: PLC0415
+
+    command(config, environ, as_json=as_json)
 
 
 @idstream.command(short_help="Resolve records from standard input.")
@@ -112,8 +143,17 @@ def check(environ: Environ, config: Path, *, create: bool, crash_points: bool) -
     metavar="FILE",
     help="Write the final profiles here, at the end of the input.",
 )
+@click.option(
+    "--expect",
+    "cases",
+    type=click.Path(path_type=Path),
+    metavar="CASES",
+    help="Read no input: play these cases, and tell what is not as they expect.",
+)
 @click.pass_obj
-def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | None) -> None:
+def resolve(
+    environ: Environ, config: Path, profiles: Path | None, dump: Path | None, cases: Path | None
+) -> None:
     """Read records from standard input, write their outcomes to standard output.
 
     A line is {"topic": "batches" or "requests", "timestamp_ms": 0, "value": {...}};
@@ -123,6 +163,13 @@ def resolve(environ: Environ, config: Path, profiles: Path | None, dump: Path | 
     from processor.settings import load_offline  # noqa: PLC0415
 
     settings = load_offline(config, environ)
+    if cases is not None:
+        from processor.commands.offline.expect import expect  # noqa: PLC0415
+
+        if dump is not None:
+            raise click.UsageError("--dump does not go with --expect: each case has its own index")
+        expect(settings, cases, profiles)
+        return
     command(settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump)
 
 
@@ -185,14 +232,24 @@ def profile(
     is_flag=True,
     help="Also where the index has more profiles than the topic, or records are under way.",
 )
+@click.option(
+    "--republish",
+    is_flag=True,
+    help="The other way round: publish every profile of the index to a new or emptied topic.",
+)
 @click.pass_obj
-def restore(
-    environ: Environ, config: Path, *, wait: bool, reindex: bool, accept_loss: bool
-) -> None:
+def restore(environ: Environ, /, config: Path, *, republish: bool, **how: bool) -> None:
     """Rebuild the index from the profiles topic."""
+    if republish:
+        from processor.commands.restore import republish as inverse  # noqa: PLC0415
+
+        if how["reindex"] or how["accept_loss"]:
+            raise click.UsageError("--republish goes with --wait only")
+        inverse.republish(config, environ, wait=how["wait"])
+        return
     from processor.commands.restore import restore as command  # noqa: PLC0415
 
-    options = command.RestoreOptions(wait=wait, reindex=reindex, accept_loss=accept_loss)
+    options = command.RestoreOptions(**how)
     command.restore(config, environ, options)
 
 
@@ -250,19 +307,20 @@ def _status(arguments: Sequence[str] | None, environ: Environ) -> int:
         sys.stdout = None
         return FAILED
     except Exception as error:  # noqa: BLE001 - the one place where errors end
-        click.echo(f"idstream: {_one_line(error)}", err=True)
+        for line in _lines(error):
+            click.echo(f"idstream: {line}", err=True)
         return FAILED
     return 0
 
 
-def _one_line(error: Exception) -> str:
+def _lines(error: Exception) -> list[str]:
     """Return what went wrong; of an unforeseen error only its place: its text may hold data."""
     from processor.commands.terminal.failure import explained  # noqa: PLC0415
 
     if isinstance(error, click.ClickException):
-        return error.format_message()
+        return [error.format_message()]
     if (explanation := explained(error)) is not None:
-        return explanation
+        return explanation.splitlines()
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames)][:4]
-    return f"unexpected {type(error).__name__} at {' < '.join(places)}; please report it"
+    return [f"unexpected {type(error).__name__} at {' < '.join(places)}; please report it"]

@@ -57,9 +57,10 @@ def _compile(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401 - re2 ships no t
     for number, pattern in enumerate(patterns, 1):
         try:
             re2.compile(pattern, options)
-        except re2.error:
+        except re2.error as error:
+            why = error.args[0].decode(errors="replace") if error.args else "no reason given"
             raise ValueError(
-                f"pattern {number} is not a regular expression that RE2 understands"
+                f"pattern {number} is not a regular expression that RE2 understands: {why}"
                 " (look-around, back-references and long repetitions are not supported)"
             ) from None
     try:

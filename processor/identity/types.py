@@ -106,6 +106,10 @@ STANDARD_KEYS: Final = IdentityKeys(
 """The keys where types are not literal: any known spelling is accepted anywhere."""
 
 
+NAMES: Final = tuple(_ALL_NAMES)
+"""Every spelling of every type."""
+
+
 def canonical_type(name: str) -> str | None:
     """Return the canonical type that *name* is a spelling of, or None."""
     return _ALL_NAMES.get(name)

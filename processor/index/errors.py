@@ -68,6 +68,16 @@ def other_group(space: Space) -> Fenced:
     )
 
 
+def other_changelog(space: Space) -> NoStart:
+    """Return the refusal of a ``profiles`` topic that is not the one with the space's documents."""
+    return NoStart(
+        f"the topic profiles is another one than that which has the documents of space {space.name}"
+        " (made anew, or renamed): stop every process of this group and run"
+        " `idstream restore --republish`, which publishes every document again, or"
+        " `idstream restore` where the topic has them"
+    )
+
+
 def lost_row(space: Space, row: RowKey) -> LostWrites:
     """Return the error for an epoch or cursor that is lower than acknowledged to us, or gone."""
     return LostWrites(

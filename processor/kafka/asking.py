@@ -109,6 +109,17 @@ def reaching(kafka: KafkaSettings) -> Iterator[None]:
         raise unreachable(error, why) from None
 
 
+@contextmanager
+def asking(kafka: KafkaSettings) -> Iterator[None]:
+    """Let questions be asked; Unreachable, transient or not, where one is not answered."""
+    try:
+        yield
+    except KafkaException as failure:
+        error = failure.args[0]
+        why = f"Kafka at {kafka.bootstrap_servers} does not say: {error.str()}"
+        raise unreachable(error, why) from None
+
+
 def unreachable(error: KafkaError, why: str) -> Unreachable:
     """Return the exception that *error* of a cluster means, with the message *why*."""
     return Unreachable(why, kind=error.name(), is_transient=is_transient(error))

@@ -18,16 +18,20 @@ from msgspec import Struct
 
 from processor.kafka.asking import answered, open_admin, unreachable
 from processor.kafka.clients import producer_config
+from processor.kafka.clock import Clock
 from processor.rules import Limits
 from processor.settings import KafkaSettings
+from processor.settings.advice import Advice
 
 ROOM: Final = 16 * 1024
 """Bytes of a record beside its value: key, headers, and the batch it travels in."""
 COMPACTION_LAG_MS: Final = 600_000
 JOINED: Final = ("enriched", "changes", "profiles")
 """Topics under the profile key: with as many partitions each, they can be joined."""
+_INPUTS: Final = ("batches", "requests")
 _DEFAULT_BYTES: Final = 1_048_588
 _ANSWER_S: Final = 10.0
+_PAUSE_S: Final = 0.1
 
 
 class Topic(Struct, frozen=True):
@@ -36,6 +40,8 @@ class Topic(Struct, frozen=True):
     name: str
     partitions: int
     settings: Mapping[str, str]
+    replicas: int = 0
+    """The fewest that a partition has; 0 where the cluster did not tell."""
 
     @property
     def most_bytes(self) -> int:
@@ -49,7 +55,7 @@ class TopicReport(Struct, frozen=True):
     role: str
     name: str
     problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Advice, ...] = ()
     is_too_small: bool = False
     """It would refuse a record that the limits allow."""
 
@@ -61,27 +67,47 @@ def inspect(kafka: KafkaSettings, limits: Limits) -> list[TopicReport]:
     return judge(kafka, limits, found)
 
 
-def create_missing(kafka: KafkaSettings, limits: Limits) -> list[str]:
-    """Create the topics that are not there with the settings they need; return their names."""
+class Width(Struct, frozen=True):
+    """What new topics are asked to have; None leaves it to what is there, else to the broker.
+
+    Outputs get as many partitions as the widest input, or as the topics that they are joined with.
+    """
+
+    partitions: int | None = None
+    replicas: int | None = None
+
+
+def create_missing(kafka: KafkaSettings, limits: Limits, width: Width | None = None) -> list[Topic]:
+    """Create the topics that are not there with the settings they need; return what was made."""
     with open_admin(kafka) as admin:
-        return _create_missing(admin, kafka, limits)
+        names = _create_missing(admin, kafka, limits, width or Width())
+        return _known(admin, names, Clock())
 
 
-def _create_missing(admin: AdminClient, kafka: KafkaSettings, limits: Limits) -> list[str]:
+def _known(admin: AdminClient, names: Sequence[str], clock: Clock) -> list[Topic]:
+    """Return new topics, once the cluster knows them: it hears of them some time after."""
+    deadline = clock.now() + _ANSWER_S
+    found: dict[str, Topic] = {}
+    while names and len(found) < len(names) and clock.now() < deadline:
+        clock.sleep(_PAUSE_S)
+        found = _found(admin, names)
+    return list(found.values())
+
+
+def _create_missing(
+    admin: AdminClient, kafka: KafkaSettings, limits: Limits, width: Width
+) -> list[str]:
     created: list[str] = []
-    inputs = [r for r in _roles(kafka) if r[0] in ("batches", "requests")]
+    inputs = [r for r in _roles(kafka) if r[0] in _INPUTS]
     outputs = [r for r in _roles(kafka) if r not in inputs]
     # Inputs first: what they take decides what the dead letters must take.
     for roles in (inputs, outputs):
         found = _found(admin, [name for _, name in _roles(kafka)])
-        partitions = next(
-            (found[n].partitions for r, n in outputs if r in JOINED and n in found), -1
-        )
         wanted = [
             NewTopic(
                 name,
-                num_partitions=partitions if role in JOINED else -1,
-                replication_factor=-1,
+                num_partitions=width.partitions or partitions_for(role, kafka, found),
+                replication_factor=width.replicas or -1,
                 config=settings_for(role, needed_bytes(kafka, limits, found)),
             )
             for role, name in roles
@@ -91,6 +117,20 @@ def _create_missing(admin: AdminClient, kafka: KafkaSettings, limits: Limits) ->
             answered(made, _ANSWER_S)
             created.append(name)
     return created
+
+
+def partitions_for(role: str, kafka: KafkaSettings, found: Mapping[str, Topic]) -> int:
+    """Return how many partitions a new topic of *role* should have, -1 for what the broker likes.
+
+    As many as the topics that it is joined with, else as the widest input.
+    """
+    outputs, inputs = kafka.topics.outputs, kafka.topics.inputs
+    joined = [found[outputs[r]].partitions for r in JOINED if outputs[r] in found]
+    if role in JOINED and joined:
+        return joined[0]
+    if role not in outputs:
+        return -1
+    return max((found[name].partitions for name in inputs if name in found), default=-1)
 
 
 def settings_for(role: str, needed: Mapping[str, int]) -> dict[str, str]:
@@ -132,6 +172,7 @@ def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> l
     needed = needed_bytes(kafka, limits, found)
     names = dict(kafka.topics.outputs)
     counts = {found[names[r]].partitions for r in JOINED if names[r] in found}
+    widest = max((found[n].partitions for n in kafka.topics.inputs if n in found), default=0)
     reports = []
     for role, name in _roles(kafka):
         topic = found.get(name)
@@ -139,10 +180,10 @@ def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> l
             missing = ("does not exist; create it, or let `idstream check --create` do it",)
             reports.append(TopicReport(role, name, missing))
             continue
-        warnings = tuple(_warnings(role, topic))
+        warnings = (*_warnings(role, topic), *_width_warnings(role, topic, widest))
         if role in JOINED and len(counts) > 1:
             text = f"has {topic.partitions} partitions; {', '.join(JOINED)} differ in theirs"
-            warnings += (f"{text} and cannot be joined",)
+            warnings += (Advice("topics.joined", f"{text} and cannot be joined"),)
         least = needed.get(role, 0)
         problems = tuple(_problems(role, topic, least))
         too_small = topic.most_bytes < least
@@ -167,9 +208,29 @@ def _problems(role: str, topic: Topic, needed: int) -> Iterator[str]:
         yield "message.timestamp.type must be LogAppendTime: the compaction lag counts from it"
 
 
-def _warnings(role: str, topic: Topic) -> Iterator[str]:
+def _warnings(role: str, topic: Topic) -> Iterator[Advice]:
     if role == "changes" and topic.settings.get("retention.ms", "-1") != "-1":
-        yield "retention.ms is bounded: replayed from its start, it no longer leads to the graph"
+        text = "retention.ms is bounded: replayed from its start, it no longer leads to the graph"
+        yield Advice("topics.retention", text)
+    if role in _INPUTS and topic.settings.get("message.timestamp.type") == "CreateTime":
+        text = (
+            "message.timestamp.type is CreateTime: the clocks of producers say which of two"
+            " records is the newer; set LogAppendTime where those are not to be trusted"
+        )
+        yield Advice("topics.timestamps", text)
+
+
+def _width_warnings(role: str, topic: Topic, widest: int) -> Iterator[Advice]:
+    """Yield what a topic's partitions and replicas cost; *widest* is the widest input."""
+    if role in _INPUTS and topic.partitions == 1:
+        text = "has 1 partition: 1 process works, all others stand by; raise it before records come"
+        yield Advice("topics.partitions", text)
+    if role not in _INPUTS and topic.partitions < widest:
+        text = f"has {topic.partitions} partitions, fewer than an input's {widest}"
+        yield Advice("topics.partitions", f"{text}: whoever reads it cannot keep pace")
+    if topic.replicas == 1:
+        text = "has 1 replica: its records are gone with the broker that has them; use 3"
+        yield Advice("topics.replicas", text)
 
 
 def _roles(kafka: KafkaSettings) -> list[tuple[str, str]]:
@@ -198,7 +259,13 @@ def _asked(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
         for resource, one in _described(admin, asked).items()
     }
     return {
-        name: Topic(name, len(known[name].partitions), settings.get(name, {})) for name in present
+        name: Topic(
+            name,
+            len(known[name].partitions),
+            settings.get(name, {}),
+            min((len(p.replicas) for p in known[name].partitions.values()), default=0),
+        )
+        for name in present
     }
 
 

@@ -4,16 +4,17 @@ Rows are claimed, then compared; where the two contradict each other, a person h
 out (docs/architecture.md, "The loss detector" and "Starting points are explicit").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.model import Space
-from processor.index.errors import LostWrites, NoStart
+from processor.index.errors import LostWrites, NoStart, lost_space
 from processor.index.port import Index, RowClaim, RowState
 from processor.index.shape import shape, unfinished
 from processor.pipeline.witness import Offset
+from processor.records import RowKey
 from processor.rules import SpaceRules
 
 RESTORE = "Run `idstream restore` to rebuild the index from the profiles topic"
@@ -63,6 +64,41 @@ class Takeover(Struct, frozen=True):
                 state = replace(state, cursor=None, mark=None)
             _check_config(rules, state, offset.position)
             yield Start(state, offset.position, claimed.seq)
+
+
+class Held(Struct, frozen=True):
+    """What the index holds of a space, looked at and not claimed."""
+
+    seq: int
+    shape: str
+    """'' where the space has none yet."""
+    rows: Mapping[RowKey, RowState]
+
+
+def objections(
+    rules: SpaceRules, held: Held, offsets: Sequence[Offset]
+) -> Iterator[LostWrites | NoStart]:
+    """Yield what would keep a start in one space from going on from *offsets*; nothing is claimed.
+
+    One for the space, or one a partition.
+    """
+    if held.seq < _most_seen(rules.space, offsets):
+        yield lost_space(rules.space)
+        return
+    try:
+        if held.shape:
+            _check_shape(rules, held.shape)
+    except NoStart as refusal:
+        yield refusal
+        return
+    for offset in offsets:
+        state = held.rows[offset.row]
+        try:
+            _check_witness(rules.space, state, offset)
+            _check_offset(rules.space, state, offset)
+            _check_config(rules, state, offset.position)
+        except (LostWrites, NoStart) as refusal:
+            yield refusal
 
 
 def _most_seen(space: Space, offsets: Sequence[Offset]) -> int:

@@ -126,6 +126,13 @@ class Connection:
         except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
 
+    def weight(self, key: bytes) -> int:
+        """Return how many bytes *key* and its value take, 0 where it has gone."""
+        try:
+            return self._connected().memory_usage(key) or 0
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
     def unlink(self, keys: Sequence[bytes]) -> int:
         """Delete *keys*, all of one slot; their memory is freed in the background."""
         try:

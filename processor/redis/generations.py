@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from processor.identity.model import Identifier, Space
-from processor.index.errors import other_group
+from processor.index.errors import other_changelog, other_group
 from processor.index.tokens import tokens
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.tally import Tally, tallies
 from processor.redis.uses import binary
 from processor.settings import Settings
 
@@ -27,6 +28,7 @@ _PEEK = load_script("peek", "no-writes")
 _BUILD = load_script("build")
 _SURVEY = load_script("survey", "no-writes")
 _SWITCH = load_script("switch", "allow-oom")
+_REMEMBER = load_script("remember")
 _FORGET = load_script("forget", "allow-oom")
 
 _LOT = 1000
@@ -67,6 +69,8 @@ class Life(Struct, frozen=True):
     least_seq: int
     """The space's seq will be above it."""
     rows: tuple[NewRow, ...]
+    changelog: str = ""
+    """Id of the topic ``profiles`` that it was built from."""
 
 
 class LiveRow(Struct, frozen=True):
@@ -75,15 +79,21 @@ class LiveRow(Struct, frozen=True):
     topic_id: str
     cursor: int | None
     chunks: tuple[tuple[int, bytes], ...]
+    config: str = ""
+    """Fingerprint of the identity settings that its decisions were taken under."""
 
 
 class Survey(Struct, frozen=True):
-    """The live generation of a space, as a restore finds it."""
+    """The live generation of a space, as a restore or a check finds it."""
 
     seq: int
     shape: str
     rows: dict[RowKey, LiveRow]
     number: str
+    owner: str = ""
+    """Consumer group and Kafka cluster that it is bound to, '' where it is new."""
+    changelog: str = ""
+    """Id of the topic ``profiles`` that has its documents, '' where none was remembered."""
 
 
 def open_generations(settings: Settings) -> "Generations":
@@ -130,9 +140,8 @@ class Generations:
 
     def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
         """Return what the live generation holds of *rows*."""
-        _, seq, shape, number, states = self._run(
-            _SURVEY, space, ([keys.row_name(r) for r in rows],)
-        )
+        names = [keys.row_name(row) for row in rows]
+        _, seq, shape, number, states, owner, changelog = self._run(_SURVEY, space, (names,))
         return Survey(
             seq=int(seq),
             shape=shape.decode(),
@@ -141,10 +150,13 @@ class Generations:
                     topic_id=topic_id.decode(),
                     cursor=int(cursor) if cursor else None,
                     chunks=tuple(map(wire.chunk_of, chunks)),
+                    config=config.decode(),
                 )
-                for row, (topic_id, cursor, chunks) in zip(rows, states, strict=True)
+                for row, (topic_id, cursor, config, chunks) in zip(rows, states, strict=True)
             },
             number=number.decode(),
+            owner=owner.decode(),
+            changelog=changelog.decode(),
         )
 
     def count(self, space: Space, number: str, most: int) -> int:
@@ -158,6 +170,35 @@ class Generations:
         if count <= most:
             return count
         return len(set(chain.from_iterable(self._connection.scan_keys(base, _LOT))))
+
+    def holds_profiles(self, space: Space, number: str) -> bool:
+        """Return whether a generation has any document; stops at the first that is found."""
+        base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
+        return any(self._connection.scan_keys(base, _LOT))
+
+    def tallies(self, numbers: Mapping[Space, str]) -> dict[Space, Tally]:
+        """Return what the generations of these numbers have; scans all keys of the server once."""
+        bases = {s: f"{keys.control_key(self._prefix, s)}:{n}:" for s, n in numbers.items()}
+        return tallies(self._connection, f"{self._prefix}:{keys.FORMAT}:{{", bases)
+
+    def remember(self, space: Space, owner: str, changelog: str, *, anew: bool = False) -> None:
+        """Bind a space to the topic ``profiles`` of the id *changelog*; *anew*: whatever it had.
+
+        Raises NoStart where it is bound to another one, Fenced where it is another group's.
+        """
+        reply = self._run(_REMEMBER, space, (owner, changelog, int(anew)))
+        if reply[0] == b"other_group":
+            raise other_group(space)
+        if reply[1].decode() != changelog:
+            raise other_changelog(space)
+
+    def documents(self, space: Space, number: str) -> Iterator[list[bytes]]:
+        """Yield the documents of a generation, some at a time, one perhaps twice."""
+        base = f"{keys.control_key(self._prefix, space)}:{number}:"
+        for found in self._connection.scan_keys(f"{base}p:", _LOT):
+            names = [binary(name.removeprefix(base.encode())) for name in found]
+            reply = self._run(_PEEK, space, (number, names))
+            yield [value for value in reply[1] if value]
 
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""
@@ -223,7 +264,8 @@ class NewGeneration:
     def switch(self, life: Life) -> int:
         """Make this the live generation, atomically; return the seq that the space goes on with."""
         rows = [(keys.row_name(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
-        ask = (self._seq, life.owner, life.config, life.shape, str(life.least_seq), rows)
+        shape, least, changelog = life.shape, str(life.least_seq), life.changelog
+        ask = (self._seq, life.owner, life.config, shape, least, rows, changelog)
         return int(self._run(_SWITCH, ask)[1])
 
     def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401

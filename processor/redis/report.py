@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.redis.connection import Connection
+from processor.settings.advice import Advice
 
 _OLDEST = (7, 0, 0)
 _SOUND_LUA: Mapping[str, Mapping[tuple[int, int], int]] = {
@@ -28,7 +29,7 @@ class ServerReport(Struct, frozen=True):
     """None where the server does not show it."""
     maxmemory_policy: str
     problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Advice, ...] = ()
 
 
 def report(connection: Connection) -> tuple[ServerReport, ...]:
@@ -73,14 +74,17 @@ def _problems(found: ServerReport, *, is_cluster_expected: bool) -> Iterator[str
         yield "the server is no cluster: set [redis] cluster = false"
 
 
-def _warnings(found: ServerReport) -> Iterator[str]:
+def _warnings(found: ServerReport) -> Iterator[Advice]:
     if not found.appendonly:
-        yield "appendonly is off: a restart loses writes, and then `idstream restore` is needed"
+        text = "appendonly is off: a restart loses writes, and then `idstream restore` is needed"
+        yield Advice("redis.appendonly", text)
     elif found.appendfsync != "always":
         said = found.appendfsync or "not shown"
-        yield f"appendfsync is {said}: a power loss loses writes (always keeps them, for 10-40 %)"
+        text = f"appendfsync is {said}: a power loss loses writes (always keeps them, for 10-40 %)"
+        yield Advice("redis.appendfsync", text)
     if not _is_lua_sound(found.server, found.version):
-        yield f"version {found.version} has a known flaw in Lua (CVE-2025-49844): update it"
+        text = f"version {found.version} has a known flaw in Lua (CVE-2025-49844): update it"
+        yield Advice("redis.version", text)
 
 
 def _is_lua_sound(server: str, version: str) -> bool:

@@ -5,7 +5,7 @@ A setting that would load code, weaken TLS or break a promise of the processor i
 
 from typing import Final, Literal
 
-from processor.settings.error import SettingsError
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.sections import ClientValue, KafkaSettings
 
 Role = Literal["consumer", "producer", "admin"]
@@ -78,19 +78,26 @@ def check_client(kafka: KafkaSettings) -> None:
 
     Entries of ``client_files`` count too, once their files have been read.
     """
+    mistakes = Mistakes()
     for key in kafka.client_files:
-        _check_name(key, f"kafka.client_files.{key}")
+        with mistakes.noted():
+            _check_name(key, f"kafka.client_files.{key}")
     for key, value in kafka.client_options().items():
         where = "client_files" if key in kafka.client_files else "client"
-        _check_name(key, f"kafka.{where}.{key}")
-        _check_value(key, value, f"kafka.{where}.{key}")
+        with mistakes.noted():
+            _check_name(key, f"kafka.{where}.{key}")
+            _check_value(key, value, f"kafka.{where}.{key}")
+    mistakes.check()
 
 
 def _check_name(key: str, where: str) -> None:
     if key in _REFUSED:
         raise SettingsError(f"{where}: refused, it {_REFUSED[key]}")
     if not any(key in known for known in KNOWN.values()):
-        raise SettingsError(f"{where}: no setting that may be given to librdkafka")
+        known = frozenset[str]().union(*KNOWN.values())
+        raise SettingsError(
+            f"{where}: no setting that may be given to librdkafka{hint(key, known)}"
+        )
 
 
 def _check_value(key: str, value: ClientValue, where: str) -> None:

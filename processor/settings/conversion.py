@@ -1,6 +1,7 @@
 """From the tables of a document to typed values, or to a SettingsError that names the key."""
 
 import re
+from copy import deepcopy
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -25,14 +26,24 @@ _TYPES: Final = {
 
 
 def convert(table: object, kind: type[T], path: str) -> T:
-    """Return *table* as a *kind*; a SettingsError names the key below *path*."""
+    """Return *table* as a *kind*; a SettingsError names every key below *path* that is wrong."""
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: expected a table; write [{path}]")
-    try:
-        found: T = convert_value(table, kind)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_explain(mismatch_of(error), path, table, kind)) from None
-    return found
+    mistakes: list[str] = []
+    left = deepcopy(table)
+    while True:
+        try:
+            found: T = convert_value(left, kind)
+        except msgspec.ValidationError as error:
+            mismatch = mismatch_of(error)
+            mistakes.append(_explain(mismatch, path, left, kind))
+            # The library tells of one mistake: without it, it tells of the next.
+            if not _removed(mismatch, left, kind):
+                raise SettingsError(*mistakes) from None
+            continue
+        if mistakes:
+            raise SettingsError(*mistakes)
+        return found
 
 
 def convert_value(value: object, kind: Any) -> Any:  # noqa: ANN401 - any type of any setting
@@ -56,40 +67,110 @@ def _secret(kind: type, value: object) -> object:
 
 
 def _explain(found: Mismatch, path: str, table: Document, kind: type) -> str:
-    below, its = _place(found.path.removeprefix("."), table, kind)
+    steps, its = _place(found.path.removeprefix("."), table, kind)
+    if (unquoted := _unquoted(found, steps, table, kind)) is not None:
+        key, name = unquoted
+        return f'{_join(path, *key)}: TOML reads a name with dots as tables; quote it: "{name}"'
     if found.unknown is not None:
         return (
-            f"{_join(path, below, found.unknown)}: unknown key; remove it or correct"
+            f"{_join(path, *steps, found.unknown)}: unknown key; remove it or correct"
             f" its spelling{hint(found.unknown, keys_of(its))}"
         )
     choices = choices_of(its)
-    use = f"; use one of {', '.join(choices)}" if choices else ""
-    return f"{_join(path, below)}: {_problem(found)}{use}"
+    value = _value(table, steps)
+    meant = hint(value, choices) if isinstance(value, str) else ""
+    use = f"; use one of {', '.join(choices)}{meant}" if choices else ""
+    return f"{_join(path, *steps)}: {_problem(found)}{use}"
 
 
-def _place(path: str, table: Document, kind: object) -> tuple[str, object]:
-    """Return the *path* of a key in *table*, a *kind*, and that key's type.
+def _place(path: str, table: Document, kind: object) -> tuple[tuple[str, ...], object]:
+    """Return the steps of *path* to a key in *table*, a *kind*, and that key's type.
 
     The library hides the keys of free tables, so the entry whose value does not fit is looked for.
     """
     name, hidden, rest = path.partition("[...]")
-    names = re.sub(r"\[\d+\]", "", name).split(".")
+    steps = tuple(filter(None, name.split(".")))
     value: Any = table
-    for step in filter(None, names):
-        kind, value = type_of(kind, step), value[step]
+    for step in steps:
+        key = _key(step, value)
+        kind, value = type_of(kind, key), value[key]
     if not hidden or get_origin(kind) is not dict:
-        return path.replace("[...]", ""), kind
+        return (*steps, *filter(None, rest.split("."))), kind
     inner = get_args(kind)[1]
     key = next(key for key, one in value.items() if not fits(one, inner))
-    below, found = _place(rest.removeprefix("."), value[key], inner)
-    return _join(name, key, below), found
+    item, _, rest = rest.partition(".")
+    if item:  # the number of an item of a list, which has no keys
+        return (*steps, key + item), inner
+    below, found = _place(rest, value[key], inner)
+    return (*steps, key, *below), found
+
+
+def _unquoted(
+    found: Mismatch, steps: tuple[str, ...], table: Document, kind: object
+) -> tuple[tuple[str, ...], str] | None:
+    """Return the path and the dotted name that a free key was meant to have, None where not so."""
+    if not steps or not _is_free(steps[:-1], kind):
+        return None
+    name, value = steps[-1], _value(table, steps)
+    if found.unknown is not None:
+        # A table of tables: the next part of the name looks like a key of this one.
+        name, value = f"{name}.{found.unknown}", value[found.unknown]
+        return ((*steps[:-1], name), name) if isinstance(value, dict) else None
+    while isinstance(value, dict) and len(value) == 1:
+        (key, value), *_ = value.items()
+        name = f"{name}.{key}"
+    is_meant = name != steps[-1] and not isinstance(value, dict)
+    return ((*steps[:-1], name), name) if is_meant else None
+
+
+def _is_free(steps: tuple[str, ...], kind: object) -> bool:
+    for step in steps:
+        kind = type_of(kind, step)
+    return get_origin(kind) is dict
+
+
+def _removed(found: Mismatch, table: Document, kind: type) -> bool:
+    """Remove what does not fit from *table*; return False where something is missing instead."""
+    steps, _ = _place(found.path.removeprefix("."), table, kind)
+    if found.missing is not None or not (steps or found.unknown):
+        return False
+    *above, last = (*steps, found.unknown) if found.unknown is not None else steps
+    inner = _value(table, tuple(above))
+    del inner[_key(last, inner)]
+    return True
+
+
+def _value(table: Document, steps: tuple[str, ...]) -> Any:  # noqa: ANN401 - any value of a file
+    value: Any = table
+    for step in steps:
+        value = value[_key(step, value)]
+    return value
+
+
+def _key(step: str, table: Document) -> str:
+    """Return the key of *table* that a step means; it may end with the number of an item."""
+    return step if step in table else re.sub(r"(\[\d*\])+$", "", step)
 
 
 def _problem(found: Mismatch) -> str:
     """Return what is wrong with a value, in words of the file's format."""
     if found.expected is not None:
         return _wanted(found.expected)
-    return found.text[:1].lower() + found.text[1:].replace("`", "")
+    text = found.text.replace("`", "").replace(" enum value", " value")
+    return text[:1].lower() + text[1:]
+
+
+def wanted(value: object, kind: Any) -> str:  # noqa: ANN401 - any type of any setting
+    """Return what a value of *kind* must be, '' where *value* is no single value or fits."""
+    choices = choices_of(kind)
+    if choices:
+        return f"use one of {', '.join(choices)}"
+    try:
+        convert_value(value, kind)
+    except msgspec.ValidationError as error:
+        expected = mismatch_of(error).expected
+        return "" if expected is None else _wanted(expected)
+    return ""
 
 
 def _wanted(expected: Expected) -> str:

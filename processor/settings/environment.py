@@ -6,9 +6,9 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from processor.settings.conversion import fits
-from processor.settings.error import SettingsError, closest
-from processor.settings.reflection import is_list, keys_of, type_of
+from processor.settings.conversion import fits, wanted
+from processor.settings.error import Mistakes, SettingsError, closest
+from processor.settings.reflection import is_list, is_structured, keys_of, type_of
 from processor.settings.toml import Document
 
 _PREFIX: Final = "IDSTREAM_"
@@ -17,31 +17,47 @@ _DOTTED: Final = (["KAFKA", "CLIENT"], ["KAFKA", "CLIENT_FILES"])
 
 
 def override(
-    document: Document, environ: Mapping[str, str], sections: Mapping[str, object]
-) -> None:
+    document: Document,
+    environ: Mapping[str, str],
+    sections: Mapping[str, object],
+    mistakes: Mistakes,
+) -> dict[str, str]:
     """Replace values of *document* by those of the variables in *environ*.
+
+    Returns the names of the variables by the path of what each has set.
 
     *sections* is the type of each section. Names without a double underscore are left alone: they
     are switches of tests, or set by Kubernetes for a service called idstream.
     """
+    names: dict[str, str] = {}
     for name in sorted(environ):
         if name.startswith(_PREFIX) and "__" in name:
-            _set(document, name, environ[name], sections)
+            with mistakes.noted():
+                names[_set(document, name, environ[name], sections)] = name
+    return names
 
 
-def _set(document: Document, name: str, text: str, sections: Mapping[str, object]) -> None:
+def _set(document: Document, name: str, text: str, sections: Mapping[str, object]) -> str:
+    """Set what *name* says, and return its path."""
     *tables, _ = _steps(name)
     table: Document = document
     kind: object = sections
+    path: list[str] = []
     for position in range(len(tables)):
         key, kind = _step(name, position, table, kind, dotted=False)
-        inner: object = table.setdefault(key, {})
+        path.append(key)
+        inner: object = table.get(key, {})
         if not isinstance(inner, dict):
-            path = ".".join(tables[: position + 1]).lower()
-            raise SettingsError(f"{name}: {path} is no table")
+            where = ".".join(tables[: position + 1]).lower()
+            raise SettingsError(f"{name}: {where} is no table")
         table = inner
     key, kind = _step(name, len(tables), table, kind, dotted=tables in _DOTTED)
-    table[key] = _value(name, text, kind)
+    value = _value(name, text, kind)
+    # Only now that nothing is wrong with it: a table that is made on the way would be a mistake.
+    for step in path:
+        document = document.setdefault(step, {})
+    document[key] = value
+    return ".".join((*path, key))
 
 
 def _steps(name: str) -> list[str]:
@@ -85,8 +101,9 @@ def _value(name: str, text: str, kind: object) -> object:
         value = [candidate] if isinstance(candidate, str) and is_list(kind) else candidate
         if fits(value, kind):
             return value
+    must = "" if is_structured(kind) else wanted(candidates[-1], kind)
     raise SettingsError(
-        f"{name}: is no value of this setting; write lists and tables as JSON or TOML"
+        f"{name}: {must or 'is no value of this setting; write lists and tables as JSON or TOML'}"
     )
 
 

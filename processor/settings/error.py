@@ -1,21 +1,57 @@
-"""``SettingsError``, and the spellings that its messages suggest."""
+"""``SettingsError`` with all mistakes of a configuration, and the spellings that it suggests."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used; the message is one line that says where and what to do.
+    """The configuration cannot be used: one line for each mistake, with its place and the remedy.
 
     No message quotes a value of ``[redis]`` or ``kafka.client``, which may be secret.
     """
 
+    def __init__(self, *mistakes: str) -> None:
+        self.mistakes = tuple(" ".join(one.split()) for one in mistakes)
+        super().__init__("\n".join(self.mistakes))
+
     def within(self, path: Path) -> "SettingsError":
-        """Return the same error, naming the file unless it names its place already."""
-        text = str(self)
-        named = text.startswith((f"{path}:", "IDSTREAM_"))
-        return self if named else SettingsError(f"{path}: {text}")
+        """Return the same error, naming the file where a mistake names no place of its own."""
+        return SettingsError(*(_placed(one, path) for one in self.mistakes))
+
+    def from_variables(self, names: Mapping[str, str]) -> "SettingsError":
+        """Return the same error, naming the variables that values came from, by path."""
+        return SettingsError(*(_attributed(one, names) for one in self.mistakes))
+
+
+class Mistakes:
+    """Collects mistakes, so that all of them can be told at once."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note the mistakes of one part, and go on with the next."""
+        try:
+            yield
+        except SettingsError as error:
+            self.add(error)
+
+    def add(self, error: SettingsError) -> None:
+        """Note the mistakes of *error*, each once."""
+        self._found += [one for one in error.mistakes if one not in self._found]
+
+    def refuse(self) -> NoReturn:
+        """Raise SettingsError with everything that was noted."""
+        raise SettingsError(*self._found)
+
+    def check(self) -> None:
+        """Raise SettingsError if anything was noted."""
+        if self._found:
+            self.refuse()
 
 
 def hint(key: str, known: Iterable[str]) -> str:
@@ -27,3 +63,15 @@ def hint(key: str, known: Iterable[str]) -> str:
 def closest(key: str, known: Iterable[str]) -> str:
     """Return the one of *known* that *key* nearly is, '' if there is none."""
     return next(iter(difflib.get_close_matches(key, list(known), n=1)), "")
+
+
+def _placed(mistake: str, path: Path) -> str:
+    named = mistake.startswith((f"{path}:", "IDSTREAM_"))
+    return mistake if named else f"{path}: {mistake}"
+
+
+def _attributed(mistake: str, names: Mapping[str, str]) -> str:
+    for path, name in names.items():
+        if mistake.startswith((f"{path}:", f"{path}.", f"{path}[")):
+            return f"{name}: {mistake}"
+    return mistake

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from processor.settings.client import check_client
 from processor.settings.conversion import convert
-from processor.settings.error import SettingsError
+from processor.settings.error import Mistakes, SettingsError
 from processor.settings.secret import Secret
 from processor.settings.sections import OUTPUT_ROLES, KafkaSettings, TopicSettings
 from processor.settings.toml import Document, read_secret
@@ -21,20 +21,23 @@ def kafka_settings(table: object) -> KafkaSettings:
     if isinstance(table, dict) and "client_secrets" in table:
         raise SettingsError("kafka.client_secrets: unknown key; write client or client_files")
     kafka = convert(_listed(table), KafkaSettings, "kafka")
-    _check_topics(kafka.topics)
-    _check_formats(kafka)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _check_topics(kafka.topics)
+    with mistakes.noted():
+        _check_formats(kafka)
     for key in ("bootstrap_servers", "group_id", "instance_id"):
         if getattr(kafka, key) == "":
-            raise SettingsError(f"kafka.{key}: must not be empty")
-    twice = sorted(kafka.client.keys() & kafka.client_files.keys())
-    if twice:
-        raise SettingsError(
-            f"kafka.client_files: {twice[0]} is in client too; remove one of the two"
-        )
+            mistakes.add(SettingsError(f"kafka.{key}: must not be empty"))
+    for key in sorted(kafka.client.keys() & kafka.client_files.keys()):
+        mistake = f"kafka.client_files: {key} is in client too; remove one of the two"
+        mistakes.add(SettingsError(mistake))
     secret = {k: Secret(str(v)) for k, v in kafka.client.items() if _SECRET.search(k)}
     plain = {k: v for k, v in kafka.client.items() if k not in secret}
     kafka = replace(kafka, client=plain, client_secrets=secret)
-    check_client(kafka)
+    with mistakes.noted():
+        check_client(kafka)
+    mistakes.check()
     return kafka
 
 

@@ -1,9 +1,9 @@
 """Loading: from the file and the environment to checked ``Settings``."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -16,10 +16,11 @@ from processor.settings.addresses import (
 )
 from processor.settings.conversion import convert
 from processor.settings.environment import override
-from processor.settings.error import SettingsError, hint
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.kafka import kafka_settings, with_secret_files
 from processor.settings.secret import Secret
 from processor.settings.sections import (
+    CheckSettings,
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -30,7 +31,7 @@ from processor.settings.sections import (
 )
 from processor.settings.settings import Settings
 from processor.settings.toml import Document, parse, read
-from processor.settings.workspaces import fingerprints, inputs, workspaces
+from processor.settings.workspaces import Population, population
 
 SECTIONS: Final[Mapping[str, object]] = {
     "kafka": KafkaSettings,
@@ -38,24 +39,30 @@ SECTIONS: Final[Mapping[str, object]] = {
     "redis": RedisSettings,
     "limits": Limits,
     "observability": ObservabilitySettings,
+    "check": CheckSettings,
     "workspaces": dict[str, WorkspaceSettings],
     "inputs": dict[str, InputSettings],
 }
 OFFLINE_TOPICS: Final = TopicSettings(batches=("batches",), requests=("requests",))
+_Section = TypeVar("_Section")
 _MAY_BE_ZERO: Final = ("activity_resolution_s", "max_future_ms")
+LOWEST: Final[Mapping[str, int]] = {
+    key: 0 if key in _MAY_BE_ZERO else 1 for key in Limits.__struct_fields__
+}
+"""The least value of every limit."""
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """Return the settings in *path*, overridden by *environ*; reads files of secrets too."""
     try:
-        return _complete(read(path), environ)
+        return _of(_complete, read(path), environ)
     except SettingsError as error:
         raise error.within(path) from None
 
 
 def load_text(text: str, environ: Mapping[str, str]) -> Settings:
     """Do what ``load`` does with the TOML document *text*."""
-    return _complete(parse(text), environ)
+    return _of(_complete, parse(text), environ)
 
 
 def load_offline(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -65,28 +72,53 @@ def load_offline(path: Path, environ: Mapping[str, str]) -> Settings:
     topics is bound to the ones of these that have their role.
     """
     try:
-        return _offline(read(path), environ)
+        return _of(_offline, read(path), environ)
     except SettingsError as error:
         raise error.within(path) from None
 
 
-def _complete(document: Document, environ: Mapping[str, str]) -> Settings:
-    override(document, environ, SECTIONS)
+def _of(
+    made: Callable[[Document], Settings], document: Document, environ: Mapping[str, str]
+) -> Settings:
+    """Return what is *made* of a document with what the environment replaces in it.
+
+    A mistake in a value that a variable has set names the variable.
+    """
+    mistakes = Mistakes()
+    names = override(document, environ, SECTIONS, mistakes)
+    try:
+        settings = made(document)
+    except SettingsError as error:
+        mistakes.add(error.from_variables(names))
+        mistakes.refuse()
+    mistakes.check()
+    return settings
+
+
+def _complete(document: Document) -> Settings:
+    mistakes = Mistakes()
     settings = _sections(document)
     for name, rules in settings.inputs.items():
-        unknown = sorted(rules.topics - set(settings.kafka.topics.inputs))
-        if unknown:
-            raise SettingsError(
-                f"inputs.{name}.topics: {unknown[0]} is not consumed; add it to"
-                " kafka.topics.batches or kafka.topics.requests"
+        for topic in sorted(rules.topics - set(settings.kafka.topics.inputs)):
+            mistake = (
+                f"inputs.{name}.topics: {topic} is not consumed; add it to kafka.topics.batches"
+                f" or kafka.topics.requests{hint(topic, settings.kafka.topics.inputs)}"
             )
-    redis = with_redis_url(settings.redis, document.get("redis", {}))
-    registry = with_registry_url(settings.schema_registry, document.get("schema_registry"))
-    key = token_key(redis)
+            mistakes.add(SettingsError(mistake))
+    redis, registry, kafka, key = settings.redis, settings.schema_registry, settings.kafka, b""
+    with mistakes.noted():
+        redis = with_redis_url(redis, document.get("redis", {}))
+    with mistakes.noted():
+        registry = with_registry_url(registry, document.get("schema_registry"))
+    with mistakes.noted():
+        key = token_key(redis)
+    with mistakes.noted():
+        kafka = with_secret_files(kafka)
+    mistakes.check()
     digest = hashlib.blake2b(key, digest_size=8, person=b"tokenkey").hexdigest()
     return replace(
         settings,
-        kafka=with_secret_files(settings.kafka),
+        kafka=kafka,
         redis=redis,
         schema_registry=registry,
         token_key=Secret(key.hex()),
@@ -94,8 +126,7 @@ def _complete(document: Document, environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _offline(document: Document, environ: Mapping[str, str]) -> Settings:
-    override(document, environ, SECTIONS)
+def _offline(document: Document) -> Settings:
     settings = _sections(document)
     topics = settings.kafka.topics
     kinds = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
@@ -118,35 +149,50 @@ def _offline(document: Document, environ: Mapping[str, str]) -> Settings:
 
 
 def _sections(document: Document) -> Settings:
+    mistakes = Mistakes()
     for section in document:
         if section not in SECTIONS:
-            raise SettingsError(
-                f"{section}: unknown section; remove it or correct its spelling"
-                f"{hint(section, SECTIONS)}"
-            )
-    limits = _limits(document.get("limits", {}))
-    written, rules = workspaces(document.get("workspaces", {}), limits)
-    registry = document.get("schema_registry")
-    return Settings(
-        kafka=kafka_settings(document.get("kafka", {})),
+            mistake = f"{section}: unknown section; remove it or correct its spelling"
+            mistakes.add(SettingsError(f"{mistake}{hint(section, SECTIONS)}"))
+    document = {"limits": {}, "kafka": {}, "redis": {}, "observability": {}, "check": {}} | document
+
+    def part(section: str, read_part: Callable[[object], _Section], none: _Section) -> _Section:
+        parts = [none]
+        with mistakes.noted():
+            parts.append(read_part(document[section]))
+        return parts[-1]
+
+    def plain(section: str, kind: type[_Section]) -> _Section:
+        return part(section, lambda table: convert(table, kind, section), kind())
+
+    limits = part("limits", _limits, Limits())
+    people = Population({}, {}, {})
+    with mistakes.noted():
+        people = population(document.get("workspaces", {}), document.get("inputs", {}), limits)
+    settings = Settings(
+        kafka=part("kafka", kafka_settings, KafkaSettings()),
         schema_registry=(
-            None if registry is None else convert(registry, RegistrySettings, "schema_registry")
+            plain("schema_registry", RegistrySettings) if "schema_registry" in document else None
         ),
-        redis=redis_settings(document.get("redis", {})),
+        redis=part("redis", redis_settings, RedisSettings()),
         limits=limits,
-        observability=convert(
-            document.get("observability", {}), ObservabilitySettings, "observability"
-        ),
-        workspaces=rules,
-        inputs=inputs(document.get("inputs", {}), rules),
-        fingerprints=fingerprints(written, rules),
+        observability=plain("observability", ObservabilitySettings),
+        check=plain("check", CheckSettings),
+        workspaces=people.workspaces,
+        inputs=people.inputs,
+        fingerprints=people.fingerprints,
     )
+    mistakes.check()
+    return settings
 
 
 def _limits(table: object) -> Limits:
     limits = convert(table, Limits, "limits")
-    for key in limits.__struct_fields__:
-        lowest = 0 if key in _MAY_BE_ZERO else 1
-        if getattr(limits, key) < lowest:
-            raise SettingsError(f"limits.{key}: must be {lowest} or more")
+    mistakes = [
+        f"limits.{key}: must be {least} or more"
+        for key, least in LOWEST.items()
+        if getattr(limits, key) < least
+    ]
+    if mistakes:
+        raise SettingsError(*mistakes)
     return limits

@@ -4,9 +4,9 @@ from typing import Final
 
 from processor.identity.model import IdentityPolicy, StrategyName
 from processor.identity.strategies import STRATEGIES
-from processor.identity.types import PRESETS, canonical_type
+from processor.identity.types import NAMES, PRESETS, canonical_type
 from processor.rules import Limits
-from processor.settings.error import SettingsError, hint
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.flat import check_not_flat, flat_policy
 from processor.settings.sections import WorkspaceSettings
 
@@ -74,10 +74,13 @@ def _with_preset(
         base = dict.fromkeys(_LISTS, ())
     if strategy is None:
         raise SettingsError(f"{path}: set strategy (one of {', '.join(STRATEGIES)}) or preset")
-    lists = {
-        key: base[key] if written[key] is None else _types(written[key], f"{path}.{key}")
-        for key in _LISTS
-    }
+    mistakes = Mistakes()
+    lists = dict(base)
+    for key, value in written.items():
+        if value is not None:
+            with mistakes.noted():
+                lists[key] = _types(value, f"{path}.{key}")
+    mistakes.check()
     return strategy, lists
 
 
@@ -93,26 +96,34 @@ def _check_preset_alone(
 
 def _types(names: tuple[str, ...], path: str) -> tuple[str, ...]:
     found: list[str] = []
+    mistakes: list[str] = []
     for name in names:
         identity_type = canonical_type(name)
         if identity_type is None:
-            raise SettingsError(f"{path}: {name} is no identity type; see docs/configuration.md")
-        if identity_type in found:
-            raise SettingsError(f"{path}: {name} is listed twice; list it once")
-        found.append(identity_type)
+            remedy = hint(name, NAMES) or "; `idstream schema` lists them"
+            mistakes.append(f"{path}: {name} is no identity type{remedy}")
+        elif identity_type in found:
+            mistakes.append(f"{path}: {name} is listed twice; list it once")
+        else:
+            found.append(identity_type)
+    if mistakes:
+        raise SettingsError(*mistakes)
     return tuple(found)
 
 
 def _check_lists(policy: IdentityPolicy, path: str) -> None:
+    mistakes: list[str] = []
     for key in ("login_ids", "unique_ids", "immutable_ids"):
         outside = sorted(getattr(policy, key) - set(policy.priority))
         if outside:
-            raise SettingsError(f"{path}.{key}: {', '.join(outside)} must also be in priority")
+            mistakes.append(f"{path}.{key}: {', '.join(outside)} must also be in priority")
     weak = sorted(policy.immutable_ids - (policy.login_ids & policy.unique_ids))
     if weak:
-        raise SettingsError(
+        mistakes.append(
             f"{path}.immutable_ids: {', '.join(weak)} must also be in login_ids and unique_ids"
         )
+    if mistakes:
+        raise SettingsError(*mistakes)
 
 
 def _check_against_strategy(policy: IdentityPolicy, path: str) -> None:

@@ -39,6 +39,12 @@ def is_list(kind: object) -> bool:
     return any(get_origin(one) is tuple for one in _alternatives(kind))
 
 
+def is_structured(kind: object) -> bool:
+    """Return whether a value of type *kind* may be a list or a table."""
+    is_table = any(get_origin(one) is dict for one in _alternatives(kind))
+    return is_table or is_list(kind) or _struct_of(kind) is not None
+
+
 def choices_of(kind: object) -> tuple[str, ...]:
     """Return the words that a value of type *kind* is one of, none where it is free."""
     if get_origin(kind) is Literal:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from processor.rules import Format, Protection, Source, Validation
 from processor.settings.secret import Secret
@@ -14,6 +14,9 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 ClientValue = str | int | float | bool
 
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
+# Made by factories, as the library writes all other defaults into the schema.
+_NOTHING: Final = Secret("")
+_DEFAULT_URL: Final = Secret(DEFAULT_REDIS_URL)
 OUTPUT_ROLES: Final = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
 
 
@@ -69,14 +72,14 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class RegistrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[schema_registry]``: its address. Without the section schemas are named by fingerprint."""
 
-    url: Secret = Secret("")
+    url: Secret = field(default_factory=lambda: _NOTHING)
     url_file: str | None = None
 
 
 class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[redis]``: the address of the identity index, and the file with the key of its tokens."""
 
-    url: Secret = Secret(DEFAULT_REDIS_URL)
+    url: Secret = field(default_factory=lambda: _DEFAULT_URL)
     url_file: str | None = None
     prefix: str = "idstream"
     key_file: str | None = None
@@ -96,6 +99,13 @@ class ObservabilitySettings(Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "0.0.0.0"  # noqa: S104 - probes and scrapers come from other hosts; embedded mode binds to localhost
     port: Port = 9464
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class CheckSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[check]``: what ``idstream check`` is not to warn of any more."""
+
+    accept: tuple[str, ...] = ()
+    """Names of warnings, as a check shows them."""
 
 
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):

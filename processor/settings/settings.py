@@ -10,6 +10,7 @@ from processor.rules import InputRules, Limits, Role, Rules, SpaceRules, Workspa
 from processor.settings.advice import Advice, advice
 from processor.settings.secret import Secret
 from processor.settings.sections import (
+    CheckSettings,
     KafkaSettings,
     ObservabilitySettings,
     RedisSettings,
@@ -28,6 +29,7 @@ class Settings(Struct, frozen=True):
     workspaces: dict[str, WorkspaceRules]
     inputs: dict[str, InputRules]
     fingerprints: dict[str, str]
+    check: CheckSettings = CheckSettings()
     token_key: Secret = Secret("")
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
 

@@ -2,17 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
-from processor.identity.types import DEVICE_TYPES, STANDARD_KEYS, USER_TYPES, canonical_type
+from processor.identity.types import NAMES, STANDARD_KEYS, canonical_type
 from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.conversion import convert
-from processor.settings.error import SettingsError, hint
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.flat import blocklists, flat_keys, segment_normalizers
 from processor.settings.policy import check_strategy, policy_of
 from processor.settings.sections import IdentifierSettings, InputSettings, WorkspaceSettings
@@ -28,21 +29,43 @@ _BLOCKS: Final = (
 )
 
 
-def workspaces(
-    tables: object, limits: Limits
-) -> tuple[dict[str, WorkspaceSettings], dict[str, WorkspaceRules]]:
-    """Return the workspaces as written and as rules, by name."""
-    written = {name: _workspace(name, table) for name, table in _tables(tables, "workspaces")}
-    if not written:
-        raise SettingsError("workspaces: configure at least one, as [workspaces.NAME]")
-    return written, {name: _rules(name, w, limits) for name, w in written.items()}
+class Population(Struct, frozen=True):
+    """Workspaces and inputs by name, and the fingerprint of each identity scope."""
+
+    workspaces: dict[str, WorkspaceRules]
+    inputs: dict[str, InputRules]
+    fingerprints: dict[str, str]
 
 
-def inputs(tables: object, rules: Mapping[str, WorkspaceRules]) -> dict[str, InputRules]:
-    """Return the inputs by name; one called ``default`` where the file configures none."""
-    found = {name: _input(name, table, rules) for name, table in _tables(tables, "inputs")}
-    if found:
-        return found
+def population(workspaces: object, inputs: object, limits: Limits) -> Population:
+    """Return what the two tables say; a SettingsError has the mistakes of all their entries."""
+    mistakes = Mistakes()
+    written: dict[str, WorkspaceSettings] = {}
+    rules: dict[str, WorkspaceRules] = {}
+    named = list(_tables(workspaces, "workspaces", mistakes))
+    if not named:
+        mistakes.add(SettingsError("workspaces: configure at least one, as [workspaces.NAME]"))
+    for name, table in named:
+        with mistakes.noted():
+            written[name] = _workspace(name, table)
+            rules[name] = _rules(name, written[name], limits)
+    # An input of a workspace that is wrong itself has its own mistakes told, and no more.
+    wrong = {name for name, _ in named} - rules.keys()
+    found: dict[str, InputRules] = {}
+    for name, table in _tables(inputs, "inputs", mistakes):
+        with mistakes.noted():
+            one = _input(name, table, rules, wrong)
+            if one is not None:
+                found[name] = one
+    prints: dict[str, str] = {}
+    with mistakes.noted():
+        prints = fingerprints(written, rules)
+    mistakes.check()
+    return Population(rules, found or _default_input(rules), prints)
+
+
+def _default_input(rules: Mapping[str, WorkspaceRules]) -> dict[str, InputRules]:
+    """Return the one input of a file that configures none."""
     if len(rules) > 1:
         raise SettingsError("inputs: say which belongs to which workspace, as [inputs.NAME]")
     # Only where no input is configured: beside a bound or protected one, ``default`` would be a
@@ -86,12 +109,15 @@ def _without_places(one: IdentifierSettings) -> dict[str, object]:
     return {key: getattr(one, key) for key in one.__struct_fields__ if key != "found_in"}
 
 
-def _tables(tables: object, section: str) -> list[tuple[str, object]]:
+def _tables(tables: object, section: str, mistakes: Mistakes) -> Iterator[tuple[str, object]]:
+    """Yield the entries of a section whose names are names."""
     if not isinstance(tables, dict):
-        raise SettingsError(f"{section}: expected tables; write [{section}.NAME]")
-    for name in tables:
-        _check_name(name, section)
-    return list(tables.items())
+        mistakes.add(SettingsError(f"{section}: expected tables; write [{section}.NAME]"))
+        return
+    for name, table in tables.items():
+        with mistakes.noted():
+            _check_name(name, section)
+            yield name, table
 
 
 def _check_name(name: str, path: str) -> None:
@@ -112,15 +138,26 @@ def _workspace(name: str, table: object) -> WorkspaceSettings:
 
 def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> WorkspaceRules:
     path = f"workspaces.{name}"
-    policy = policy_of(workspace, limits, path)
+    mistakes = Mistakes()
+    blocklist, policy = Blocklist(), None
+    with mistakes.noted():
+        policy = policy_of(workspace, limits, path)
+    with mistakes.noted():
+        blocklist = _blocklist(workspace, path)
+    if policy is None:
+        mistakes.refuse()
     literal = frozenset(policy.priority) if policy.traits.is_literal else None
+    normalizers = Normalizers()
+    with mistakes.noted():
+        normalizers = _normalizers(workspace, path, literal)
+    mistakes.check()
     return WorkspaceRules(
         name=name,
         scope=workspace.identity_scope or name,
         policy=policy,
         keys=flat_keys(workspace) if policy.traits.is_literal else STANDARD_KEYS,
-        blocklist=_blocklist(workspace, path),
-        normalizers=_normalizers(workspace, path, literal),
+        blocklist=blocklist,
+        normalizers=normalizers,
         forward_empty_batches=workspace.forward_empty_batches,
         error_envelope=workspace.error_envelope,
         validation=workspace.validation,
@@ -152,8 +189,10 @@ def _normalizers(
         else:
             identity_type = name if name in literal else None
         if identity_type is None:
-            meant = hint(name, literal or USER_TYPES | DEVICE_TYPES)
-            raise SettingsError(f"{path}.normalizers.{name}: is no identity type{meant}")
+            known = NAMES if literal is None else literal
+            raise SettingsError(
+                f"{path}.normalizers.{name}: is no identity type{hint(name, known)}"
+            )
         steps[identity_type] = wanted
     try:
         return Normalizers.build(steps)
@@ -161,11 +200,16 @@ def _normalizers(
         raise SettingsError(f"{path}.normalizers: {error}") from None
 
 
-def _input(name: str, table: object, rules: Mapping[str, WorkspaceRules]) -> InputRules:
+def _input(
+    name: str, table: object, rules: Mapping[str, WorkspaceRules], wrong: Collection[str]
+) -> InputRules | None:
+    """Return the rules of an input, None where its workspace is *wrong*."""
     path = f"inputs.{name}"
     if isinstance(table, dict) and isinstance(table.get("topics"), str):
         table = {**table, "topics": [table["topics"]]}
     written = convert(table, InputSettings, path)
+    if written.workspace in wrong:
+        return None
     workspace = rules.get(written.workspace)
     if workspace is None:
         raise SettingsError(

@@ -4,6 +4,7 @@ from threading import Event
 from typing import Final
 
 from processor.codecs.avro.reading import RegistryUnavailable
+from processor.index.errors import IndexUnavailable
 from processor.kafka.asking import Unreachable
 from processor.kafka.loop.step import Source
 from processor.watch.logs import Log
@@ -38,6 +39,10 @@ class Patience:
         """Wait for a cluster that does not describe its topics; not for one that refuses to."""
         self._log.warning("topics_not_compared", why=str(failure))
         return failure.is_transient and self._again("kafka", "topics_not_compared")
+
+    def index(self, _: IndexUnavailable) -> bool:
+        """Wait for Redis."""
+        return self._again("index", "IndexUnavailable")
 
     def registry(self, failure: RegistryUnavailable) -> bool:
         """Wait for the schema registry."""

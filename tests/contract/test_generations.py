@@ -186,8 +186,9 @@ def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):
 
     survey = generations.survey(SPACE, [ROW, OTHER_ROW])
 
-    assert survey.rows[ROW] == LiveRow("id-1", 2, ((2, b"chunk:0"), (3, b"chunk:1")))
-    assert survey.rows[OTHER_ROW] == LiveRow("id-1", None, ())
+    assert survey.rows[ROW] == LiveRow("id-1", 2, ((2, b"chunk:0"), (3, b"chunk:1")), "c")
+    assert survey.rows[OTHER_ROW] == LiveRow("id-1", None, (), "c")
+    assert (survey.owner, survey.changelog) == (OWNER, "")
     assert (survey.seq, survey.shape) == (3, "")
     assert [generations.count(SPACE, survey.number, most) for most in (0, 2, 9)] == [2, 2, 2]
     assert generations.count(SPACE, "7", 0) == 0

@@ -11,7 +11,7 @@ SOUND = {"redis_version": "8.2.2", "aof_enabled": 1, "maxmemory_policy": "noevic
 
 def said(fsync: str | None = "always", *, cluster: bool = False, **info: object) -> tuple[str, ...]:
     found = describe("node", SOUND | info, fsync, is_cluster_expected=cluster)
-    return (*found.problems, *found.warnings)
+    return (*found.problems, *(one.text for one in found.warnings))
 
 
 def test_of_a_sound_server_nothing_is_said():

@@ -1,17 +1,21 @@
 """Every setting is documented with its default, and shown in the complete configuration."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from processor.identity.types import DEVICE_TYPES, USER_TYPES
 from processor.rules import Limits
 from processor.settings import Secret, load
+from processor.settings.schema import json_schema
 from processor.settings.sections import (
+    CheckSettings,
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -28,6 +32,7 @@ SECTIONS = {
     "redis": RedisSettings,
     "limits": Limits,
     "observability": ObservabilitySettings,
+    "check": CheckSettings,
     "workspaces.NAME": WorkspaceSettings,
     "inputs.NAME": InputSettings,
 }
@@ -79,6 +84,32 @@ def documented() -> dict[str, str]:
 
 def test_every_setting_is_documented_with_its_default_and_nothing_else_is():
     assert documented() == {path: shown(field) for path, field in settings()}
+
+
+def test_the_schema_of_the_file_has_every_documented_key_and_nothing_else():
+    schema = json_schema()
+
+    def keys(path: str, part: dict[str, Any]) -> Iterator[str]:
+        part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        for name, one in part.get("properties", {}).items():
+            refers = one.get("$ref", one.get("anyOf", [{}])[0].get("$ref", ""))
+            if refers.endswith("/TopicSettings"):
+                yield from keys(f"{path}.{name}", {"$ref": refers})
+            else:
+                yield f"{path}.{name}"
+
+    found = []
+    for section, part in schema["properties"].items():
+        if "additionalProperties" in part:
+            found += keys(f"{section}.NAME", part["additionalProperties"])
+        else:
+            found += keys(section, part)
+    assert sorted(found) == sorted(documented())
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_the_configurations_that_we_ship_fit_the_schema(name):
+    Draft202012Validator(json_schema()).validate(tomllib.loads(text(name)))
 
 
 def test_the_complete_configuration_shows_every_key():

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from processor.kafka import topics
 from processor.kafka.asking import Unreachable
-from processor.kafka.topics import COMPACTION_LAG_MS, create_missing, inspect
+from processor.kafka.topics import COMPACTION_LAG_MS, Width, create_missing, inspect
 from processor.rules import Limits
 from processor.settings import KafkaSettings, TopicSettings
 
@@ -36,7 +36,9 @@ def test_missing_topics_are_found_and_created_as_they_must_be(settings):
 
     created = create_missing(settings, LIMITS)
 
-    assert sorted(created) == sorted((*settings.topics.inputs, *settings.topics.outputs.values()))
+    assert sorted(topic.name for topic in created) == sorted(
+        (*settings.topics.inputs, *settings.topics.outputs.values())
+    )
     assert set(problems(settings).values()) == {()}
     assert create_missing(settings, LIMITS) == []
 
@@ -84,7 +86,20 @@ def test_topics_to_be_joined_should_have_as_many_partitions_each(kafka, settings
     wide = kafka.create_topic("wide", partitions=3)
     other = replace(settings, topics=replace(settings.topics, enriched=wide))
     reports = {report.role: report for report in inspect(other, LIMITS)}
-    assert any("joined" in text for text in reports["enriched"].warnings)
+    assert any("joined" in text for _, text in reports["enriched"].warnings)
+
+
+def test_new_outputs_are_as_wide_as_the_widest_input(kafka, settings):
+    wide = kafka.create_topic("wide", partitions=3)
+    other = replace(settings, topics=replace(settings.topics, batches=(wide,)))
+    created = {t.name: (t.partitions, t.replicas) for t in create_missing(other, LIMITS)}
+    assert created.pop(settings.topics.requests[0]) == (1, 1)
+    assert set(created.values()) == {(3, 1)}
+
+
+def test_topics_are_created_as_wide_as_is_asked_for(settings):
+    created = create_missing(settings, LIMITS, Width(partitions=5, replicas=1))
+    assert {(t.partitions, t.replicas) for t in created} == {(5, 1)}
 
 
 def test_a_cluster_that_does_not_answer_is_unreachable():

@@ -10,7 +10,7 @@ from contracts.evolution import incompatible
 from processor.codecs.avro.reading import AvroReader, AvroWriter, RegistryUnavailable
 from processor.codecs.avro.schemas import MESSAGES, latest
 from processor.codecs.fault import Fault
-from processor.commands.check import schema_registry
+from processor.commands.check.check import schema_registry
 from processor.records import Output
 from processor.registry import Registry, RegistryRefused, open_codecs
 from processor.settings import load_text

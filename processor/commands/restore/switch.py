@@ -18,6 +18,7 @@ from processor.identity.model import Space
 from processor.index.port import Assignment
 from processor.index.shape import shape
 from processor.kafka.group import AtWork
+from processor.kafka.survey import topic_id
 from processor.pipeline.witness import Witness, carry_witnesses
 from processor.redis.generations import Life, NewGeneration, NewRow
 
@@ -36,6 +37,7 @@ def switch(
     Where the group has committed since the switch, its own offsets have the new witnesses already.
     """
     settings = servers.settings
+    changelog = topic_id(settings.kafka, settings.kafka.topics.profiles)
     seqs: dict[str, int] = {}
     for space, building in buildings.items():
         rows = tuple(
@@ -49,6 +51,7 @@ def switch(
             shape=shape(settings.policy(space.scope)),
             least_seq=_seen(space, standing) + SEQ_MARGIN,
             rows=rows,
+            changelog=changelog or "",
         )
         seqs[space.name] = building.switch(life)
         servers.reach("after_restore_switch")

@@ -11,7 +11,10 @@ class Failure(Exception):
 
 
 def explained(error: Exception) -> str | None:
-    """Return the text of a foreseen *error* in one line without data; None for any other error."""
+    """Return the text of a foreseen *error* in one line without data; None for any other error.
+
+    Mistakes of a configuration are a line each.
+    """
     from processor.embedded.server import EmbeddedUnavailable  # noqa: PLC0415
     from processor.redis.generations import Superseded  # noqa: PLC0415
     from processor.watch.admin import AdminUnavailable  # noqa: PLC0415 - only a failure pays for it
@@ -31,7 +34,8 @@ def explained(error: Exception) -> str | None:
         | NoStart
         | Superseded,
     ):
-        return " ".join(str(error).split())
+        lines = error.mistakes if isinstance(error, SettingsError) else (str(error),)
+        return "\n".join(" ".join(line.split()) for line in lines)
     return _of_library(error)
 
 

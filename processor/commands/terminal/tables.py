@@ -11,7 +11,9 @@ COLOURS: Final[Mapping[str, str]] = {
     "ok": "green",
     "wrong": "red",
     "differs": "red",
+    "differ": "red",
     "warning": "yellow",
+    "accepted": "cyan",
 }
 """Words that stand for a verdict, in the colours that both rich and click know."""
 

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, generation, writes in all, seq when it began, owner, config, shape, least
---          seq, rows {{row, topic id, cursor}...}}
+--          seq, rows {{row, topic id, cursor}...}, id of the topic profiles or ''}
 -- Returns  {'ok', seq}; or {'superseded'} as build.lua, {'gone_on'} where the live generation was
 --          claimed or written to since, or {'other_group'}
 --
@@ -31,5 +31,6 @@ redis.call(
   'gen', generation, 'owner', owner, 'shape', shape,
   'discarded', discarded .. (held[1] or '1') .. ' '
 )
+if ask[10] ~= '' then redis.call('HSET', control, 'changelog', ask[10]) end
 redis.call('HDEL', control, 'building', 'written', 'tag')
 return {'ok', seq}

@@ -18,7 +18,18 @@ import processor
 from processor import cli
 from processor.crash import POINTS
 
-COMMANDS = ["check", "demo", "explain", "profile", "replay", "resolve", "restore", "run"]
+COMMANDS = [
+    "check",
+    "demo",
+    "explain",
+    "profile",
+    "replay",
+    "resolve",
+    "restore",
+    "run",
+    "schema",
+    "status",
+]
 CONFIG = """
 [workspaces.retail]
 preset = "default"
@@ -174,6 +185,9 @@ def test_a_broker_that_is_away_is_told_in_one_line_that_names_it(tmp_path):
     for command, done in zip(commands, ended, strict=True):
         assert done.returncode == 1, command
         (line,) = done.stderr.splitlines()
+        if command == ["check"]:  # it goes on, and counts at last
+            assert line.startswith("idstream: 2 wrong, ")
+            (line,) = [one for one in done.stdout.splitlines() if one.startswith("kafka ")]
         assert f"no answer from Kafka at {nowhere} within 5 s" in line
         assert "Connection refused" in line
 

@@ -2,7 +2,15 @@
 
 import pytest
 
-from processor.kafka.topics import COMPACTION_LAG_MS, ROOM, Topic, judge, needed_bytes, settings_for
+from processor.kafka.topics import (
+    COMPACTION_LAG_MS,
+    ROOM,
+    Topic,
+    judge,
+    needed_bytes,
+    partitions_for,
+    settings_for,
+)
 from processor.rules import Limits
 from processor.settings import KafkaSettings
 
@@ -24,7 +32,10 @@ def cluster(**settings: dict[str, str]) -> dict[str, Topic]:
 
 
 def judged(found: dict[str, Topic]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    return {r.role: (r.problems, r.warnings) for r in judge(KAFKA, LIMITS, found)}
+    return {
+        r.role: (r.problems, tuple(one.text for one in r.warnings))
+        for r in judge(KAFKA, LIMITS, found)
+    }
 
 
 def test_topics_as_they_are_created_are_right():
@@ -94,6 +105,34 @@ def test_topics_that_are_joined_should_have_as_many_partitions():
     for role in ("enriched", "changes", "profiles"):
         assert "cannot be joined" in reports[role][1][0]
     assert reports["responses"] == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("role", "topic", "says"),
+    [
+        ("batches", Topic("event-batches", 1, DEFAULTS), "has 1 partition: 1 process works"),
+        ("responses", Topic("identity-responses", 3, DEFAULTS), "fewer than an input's 4"),
+        ("requests", Topic("identity-requests", 4, DEFAULTS, 1), "has 1 replica"),
+        (
+            "requests",
+            Topic("identity-requests", 4, {**DEFAULTS, "message.timestamp.type": "CreateTime"}),
+            "the clocks of producers",
+        ),
+    ],
+)
+def test_what_will_be_regretted_is_pointed_out(role, topic, says):
+    warnings = judged({**cluster(), NAMES[role]: topic})[role][1]
+    assert [text for text in warnings if says in text]
+
+
+def test_new_topics_are_as_wide_as_those_they_are_joined_with_or_fed_from():
+    found = {"event-batches": Topic("event-batches", 8, {}), "profiles": Topic("profiles", 3, {})}
+    wide = {role: partitions_for(role, KAFKA, found) for role in NAMES}
+    assert wide == {
+        **dict.fromkeys(("batches", "requests"), -1),
+        **dict.fromkeys(("enriched", "changes", "profiles"), 3),
+        **dict.fromkeys(("responses", "dead_letters"), 8),
+    }
 
 
 def test_changes_that_expire_are_pointed_out():

@@ -350,8 +350,8 @@ def test_a_fingerprint_changes_with_the_key(tmp_path):
         ('workspace = "retial"', "inputs.x.workspace: there is no workspace retial"),
         ('workspace = "retial"', "did you mean retail?"),
         ('source = "sdk"', "inputs.x: object missing required field workspace"),
-        ('workspace = "retail"\nsource = "web"', "inputs.x.source: invalid enum value"),
-        ('workspace = "retail"\nprotection = "none"', "inputs.x.protection: invalid enum value"),
+        ('workspace = "retail"\nsource = "web"', "inputs.x.source: invalid value"),
+        ('workspace = "retail"\nprotection = "none"', "inputs.x.protection: invalid value"),
         (
             'workspace = "retail"\ndedup_window_s = -1',
             "inputs.x.dedup_window_s: must be an integer of 0 or more",
@@ -387,7 +387,7 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
             "[kafka]\nmax_batch_records = 0",
             "kafka.max_batch_records: must be an integer of 1 or more",
         ),
-        ('[kafka]\nguarantee = "twice"', "kafka.guarantee: invalid enum value"),
+        ('[kafka]\nguarantee = "twice"', "kafka.guarantee: invalid value"),
         ('[kafka]\nguarantee = "twice"', "; use one of exactly_once, at_least_once"),
         ('[kafka]\ngroup_id = ""', "kafka.group_id: must not be empty"),
         ('[kafka.topics]\nbatchs = "a"', "kafka.topics.batchs: unknown key"),
@@ -404,7 +404,7 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
         ),
         ('[kafka]\nformats = { batch = "json" }', "kafka.formats.batch: neither a role"),
         ("[kafka]\nclient_secrets = {}", "kafka.client_secrets: unknown key"),
-        ('[kafka]\nformats = { enriched = "avroo" }', "kafka.formats.enriched: invalid enum value"),
+        ('[kafka]\nformats = { enriched = "avroo" }', "kafka.formats.enriched: invalid value"),
         ('[kafka]\nformats = { enriched = "avroo" }', "; use one of json, avro, segment"),
         ('[kafka.client]\n"a" = []', "kafka.client.a: must be true or false or an integer"),
         ('[redis]\nurl = "http://x"', "redis.url: must begin with redis://"),
@@ -421,7 +421,7 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
             "[observability]\nport = 70000",
             "observability.port: must be an integer of 65535 or less",
         ),
-        ('[observability]\nlog_level = "loud"', "observability.log_level: invalid enum value"),
+        ('[observability]\nlog_level = "loud"', "observability.log_level: invalid value"),
         ("[schema_registry]\nuri = ''", "schema_registry.uri: unknown key"),
         ('[inputs."a b"]\nworkspace = "retail"', "inputs: 'a b' is no name"),
         ("a = [", "is not valid TOML: "),
@@ -489,7 +489,7 @@ def test_the_preset_segment_is_flat_matching_with_the_default_identifiers():
     [
         ('priority = ["email"]', "workspaces.shop.priority: flat_matching has none"),
         ('tie_break = "newest"', "workspaces.shop.tie_break: has no meaning"),
-        ('demotion = "highest"', "workspaces.shop.demotion: invalid enum value"),
+        ('demotion = "highest"', "workspaces.shop.demotion: invalid value"),
         ("max_merges = -1", "workspaces.shop.max_merges: must be an integer of 0 or more"),
         (
             "identifiers = { email = { limit = -1 } }",
@@ -497,7 +497,7 @@ def test_the_preset_segment_is_flat_matching_with_the_default_identifiers():
         ),
         (
             "identifiers = { a = {}, b = { limit = { window = 'hourly' } } }",
-            "workspaces.shop.identifiers.b.limit.window: invalid enum value 'hourly'; use one of",
+            "workspaces.shop.identifiers.b.limit.window: invalid value 'hourly'; use one of",
         ),
         ("identifiers = { a = {}, b = { limits = 1 } }", "b.limits: unknown key"),
         ("identifiers = { a = {}, b = { limits = 1 } }", "did you mean limit?"),
@@ -584,3 +584,151 @@ def test_a_commit_interval_ends_before_its_transaction_times_out():
         load_text(
             '[kafka]\ncommit_interval_ms = 30000\n[workspaces.retail]\npreset = "default"\n', {}
         )
+
+
+# ---- several mistakes, each in a line ------------------------------------------------------------
+
+
+def mistakes(text: str, **environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_text(text, environ)
+    assert str(caught.value).splitlines() == list(caught.value.mistakes)
+    return list(caught.value.mistakes)
+
+
+def test_all_mistakes_are_told_at_once():
+    text = """
+[kafka]
+max_batch_records = "many"
+group = "x"
+guarantee = "twice"
+[kafka.client]
+"sesion.timeout.ms" = 1
+"acks" = 1
+[redis]
+prefix = ""
+[limits]
+max_devices = 0
+max_holders = -1
+[observabilty]
+port = 1
+[workspaces.one]
+strategy = "profile_isolation"
+priority = ["customerid", "roku", "mail"]
+login_ids = ["costumerid"]
+blocked_patterns = ["(a"]
+[workspaces.two]
+strategy = "best_mach"
+[inputs.first]
+workspace = "one"
+source = "skd"
+protection = "none"
+[inputs.second]
+workspace = "three"
+"""
+    assert mistakes(text) == [
+        (
+            "observabilty: unknown section; remove it or correct its spelling"
+            " (did you mean observability?)"
+        ),
+        "limits.max_devices: must be 1 or more",
+        "limits.max_holders: must be 1 or more",
+        "workspaces.one.priority: roku is no identity type (did you mean roku_aid?)",
+        "workspaces.one.priority: mail is no identity type (did you mean email?)",
+        "workspaces.one.login_ids: costumerid is no identity type (did you mean customerid?)",
+        (
+            "workspaces.one.blocked_patterns: pattern 1 is not a regular expression that RE2"
+            " understands: missing ): (a (look-around, back-references and long repetitions are not"
+            " supported)"
+        ),
+        (
+            "workspaces.two.strategy: unknown strategy; use one of default, profile_conversion,"
+            " profile_link, profile_isolation, best_match, flat_matching (did you mean best_match?)"
+        ),
+        (
+            "inputs.first.source: invalid value 'skd'; use one of calculated, account,"
+            " custom_feed, sdk, csv, partner_feed (did you mean sdk?)"
+        ),
+        (
+            "inputs.first.protection: invalid value 'none'; use one of create_and_update,"
+            " update_only, read_only"
+        ),
+        "inputs.second.workspace: there is no workspace three; add [workspaces.three]",
+        "kafka.max_batch_records: must be an integer",
+        "kafka.group: unknown key; remove it or correct its spelling (did you mean group_id?)",
+        "kafka.guarantee: invalid value 'twice'; use one of exactly_once, at_least_once",
+        "redis.prefix: use 1 to 64 letters, digits, dots, dashes or underscores",
+    ]
+
+
+def test_all_settings_of_the_client_that_are_refused_are_told():
+    assert mistakes(RETAIL + '[kafka.client]\n"sesion.timeout.ms" = 1\nacks = 1\n') == [
+        (
+            "kafka.client.sesion.timeout.ms: no setting that may be given to librdkafka"
+            " (did you mean session.timeout.ms?)"
+        ),
+        "kafka.client.acks: refused, it is the processor's to set: its guarantees rest on it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            '[kafka.client]\nsecurity.protocol = "SSL"\n',
+            (
+                "kafka.client.security.protocol: TOML reads a name with dots as tables; quote it:"
+                ' "security.protocol"'
+            ),
+        ),
+        (
+            '[kafka]\nformats = { event.batches = "avro" }\n',
+            (
+                "kafka.formats.event.batches: TOML reads a name with dots as tables; quote it:"
+                ' "event.batches"'
+            ),
+        ),
+        (
+            (
+                '[workspaces.shop]\nstrategy = "flat_matching"\n[workspaces.shop.identifiers]\n'
+                "android.id = { limit = 5 }\n"
+            ),
+            (
+                "workspaces.shop.identifiers.android.id: TOML reads a name with dots as tables;"
+                ' quote it: "android.id"'
+            ),
+        ),
+    ],
+)
+def test_a_name_with_dots_that_is_not_quoted_is_told_as_such(text, mistake):
+    assert mistakes(RETAIL + '[inputs.default]\nworkspace = "retail"\n' + text) == [mistake]
+
+
+def test_a_mistake_in_a_variable_names_it():
+    assert mistakes(
+        RETAIL,
+        IDSTREAM_WORKSPACES__RETAIL__PRIORITY="customerid,email",
+        IDSTREAM_KAFKA__GROUPID="x",
+        IDSTREAM_KAFKA__CLIENT__ACKS="1",
+    ) == [
+        (
+            "IDSTREAM_KAFKA__GROUPID: there is no setting of this name"
+            " (did you mean IDSTREAM_KAFKA__GROUP_ID?)"
+        ),
+        (
+            "IDSTREAM_WORKSPACES__RETAIL__PRIORITY: workspaces.retail.priority: customerid,email"
+            " is no identity type (did you mean customerid?)"
+        ),
+        (
+            "IDSTREAM_KAFKA__CLIENT__ACKS: kafka.client.acks: refused, it is the processor's to"
+            " set: its guarantees rest on it"
+        ),
+    ]
+
+
+def test_what_a_wrong_workspace_would_follow_from_is_not_told():
+    text = '[workspaces.a]\nstrategy = "x"\n[inputs.a]\nworkspace = "a"\nsource = "y"\n'
+    assert [one.partition(":")[0] for one in mistakes(text)] == [
+        "workspaces.a.strategy",
+        "inputs.a.source",
+    ]

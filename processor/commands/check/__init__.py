@@ -1,0 +1,1 @@
+"""``idstream check``: the configuration and all that it points to, looked at before it matters."""

@@ -1,0 +1,71 @@
+"""What a start would say of the index and of the group's offsets, without starting anything."""
+
+from collections.abc import Iterator
+
+from processor.commands.agreement import Agreement, Kafka, agreements
+from processor.commands.check.findings import Finding, Verdict
+from processor.index.errors import IndexRefused, IndexUnavailable
+from processor.kafka.asking import NoTopic, Unreachable, asking
+from processor.kafka.clock import Clock
+from processor.kafka.group import Group, Unsettled
+from processor.kafka.survey import logs, topic_id
+from processor.redis.generations import Generations, open_generations
+from processor.settings import Settings
+
+
+def index(settings: Settings) -> Iterator[Finding]:
+    """Say of every space whether index, offsets and the topic ``profiles`` agree."""
+    try:
+        found = look(settings)
+    except NoTopic:
+        return  # told with the topics; nothing was consumed or published yet
+    except Unreachable as error:
+        # A user that only makes topics need not see the group.
+        verdict: Verdict = "wrong" if error.is_transient else "warning"
+        yield Finding("index", verdict, f"cannot be compared: {error}", "index.compared")
+        return
+    except (IndexRefused, IndexUnavailable, Unsettled) as error:
+        yield Finding("index", "wrong", f"cannot be compared: {error}")
+        return
+    for one in found:
+        what = f"index {one.space.name}"
+        yield from (Finding(what, "wrong", text) for text in one.problems)
+        if not one.problems:
+            says = "new" if one.is_new else "agrees with the group's offsets and profiles"
+            yield Finding(what, "ok", says)
+
+
+def look(settings: Settings) -> list[Agreement]:
+    """Compare the spaces with Kafka."""
+    generations = open_generations(settings)
+    try:
+        with asking(settings.kafka):
+            return compared(settings, generations)[1]
+    finally:
+        generations.close()
+
+
+def compared(settings: Settings, generations: Generations) -> tuple[Kafka, list[Agreement]]:
+    """Compare the spaces with Kafka; once more where they disagree, as a group may be starting."""
+    rules = settings.space_rules()
+    kafka = known(settings)
+    found = agreements(rules, generations, kafka)
+    if any(one.problems for one in found):
+        kafka = known(settings)
+        found = agreements(rules, generations, kafka)
+    return kafka, found
+
+
+def known(settings: Settings) -> Kafka:
+    """Return what Kafka knows of the deployment. Raises Unreachable, NoTopic or Unsettled."""
+    changelog = settings.kafka.topics.profiles
+    group = Group(settings.kafka, lambda _told: None, Clock())
+    try:
+        return Kafka(
+            owner=group.owner(),
+            standing=group.standing(),
+            changelog_id=topic_id(settings.kafka, changelog) or "",
+            changelog=tuple(logs(settings.kafka, [changelog]).values()),
+        )
+    finally:
+        group.close()

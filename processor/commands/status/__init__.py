@@ -1,0 +1,1 @@
+"""``idstream status``: how a deployment stands now, seen from outside."""
