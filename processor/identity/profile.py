@@ -4,12 +4,14 @@ The identity core reads and replaces the identities, ``processor.profiles`` the 
 are frozen; their dicts are never mutated once they stand in a profile.
 
 The written forms are documents (``profiles.document``). In the index's they are arrays without
-field names: a new field goes last and has a default. They hold no cycles, so the garbage collector
-need not look at them.
+field names: a new field goes last and has a default. What most profiles do not have stands in one
+map, ``more``, which comes last of all and is left out where it is empty: so a profile without any
+of it is stored as it always was. They hold no cycles, so the garbage collector need not look at
+them.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,16 +47,67 @@ class Device(Struct, frozen=True, array_like=True, gc=False):
     info: dict[str, Any] = {}
 
 
+class Attribution(Struct, frozen=True, array_like=True, gc=False):
+    """Where an install came from, as the last event of type ``attribution`` said."""
+
+    publisher: str | None
+    campaign: str | None
+    service_provider: str | None
+    time_ms: int
+
+
+class WorkspaceMore(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a workspace knows of few profiles: only what is set is stored, by name."""
+
+    attribution: Attribution | None = None
+
+
+NO_WORKSPACE_MORE = WorkspaceMore()
+
+
 class WorkspaceData(Struct, frozen=True, array_like=True, gc=False):
     """What one workspace knows of a profile; in a shared scope other workspaces do not see it."""
 
     attributes: dict[str, Attribute] = {}
     consent_state: dict[str, Any] = {}
     devices: tuple[Device, ...] = ()
+    more: WorkspaceMore = NO_WORKSPACE_MORE
+    """Last, and left out of documents where it is empty (``profiles.document``)."""
 
 
 NO_DATA = WorkspaceData()
 """What a workspace knows of a profile before it has stored anything."""
+
+
+AliasRole = Literal["source", "destination"]
+AliasScope = Literal["device", "mpid"]
+
+
+class Alias(Struct, frozen=True, array_like=True, gc=False):
+    """What one profile did in a window of time counts for another (docs/aliasing.md)."""
+
+    role: AliasRole
+    """Of the profile on which this stands."""
+    mpid: int
+    """The other profile."""
+    start_ms: int
+    end_ms: int
+    """The first instant that is not in the window any more."""
+    scope: AliasScope
+    device: str | None = None
+    """Under the scope device, whose ``device_application_stamp`` its events carry."""
+
+
+class More(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What few profiles have: only what is set is stored, by name."""
+
+    first_seen_ms: int | None = None
+    """When the user was first seen, where an alias changed it; else that is ``created_ms``."""
+    aliases: tuple[Alias, ...] = ()
+    """Oldest first."""
+
+
+NO_MORE = More()
 
 
 class Profile(Struct, frozen=True, array_like=True, gc=False):
@@ -77,6 +130,14 @@ class Profile(Struct, frozen=True, array_like=True, gc=False):
     workspaces: dict[str, WorkspaceData] = {}
     absorbed: tuple[int, ...] = ()
     """The profiles that were merged into this survivor, with their own, in that order."""
+    more: More = NO_MORE
+    """Last, and left out of documents where it is empty (``profiles.document``)."""
+
+    @property
+    def first_seen_ms(self) -> int:
+        """When the user was first seen; ties are broken by ``created_ms`` all the same."""
+        first = self.more.first_seen_ms
+        return self.created_ms if first is None else first
 
 
 def current_by_type(identities: Iterable[Identity]) -> dict[str, Identity]:

@@ -3,7 +3,9 @@
 The form in the index begins with a header of fixed width, so that a script can read version and
 merge pointer without understanding the rest: format (1 byte), version (8 bytes, big endian), merged
 flag (1 byte), merged_into (8 bytes, two's complement, big endian, zeros where not merged), then
-msgpack.
+msgpack: the fields of the profile as an array, its ``more`` at the end. An empty ``more``, of the
+profile or of a workspace, is left out, so that documents without it are what they always were. In
+JSON the fields of ``more`` stand among the others, where they are set (``profiles.more``).
 """
 
 import re
@@ -12,15 +14,32 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import astuple
 
 from processor.identity.model import Environment
-from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
+from processor.identity.profile import (
+    NO_MORE,
+    NO_WORKSPACE_MORE,
+    Attribute,
+    Device,
+    Identity,
+    Profile,
+    WorkspaceData,
+)
+from processor.profiles.more import (
+    AliasDocument,
+    AttributionDocument,
+    more_document,
+    read_more,
+    read_workspace_more,
+)
 from processor.rules import Source
 
 FORMAT = 1
 
 _HEADER = struct.Struct(">BQ?q")
 _BODY_AT = _HEADER.size
+_WORKSPACES = Profile.__struct_fields__.index("workspaces")
 _INT64 = range(-(2**63), 2**63)
 _MPID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _SOURCES = frozenset(get_args(Source))
@@ -53,6 +72,7 @@ class _Workspace(Struct):
     attributes: dict[str, _Attribute] = {}
     consent_state: dict[str, dict[str, dict[str, Any]]] = {}
     devices: list[_Device] = []
+    attribution: AttributionDocument | UnsetType = UNSET
 
 
 class _Document(Struct):
@@ -73,6 +93,8 @@ class _Document(Struct):
     absorbed: list[str | int] | UnsetType = UNSET
     identities: list[_Identity] | UnsetType = UNSET
     workspaces: dict[str, _Workspace] | UnsetType = UNSET
+    first_seen_ms: int | UnsetType = UNSET
+    aliases: list[AliasDocument] | UnsetType = UNSET
 
 
 _pack_body = msgspec.msgpack.Encoder().encode
@@ -90,7 +112,19 @@ def pack(profile: Profile) -> bytes:
     """Return *profile* as the index stores it."""
     merged = profile.merged_into
     header = _HEADER.pack(FORMAT, profile.version, merged is not None, merged or 0)
-    return header + _pack_body(profile)
+    return header + _pack_body(_fields(profile))
+
+
+def _fields(profile: Profile) -> list[Any]:
+    """Return the fields of a profile as they are stored: without a ``more`` that is empty."""
+    fields = list(astuple(profile))
+    fields[_WORKSPACES] = {
+        name: astuple(data)[:-1] if data.more == NO_WORKSPACE_MORE else data
+        for name, data in profile.workspaces.items()
+    }
+    if profile.more == NO_MORE:
+        del fields[-1]
+    return fields
 
 
 def unpack(data: bytes) -> Profile:
@@ -132,6 +166,7 @@ def to_json(profile: Profile) -> bytes:
         document["workspaces"] = {
             name: _workspace_document(data) for name, data in profile.workspaces.items()
         }
+        document |= more_document(profile.more)
     return _encode(document)
 
 
@@ -177,6 +212,7 @@ def _workspace_document(data: WorkspaceData) -> dict[str, Any]:
         "attributes": {name: _attribute_document(a) for name, a in data.attributes.items()},
         "consent_state": data.consent_state,
         "devices": [_device_document(d) for d in data.devices],
+        **more_document(data.more),
     }
 
 
@@ -222,6 +258,7 @@ def _profile(document: _Document) -> Profile:
         identities=tuple(_identity(i, created) for i in identities),
         workspaces={name: _workspace(w, created) for name, w in workspaces.items()},
         absorbed=tuple(_mpid("absorbed", m) for m in document.absorbed or ()),
+        more=NO_MORE if merged_into is not None else read_more(document, _mpid),
     )
 
 
@@ -236,6 +273,7 @@ def _workspace(workspace: _Workspace, created: int) -> WorkspaceData:
         {name: _attribute(a, created) for name, a in workspace.attributes.items()},
         workspace.consent_state,
         tuple(_device(d, created) for d in workspace.devices),
+        read_workspace_more(workspace),
     )
 
 

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from processor.identity.profile import NO_DATA, Attribute, Profile, WorkspaceData
+from processor.identity.profile import (
+    NO_DATA,
+    NO_WORKSPACE_MORE,
+    Attribute,
+    Profile,
+    WorkspaceData,
+    WorkspaceMore,
+)
 from processor.profiles.attributes import wins
 from processor.profiles.consent import join_consent
 from processor.profiles.devices import join_devices, keep_recent
@@ -34,7 +41,15 @@ def _join(data: WorkspaceData, other: WorkspaceData, limits: Limits) -> Workspac
         _attributes(data.attributes, other.attributes),
         join_consent(data.consent_state, other.consent_state),
         keep_recent(join_devices(data.devices, other.devices), limits.max_devices),
+        _more(data.more, other.more),
     )
+
+
+def _more(more: WorkspaceMore, other: WorkspaceMore) -> WorkspaceMore:
+    """Return what the survivor has, and of the absorbed what the survivor lacks."""
+    if other == NO_WORKSPACE_MORE:
+        return more
+    return replace(more, attribution=more.attribution or other.attribution)
 
 
 def _attributes(stored: dict[str, Attribute], others: dict[str, Attribute]) -> dict[str, Attribute]:

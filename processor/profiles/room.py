@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from processor.identity.profile import Attribute, Device, Profile, WorkspaceData
 from processor.profiles.document import (
     attribute_bytes,
@@ -52,7 +54,13 @@ def fit(
         _by_name(before.devices), _by_name(after.devices), room, _device_bytes
     )
     lost = lost_purposes + lost_attributes + lost_devices
-    return WorkspaceData(attributes, _consent(purposes), tuple(seen.values())), lost
+    fitting = replace(
+        after,
+        attributes=attributes,
+        consent_state=_consent(purposes),
+        devices=tuple(seen.values()),
+    )
+    return fitting, lost
 
 
 def _choose(

@@ -58,7 +58,7 @@ def apply_batch(
         and devices is before.devices
     ):
         return Applied(profile, None, refused)
-    after = WorkspaceData(written, consent, devices)
+    after = replace(before, attributes=written, consent_state=consent, devices=devices)
     changed = _with_workspace(profile, workspace, after)
     if not is_within(changed, limits.max_profile_bytes):
         base = _with_workspace(profile, workspace, before)

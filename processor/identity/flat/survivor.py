@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from processor.identity.profile import Identity, Profile
+from processor.identity.profile import NO_MORE, Identity, Profile
 from processor.identity.question import DocumentRules
 
 
@@ -45,6 +45,7 @@ def pointer(profile: Profile, survivor: int) -> Profile:
         identities=(),
         workspaces={},
         absorbed=(),
+        more=NO_MORE,
     )
 
 

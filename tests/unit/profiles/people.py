@@ -4,7 +4,19 @@ from hypothesis import strategies as st
 
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
-from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
+from processor.identity.profile import (
+    NO_MORE,
+    NO_WORKSPACE_MORE,
+    Alias,
+    Attribute,
+    Attribution,
+    Device,
+    Identity,
+    More,
+    Profile,
+    WorkspaceData,
+    WorkspaceMore,
+)
 from processor.identity.types import STANDARD_KEYS
 from processor.records import EventBatch
 from processor.rules import InputRules, WorkspaceRules
@@ -80,11 +92,28 @@ consent = st.dictionaries(
     st.sampled_from(["gdpr", "ccpa"]),
     st.dictionaries(words, st.dictionaries(words, scalars, max_size=3), max_size=3),
 )
+attributions = st.builds(Attribution, *[st.none() | words] * 3, times)
+workspace_mores = st.just(NO_WORKSPACE_MORE) | st.builds(WorkspaceMore, attributions)
+aliases = st.builds(
+    Alias,
+    st.sampled_from(["source", "destination"]),
+    int64,
+    times,
+    times,
+    st.sampled_from(["device", "mpid"]),
+    st.none() | words,
+)
+mores = st.just(NO_MORE) | st.builds(
+    More,
+    first_seen_ms=st.none() | times,
+    aliases=st.lists(aliases, max_size=3).map(tuple),
+)
 workspaces = st.builds(
     WorkspaceData,
     st.dictionaries(words, attributes, max_size=5),
     consent,
     st.lists(devices, max_size=3).map(tuple),
+    workspace_mores,
 )
 profiles = st.builds(
     Profile,
@@ -100,4 +129,5 @@ profiles = st.builds(
     merges=st.integers(0, 200),
     identities=st.lists(identities, max_size=5).map(tuple),
     workspaces=st.dictionaries(words, workspaces, max_size=3),
+    more=mores,
 )

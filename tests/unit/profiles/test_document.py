@@ -8,6 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.identity.profile import (
+    NO_MORE,
+    NO_WORKSPACE_MORE,
+    Alias,
+    Attribute,
+    Attribution,
+    Device,
+    Identity,
+    More,
+    Profile,
+    WorkspaceData,
+    WorkspaceMore,
+)
 from processor.profiles.document import (
     FORMAT,
     from_json,
@@ -21,6 +34,35 @@ from tests.unit.profiles.people import int64, profile, profiles
 EXAMPLES = Path(__file__).parents[3] / "schemas" / "profile" / "examples"
 VERSION, MERGED_FLAG, MERGED_INTO = slice(1, 9), 9, slice(10, 18)
 """Where the scripts look in a document (shared.lua, commit.lua)."""
+BEFORE_MORE = Profile(
+    scope="retail",
+    environment="production",
+    mpid=-2345,
+    version=7,
+    created_ms=1_782_900_000_000,
+    last_seen_ms=1_782_900_060_000,
+    source_mpid=1234,
+    contested=True,
+    merges=1,
+    identities=(Identity("email", "ada@example.com", 1, 2, "default"),),
+    workspaces={
+        "retail": WorkspaceData(
+            {"colour": Attribute("red", "sdk", "default", 3)},
+            {"gdpr": {"ads": {"consented": True}}},
+            (Device({"ios_idfv": "D"}, 1, 2, {"platform": "iOS"}),),
+        ),
+        "other": WorkspaceData(),
+    },
+    absorbed=(99,),
+)
+PACKED_BEFORE_MORE = bytes.fromhex(
+    "0100000000000000070000000000000000009da672657461696caa70726f64756374696f6ed1f6d707cf0000019f1d1f"
+    "0500cf0000019f1d1fef60cd04d2c0c3019195a5656d61696caf616461406578616d706c652e636f6d0102a764656661"
+    "756c7482a672657461696c9381a6636f6c6f757294a3726564a373646ba764656661756c740381a46764707281a36164"
+    "7381a9636f6e73656e746564c3919481a8696f735f69646676a144010281a8706c6174666f726da3694f53a56f746865"
+    "72938080909163"
+)
+"""What the release before ``more`` stored of that profile."""
 MINIMAL = {"scope": "retail", "environment": "production", "mpid": "1"}
 
 
@@ -40,6 +82,61 @@ def test_the_header_tells_version_and_merge_without_the_body(document, merged_in
     assert pointer == (merged_into or 0)
 
 
+def test_a_profile_without_more_is_packed_byte_for_byte_as_before_there_was_any():
+    assert pack(BEFORE_MORE) == PACKED_BEFORE_MORE
+    assert unpack(PACKED_BEFORE_MORE) == BEFORE_MORE
+
+
+@given(profiles)
+def test_what_a_profile_has_no_more_of_is_not_in_its_documents(document):
+    bare = replace(
+        document,
+        more=NO_MORE,
+        workspaces={n: replace(w, more=NO_WORKSPACE_MORE) for n, w in document.workspaces.items()},
+    )
+    told = json.loads(to_json(bare))
+    assert told.keys().isdisjoint(More.__struct_fields__)
+    for its in told["workspaces"].values():
+        assert its.keys().isdisjoint(WorkspaceMore.__struct_fields__)
+    assert len(pack(bare)) < len(pack(document)) or bare == document
+
+
+def test_more_is_published_under_its_own_names():
+    device = Alias("destination", 2**62, 1, 2, "device", "das-1")
+    whole = Alias("source", -7, 3, 4, "mpid")
+    document = replace(
+        profile(attributes={}, more=WorkspaceMore(Attribution("p", None, "s", 5))),
+        more=More(first_seen_ms=0, aliases=(device, whole)),
+    )
+    told = json.loads(to_json(document))
+    assert told["first_seen_ms"] == 0
+    assert told["aliases"] == [
+        {
+            "role": "destination",
+            "mpid": str(2**62),
+            "start_ms": 1,
+            "end_ms": 2,
+            "scope": "device",
+            "device": "das-1",
+        },
+        {
+            "role": "source",
+            "mpid": "-7",
+            "start_ms": 3,
+            "end_ms": 4,
+            "scope": "mpid",
+            "device": None,
+        },
+    ]
+    assert told["workspaces"]["retail"]["attribution"] == {
+        "publisher": "p",
+        "campaign": None,
+        "service_provider": "s",
+        "time_ms": 5,
+    }
+    assert from_json(to_json(document)) == document
+
+
 @given(profiles)
 def test_what_is_published_is_read_the_same(document):
     assert from_json(to_json(document)) == document
@@ -52,7 +149,7 @@ def test_of_a_merged_profile_only_where_it_went_is_published(document, merged_in
     assert published["merged_into"] == str(merged_into)
     assert published["is_orphaned"] is False
     assert not {"identities", "workspaces"} & published.keys()
-    assert from_json(to_json(merged)) == replace(merged, identities=(), workspaces={})
+    assert from_json(to_json(merged)) == replace(merged, identities=(), workspaces={}, more=NO_MORE)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda p: p.stem)

@@ -1,0 +1,114 @@
+"""What few profiles have, in their published form: there by name where it is set, else left out.
+
+A field of ``More`` or ``WorkspaceMore`` (``identity.profile``) that is published as it is stored
+takes a line there and one in ``profiles.document``, which says of what type it is in JSON; one that
+is not has two functions here.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from msgspec import UNSET, Struct
+
+from processor.identity.profile import (
+    NO_MORE,
+    NO_WORKSPACE_MORE,
+    Alias,
+    AliasRole,
+    AliasScope,
+    Attribution,
+    More,
+    WorkspaceMore,
+)
+
+ReadMpid = Callable[[str, str | int], int]
+"""Read the MPID that a field (named first) holds; raises ValueError."""
+
+
+class AliasDocument(Struct):
+    """An alias as published."""
+
+    role: AliasRole
+    mpid: str | int
+    start_ms: int
+    end_ms: int
+    scope: AliasScope
+    device: str | None = None
+
+
+class AttributionDocument(Struct):
+    """An attribution as published."""
+
+    publisher: str | None = None
+    campaign: str | None = None
+    service_provider: str | None = None
+    time_ms: int = 0
+
+
+def more_document(more: More | WorkspaceMore) -> dict[str, Any]:
+    """Return the fields of *more* that are set, as they are published."""
+    nothing = NO_MORE if isinstance(more, More) else NO_WORKSPACE_MORE
+    if more == nothing:
+        return {}
+    values = ((name, getattr(more, name)) for name in more.__struct_fields__)
+    return {
+        name: _PUBLISHED.get(name, _as_it_is)(value)
+        for name, value in values
+        if value != getattr(nothing, name)
+    }
+
+
+def read_more(document: Struct, mpid: ReadMpid) -> More:
+    """Return the ``more`` of a profile's published *document*."""
+    found = _set(document, More)
+    if not found:
+        return NO_MORE
+    if "aliases" in found:
+        found["aliases"] = tuple(_alias(one, mpid) for one in found["aliases"])
+    return More(**found)
+
+
+def read_workspace_more(document: Struct) -> WorkspaceMore:
+    """Return the ``more`` of a workspace in a published document."""
+    found = _set(document, WorkspaceMore)
+    if not found:
+        return NO_WORKSPACE_MORE
+    if "attribution" in found:
+        found["attribution"] = _attribution(found["attribution"])
+    return WorkspaceMore(**found)
+
+
+def _set(document: Struct, kind: type[Struct]) -> dict[str, Any]:
+    """Return the values that *document* has for the fields of *kind*."""
+    values = {name: getattr(document, name) for name in kind.__struct_fields__}
+    return {name: value for name, value in values.items() if value is not UNSET}
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - any field of a document
+    return value
+
+
+def _aliases_document(aliases: tuple[Alias, ...]) -> list[AliasDocument]:
+    return [
+        AliasDocument(a.role, str(a.mpid), a.start_ms, a.end_ms, a.scope, a.device) for a in aliases
+    ]
+
+
+def _alias(alias: AliasDocument, mpid: ReadMpid) -> Alias:
+    other = mpid("aliases", alias.mpid)
+    return Alias(alias.role, other, alias.start_ms, alias.end_ms, alias.scope, alias.device)
+
+
+def _attribution_document(its: Attribution) -> AttributionDocument:
+    return AttributionDocument(its.publisher, its.campaign, its.service_provider, its.time_ms)
+
+
+def _attribution(its: AttributionDocument) -> Attribution:
+    return Attribution(its.publisher, its.campaign, its.service_provider, its.time_ms)
+
+
+_PUBLISHED: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {"aliases": _aliases_document, "attribution": _attribution_document}
+)
+"""How the fields are published that are not published as they are stored."""
