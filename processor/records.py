@@ -4,7 +4,8 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Raw, Struct
 
-from processor.identity.model import Environment, Identifier, IdentityChange
+from processor.identity.model import AliasRequest, Environment, Identifier, IdentityChange
+from processor.identity.profile import Attribution
 
 OutcomeName = Literal["forwarded", "stored", "answered", "dropped", "duplicate", "dead_letter"]
 
@@ -115,6 +116,8 @@ class EventBatch(Struct, frozen=True, gc=False):
     """Identifiers of the batch's device, also where the strategy ignores them."""
     ignored: tuple[Ignored, ...] = ()
     """What was left out because it is odd (docs/messages.md, "Odd values")."""
+    attribution: Attribution | None = None
+    """Of the last event of type ``attribution``; its time is 0 where the event says none."""
 
 
 class IdentityCall(Struct, frozen=True, gc=False):
@@ -130,6 +133,8 @@ class IdentityCall(Struct, frozen=True, gc=False):
     changes: tuple[IdentityChange, ...] = ()
     read_only: bool = False
     over_limit: tuple[tuple[Identifier, str], ...] = ()
+    alias: AliasRequest | None = None
+    """What an alias request asks for."""
     error: tuple[int, str, str] | None = None
     """(status, code, message) of a rule broken before anything is looked up."""
     ignored: tuple[Ignored, ...] = ()

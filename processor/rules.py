@@ -34,6 +34,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_past_ms: int = 631_152_000_000
     """How far it may be behind (20 years): a clock that was never set says 1970, or the year 1."""
 
+    max_aliases: int = 50
+    max_alias_window_days: int = 90
+    """How far the window of an alias may reach back from the time of its request."""
+
 
 class WorkspaceRules(Struct, frozen=True):
     """One workspace: the identity policy of its scope, and settings of its own."""
@@ -49,6 +53,8 @@ class WorkspaceRules(Struct, frozen=True):
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
     """Inputs with the source sdk write an attribute only with its user_attribute_change event."""
+    auto_alias: Literal["off", "on_link"] = "off"
+    """on_link: the anonymous profile that a new known one arose from is aliased to it."""
 
 
 class InputRules(Struct, frozen=True):

@@ -3,7 +3,8 @@
 What a request holds: (docs/messages.md, "Identity requests").
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,6 +16,8 @@ from processor.codecs.fields import (
     MAX_IDENTIFIERS,
     MAX_TEXT,
     Identifiers,
+    Int64,
+    Text,
     environment_of,
     mpid_of,
     read_field,
@@ -24,7 +27,13 @@ from processor.codecs.fields import (
 from processor.codecs.nearness import hint
 from processor.codecs.repair import as_milliseconds
 from processor.codecs.shape import no_request
-from processor.identity.model import Environment, Identifier, IdentityChange
+from processor.identity.model import (
+    AliasRequest,
+    AliasScope,
+    Environment,
+    Identifier,
+    IdentityChange,
+)
 from processor.identity.types import IdentityKeys
 from processor.records import DeadLetter, IdentityCall, Ignored
 from processor.rules import Limits
@@ -48,6 +57,9 @@ _decode_id = msgspec.json.Decoder(str | int | None).decode
 _decode_flag = msgspec.json.Decoder(bool | None).decode
 _decode_changes = msgspec.json.Decoder(list[_Change]).decode
 _decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_time = msgspec.json.Decoder(Int64 | None).decode
+_decode_scope = msgspec.json.Decoder(AliasScope | None).decode
+_decode_stamp = msgspec.json.Decoder(Text | None).decode
 
 
 def decode_request(
@@ -76,14 +88,14 @@ def read_request(fields: Fields, keys: IdentityKeys) -> IdentityCall:
         call = replace(call, time_ms=_time(fields, ignored), ignored=tuple(ignored))
         return _read(call, fields, keys)
     except Fault as fault:
-        return replace(call, error=(400, fault.code, fault.detail))
+        code = _BAD_ALIAS if call.request_type == "alias" else fault.code
+        return replace(call, error=(400, code, fault.detail))
 
 
 def _read(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> IdentityCall:
-    if call.request_type == "alias":
-        _check_alias(fields)
-        return call
     call = replace(call, read_only=_flag(fields, "read_only"))
+    if call.request_type == "alias":
+        return replace(call, alias=_read_alias(fields))
     if call.request_type == "modify":
         return _read_modify(call, fields, keys)
     raw = fields.get("known_identities")
@@ -139,25 +151,53 @@ def _change(change: _Change, keys: IdentityKeys, field: str) -> IdentityChange |
     return IdentityChange(identity_type, old, new)
 
 
-def _check_alias(fields: Fields) -> None:
-    """Raise Fault for an alias request that breaks a rule; no profile is looked up."""
+def _read_alias(fields: Fields) -> AliasRequest:
+    """Return what an alias request asks for; no profile is looked up.
+
+    Times may stand beside ``data``, where some SDKs put them.
+    """
     try:
         data = _decode_map(fields.get("data", _NULL))
     except msgspec.ValidationError:
-        raise Fault("data: must be an object", code=_BAD_ALIAS) from None
-    try:
-        source = mpid_of(data.get("source_mpid"), "data.source_mpid")
-        destination = mpid_of(data.get("destination_mpid"), "data.destination_mpid")
-        start = time_of(data, "start_unixtime_ms")
-        end = time_of(data, "end_unixtime_ms")
-    except Fault as fault:
-        raise Fault(fault.detail, code=_BAD_ALIAS) from None
+        raise Fault("data: must be an object") from None
+    source = mpid_of(data.get("source_mpid"), "data.source_mpid")
+    destination = mpid_of(data.get("destination_mpid"), "data.destination_mpid")
     if source is None or destination is None:
-        raise Fault("data: source_mpid and destination_mpid are required", code=_BAD_ALIAS)
+        missing = "source_mpid" if source is None else "destination_mpid"
+        raise Fault(f"data.{missing}: is required")
     if source == destination:
-        raise Fault("data: source_mpid and destination_mpid are the same", code=_BAD_ALIAS)
-    if start is not None and end is not None and start > end:
-        raise Fault("data: start_unixtime_ms is after end_unixtime_ms", code=_BAD_ALIAS)
+        raise Fault("data: source_mpid and destination_mpid are the same")
+    scope: AliasScope = _part(data, "scope", _decode_scope) or "mpid"
+    stamp = _part(data, "device_application_stamp", _decode_stamp)
+    if scope == "device" and not stamp:
+        raise Fault("data.device_application_stamp: is required where scope is device")
+    return AliasRequest(
+        source,
+        destination,
+        start_ms=_alias_time(fields, data, "start_unixtime_ms"),
+        end_ms=_alias_time(fields, data, "end_unixtime_ms"),
+        scope=scope,
+        device=stamp if scope == "device" else None,
+    )
+
+
+def _alias_time(fields: Fields, data: Fields, name: str) -> int | None:
+    """Return a time of an alias request; one before 1970 counts as 1970."""
+    value = _part(data, name, _decode_time)
+    if value is None:
+        value = read_field(fields, name, _decode_time)
+    return None if value is None else max(value, 0)
+
+
+def _part(data: Fields, name: str, decode: Callable[[Raw], Any]) -> Any:  # noqa: ANN401 - as *decode* says
+    """Return what *decode* makes of a field of ``data``, None where it is missing."""
+    raw = data.get(name)
+    if raw is None:
+        return None
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        raise fault_of(error, f"data.{name}") from None
 
 
 def _request_type(fields: Fields) -> str:

@@ -9,7 +9,16 @@ from typing import Any, Final
 
 import msgspec
 
-from processor.identity.decision import KINDS, Created, Decision, Matched, Merged, NotFound, Skip
+from processor.identity.decision import (
+    KINDS,
+    Aliased,
+    Created,
+    Decision,
+    Matched,
+    Merged,
+    NotFound,
+    Skip,
+)
 
 encode = msgspec.json.Encoder().encode
 
@@ -39,6 +48,8 @@ def _matched_resolution(
 
 def explanation(decision: Decision) -> dict[str, Any]:
     """Return the ``resolution`` of *decision*, to be a part of a response."""
+    if isinstance(decision, Aliased):
+        return reasons("applied" if decision.reason is None else "ignored", ())
     why = reasons(KINDS[type(decision)], decision.skipped)
     if isinstance(decision, Matched | Merged):
         why["matched_on"] = decision.matched_on

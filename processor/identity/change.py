@@ -4,9 +4,22 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from processor.identity.model import Identifier, IdentityPolicy
-from processor.identity.profile import Profile
+from processor.identity.model import AliasRole, AliasScope, Identifier, IdentityPolicy
+from processor.identity.profile import Alias, Profile
+from processor.identity.types import MP_DEVICEID_TYPE
 from processor.identity.view import Edit, difference
+
+
+class AliasChange(Struct, frozen=True, array_like=True, gc=False):
+    """What a change of kind ``profile_aliased`` says besides its source."""
+
+    role: AliasRole
+    destination: int
+    start_ms: int
+    end_ms: int
+    scope: AliasScope
+    device: str | None
+    """The token of the stamp."""
 
 
 class Change(Struct, frozen=True, array_like=True, gc=False):
@@ -23,6 +36,7 @@ class Change(Struct, frozen=True, array_like=True, gc=False):
     moved_to: int | None = None
     source: int | None = None
     absorbed: tuple[int, ...] = ()
+    alias: AliasChange | None = None
 
 
 def identity_changes(
@@ -50,6 +64,8 @@ def identity_changes(
         for identifier in added:
             changes.append(moves.addition(edit.after, identifier))
         changes += _endings(edit)
+        if edit.after.more.aliases:
+            changes += [_aliased(edit.after, alias, token) for alias in _new_aliases(edit)]
     return changes
 
 
@@ -119,3 +135,19 @@ def _endings(edit: Edit) -> list[Change]:
     if had_any and not after.identities and after.merged_into is None:
         changes.append(Change("profile_orphaned", after.mpid, after.version))
     return changes
+
+
+def _new_aliases(edit: Edit) -> tuple[Alias, ...]:
+    had = 0 if edit.before is None else len(edit.before.more.aliases)
+    return edit.after.more.aliases[had:]
+
+
+def _aliased(after: Profile, alias: Alias, token: Callable[[Identifier], bytes]) -> Change:
+    """Return the change that says that a profile has another alias."""
+    ends = (after.mpid, alias.mpid) if alias.role == "source" else (alias.mpid, after.mpid)
+    source, destination = ends
+    stamp = None
+    if alias.device is not None:
+        stamp = token(Identifier(MP_DEVICEID_TYPE, alias.device)).hex()
+    its = AliasChange(alias.role, destination, alias.start_ms, alias.end_ms, alias.scope, stamp)
+    return Change("profile_aliased", after.mpid, after.version, source=source, alias=its)

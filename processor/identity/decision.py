@@ -9,7 +9,7 @@ from typing import Final, get_args
 
 from msgspec import Struct
 
-from processor.identity.model import Identifier, IdentityChange
+from processor.identity.model import AliasScope, Identifier, IdentityChange
 from processor.identity.profile import Profile
 
 
@@ -91,7 +91,25 @@ class Refused(Struct, frozen=True, tag="refused", gc=False):
     skipped: tuple[Skip, ...] = ()
 
 
-Decision = Matched | Created | Merged | NotFound | Refused
+class Aliased(Struct, frozen=True, tag="aliased", gc=False):
+    """An alias request was in order: it was applied, or ignored for a *reason*."""
+
+    source_mpid: int
+    destination_mpid: int
+    start_ms: int
+    end_ms: int
+    scope: AliasScope
+    device: str | None
+    effective_ms: int
+    """Before this time events of the window may still arrive, and must not be copied."""
+    reason: str | None = None
+    """None: applied."""
+    full_mpid: int | None = None
+    """Where the reason is ``bound``: the profile that cannot take another alias."""
+    skipped: tuple[Skip, ...] = ()
+
+
+Decision = Matched | Created | Merged | NotFound | Refused | Aliased
 
 KINDS: Final[Mapping[type, str]] = MappingProxyType(
     {kind: kind.__struct_config__.tag for kind in get_args(Decision)}

@@ -110,6 +110,24 @@ class IdentityChange(NamedTuple):
     new_value: str | None
 
 
+AliasRole = Literal["source", "destination"]
+AliasScope = Literal["device", "mpid"]
+
+
+class AliasRequest(Struct, frozen=True, gc=False):
+    """What the source did in a window of time counts for the destination (docs/aliasing.md)."""
+
+    source_mpid: int
+    destination_mpid: int
+    start_ms: int | None = None
+    """None: as early as may be."""
+    end_ms: int | None = None
+    """The first instant that is not in the window any more; None: the time of the request."""
+    scope: AliasScope = "mpid"
+    device: str | None = None
+    """The ``device_application_stamp``: of the scope device only."""
+
+
 class IdentityRequest(Struct, frozen=True, gc=False):
     """A request to the identity core: an identity request, or the identity part of a batch."""
 

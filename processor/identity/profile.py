@@ -11,12 +11,12 @@ them.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.identity.model import Identifier
+from processor.identity.model import AliasRole, AliasScope, Identifier
 
 
 class Identity(Struct, frozen=True, array_like=True, gc=False):
@@ -77,10 +77,6 @@ class WorkspaceData(Struct, frozen=True, array_like=True, gc=False):
 
 NO_DATA = WorkspaceData()
 """What a workspace knows of a profile before it has stored anything."""
-
-
-AliasRole = Literal["source", "destination"]
-AliasScope = Literal["device", "mpid"]
 
 
 class Alias(Struct, frozen=True, array_like=True, gc=False):

@@ -10,13 +10,14 @@ from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import first_place, mpid_header, output_headers
-from processor.identity.decision import Decision, NotFound, Refused
+from processor.identity.decision import Aliased, Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
 from processor.identity.resolve import refused_skips, resolve
 from processor.identity.view import View
 from processor.index.port import Ask, Use
+from processor.pipeline.aliasing import follow_link
 from processor.pipeline.enrichment import enrich
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
@@ -128,10 +129,11 @@ class Batch(Struct, frozen=True, gc=False):
         decision: Decision
         if request.identifiers or request.mpid is not None:
             decision = resolve(request, view, rules.policy, rules.documents)
+            follow_link(decision, work, view, rules)
         else:
             decision = NotFound("no_identity", skipped=refused_skips(request))
         outcome, reason = self._outcome_of(decision, work.rules.workspace)
-        if isinstance(decision, NotFound | Refused):
+        if isinstance(decision, NotFound | Refused | Aliased):
             return Verdict(decision, outcome, reason)
         notifications, bounded = self._store(work, view, decision.mpid, rules.limits)
         return Verdict(decision, outcome, reason, notifications, bounded)

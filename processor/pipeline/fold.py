@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct
 
 from processor.identity.change import Change, identity_changes
-from processor.identity.decision import Decision
+from processor.identity.decision import Aliased, Decision
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
@@ -80,7 +80,7 @@ class Fold(Struct, frozen=True):
             reason=verdict.reason,
             mpid=mpid,
             decision=decision,
-            changes=self._changes(decision, edits, profile),
+            changes=(*self._changes(decision, edits, profile), *_full(decision, view)),
             touched=tuple([(e.after.mpid, e.after.version) for e in edits]),
             notifications=verdict.notifications,
             position=number,
@@ -110,6 +110,15 @@ class Fold(Struct, frozen=True):
                 if skip.violation is not None or skip.reason in VIOLATIONS
             ],
         )
+
+
+def _full(decision: Decision, view: View) -> tuple[Change, ...]:
+    """Return the violation of an alias that a profile had no room for."""
+    if not isinstance(decision, Aliased) or decision.full_mpid is None:
+        return ()
+    profile = view.exact(decision.full_mpid)
+    assert profile is not None
+    return (Change("violation", profile.mpid, profile.version, reason=decision.reason),)
 
 
 def _undecided(work: Work, number: int, outcome: OutcomeName) -> Decided:

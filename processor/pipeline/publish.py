@@ -19,6 +19,7 @@ from processor.codecs.headers import (
     source_headers,
 )
 from processor.codecs.resolution import encode, mpid_text, resolution
+from processor.identity.alias import LATE_MS
 from processor.identity.change import Change
 from processor.identity.model import Space
 from processor.identity.profile import Profile
@@ -137,27 +138,42 @@ class _ChangeEvent(Struct, gc=False, omit_defaults=True):
     moved_to: str | None = field(default=None, name="to")
     source: str | None = None
     absorbed: list[str] | None = None
+    role: str | None = None
+    destination: str | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    scope: str | None = None
+    device: str | None = None
+    effective_ms: int | None = None
 
 
 def identity_change(change: Change, cause: Cause) -> bytes:
     """Return one record of the ``identity-changes`` topic."""
-    return encode(
-        _ChangeEvent(
-            change.change,
-            mpid_text(change.mpid),
-            change.version,
-            cause.workspace,
-            cause.environment,
-            cause.timestamp_ms,
-            _Place(*cause.place, cause.request_id),
-            change.identity_type,
-            change.token,
-            change.reason,
-            mpid_text(change.moved_from),
-            mpid_text(change.moved_to),
-            mpid_text(change.source),
-            [str(mpid) for mpid in change.absorbed] or None,
-        )
+    event = _event(change, cause)
+    if change.alias is not None:
+        its = change.alias
+        event.role, event.destination = its.role, mpid_text(its.destination)
+        event.start_ms, event.end_ms, event.scope = its.start_ms, its.end_ms, its.scope
+        event.device, event.effective_ms = its.device, cause.timestamp_ms + LATE_MS
+    return encode(event)
+
+
+def _event(change: Change, cause: Cause) -> _ChangeEvent:
+    return _ChangeEvent(
+        change.change,
+        mpid_text(change.mpid),
+        change.version,
+        cause.workspace,
+        cause.environment,
+        cause.timestamp_ms,
+        _Place(*cause.place, cause.request_id),
+        change.identity_type,
+        change.token,
+        change.reason,
+        mpid_text(change.moved_from),
+        mpid_text(change.moved_to),
+        mpid_text(change.source),
+        [str(mpid) for mpid in change.absorbed] or None,
     )
 
 

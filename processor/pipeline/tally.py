@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from processor.identity.change import Change
-from processor.identity.decision import KINDS, Created, Decision
+from processor.identity.decision import KINDS, Aliased, Created, Decision
 from processor.records import Ignored
 
 
@@ -27,6 +27,8 @@ class Tally(Struct):
     """Records that were dropped, by input and reason."""
     bounded: int = 0
     """Attributes and devices that a limit kept out."""
+    aliases: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By outcome and the reason of those that were ignored ('' where applied)."""
     profiles_created: int = 0
     recalled: int = 0
     """Batches whose decision was remembered."""
@@ -63,11 +65,15 @@ class Tally(Struct):
         self.decisions[strategy, KINDS[kind]] += 1
         if kind is Created:
             self.profiles_created += 1
+        if isinstance(decision, Aliased) and decision.reason is not None:
+            self.aliases["ignored", decision.reason] += 1
         for skip in decision.skipped:
             self.skipped[skip.identity_type, skip.reason] += 1
         for change in changes:
             if change.change == "violation":
                 self.violations[change.identity_type or "", change.reason or ""] += 1
+            elif change.alias is not None and change.alias.role == "destination":
+                self.aliases["applied", ""] += 1
 
     def note_phase(self, phase: str, seconds: float) -> None:
         """Note how long a phase of a poll batch took."""

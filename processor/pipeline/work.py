@@ -15,7 +15,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from processor.identity.decision import Decision, NotFound, Refused
+from processor.identity.decision import Aliased, Decision, NotFound, Refused
 from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
@@ -53,7 +53,7 @@ class Verdict(Struct, frozen=True, gc=False):
     def mpid(self) -> int | None:
         """The profile that the record is attributed to."""
         decision = self.decision
-        if decision is None or isinstance(decision, NotFound | Refused):
+        if decision is None or isinstance(decision, NotFound | Refused | Aliased):
             return None
         return decision.mpid
 

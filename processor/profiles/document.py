@@ -72,7 +72,7 @@ class _Workspace(Struct):
     attributes: dict[str, _Attribute] = {}
     consent_state: dict[str, dict[str, dict[str, Any]]] = {}
     devices: list[_Device] = []
-    attribution: AttributionDocument | UnsetType = UNSET
+    attribution: AttributionDocument | UnsetType | None = UNSET
 
 
 class _Document(Struct):
@@ -93,8 +93,8 @@ class _Document(Struct):
     absorbed: list[str | int] | UnsetType = UNSET
     identities: list[_Identity] | UnsetType = UNSET
     workspaces: dict[str, _Workspace] | UnsetType = UNSET
-    first_seen_ms: int | UnsetType = UNSET
-    aliases: list[AliasDocument] | UnsetType = UNSET
+    first_seen_ms: int | UnsetType | None = UNSET
+    aliases: list[AliasDocument] | UnsetType | None = UNSET
 
 
 _pack_body = msgspec.msgpack.Encoder().encode

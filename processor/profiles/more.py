@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
+from processor.identity.model import AliasRole, AliasScope
 from processor.identity.profile import (
     NO_MORE,
     NO_WORKSPACE_MORE,
     Alias,
-    AliasRole,
-    AliasScope,
     Attribution,
     More,
     WorkspaceMore,
@@ -80,9 +79,9 @@ def read_workspace_more(document: Struct) -> WorkspaceMore:
 
 
 def _set(document: Struct, kind: type[Struct]) -> dict[str, Any]:
-    """Return the values that *document* has for the fields of *kind*."""
+    """Return the values that *document* has for the fields of *kind*; null stands for none."""
     values = {name: getattr(document, name) for name in kind.__struct_fields__}
-    return {name: value for name, value in values.items() if value is not UNSET}
+    return {n: value for n, value in values.items() if value is not UNSET and value is not None}
 
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - any field of a document

@@ -6,7 +6,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.identity.profile import NO_DATA, Attribute, Profile, WorkspaceData
+from processor.identity.profile import (
+    NO_DATA,
+    Attribute,
+    Profile,
+    WorkspaceData,
+    WorkspaceMore,
+)
 from processor.profiles import attributes
 from processor.profiles.consent import consent_notifications, merge_consent
 from processor.profiles.devices import Devices, is_known, keep_recent, note_device
@@ -52,20 +58,38 @@ def apply_batch(
     if batch.consent_state and rules.source != "partner_feed":
         consent = merge_consent(consent, batch.consent_state)
     devices = _note_device(before.devices, rules, batch, time_ms, limits)
+    more = _note_attribution(before.more, batch, time_ms)
     if (
         written is before.attributes
         and consent is before.consent_state
         and devices is before.devices
+        and more is before.more
     ):
         return Applied(profile, None, refused)
-    after = replace(before, attributes=written, consent_state=consent, devices=devices)
+    after = WorkspaceData(written, consent, devices, more)
     changed = _with_workspace(profile, workspace, after)
     if not is_within(changed, limits.max_profile_bytes):
-        base = _with_workspace(profile, workspace, before)
-        after, dropped = fit(base, before, after, limits.max_profile_bytes)
+        after, dropped = _fitting(profile, workspace, after, limits.max_profile_bytes)
         refused += dropped
         changed = profile if after == before else _with_workspace(profile, workspace, after)
     return Applied(changed, _notifications(before, after), refused)
+
+
+def _fitting(
+    profile: Profile, workspace: str, after: WorkspaceData, most: int
+) -> tuple[WorkspaceData, int]:
+    """Return what fits of *after* within *most* bytes, and how many of its writes do not.
+
+    The install attribution comes first: it is small, and hardly ever written.
+    """
+    before = profile.workspaces.get(workspace, NO_DATA)
+    held = replace(before, more=after.more)
+    base, lost = _with_workspace(profile, workspace, held), 0
+    if held != before and not is_within(base, most):
+        held, after, lost = before, replace(after, more=before.more), 1
+        base = _with_workspace(profile, workspace, before)
+    after, dropped = fit(base, held, after, most)
+    return after, dropped + lost
 
 
 def _write_attributes(
@@ -135,6 +159,17 @@ def _note_device(
     ids = [i for i in batch.device_ids if not blocks(i)]
     devices = note_device(stored, ids, batch.device_info, time_ms, resolution_ms)
     return devices if devices is stored else keep_recent(devices, limits.max_devices)
+
+
+def _note_attribution(more: WorkspaceMore, batch: EventBatch, time_ms: int) -> WorkspaceMore:
+    """Note where the install came from; of two the later event counts."""
+    said, known = batch.attribution, more.attribution
+    if said is None:
+        return more
+    said = replace(said, time_ms=said.time_ms or time_ms)
+    if said == known or (known is not None and known.time_ms > said.time_ms):
+        return more
+    return replace(more, attribution=said)
 
 
 def _with_workspace(profile: Profile, name: str, data: WorkspaceData) -> Profile:

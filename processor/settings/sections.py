@@ -159,6 +159,8 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """True is refused: profiles do not age out yet."""
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
+    auto_alias: Literal["off", "on_link"] = "off"
+    """on_link: only under profile_link."""
     blocked_values: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
     default_blocked_values: bool = True

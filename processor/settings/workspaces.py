@@ -136,6 +136,14 @@ def _workspace(name: str, table: object) -> WorkspaceSettings:
     return workspace
 
 
+def _check_links(workspace: WorkspaceSettings, policy: IdentityPolicy, path: str) -> None:
+    if workspace.auto_alias != "off" and policy.strategy != "profile_link":
+        raise SettingsError(
+            f"{path}.auto_alias: only profile_link links profiles; remove it, or choose that"
+            " strategy"
+        )
+
+
 def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> WorkspaceRules:
     path = f"workspaces.{name}"
     mistakes = Mistakes()
@@ -146,6 +154,8 @@ def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> Workspace
         blocklist = _blocklist(workspace, path)
     if policy is None:
         mistakes.refuse()
+    with mistakes.noted():
+        _check_links(workspace, policy, path)
     literal = frozenset(policy.priority) if policy.traits.is_literal else None
     normalizers = Normalizers()
     with mistakes.noted():
@@ -162,6 +172,7 @@ def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> Workspace
         error_envelope=workspace.error_envelope,
         validation=workspace.validation,
         sdk_requires_change_events=workspace.sdk_requires_change_events,
+        auto_alias=workspace.auto_alias,
     )
 
 

@@ -3,7 +3,8 @@
 Counts are added once a transaction has committed, never per record (docs/operations.md lists them).
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -61,6 +62,9 @@ class Metrics:
         self._bounded = counter(
             "bounded_values_total", "Attributes and devices that a limit kept out"
         )
+        self._aliases = counter(
+            "aliases_total", "Aliases by what became of them, and why", "outcome", "reason"
+        )
         self._created = counter("profiles_created_total", "Profiles created")
         self._recalled = counter(
             "recalled_batches_total", "Batches of known users whose decision was remembered"
@@ -105,16 +109,17 @@ class Metrics:
 
     def count(self, tally: Tally) -> None:
         """Add what a committed transaction counted."""
-        for (topic, outcome, reason), n in tally.records.items():
-            self._records.labels(topic, outcome, reason).inc(n)
-        for (strategy, kind), n in tally.decisions.items():
-            self._decisions.labels(strategy, kind).inc(n)
-        for (identity_type, reason), n in tally.skipped.items():
-            self._skipped.labels(identity_type, reason).inc(n)
-        for (identity_type, reason), n in tally.violations.items():
-            self._violations.labels(identity_type, reason).inc(n)
-        for labels, n in tally.ignored.items():
-            self._ignored.labels(*labels).inc(n)
+        labelled: tuple[tuple[Mapping[Any, int], Counter], ...] = (
+            (tally.records, self._records),
+            (tally.decisions, self._decisions),
+            (tally.skipped, self._skipped),
+            (tally.violations, self._violations),
+            (tally.ignored, self._ignored),
+            (tally.aliases, self._aliases),
+        )
+        for counts, counter in labelled:
+            for labels, n in counts.items():
+                counter.labels(*labels).inc(n)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
         self._recalled.inc(tally.recalled)

@@ -11,11 +11,7 @@ HERE = Path(__file__).parent
 
 READ_SIDE = "the profile API is not built yet"
 ERASURE = "erasure and access requests are not built yet"
-ALIASING = "aliasing is not built yet: requests are answered with 501"
 LATER = {
-    "AL-02": ALIASING,
-    "AL-03": ALIASING,
-    "CA-02": ALIASING,
     "PA-02": READ_SIDE,
     "TR-01": "identity requests come through Kafka: there is no HTTP endpoint to authenticate",
     "DS-01": ERASURE,
@@ -27,7 +23,7 @@ LATER = {
 
 
 class Case(Struct, frozen=True):
-    """One case as written in idsync.yaml."""
+    """One case as written in idsync.yaml or people.yaml."""
 
     id: str
     title: str
@@ -59,7 +55,8 @@ def _case(raw: dict[str, Any]) -> Case:
 @cache
 def all_cases() -> tuple[Case, ...]:
     """Return every case of the mParticle strategies."""
-    return tuple(_case(raw) for raw in yaml.safe_load((HERE / "idsync.yaml").read_text())["cases"])
+    files = (yaml.safe_load((HERE / name).read_text()) for name in ("idsync.yaml", "people.yaml"))
+    return tuple(_case(raw) for file in files for raw in file["cases"])
 
 
 def played() -> list[Case]:

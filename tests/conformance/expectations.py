@@ -54,7 +54,7 @@ def check_step(story: Story, number: int, answer: Answer) -> None:
     assert answer.outcome not in {"dead_letter", "duplicate"}, answer
     if answer.topic == "requests":
         assert answer.outcome == "answered"
-        assert answer.body["status"] == 200, answer.body
+        assert answer.body["status"] == expect.pop("status", 200), answer.body
     for name in sorted(expect, key=lambda name: name != "profile"):
         STEP_CHECKS[name](story, answer, expect[name])
 
@@ -154,6 +154,37 @@ def _outgoing(story: Story, answer: Answer, wanted: dict[str, Any]) -> None:
         assert holds(answer.body[name], part), (name, answer.body[name])
 
 
+def _alias(story: Story, answer: Answer, wanted: dict[str, Any]) -> None:
+    names = {
+        "start": "start_unixtime_ms",
+        "end": "end_unixtime_ms",
+        "effective": "effective_ms",
+    }
+    for name, value in wanted.items():
+        told = answer.body["alias"][names.get(name, name)]
+        assert told == (story.time(value) if name in names else value), name
+
+
+def _applied(story: Story, answer: Answer, wanted: bool) -> None:
+    assert answer.body["alias"]["outcome"] == ("applied" if wanted else "ignored")
+
+
+def _aliased(story: Story, answer: Answer, wanted: list[str]) -> None:
+    changes = [c for c in answer.changes if c["change"] == "profile_aliased"]
+    labels = [story.cast.label(c["mpid"]) for c in changes]
+    assert sorted(str(label) for label in labels) == sorted(wanted)
+    for change in changes:
+        assert change["mpid"] == change[change["role"]]
+
+
+def _aliased_window(story: Story, answer: Answer, wanted: list[str]) -> None:
+    start, end, *scope = wanted
+    for change in answer.changes:
+        if change["change"] == "profile_aliased":
+            assert [change["start_ms"], change["end_ms"]] == [story.time(start), story.time(end)]
+            assert [change["scope"]] == scope
+
+
 def holds(whole: Any, part: Any) -> bool:
     """Whether *part* is found in *whole*: named keys only, lists in any order."""
     if part == "<int>":
@@ -188,6 +219,32 @@ def _final_source(story: Story, profile: dict[str, Any], label: str | None) -> N
     assert story.cast.label(profile["source_mpid"]) == label
 
 
+def _final_aliases(story: Story, profile: dict[str, Any], wanted: list[Any]) -> None:
+    got = [[a["role"], story.cast.label(a["mpid"])] for a in profile.get("aliases", ())]
+    assert len(got) == len(wanted)
+    assert all(alias in got for alias in wanted)
+
+
+def _final_created(story: Story, profile: dict[str, Any], wanted: str) -> None:
+    assert profile["created_ms"] == story.time(wanted)
+
+
+def _final_first_seen(story: Story, profile: dict[str, Any], wanted: str) -> None:
+    assert profile.get("first_seen_ms", profile["created_ms"]) == story.time(wanted)
+
+
+def _final_events(story: Story, profile: dict[str, Any], wanted: list[str]) -> None:
+    """Compare what whoever keeps events has for a profile: its own, and those that it copies."""
+    given = story.case.given
+    events = [e["name"] for e in given[story.cast.label(profile["mpid"])].get("events", ())]
+    for alias in profile.get("aliases", ()):
+        if alias["role"] == "destination":
+            window = range(alias["start_ms"], alias["end_ms"])
+            theirs = given[story.cast.label(alias["mpid"])].get("events", ())
+            events += [event["name"] for event in theirs if event["t"] in window]
+    assert sorted(events) == sorted(wanted)
+
+
 def _final_known(story: Story, profile: dict[str, Any], wanted: bool) -> None:
     login_ids = story.case.config["login_ids"]
     assert any(kind in login_ids for kind in _lookups(story, profile)) == wanted
@@ -205,10 +262,18 @@ STEP_CHECKS: dict[str, Callable[[Story, Answer, Any], None]] = {
     "enriched": _enriched,
     "reason": _reason,
     "outgoing": _outgoing,
+    "alias": _alias,
+    "applied": _applied,
+    "aliased": _aliased,
+    "aliased_window": _aliased_window,
 }
 FINAL_CHECKS: dict[str, Callable[[Story, dict[str, Any], Any], None]] = {
     "identities": _final_identities,
     "attributes": _final_attributes,
     "source": _final_source,
     "known": _final_known,
+    "aliases": _final_aliases,
+    "created": _final_created,
+    "first_seen": _final_first_seen,
+    "events": _final_events,
 }

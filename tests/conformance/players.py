@@ -178,6 +178,9 @@ def play(story: Story, index: Index, folder: Any) -> None:
     """Play a story over *index* and check every expectation."""
     stage = Stage(story, index, folder)
     for number in range(len(story.case.steps)):
+        if story.is_restart(number):
+            stage.restart(story, folder)
+            continue
         check_step(story, number, stage.ask(story.record(number)))
     check_final(story, live(stage.profiles(story)))
 

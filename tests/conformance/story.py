@@ -1,12 +1,15 @@
 """A case as what the processor sees: a configuration, given profiles, one record a step."""
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from tests.conformance.cases import Case
 
 START_MS = 1_767_225_600_000
 STEP_MS = 60_000
+UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 GIVEN_MPID = 7_000_000_000_000_000_000
 PARTNER_FEEDS = frozenset({"pdf", "warehouse"})
 """Sources under which the cases mean two different partner feeds."""
@@ -42,6 +45,10 @@ class Story:
         self.case = case
         self.workspace = workspace
         self.cast = Cast()
+        self.start_ms, self._gap_ms = START_MS, STEP_MS
+        if any("now" in (step.get("request") or {}) for step in case.steps):
+            self.start_ms = self._gap_ms = 1  # its times are plain numbers
+        self._times = list(self._step_times())
         for place, label in enumerate(case.given):
             self.cast.bind(label, str(GIVEN_MPID + 1000 * seat - place))
 
@@ -62,14 +69,33 @@ class Story:
     def given(self) -> list[dict[str, Any]]:
         """Return the profiles that exist before the first step, oldest first."""
         return [
-            self._profile(label, spec, START_MS + place)
+            self._profile(label, spec, self.start_ms + place)
             for place, (label, spec) in enumerate(self.case.given.items())
         ]
+
+    def time(self, said: str | int) -> int:
+        """Return a time in milliseconds: a text counts from the start of the case."""
+        if not isinstance(said, str):
+            return said
+        assert re.fullmatch(r"(-?[0-9]+(ms|s|m|h|d)[+]?)+", said), said
+        parts = re.findall(r"(-?[0-9]+)(ms|s|m|h|d)", said)
+        return self.start_ms + sum(int(count) * UNITS_MS[unit] for count, unit in parts)
+
+    def _step_times(self) -> Iterator[int]:
+        now = self.start_ms + len(self.case.given)
+        for step in self.case.steps:
+            now = self.time(step["at"]) if "at" in step else now + self._gap_ms
+            now = (step.get("request") or {}).get("now", now)
+            yield now
+
+    def is_restart(self, number: int) -> bool:
+        """Whether step *number* is no record, but the end of the process and another one."""
+        return bool(self.case.steps[number]["do"] == "restart")
 
     def record(self, number: int) -> dict[str, Any]:
         """Return step *number* (from 0) as `idstream resolve` reads it."""
         step = self.case.steps[number]
-        time_ms = START_MS + STEP_MS * (number + 1)
+        time_ms = self._times[number]
         if step["do"] == "batch":
             batch = dict(step["batch"])
             if "mpid" in batch:
@@ -91,14 +117,22 @@ class Story:
             changes = step["identity_changes"]
             return {"mpid": self.cast.mpid(step["mpid"]), "identity_changes": changes}
         if step["do"] == "alias":
-            ends = ("source", "destination")
-            return {"data": {f"{e}_mpid": self.cast.mpid(step["request"][e]) for e in ends}}
+            return self._alias(step["request"])
         body: dict[str, Any] = {"known_identities": step["known_identities"]}
         if "previous" in step:
             body["previous_mpid"] = self.cast.mpid(step["previous"])
         if "read_only" in step:
             body["read_only"] = step["read_only"]
         return body
+
+    def _alias(self, asked: dict[str, Any]) -> dict[str, Any]:
+        ends = [end for end in ("source", "destination") if end in asked]
+        data = {f"{end}_mpid": self.cast.mpid(asked[end]) for end in ends}
+        limits = [limit for limit in ("start", "end") if limit in asked]
+        data |= {f"{limit}_unixtime_ms": self.time(asked[limit]) for limit in limits}
+        names = {"scope": "scope", "das": "device_application_stamp"}
+        data |= {name: asked[key] for key, name in names.items() if key in asked}
+        return {"data": data} | {key: asked[key] for key in ("read_only",) if key in asked}
 
     def _input(self, spec: dict[str, Any]) -> str:
         parts = [spec.get("name") or spec.get("source") or "", spec.get("protection") or ""]

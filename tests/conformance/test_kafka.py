@@ -177,7 +177,7 @@ def perform(stories: Sequence[Story], theatre: Theatre) -> Iterator[tuple[Story,
         sent = {
             theatre.send(seat, story.record(number)): (story, story.record(number)["topic"])
             for seat, story in enumerate(stories)
-            if number < len(story.case.steps)
+            if number < len(story.case.steps) and not story.is_restart(number)
         }
         outputs = theatre.outputs(set(sent))
         for coordinates, (story, topic) in sent.items():

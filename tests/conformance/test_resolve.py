@@ -14,7 +14,7 @@ from tests.conformance.cases import Case, played, refused
 from tests.conformance.expectations import Answer, check_final, check_step
 from tests.conformance.story import Story
 
-SOME = ["PC-01", "PL-01", "PI-01", "BM-01", "DF-01", "IP-09", "EN-18", "AL-04"]
+SOME = ["PC-01", "PL-01", "PI-01", "BM-01", "DF-01", "IP-09", "EN-18", "AL-04", "AL-16"]
 """A process a case is slow, and it decides as in memory: the journeys are enough."""
 
 

@@ -69,7 +69,20 @@ def reason(value: bytes, *schemas: object) -> str:
 def test_an_example_is_the_same_after_a_trip_through_avro(message, path):
     value = path.read_bytes()
     avro = AvroWriter(message).write(value)
-    assert json.loads(AvroReader(message).to_json(avro)) == json.loads(value)
+    assert without_nulls(AvroReader(message).to_json(avro)) == without_nulls(value)
+
+
+def without_nulls(text: bytes) -> object:
+    """Return JSON without the nulls of nested objects: in Avro what is left out is null there."""
+
+    def bare(value: object) -> object:
+        if isinstance(value, list):
+            return [bare(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        return {name: bare(entry) for name, entry in value.items() if entry is not None}
+
+    return {name: bare(value) for name, value in json.loads(text).items()}
 
 
 @pytest.mark.parametrize("message", MESSAGES.values())

@@ -6,6 +6,7 @@ import pytest
 
 from processor.codecs.envelope import open_object
 from processor.codecs.request import decode_request
+from processor.identity.model import AliasRequest
 from processor.identity.types import STANDARD_KEYS, IdentityKeys
 from processor.records import DeadLetter, IdentityCall
 from processor.rules import Limits
@@ -31,6 +32,10 @@ ALIAS = {
     "environment": "production",
     "data": {"source_mpid": "1", "destination_mpid": "2"},
 }
+
+
+def stamp(value):
+    return {"device_application_stamp": value}
 
 
 def decode(request, keys=STANDARD_KEYS):
@@ -189,8 +194,15 @@ def test_flat_matching_ignores_types_that_are_not_configured():
         {"source_mpid": "1"},
         {"source_mpid": "1", "destination_mpid": 1},
         {"source_mpid": "x", "destination_mpid": "2"},
-        {"source_mpid": 1, "destination_mpid": 2, "start_unixtime_ms": 5, "end_unixtime_ms": 2},
+        {"source_mpid": 0, "destination_mpid": 2},
+        {"source_mpid": 2**63, "destination_mpid": 2},
         {"source_mpid": 1, "destination_mpid": 2, "start_unixtime_ms": "x"},
+        {"source_mpid": 1, "destination_mpid": 2, "end_unixtime_ms": 1.5},
+        {"source_mpid": 1, "destination_mpid": 2, "scope": "session"},
+        {"source_mpid": 1, "destination_mpid": 2, "scope": "device"},
+        {"source_mpid": 1, "destination_mpid": 2, "scope": "device", **stamp(None)},
+        {"source_mpid": 1, "destination_mpid": 2, "scope": "device", **stamp("")},
+        {"source_mpid": 1, "destination_mpid": 2, "scope": "device", **stamp(7)},
     ],
 )
 def test_an_alias_that_cannot_be_is_invalid_data(data):
@@ -198,7 +210,34 @@ def test_an_alias_that_cannot_be_is_invalid_data(data):
     assert (status, code) == (400, "INVALID_DATA")
 
 
+def test_whatever_else_is_wrong_with_an_alias_is_invalid_data_too():
+    for request in (
+        without(ALIAS, "environment"),
+        ALIAS | {"read_only": 1},
+        ALIAS | {"start_unixtime_ms": "x"},
+    ):
+        assert decode(request).error[1] == "INVALID_DATA"
+
+
 def test_a_valid_alias_is_a_call_without_error():
     assert decode(ALIAS).error is None
-    data = ALIAS["data"] | {"start_unixtime_ms": 5, "end_unixtime_ms": 5}
-    assert decode(ALIAS | {"data": data}).error is None
+    assert decode(ALIAS).alias == AliasRequest(1, 2)
+    window = {"start_unixtime_ms": 5, "end_unixtime_ms": -5}
+    call = decode(ALIAS | {"read_only": True, "data": ALIAS["data"] | window, "api_key": "k"})
+    assert call.read_only
+    assert call.alias == AliasRequest(1, 2, start_ms=5, end_ms=0)
+
+
+def test_a_stamp_counts_only_where_the_scope_is_device():
+    device = ALIAS["data"] | {"scope": "device", **stamp("d")}
+    assert decode(ALIAS | {"data": device}).alias == AliasRequest(1, 2, scope="device", device="d")
+    for scope in ({}, {"scope": None}, {"scope": "mpid"}):
+        whole = ALIAS["data"] | stamp("d") | scope
+        assert decode(ALIAS | {"data": whole}).alias == AliasRequest(1, 2)
+
+
+def test_times_beside_the_data_count_where_it_has_none():
+    beside = ALIAS | {"start_unixtime_ms": 3, "end_unixtime_ms": 4}
+    assert decode(beside).alias == AliasRequest(1, 2, start_ms=3, end_ms=4)
+    inside = beside | {"data": ALIAS["data"] | {"start_unixtime_ms": 1, "end_unixtime_ms": None}}
+    assert decode(inside).alias == AliasRequest(1, 2, start_ms=1, end_ms=4)

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from processor.codecs.headers import dead_letter_headers
 from processor.codecs.resolution import resolution
-from processor.identity.change import Change
+from processor.identity.change import AliasChange, Change
 from processor.identity.decision import (
+    Aliased,
     ChangeResult,
     Created,
     Matched,
@@ -19,8 +20,8 @@ from processor.identity.decision import (
     Skip,
 )
 from processor.identity.model import Identifier
+from processor.pipeline.answers import error_response, response
 from processor.pipeline.publish import Cause, identity_change, outcome_record
-from processor.pipeline.requests import error_response, response
 from processor.records import DeadLetter, IdentityCall, Outcome, Record
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -61,6 +62,15 @@ REFUSED = Refused(
     400,
     "LOOKUP_ERROR",
     "a login request under profile_isolation needs at least one login ID (customerid, email)",
+)
+ALIASED = Aliased(
+    1234,
+    2345,
+    start_ms=1782813600000,
+    end_ms=1782900000000,
+    scope="device",
+    device="7d1f4c3e-0000-4000-8000-00000000000d",
+    effective_ms=1782986400000,
 )
 RESPONSES = {
     "login-created": response(
@@ -121,6 +131,23 @@ RESPONSES = {
         "documented",
     ),
     "login-refused-both-envelopes": response(call(), "retail", REFUSED, "both"),
+    "alias-applied": response(call("alias"), "retail", ALIASED, "documented"),
+    "alias-ignored": response(
+        call("alias"),
+        "retail",
+        replace(ALIASED, scope="mpid", device=None, reason="source_window_used"),
+        "both",
+    ),
+    "alias-refused-both-envelopes": response(
+        call("alias"),
+        "retail",
+        Refused(
+            400,
+            "INVALID_DATA",
+            "data.source_mpid: no profile of this environment has this MPID",
+        ),
+        "both",
+    ),
 }
 CHANGES = {
     "identity_added": change(),
@@ -132,6 +159,20 @@ CHANGES = {
         change="profile_merged", absorbed=(2222, LARGE), identity_type=None, token=None
     ),
     "profile_orphaned": change(change="profile_orphaned", identity_type=None, token=None),
+    "profile_aliased": change(
+        change="profile_aliased",
+        source=1234,
+        identity_type=None,
+        token=None,
+        alias=AliasChange(
+            "destination",
+            2345,
+            1782813600000,
+            1782900000000,
+            "device",
+            "9f2b8a4c6d1e0f3758697a4b5c6d7e8f",
+        ),
+    ),
     "violation": change(
         cause=replace(CAUSE, request_id=None),
         change="violation",
