@@ -18,70 +18,8 @@ from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import Record
 from processor.rules import Limits
 from processor.settings import load_text
+from tests.unit.pipeline.aliases import DAY, LINK, NOW, ON_LINK, PLAIN, Play, request
 from tests.unit.pipeline.stream import Crash, Crasher, Stream
-
-NOW = 1_782_900_000_000
-DAY = 86_400_000
-LINK = """
-[workspaces.retail]
-strategy = "profile_link"
-priority = ["customerid", "ios_idfv"]
-login_ids = ["customerid"]
-unique_ids = ["customerid"]
-{more}
-[inputs.default]
-workspace = "retail"
-[inputs.trial]
-workspace = "retail"
-protection = "read_only"
-[inputs.careful]
-workspace = "retail"
-protection = "update_only"
-"""
-PLAIN = LINK.format(more="")
-ON_LINK = LINK.format(more='auto_alias = "on_link"')
-
-
-def request(kind, **fields):
-    return {"request_type": kind, "request_id": "r", "environment": "production", **fields}
-
-
-class Play:
-    """A pipeline, one record a transaction, a day between records."""
-
-    def __init__(self, text=PLAIN):
-        settings = load_text(text, {})
-        self.index = MemoryIndex()
-        self.tallies = []
-        parts = Parts(
-            settings.rules(),
-            settings.space_rules(),
-            self.index,
-            "test",
-            counted=self.tallies.append,
-        )
-        self.pipeline = Pipeline(parts)
-        stream = Stream({("event-batches", 0): [], ("identity-requests", 0): []})
-        stream.start(self.pipeline)
-        self.offset = 0
-
-    def say(self, value, topic="identity-requests", through="default"):
-        headers = (("input", through.encode()),)
-        at, self.offset = NOW + self.offset * DAY, self.offset + 1
-        record = Record(topic, 0, self.offset, at, None, json.dumps(value).encode(), headers)
-        (self.settled,) = self.pipeline.settle([record])
-        self.pipeline.committed()
-        return json.loads(self.settled.output.value) if self.settled.output else None
-
-    def changes(self):
-        return [json.loads(output.value) for output in self.settled.changes]
-
-    def person(self, **known):
-        return self.say(request("identify", known_identities=known))["mpid"]
-
-    def alias(self, source, destination, through="default", **data):
-        ends = {"source_mpid": source, "destination_mpid": destination}
-        return self.say(request("alias", data={**ends, **data}), through=through)
 
 
 def test_an_alias_is_told_once_under_each_profile_with_the_token_of_its_device():
@@ -275,12 +213,13 @@ def test_an_alias_hands_the_install_attribution_of_its_workspace_on():
 
 
 def test_a_known_user_whose_batches_are_remembered_is_attributed_all_the_same():
-    play = Play()
+    play = Play(remembers=True)
     known = {"environment": "production", "user_identities": {"customer_id": "A"}, "events": []}
+    known["timestamp_unixtime_ms"] = NOW  # or activity would be written
     for _ in range(3):
         play.say(known, topic="event-batches")
     for publisher in ("first", "second"):
-        events = [install(publisher, timestamp_unixtime_ms=NOW + 9 * DAY)]
+        events = [install(publisher, timestamp_unixtime_ms=NOW)]
         play.say({**known, "events": events}, topic="event-batches")
         (profile,) = play.index.profiles()
         assert profile.workspaces["retail"].more.attribution.publisher == publisher

@@ -586,6 +586,16 @@ def test_a_commit_interval_ends_before_its_transaction_times_out():
         )
 
 
+def test_links_can_be_aliased_only_where_there_are_links():
+    with pytest.raises(SettingsError, match=r"retail\.auto_alias: only profile_link links"):
+        loaded(RETAIL + 'auto_alias = "on_link"\n')
+    linking = RETAIL.replace("profile_isolation", "profile_link")
+    aliasing = loaded(linking + 'auto_alias = "on_link"\n')
+    assert aliasing.workspaces["retail"].auto_alias == "on_link"
+    assert loaded(linking).workspaces["retail"].auto_alias == "off"
+    assert aliasing.fingerprints == loaded(linking).fingerprints  # it decides who is who nowhere
+
+
 # ---- several mistakes, each in a line ------------------------------------------------------------
 
 
