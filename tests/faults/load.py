@@ -138,6 +138,7 @@ FIRST_MPID = 10_000
 """People whom batches name by MPID have this one and the next: requests can modify them."""
 UNKNOWN_MPID = 20_000
 OUTLET = (("input", b"outlet"),)
+LOUNGE = (("input", b"lounge"),)
 PARTNER = (("input", b"partner"),)
 """May only update: a batch about nobody known is dropped."""
 MIRROR = (("input", b"mirror"),)
@@ -146,7 +147,7 @@ MIRROR = (("input", b"mirror"),)
 
 def _varied(chance: random.Random, topic: str, key: bytes, person: int) -> Sent:
     """Return a record of the other workspace or environment, or one that moves or refuses."""
-    kinds = [_elsewhere, _outlet, _outlet]
+    kinds = [_elsewhere, _outlet, _outlet, _lounge]
     kinds += [_named, _crowded] if topic == "event-batches" else [_modify, _modify]
     kinds += [_blocked, _guarded, _famous]
     record, headers = chance.choice(kinds)(chance, topic, person)
@@ -215,6 +216,24 @@ def _modify(chance: random.Random, _topic: str, person: int) -> Made:
         "identity_changes": [{"identity_type": "email", "old_value": None, "new_value": new}],
     }
     return request, ()
+
+
+def _lounge(chance: random.Random, topic: str, person: int) -> Made:
+    """The workspace that links and aliases: devices, who logs in there, and whose history it is."""
+    person %= 20
+    if topic == "event-batches":
+        batch = _about(topic, ios_idfv=f"device-{person}")
+        return {**batch, "mpid": FIRST_MPID + person}, LOUNGE
+    if chance.random() < 0.5:
+        known = {"customer_id": f"customer-{chance.randrange(40)}", "ios_idfv": f"device-{person}"}
+        return {**_about(topic, **known), "request_type": "login"}, LOUNGE
+    ends = chance.sample(range(FIRST_MPID, FIRST_MPID + 20), 2)
+    data: dict[str, Any] = dict(zip(("source_mpid", "destination_mpid"), ends, strict=True))
+    if chance.random() < 0.5:
+        stamp = f"device-{chance.randrange(3)}"
+        data |= {"scope": "device", "device_application_stamp": stamp}
+    request = {"request_type": "alias", "request_id": "r", "environment": "production"}
+    return {**request, "data": data}, LOUNGE
 
 
 def _blocked(chance: random.Random, topic: str, person: int) -> Made:

@@ -69,11 +69,19 @@ max_merges = 3
 customer_id = {{ limit = 1 }}
 email = {{ limit = 2, blocked = ["mail-blocked"] }}
 ios_idfv = {{ limit = 2 }}
+[workspaces.lounge]
+strategy = "profile_link"
+auto_alias = "on_link"
+priority = ["customerid", "ios_idfv"]
+login_ids = ["customerid"]
+unique_ids = ["customerid"]
 [inputs.default]
 workspace = "retail"
 source = "custom_feed"
 [inputs.outlet]
 workspace = "outlet"
+[inputs.lounge]
+workspace = "lounge"
 [inputs.partner]
 workspace = "retail"
 source = "partner_feed"

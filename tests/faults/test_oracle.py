@@ -254,6 +254,8 @@ KINDS = (
     "profile_created",
     "profile_merged",
     "profile_orphaned",
+    "profile_linked",
+    "profile_aliased",
     "identity_added",
     "identity_removed",
     "identity_moved",
