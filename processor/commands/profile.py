@@ -12,7 +12,7 @@ from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.tables import print_table
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Profile, WorkspaceData
+from processor.identity.profile import Attribution, Profile, WorkspaceData
 from processor.identity.types import type_under
 from processor.profiles.document import to_json
 from processor.redis.index import RedisIndex, open_index
@@ -98,6 +98,8 @@ def _print(profile: Profile) -> None:
         ("created", _time(profile.created_ms)),
         ("last seen", _time(profile.last_seen_ms)),
     ]
+    if profile.more.first_seen_ms is not None:
+        facts.append(("first seen", _time(profile.more.first_seen_ms)))
     if profile.source_mpid is not None:
         facts.append(("source mpid", str(profile.source_mpid)))
     if profile.merged_into is not None:
@@ -111,6 +113,13 @@ def _print(profile: Profile) -> None:
     ]
     if identities:
         print_table("Identities", ("type", "value", "added", "updated", "input"), identities)
+    aliases = [
+        (a.role, str(a.mpid), _time(a.start_ms), _time(a.end_ms), a.scope, a.device or "")
+        for a in profile.more.aliases
+    ]
+    if aliases:
+        head = ("role", "other mpid", "from", "until", "scope", "device")
+        print_table("Aliases", head, aliases)
     for name, data in profile.workspaces.items():
         _print_data(name, data)
 
@@ -123,6 +132,8 @@ def _print_data(workspace: str, data: WorkspaceData) -> None:
     if attributes:
         head = ("attribute", "value", "source", "input", "updated")
         print_table(f"Attributes in {workspace}", head, attributes)
+    if data.more.attribution is not None:
+        _print_attribution(workspace, data.more.attribution)
     consent = [
         (regulation, purpose, _text(state))
         for regulation, purposes in data.consent_state.items()
@@ -136,6 +147,12 @@ def _print_data(workspace: str, data: WorkspaceData) -> None:
     ]
     if devices:
         print_table(f"Devices in {workspace}", ("id", "value", "first seen", "last seen"), devices)
+
+
+def _print_attribution(workspace: str, its: Attribution) -> None:
+    said = tuple(one or "" for one in (its.publisher, its.campaign, its.service_provider))
+    head = ("publisher", "campaign", "service provider", "time")
+    print_table(f"Attribution in {workspace}", head, [(*said, _time(its.time_ms))])
 
 
 def _time(time_ms: int) -> str:

@@ -14,7 +14,7 @@ from processor.commands.offline.explanation import Exceeded, Explanation, Fate, 
 from processor.commands.offline.lines import records
 from processor.commands.offline.places import odd, places
 from processor.commands.offline.resolve import answer, load_index, offline_pipeline
-from processor.commands.offline.words import REASONS, in_words
+from processor.commands.offline.words import REASONS, alias_in_words, in_words
 from processor.commands.terminal.failure import Failure
 from processor.identity.flat.evidence import Demotion
 from processor.identity.model import Identifier, IdentifierLimit
@@ -163,5 +163,9 @@ def _input(record: Record) -> str:
 
 
 def _message(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
-    errors = value.get("errors") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    if "alias" in value:
+        return alias_in_words(value["alias"])
+    errors = value.get("errors")
     return errors[0]["message"] if errors else None

@@ -26,6 +26,24 @@ _BECAME: Final = {
 }
 
 
+_IGNORED: Final = {
+    "already": "it is there already",
+    "empty_window": "its window has no instant in it",
+    "source_window_used": "its window overlaps another of the source",
+    "source_was_destination": "events of others count for the source",
+    "destination_was_source": "events of the destination count for others",
+    "bound": "a profile has max_aliases aliases, or no room for another",
+}
+
+
+def alias_in_words(alias: Mapping[str, Any]) -> str:
+    """Return what became of an alias request, by the ``alias`` of its answer."""
+    ends = f"{alias['source_mpid']} to {alias['destination_mpid']}"
+    if alias["reason"] is None:
+        return f"the alias of {ends} is applied"
+    return f"the alias of {ends} is ignored, as {_IGNORED[alias['reason']]}"
+
+
 def in_words(found: Explanation) -> Iterator[str]:
     """Yield the sentences and, under the last one, the changes of the graph."""
     under = f", decided by {found.strategy}" if found.strategy else ""

@@ -19,8 +19,14 @@ strategy = "profile_isolation"
 priority = ["customerid", "email"]
 login_ids = ["customerid", "email"]
 unique_ids = ["customerid", "email"]
+[workspaces.linked]
+strategy = "profile_link"
+priority = ["customerid", "email"]
+login_ids = ["customerid"]
 [inputs.default]
 workspace = "shop"
+[inputs.linked]
+workspace = "linked"
 [inputs.retail]
 workspace = "retail"
 protection = "update_only"
@@ -38,6 +44,8 @@ PROFILES = [
     profile("shop", "1", user_id="abc123", email="jane@example1.com"),
     profile("shop", "2", anonymous_id="a1"),
     profile("retail", "7", customerid="C1", email="jane@example1.com"),
+    profile("linked", "8", email="jane@example1.com"),
+    profile("linked", "9", customerid="C1"),
 ]
 
 
@@ -126,6 +134,20 @@ def test_other_strategies_are_explained_by_their_reasons(asked):
     fates = {fate["identity_type"]: fate["became"] for fate in told["identifiers"]}
     assert fates == {"customerid": "stronger_kept", "email": "matched"}
     assert told["mpid"] == "7"
+
+
+def alias(**window):
+    data = {"source_mpid": "8", "destination_mpid": "9", **window}
+    value = {"request_type": "alias", "environment": "production", "data": data}
+    return json.dumps({"topic": "requests", "input": "linked", "timestamp_ms": 10, "value": value})
+
+
+def test_an_alias_is_explained_by_what_became_of_it_and_why(asked):
+    told = asked(alias()).stdout
+    assert "Outcome answered: the alias of 8 to 9 is applied." in told
+    assert told.count("profile aliased") == 2
+    told = asked(alias(start_unixtime_ms=5, end_unixtime_ms=5)).stdout
+    assert "the alias of 8 to 9 is ignored, as its window has no instant in it." in told
 
 
 def test_a_record_that_is_no_record_is_explained_too(asked):

@@ -8,7 +8,17 @@ import pytest
 from processor.commands.profile import ProfileQuery, show, show_json
 from processor.commands.terminal.failure import Failure
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Attribute, Device, Identity, Profile, WorkspaceData
+from processor.identity.profile import (
+    Alias,
+    Attribute,
+    Attribution,
+    Device,
+    Identity,
+    More,
+    Profile,
+    WorkspaceData,
+    WorkspaceMore,
+)
 from processor.identity.view import Effects
 from processor.redis.index import RedisIndex
 
@@ -49,8 +59,13 @@ ADA = Profile(
             attributes={"tier": Attribute("gold", "sdk", "default", 3)},
             consent_state={"gdpr": {"ads": {"consented": True}}},
             devices=(Device({"ios_idfv": "D-1"}, 1, 2),),
+            more=WorkspaceMore(Attribution("network", None, None, 4)),
         )
     },
+    more=More(
+        first_seen_ms=1_700_000_000_000,
+        aliases=(Alias("destination", 5, 10, 20, "device", "das-1"),),
+    ),
 )
 USER = Identifier("user_id", "u1")
 CUSTOMER = Profile(
@@ -83,6 +98,8 @@ def test_a_profile_is_found_by_its_mpid_and_by_an_identity(config, capsys, key):
     show(config, {}, ProfileQuery("retail", "production", key))
     shown = capsys.readouterr().out
     for fact in ("2026-01-01 00:00:00", "ada@example.com", "gold", "gdpr", "D-1", "source mpid"):
+        assert fact in shown
+    for fact in ("2023-11-14 22:13:20", "destination", "das-1", "network"):
         assert fact in shown
 
 
