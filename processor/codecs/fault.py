@@ -15,14 +15,10 @@ _NOTHING: Final[Mapping[str, Iterable[str]]] = MappingProxyType({})
 class Fault(Exception):
     """A record breaks a rule; caught where the codec ends, never seen outside of it."""
 
-    def __init__(
-        self, detail: str, reason: DeadLetterReason = "invalid", code: str = "BAD_REQUEST"
-    ) -> None:
+    def __init__(self, detail: str, reason: DeadLetterReason = "invalid") -> None:
         super().__init__(detail)
         self.detail = detail
         self.reason: DeadLetterReason = reason
-        self.code = code
-        """The error code if the record is an identity request."""
 
 
 _TYPES: Final = {

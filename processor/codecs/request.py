@@ -41,7 +41,6 @@ from processor.rules import Limits
 REQUEST_TYPES: Final = frozenset({"identify", "login", "logout", "modify", "search", "alias"})
 
 _NULL: Final = Raw(b"null")
-_BAD_ALIAS: Final = "INVALID_DATA"
 
 
 class _Change(Struct):
@@ -88,7 +87,7 @@ def read_request(fields: Fields, keys: IdentityKeys) -> IdentityCall:
         call = replace(call, time_ms=_time(fields, ignored), ignored=tuple(ignored))
         return _read(call, fields, keys)
     except Fault as fault:
-        code = _BAD_ALIAS if call.request_type == "alias" else fault.code
+        code = "INVALID_DATA" if call.request_type == "alias" else "BAD_REQUEST"
         return replace(call, error=(400, code, fault.detail))
 
 
