@@ -131,6 +131,8 @@ def test_windows_that_touch_do_not_overlap(view):
     assert reason(view, 1, 2, start_ms=900, end_ms=950) is None
     assert reason(view, 1, 3, start_ms=949, end_ms=960) == "source_window_used"
     assert reason(view, 1, 3, start_ms=950, end_ms=960) is None
+    assert reason(view, 4, 2, start_ms=950, end_ms=960) is None
+    assert reason(view, 4, 2, start_ms=940, end_ms=950) is None
 
 
 def test_windows_of_different_devices_do_not_overlap_and_one_of_all_overlaps_both(view):

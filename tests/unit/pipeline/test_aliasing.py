@@ -57,6 +57,14 @@ def test_an_alias_is_told_once_under_each_profile_with_the_token_of_its_device()
     assert play.tallies[-1].decisions == {("profile_link", "aliased"): 1}
 
 
+def test_of_several_aliases_only_the_new_one_is_told():
+    play = Play()
+    source, user = play.person(ios_idfv="D"), play.person(customerid="A")
+    for end in (NOW + 1, NOW + 2):
+        play.alias(source, user, start_unixtime_ms=end - 1, end_unixtime_ms=end)
+        assert [change["end_ms"] for change in play.changes()] == [end, end]
+
+
 def test_an_alias_that_is_ignored_is_counted_by_its_reason():
     play = Play()
     source, destination = play.person(ios_idfv="D"), play.person(customerid="A")

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from processor.identity.model import Traits
-from processor.identity.profile import Device, WorkspaceData
+from processor.identity.profile import Attribution, Device, WorkspaceData, WorkspaceMore
 from processor.profiles.attributes import newest
 from processor.profiles.consent import join_consent
 from processor.profiles.devices import join_devices
@@ -51,6 +51,16 @@ def test_of_two_partner_feeds_the_survivors_stays():
 def test_of_two_writes_of_one_time_the_survivors_stays():
     one, other = with_attributes(a=attribute(1)), with_attributes(a=attribute(2))
     assert attributes_of(combined(one, other)) == {"a": 1}
+
+
+def test_where_an_install_came_from_is_what_the_survivor_says_or_else_the_absorbed():
+    one, other = (
+        profile(more=WorkspaceMore(Attribution(name, None, None, 1))) for name in ("a", "b")
+    )
+    bare = profile(attributes={})
+    for members, publisher in (((one, other), "a"), ((bare, other), "b"), ((one, bare), "a")):
+        data = combined(*members).workspaces["retail"]
+        assert data.more.attribution.publisher == publisher
 
 
 def test_workspaces_stay_apart():

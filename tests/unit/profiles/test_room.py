@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from processor.identity.profile import Identity
+from processor.identity.profile import Attribution, Identity
 from processor.profiles.document import pack, to_json
 from processor.profiles.room import _WORST_CASE, _WORST_FRAME, RESERVE
 from processor.profiles.update import apply_batch
@@ -40,6 +40,24 @@ def test_no_batch_makes_a_profile_pass_the_limit(document, attributes, state, mo
     assert after <= max(most - RESERVE, before)
     if applied.profile is document:
         assert applied.notifications is None
+
+
+def test_an_attribution_without_room_is_left_out_and_one_with_room_comes_first():
+    document = profile(attributes={"old": attribute("x" * 100)})
+    said = Attribution("network", "campaign", None, 5)
+    one = batch(user_attributes={"new": "y" * 50}, attribution=said)
+    size = len(to_json(document)) + RESERVE
+
+    def applied(room):
+        limits = Limits(max_profile_bytes=size + room)
+        done = apply_batch(document, rules(), one, 1, 1, limits)
+        assert len(to_json(done.profile)) <= size + room - RESERVE
+        data = done.profile.workspaces["retail"]
+        return data.more.attribution, "new" in data.attributes, done.bounded
+
+    assert applied(10) == (None, False, 2)
+    assert applied(120) == (said, False, 1)
+    assert applied(400) == (said, True, 0)
 
 
 def test_what_would_pass_the_limit_is_left_out_and_the_rest_is_stored():
