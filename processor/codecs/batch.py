@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from processor.codecs.attribution import attribution_in
 from processor.codecs.envelope import Fields, Opened, Opener
 from processor.codecs.fault import Fault, fault_of
 from processor.codecs.fields import (
@@ -36,7 +37,6 @@ from processor.codecs.moment import milliseconds_of
 from processor.codecs.repair import Repair
 from processor.codecs.shape import check_batch, check_lost
 from processor.identity.model import Environment
-from processor.identity.profile import Attribution
 from processor.identity.types import IdentityKeys
 from processor.records import DeadLetter, EventBatch, Ignored
 from processor.rules import Limits
@@ -95,18 +95,6 @@ class _EventHead(Struct, gc=False):
     data: _EventData | None = None
 
 
-class _AttributionData(Struct, gc=False):
-    event_name: Any = None
-    custom_event_type: Any = None
-    timestamp_unixtime_ms: Any = None
-    custom_attributes: Any = None
-
-
-class _AttributionHead(Struct, gc=False):
-    event_type: str
-    data: _AttributionData | None = None
-
-
 class _ChangeData(Struct, gc=False):
     user_attribute_name: Any = None
 
@@ -137,14 +125,11 @@ class _Used(Struct, gc=False, frozen=True):
     user_identities: dict[str, Text] | None = None
 
 
-_ATTRIBUTED: Final = ("publisher", "campaign", "service_provider")
-
 _encode = msgspec.json.Encoder().encode
 _decode_used = msgspec.json.Decoder(_Used).decode
 _decode_events = msgspec.json.Decoder(list[_EventHead] | None).decode
 _decode_changes = msgspec.json.Decoder(list[_ChangeHead] | None).decode
 _decode_change = msgspec.json.Decoder(_ChangeHead).decode
-_decode_attribution = msgspec.json.Decoder(_AttributionHead).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
 _decode_attributes = msgspec.json.Decoder(_Attributes).decode
@@ -194,7 +179,7 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
         bounded_attributes=bounded,
         device_ids=tuple([i for i in device_ids if len(i.value) <= MAX_TEXT]),
         ignored=tuple(ignored),
-        attribution=_attribution(fields) if _are_attributed(events or ()) else None,
+        attribution=attribution_in(fields) if _are_attributed(events or ()) else None,
     )
 
 
@@ -376,31 +361,3 @@ def _are_attributed(events: Iterable[_EventHead]) -> bool:
         for event in events
         if (data := event.data) is not None
     )
-
-
-def _attribution(fields: Fields) -> Attribution | None:
-    """Return where the install came from, as the last event of type and name attribution says."""
-    found = None
-    for raw in list_of(fields["events"]) or ():
-        with suppress(msgspec.ValidationError):
-            found = _attribution_of(_decode_attribution(raw)) or found
-    return found
-
-
-def _attribution_of(event: _AttributionHead) -> Attribution | None:
-    data = event.data
-    if event.event_type != "custom_event" or data is None:
-        return None
-    if not data.custom_event_type == data.event_name == "attribution":
-        return None
-    said = data.custom_attributes if isinstance(data.custom_attributes, dict) else {}
-    publisher, campaign, provider = (_short_text(said.get(name)) for name in _ATTRIBUTED)
-    if not (publisher or campaign or provider):
-        return None
-    time_ms = milliseconds_of(data.timestamp_unixtime_ms) or 0
-    return Attribution(publisher, campaign, provider, max(time_ms, 0))
-
-
-def _short_text(value: object) -> str | None:
-    """Return a text that names a publisher or campaign; None where it is none, or too long."""
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_NAME else None

@@ -195,6 +195,22 @@ def test_the_event_attribution_says_where_an_install_came_from():
     )
 
 
+@pytest.mark.parametrize("time", [-1, 10**30, 1e300, True, [], "soon", None])
+def test_a_time_of_an_attribution_that_is_none_leaves_that_of_the_batch(time):
+    play = Play()
+    events = [
+        install("a", timestamp_unixtime_ms=time),
+        7,
+        {"event_type": "custom_event", "data": 1},
+    ]
+    known = {"environment": "production", "user_identities": {"customer_id": "A"}}
+    play.say({**known, "events": events[:1]}, topic="event-batches")
+    if play.settled.outcome.name == "forwarded":
+        (profile,) = play.index.profiles()
+        assert 0 <= profile.workspaces["retail"].more.attribution.time_ms < 2**63
+    play.say({**known, "events": events}, topic="event-batches")
+
+
 def test_other_events_say_nothing_of_it():
     assert attribution_of(install("a", name="re-engagement")) is None
     assert attribution_of(install("a", kind="other")) is None
