@@ -202,3 +202,10 @@ def test_a_valid_alias_is_a_call_without_error():
     assert decode(ALIAS).error is None
     data = ALIAS["data"] | {"start_unixtime_ms": 5, "end_unixtime_ms": 5}
     assert decode(ALIAS | {"data": data}).error is None
+
+
+def test_a_misspelt_field_is_pointed_at_where_it_is_missed():
+    call = decode({**without(IDENTIFY, "known_identities"), "knownIdentites": {"email": "a"}})
+    assert call.error[2] == "known_identities: is required (is it meant by the 4th field?)"
+    call = decode({**IDENTIFY, "known_identities": None})
+    assert call.error[2] == "known_identities: is required"
