@@ -26,7 +26,7 @@ from processor.codecs.fields import (
 )
 from processor.codecs.nearness import hint
 from processor.codecs.repair import as_milliseconds
-from processor.codecs.shape import no_request
+from processor.codecs.shape import missing, no_request
 from processor.identity.model import (
     AliasRequest,
     AliasScope,
@@ -99,7 +99,7 @@ def _read(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> IdentityCal
         return _read_modify(call, fields, keys)
     raw = fields.get("known_identities")
     if raw is None or raw == _NULL:
-        raise Fault("known_identities: is required")
+        raise missing("known_identities", fields)
     identifiers = Identifiers(keys.request, "known_identities", is_literal=keys.is_literal)
     identifiers.add_object(raw)
     return replace(
@@ -116,7 +116,7 @@ def _read_modify(call: IdentityCall, fields: Fields, keys: IdentityKeys) -> Iden
         raise Fault("mpid: a modify request needs the MPID that it changes")
     raw = fields.get("identity_changes")
     if raw is None:
-        raise Fault("identity_changes: is required")
+        raise missing("identity_changes", fields)
     try:
         listed = _decode_changes(raw)
     except msgspec.ValidationError as error:

@@ -147,7 +147,16 @@ def no_request(fields: Fields) -> Fault:
                 "the value is a call of Segment's: send it to a topic of kafka.topics.batches,"
                 ' and set inputs.NAME.format = "segment"'
             )
-    return Fault("request_type: must be identify, login, logout, modify, search or alias")
+    verb = "; over HTTP it is in the URL" if "request_type" not in fields else ""
+    return Fault(f"request_type: must be identify, login, logout, modify, search or alias{verb}")
+
+
+def missing(name: str, fields: Fields) -> Fault:
+    """Return the fault of a record without the field *name*, and which field may be meant by it."""
+    for place, other in enumerate(fields, 1):
+        if other != name and likely_meant(other, (name,)):
+            return Fault(f"{name}: is required (is it meant by the {ordinal(place)} field?)")
+    return Fault(f"{name}: is required")
 
 
 def _check_marks(fields: Fields) -> None:

@@ -241,3 +241,10 @@ def test_times_beside_the_data_count_where_it_has_none():
     assert decode(beside).alias == AliasRequest(1, 2, start_ms=3, end_ms=4)
     inside = beside | {"data": ALIAS["data"] | {"start_unixtime_ms": 1, "end_unixtime_ms": None}}
     assert decode(inside).alias == AliasRequest(1, 2, start_ms=1, end_ms=4)
+
+
+def test_a_misspelt_field_is_pointed_at_where_it_is_missed():
+    call = decode({**without(IDENTIFY, "known_identities"), "knownIdentites": {"email": "a"}})
+    assert call.error[2] == "known_identities: is required (is it meant by the 4th field?)"
+    call = decode({**IDENTIFY, "known_identities": None})
+    assert call.error[2] == "known_identities: is required"
