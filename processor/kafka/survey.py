@@ -1,8 +1,8 @@
 """What the cluster says of logs and of the members of a group, for ``check`` and ``status``."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no exports
@@ -18,6 +18,7 @@ from processor.kafka.errors import is_transient
 from processor.records import RowKey
 from processor.settings import KafkaSettings
 
+_Answer = TypeVar("_Answer")
 _ANSWER_S: Final = 10.0
 _SETTLED_S: Final = 10.0
 _PAUSE_S: Final = 0.1
@@ -42,17 +43,8 @@ def logs(kafka: KafkaSettings, topics: Collection[str]) -> dict[RowKey, Log]:
 
     A partition that has no leader yet, or another one now, is asked again for some seconds.
     """
-    clock = Clock()
-    deadline = clock.now() + _SETTLED_S
-
-    def waits(failure: KafkaException) -> bool:
-        if not is_transient(failure.args[0]) or clock.now() > deadline:
-            raise failure
-        clock.sleep(_PAUSE_S)
-        return True
-
     with open_admin(kafka) as admin:
-        return until_answered(partial(_logs, admin, topics), KafkaException, waits) or {}
+        return _settled(partial(_logs, admin, topics))
 
 
 def newest_ms(kafka: KafkaSettings, topic: str) -> int | None:
@@ -75,16 +67,38 @@ def topic_id(kafka: KafkaSettings, topic: str) -> str | None:
 
 
 def members(kafka: KafkaSettings) -> list[Member]:
-    """Return who is in the group now, and which partitions each has."""
-    group = kafka.group_id
+    """Return who is in the group now, and which partitions each has.
+
+    A group that has no coordinator yet is asked again for some seconds.
+    """
     with open_admin(kafka) as admin:
-        asked = admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
-        try:
-            found = answered(asked[group], _ANSWER_S).members
-        except KafkaException as failure:
-            if failure.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return []
-            raise
+        return _settled(partial(_members, admin, kafka.group_id))
+
+
+def _settled(ask: Callable[[], _Answer]) -> _Answer:
+    """Return what *ask* returns, once the cluster has settled who answers."""
+    clock = Clock()
+    deadline = clock.now() + _SETTLED_S
+
+    def waits(failure: KafkaException) -> bool:
+        if not is_transient(failure.args[0]) or clock.now() > deadline:
+            raise failure
+        clock.sleep(_PAUSE_S)
+        return True
+
+    found = until_answered(ask, KafkaException, waits)
+    assert found is not None  # it waits, or it raises
+    return found
+
+
+def _members(admin: AdminClient, group: str) -> list[Member]:
+    asked = admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
+    try:
+        found = answered(asked[group], _ANSWER_S).members
+    except KafkaException as failure:
+        if failure.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return []
+        raise
     return [
         Member(
             f"{m.group_instance_id or m.client_id} at {m.host}",

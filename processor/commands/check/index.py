@@ -8,7 +8,7 @@ from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.kafka.asking import NoTopic, Unreachable, asking
 from processor.kafka.clock import Clock
 from processor.kafka.group import Group, Unsettled
-from processor.kafka.survey import logs, topic_id
+from processor.kafka.survey import logs, members, topic_id
 from processor.redis.generations import Generations, open_generations
 from processor.settings import Settings
 
@@ -59,6 +59,8 @@ def compared(settings: Settings, generations: Generations) -> tuple[Kafka, list[
 def known(settings: Settings) -> Kafka:
     """Return what Kafka knows of the deployment. Raises Unreachable, NoTopic or Unsettled."""
     changelog = settings.kafka.topics.profiles
+    # Who may not see the group is told at once; its offsets would be asked for over a minute.
+    members(settings.kafka)
     group = Group(settings.kafka, lambda _told: None, Clock())
     try:
         return Kafka(
