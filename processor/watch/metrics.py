@@ -3,6 +3,7 @@
 Counts are added once a transaction has committed, never per record (docs/operations.md lists them).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
@@ -17,6 +18,7 @@ from processor.pipeline.tally import Tally
 
 PHASE_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+INDEX_SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 10)
 COMMIT_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
@@ -99,6 +101,15 @@ class Metrics:
             ("state",),
             registry=registry,
         )
+        self._index_seconds = histogram(
+            "index_seconds", "Seconds of a call of the index, by call", INDEX_SECONDS, "call"
+        )
+        self._connected = Gauge(
+            "idstream_connected",
+            "1 while a server answers, 0 while it does not",
+            ("to",),
+            registry=registry,
+        )
         self._errors = counter(
             "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
         )
@@ -142,13 +153,21 @@ class Metrics:
         self._lag.labels(topic, str(partition)).set(records)
 
     def partitions(self, started: int, waiting: int) -> None:
-        """Note how many own partitions are processed, and how many wait to be.
-
-        Clears the lags: that of a partition which was given up is told by its new owner.
-        """
-        self._lag.clear()
+        """Note how many own partitions are processed, and how many wait to be."""
         self._partitions.labels("processed").set(started)
         self._partitions.labels("waiting").set(waiting)
+
+    def forget_lags(self) -> None:
+        """Forget the lags: that of a partition which was given up is told by its new owner."""
+        self._lag.clear()
+
+    def index_call(self, call: str, seconds: float) -> None:
+        """Note how long Redis took for a call of the index."""
+        self._index_seconds.labels(call).observe(seconds)
+
+    def connection(self, to: str) -> Callable[[float], None]:
+        """Return what notes whether a server answers, with 1 or 0; it does not, to begin with."""
+        return self._connected.labels(to).set
 
     def error(self, source: str, kind: str) -> None:
         """Count an error that the loop met; *source* is a ``kafka.loop.step.Source``."""

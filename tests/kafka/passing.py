@@ -189,7 +189,7 @@ class Running:
 @contextmanager
 def running(flow: Flow, step: PassThrough, **options: object) -> Iterator[Running]:
     """Run a loop in a thread; at the end it must stop within 30 s, and without a failure."""
-    listener = Listener()
+    listener = options.pop("observer", None) or Listener()
     loop = open_loop(
         flow.settings,
         step,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 from processor.index.port import Assignment
+from processor.kafka.loop.statistics import Standing
 from processor.records import Output, Record
 
 TransactionKind = Literal["committed", "aborted"]
@@ -106,6 +107,10 @@ class Observer(Protocol):
 
     def error(self, source: Source, kind: str) -> None:
         """Note that *source* failed, and the loop goes on."""
+        ...
+
+    def cluster(self, standing: Standing) -> None:
+        """Note how the consumer stands with the cluster and its group; told every few seconds."""
         ...
 
     def partitions(self, started: int, waiting: int) -> None:

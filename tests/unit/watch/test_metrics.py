@@ -89,7 +89,7 @@ def test_transactions_lag_and_errors_are_counted_as_they_happen():
 def test_the_lag_of_a_partition_that_was_given_up_is_not_told_any_more():
     metrics = Metrics()
     metrics.lag("event-batches", 3, 17)
-    metrics.partitions(1, 0)
+    metrics.forget_lags()
     metrics.lag("event-batches", 4, 5)
     labels = {"topic": "event-batches", "partition": "3"}
     assert metrics.registry.get_sample_value("idstream_consumer_lag_records", labels) is None
