@@ -32,6 +32,7 @@ from processor.settings.addresses import shown
 from processor.watch.admin import Admin, Health
 from processor.watch.contact import Contact, Server
 from processor.watch.drops import Drops
+from processor.watch.expected import expected
 from processor.watch.logs import Log, open_log
 from processor.watch.metrics import Metrics
 from processor.watch.patience import Patience
@@ -125,6 +126,7 @@ class Watched(Struct, frozen=True):
 def watch_over(settings: Settings, remote: RemoteIndex, log: Log, clock: Clock) -> Watched:
     """Return what watches a process of *settings* with the index *remote*; nothing is asked yet."""
     metrics = Metrics()
+    metrics.expect(expected(settings.rules(), settings.kafka.guarantee))
 
     def to(server: Server, address: str) -> Contact:
         return Contact(server, address, log, clock.now, metrics.connection(server))

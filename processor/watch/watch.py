@@ -1,7 +1,7 @@
 """The loop's observer: it tells the metrics and the health checks, and collects garbage."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from processor.kafka.loop.statistics import Standing
 from processor.kafka.loop.step import Source, TransactionKind
@@ -71,6 +71,14 @@ class Watch:
     def lag(self, topic: str, partition: int, n: int) -> None:
         """Note a partition's lag."""
         self._metrics.lag(topic, partition, n)
+
+    def age(self, topic: str, partition: int, seconds: float) -> None:
+        """Note how far behind in time a partition is."""
+        self._metrics.age(topic, partition, seconds)
+
+    def latencies(self, seconds: Sequence[float]) -> None:
+        """Note how long committed records took, from their timestamp on."""
+        self._metrics.latencies(seconds)
 
     def error(self, source: Source, kind: str) -> None:
         """Count an error that the loop goes on after."""

@@ -41,4 +41,8 @@ def test_readiness_goes_with_the_broker_and_comes_back(kafka):
         assert found("idstream_connected", {"to": "kafka"}) == 1
         fill(line, 100, start=100)
         all_came_out_once(line)
+        eventually(lambda: found("idstream_record_latency_seconds_count") == 200)
+        eventually(
+            lambda: found("idstream_lag_seconds", {"topic": line.input, "partition": "0"}) == 0
+        )
     assert [name for name, _ in lines.told] == ["waiting_for_kafka", "kafka_answers"]
