@@ -19,6 +19,7 @@ from processor.index.errors import IndexUnavailable
 from processor.index.port import Index
 from processor.kafka import topics
 from processor.kafka.asking import Unreachable, asking, wait_for_cluster_id
+from processor.kafka.clock import Clock
 from processor.kafka.loop.open import Process, open_loop
 from processor.kafka.survey import topic_id
 from processor.pipeline.pipeline import Parts, Pipeline
@@ -27,11 +28,15 @@ from processor.redis.generations import open_generations
 from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
+from processor.settings.addresses import shown
 from processor.watch.admin import Admin, Health
+from processor.watch.contact import Contact, Server
 from processor.watch.drops import Drops
+from processor.watch.expected import expected
 from processor.watch.logs import Log, open_log
 from processor.watch.metrics import Metrics
 from processor.watch.patience import Patience
+from processor.watch.timed import RemoteIndex, TimedIndex
 from processor.watch.watch import Garbage, Watch
 
 BOUND_BY: Final = {
@@ -63,47 +68,75 @@ def serve(
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Run the processor until *stop* is set; whatever ends it otherwise is raised."""
-    log = open_log(log_to, settings.observability.log_level)
+    clock = Clock()
+    log = open_log(log_to, settings.observability.log_level, clock.now, environ)
     points = CrashPoints(environ)
-    metrics, health = Metrics(), Health()
-    watch = Watch(metrics, health, Garbage())
     kafka, listen = settings.kafka, settings.observability
-    patience = Patience(kafka.bootstrap_servers, watch, log, stop)
     with ExitStack() as opened:
-        admin = Admin(listen.host, listen.port, health, metrics.registry)
+        opened.callback((remote := open_index(settings)).close)
+        watched = watch_over(settings, remote, log, clock)
+        watch = watched.watch
+        admin = Admin(listen.host, listen.port, watched.health, watched.metrics.registry)
         opened.callback(admin.stop)
-        opened.callback((index := open_index(settings)).close)
+        patience = Patience(watched.kafka, watch, log, stop)
         log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
         watch.turn()
         cluster = "embedded" if options.embedded else wait_for_cluster_id(kafka, patience.cluster)
         codecs = None if cluster is None else open_formats(settings, patience)
         if codecs is None:
             return
+        watched.kafka.answered()
         owner = f"{kafka.group_id}@{cluster}"
         if not options.embedded:
             compare_topics(settings, log, patience)
             recognise_changelog(settings, owner, patience)
-        edge = Edge(CachedIndex(index, settings.redis.cache_bytes // 2), codecs)
-        step = build_pipeline(settings, edge, owner, counting(metrics, log), points, options)
-        process = Process(
-            name=process_name(),
-            embedded=options.embedded,
-            accept_offsets=options.accept_offsets,
-            reach=points.reach,
+        step = build_pipeline(
+            settings,
+            Edge(CachedIndex(watched.index, settings.redis.cache_bytes // 2), codecs),
+            owner,
+            counting(watched.metrics, log, clock),
+            points,
+            options,
         )
-        open_loop(kafka, step, process, watch).run(stop)
+        open_loop(kafka, step, _process(options, points, clock), watch).run(stop)
         log.info("stopped")
 
 
-def counting(metrics: Metrics, log: Log) -> Callable[[Tally], None]:
+def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None]:
     """Return what hears of each committed transaction's counts."""
-    drops = Drops(log, time.monotonic)
+    drops = Drops(log, clock.now)
 
     def counted(tally: Tally) -> None:
         metrics.count(tally)
         drops.count(tally)
 
     return counted
+
+
+class Watched(Struct, frozen=True):
+    """What watches a process, and the index that it watches."""
+
+    metrics: Metrics
+    health: Health
+    watch: Watch
+    kafka: Contact
+    index: TimedIndex
+
+
+def watch_over(settings: Settings, remote: RemoteIndex, log: Log, clock: Clock) -> Watched:
+    """Return what watches a process of *settings* with the index *remote*; nothing is asked yet."""
+    metrics = Metrics()
+    metrics.expect(expected(settings.rules(), settings.kafka.guarantee))
+
+    def to(server: Server, address: str) -> Contact:
+        return Contact(server, address, log, clock.now, metrics.connection(server))
+
+    kafka = to("kafka", settings.kafka.bootstrap_servers)
+    redis = to("redis", shown(settings.redis.url))
+    health = Health(clock=clock.now, contacts=(kafka, redis))
+    index = TimedIndex(remote, redis, metrics.index_call, clock.now)
+    watch = Watch(metrics, health, kafka, index.look, Garbage())
+    return Watched(metrics, health, watch, kafka, index)
 
 
 def compare_topics(settings: Settings, log: Log, patience: Patience) -> None:
@@ -186,6 +219,16 @@ def build_pipeline(
             look=points.look,
             counted=counted,
         )
+    )
+
+
+def _process(options: RunOptions, points: CrashPoints, clock: Clock) -> Process:
+    return Process(
+        name=process_name(),
+        embedded=options.embedded,
+        accept_offsets=options.accept_offsets,
+        reach=points.reach,
+        clock=clock,
     )
 
 

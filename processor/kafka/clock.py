@@ -11,5 +11,7 @@ class Clock(Struct, frozen=True):
 
     now: Callable[[], float] = time.monotonic
     """Seconds since some moment; only differences mean anything."""
+    wall: Callable[[], float] = time.time  # noqa: TID251 - this is the clock that others take
+    """Seconds since 1970, to be compared with records' timestamps."""
     sleep: Callable[[float], None] = time.sleep
     """Returns after so many seconds."""

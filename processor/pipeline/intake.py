@@ -78,6 +78,20 @@ class Intake:
             return None
         return dead_letter(work.record, DeadLetter("schema_not_found", UNKNOWN_ID))
 
+    def rules_of(self, record: Record) -> InputRules | None:
+        """Return the input that *record* names; None where its topic has no such input."""
+        name = "default"
+        for header, value in record.headers:
+            if header == "input":
+                name = value.decode("utf-8", "replace")
+        return self._named(name, record.topic)
+
+    def _named(self, name: str, topic: str) -> InputRules | None:
+        rules = self._rules.inputs.get(name)
+        if rules is None or (rules.topics and topic not in rules.topics):
+            return None
+        return rules
+
     def _input_of(self, record: Record) -> tuple[InputRules, Format] | DeadLetter:
         name, content_type = "default", None
         for header, value in record.headers:
@@ -85,8 +99,8 @@ class Intake:
                 name = value.decode("utf-8", "replace")
             elif header == "content-type":
                 content_type = value
-        rules = self._rules.inputs.get(name)
-        if rules is None or (rules.topics and record.topic not in rules.topics):
+        rules = self._named(name, record.topic)
+        if rules is None:
             return DeadLetter("unknown_input", "header input names no input of this topic")
         usual = self._usual_format(rules, record.topic)
         if content_type is None:

@@ -7,14 +7,15 @@ from msgspec import Struct, field
 
 from processor.identity.change import Change
 from processor.identity.decision import KINDS, Aliased, Created, Decision
-from processor.records import Ignored
+from processor.records import Ignored, Outcome
+from processor.rules import InputRules
 
 
 class Tally(Struct):
     """Counts of one transaction. Labels come from bounded sets only: topics, types, reasons."""
 
-    records: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """By topic, outcome and reason ('' where there is none)."""
+    records: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
+    """By topic, workspace, input, outcome and reason ('' where there is none)."""
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By strategy and the decision's kind."""
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -41,9 +42,10 @@ class Tally(Struct):
     seconds: dict[str, list[float]] = field(default_factory=dict)
     """By phase, the seconds of each poll batch."""
 
-    def note_record(self, topic: str, outcome: str, reason: str | None) -> None:
-        """Count a record's outcome."""
-        self.records[topic, outcome, reason or ""] += 1
+    def note_record(self, topic: str, rules: InputRules | None, outcome: Outcome) -> None:
+        """Count a record's outcome; *rules* are None where it names no input of its topic."""
+        workspace, name = ("", "") if rules is None else (rules.workspace.name, rules.name)
+        self.records[topic, workspace, name, outcome.name, outcome.reason or ""] += 1
 
     def note_input(
         self, name: str, ignored: Iterable[Ignored], outcome: str, reason: str | None

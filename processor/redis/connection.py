@@ -95,6 +95,15 @@ class Connection:
         except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
 
+    def reach(self, key: str) -> None:
+        """Return if the server (or the node of *key*) answers; a refusal is an answer too."""
+        try:
+            self._connected().exists(key)
+        except (RedisError, RedisClusterException) as error:
+            meant = translate(error)
+            if isinstance(meant, IndexUnavailable):
+                raise meant from error
+
     def info(self) -> dict[str, Mapping[str, Any]]:
         """Return what INFO says of each primary, by its address."""
         try:

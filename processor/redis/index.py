@@ -88,6 +88,10 @@ class RedisIndex:
         """Close the connections."""
         self._connection.close()
 
+    def reach(self) -> None:
+        """Return if the server answers; raise IndexUnavailable otherwise."""
+        self._connection.reach(f"{self._prefix}:contact")  # a name that ACLs let us ask for
+
     def server_report(self) -> tuple[ServerReport, ...]:
         """Return what ``idstream check`` says of each primary."""
         return report(self._connection)

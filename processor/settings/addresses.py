@@ -46,6 +46,14 @@ def with_redis_url(redis: RedisSettings, table: object) -> RedisSettings:
     return redis
 
 
+def shown(url: Secret) -> str:
+    """Return the address of a Redis URL that passed the check, without user and password."""
+    parts = urlsplit(url.reveal())
+    if parts.scheme == "unix":
+        return parts.path
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+
 def token_key(redis: RedisSettings) -> bytes:
     """Return the 32 bytes that key tokens and MPIDs, nothing where there is no ``key_file``."""
     if redis.key_file is None:

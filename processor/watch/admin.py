@@ -1,12 +1,11 @@
 """The admin server: ``/metrics``, ``/livez`` and ``/readyz``, and nothing else.
 
 It has one thread. Alive means that the loop's last turn is not too old; ready means that all
-partitions of the process are started and the index answers.
+partitions of the process are started, and that Kafka and Redis answer.
 """
 
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from socketserver import TCPServer
 from typing import ClassVar, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -14,6 +13,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec import Struct, field
 from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from processor.watch.contact import Contact
 
 STALE_SECONDS: Final = 60.0
 _SOCKET_SECONDS: Final = 2.0
@@ -24,12 +25,13 @@ _STOP_SECONDS: Final = 0.1
 class Health(Struct):
     """What the loop says of itself. The loop writes it, the admin thread reads it."""
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float]
+    """Seconds that only grow."""
+    contacts: Sequence[Contact] = ()
+    """To the servers without which nothing is processed."""
     stale_seconds: float = STALE_SECONDS
     turned_at: float | None = field(default=None)
     has_started: bool = False
-    is_index_reachable: bool | None = None
-    """None before it was asked anything, which is when partitions are first assigned."""
 
     def turn(self) -> None:
         """Note that the loop came round."""
@@ -45,9 +47,9 @@ class Health(Struct):
         wanted = {
             "the loop has not turned lately": self.is_alive and self.turned_at is not None,
             "partitions wait to be started": self.has_started,
-            "the index does not answer": self.is_index_reachable is not False,
         }
-        return tuple(text for text, holds in wanted.items() if not holds)
+        away = filter(None, (contact.missing() for contact in self.contacts))
+        return (*(text for text, holds in wanted.items() if not holds), *away)
 
 
 class AdminUnavailable(Exception):

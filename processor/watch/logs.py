@@ -1,16 +1,26 @@
-"""The log: one JSON object per line, greppable event names, nothing per batch.
+"""The log: one JSON object per line, or plain lines on a terminal; nothing per batch.
+
+What repeats itself is told once a minute, with how often it happened.
 
 An event never holds an identifier's or an attribute's value, nor a library's message that may quote
 one (docs/operations.md).
 """
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Final, Protocol, TextIO
 
 import msgspec
 import structlog
 
+LIBRDKAFKA: Final = "librdkafka"
+"""The event that every line of librdkafka's is."""
+QUIET_S: Final = 60.0
+"""How long a warning is not repeated."""
+_MOST_KINDS: Final = 500
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 LEVELS: Final[Mapping[str, int]] = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -39,13 +49,19 @@ class Log(Protocol):
         ...
 
 
-def open_log(stream: TextIO, level: str) -> Log:
-    """Let this process's log go to *stream*, from *level* on: structlog's and librdkafka's."""
+def open_log(
+    stream: TextIO, level: str, now: Callable[[], float], environ: Mapping[str, str]
+) -> Log:
+    """Let this process's log go to *stream*, from *level* on: structlog's and librdkafka's.
+
+    *now* tells seconds that only grow; of *environ*, NO_COLOR counts.
+    """
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            Repeats(now),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=_json),
+            _renderer(stream, has_colours="NO_COLOR" not in environ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(stream),
@@ -53,6 +69,63 @@ def open_log(stream: TextIO, level: str) -> Log:
     log: Log = structlog.get_logger()
     _forward_librdkafka(log, LEVELS[level])
     return log
+
+
+def _renderer(stream: TextIO, *, has_colours: bool) -> structlog.typing.Processor:
+    """Return what writes an event: as a line for people on a terminal, for programs elsewhere."""
+    if stream.isatty():
+        return structlog.dev.ConsoleRenderer(colors=has_colours)
+    return structlog.processors.JSONRenderer(serializer=_json)
+
+
+class Repeats:
+    """Drops a warning that was told within the last minute, and counts it.
+
+    The next one of its kind that is told says how many were not (``untold``). Warnings are of a
+    kind whose event and facts are the same but for numbers; librdkafka's lines if they begin with
+    the same word, which is what librdkafka calls their kind.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._kinds: dict[str, tuple[float, int]] = {}
+        """By kind, when it was told last, and how many were not told since."""
+
+    def __call__(
+        self,
+        _logger: object,
+        _method: str,
+        event: structlog.typing.EventDict,
+    ) -> structlog.typing.EventDict:
+        """Return *event*, or raise DropEvent, as structlog wants it."""
+        if event["level"] not in ("warning", "error") or _is_paced(event):
+            return event
+        now, kind = self._now(), _kind(event)
+        told_at, untold = self._kinds.get(kind, (now - QUIET_S, 0))
+        if now - told_at < QUIET_S:
+            self._kinds[kind] = told_at, untold + 1
+            raise structlog.DropEvent
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = now, 0
+        return {**event, "untold": untold} if untold else event
+
+
+def _is_paced(event: structlog.typing.EventDict) -> bool:
+    """Return whether every such event is news.
+
+    ``watch.contact`` and ``watch.drops`` pace their own, and a rewind for Kafka happens once,
+    however long it is away.
+    """
+    return str(event["event"]).startswith(("waiting_for_", "records_dropped")) or (
+        event["event"] == "rewound" and event.get("source") in ("consumer", "producer")
+    )
+
+
+def _kind(event: structlog.typing.EventDict) -> str:
+    if event["event"] == LIBRDKAFKA:
+        return f"{LIBRDKAFKA} {str(event.get('line')).partition(' ')[0]}"
+    return _NUMBER.sub("", str(sorted(event.items(), key=itemgetter(0))))
 
 
 def _json(event: object, **_options: Any) -> str:  # noqa: ANN401 - structlog passes json.dumps' options
@@ -71,7 +144,7 @@ class _Forward(logging.Handler):
         tell = self._log.error if record.levelno >= logging.ERROR else self._log.warning
         if record.levelno < logging.WARNING:
             tell = self._log.debug
-        tell("librdkafka", line=record.getMessage())
+        tell(LIBRDKAFKA, line=record.getMessage())
 
 
 def _forward_librdkafka(log: Log, level: int) -> None:

@@ -3,21 +3,29 @@
 Counts are added once a transaction has committed, never per record (docs/operations.md lists them).
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, get_args
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
+    GCCollector,
     Histogram,
+    ProcessCollector,
     disable_created_metrics,
 )
 
+from processor import __version__
+from processor.kafka.loop.step import TransactionKind
 from processor.pipeline.tally import Tally
+from processor.watch.distribution import Distribution
+from processor.watch.expected import ERRORS, Expected
 
 PHASE_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+LATENCY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600)
+INDEX_SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 10)
 COMMIT_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
@@ -35,7 +43,13 @@ class Metrics:
             return Histogram(f"idstream_{name}", text, labels, registry=registry, buckets=buckets)
 
         self._records = counter(
-            "records_total", "Records by what became of them", "topic", "outcome", "reason"
+            "records_total",
+            "Records by what became of them",
+            "topic",
+            "workspace",
+            "input",
+            "outcome",
+            "reason",
         )
         self._decisions = counter(
             "decisions_total", "Identity decisions by strategy and kind", "strategy", "outcome"
@@ -91,11 +105,37 @@ class Metrics:
         self._redecisions = counter(
             "redecisions_total", "Batches decided again, for a conflict or a further read"
         )
+        self._index_seconds = histogram(
+            "index_seconds", "Seconds of a call of the index, by call", INDEX_SECONDS, "call"
+        )
+        self._latency = Distribution(
+            "idstream_record_latency_seconds",
+            "Seconds from a record's timestamp to the commit of its outputs",
+            LATENCY_SECONDS,
+            registry,
+        )
+        self._open_gauges()
+        self._errors = counter(
+            "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
+        )
+
+    def _open_gauges(self) -> None:
+        """Register what is true of a moment, and what Python tells of the process."""
+        registry = self.registry
         self._lag = Gauge(
             "idstream_consumer_lag_records",
             "Records between the position and the end of a partition",
             ("topic", "partition"),
             registry=registry,
+        )
+        self._lag_seconds = Gauge(
+            "idstream_lag_seconds",
+            "Age of the last record taken of a partition with records waiting, else 0",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        self._info = Gauge(
+            "idstream_info", "1, with what runs", ("version", "guarantee"), registry=registry
         )
         self._partitions = Gauge(
             "idstream_partitions",
@@ -103,9 +143,14 @@ class Metrics:
             ("state",),
             registry=registry,
         )
-        self._errors = counter(
-            "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
+        self._connected = Gauge(
+            "idstream_connected",
+            "1 while a server answers, 0 while it does not",
+            ("to",),
+            registry=registry,
         )
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
 
     def count(self, tally: Tally) -> None:
         """Add what a committed transaction counted."""
@@ -146,14 +191,44 @@ class Metrics:
         """Note how far behind the end of a partition its position is."""
         self._lag.labels(topic, str(partition)).set(records)
 
-    def partitions(self, started: int, waiting: int) -> None:
-        """Note how many own partitions are processed, and how many wait to be.
+    def age(self, topic: str, partition: int, seconds: float) -> None:
+        """Note how old the last record taken of a partition is, 0 where none waits."""
+        self._lag_seconds.labels(topic, str(partition)).set(seconds)
 
-        Clears the lags: that of a partition which was given up is told by its new owner.
-        """
-        self._lag.clear()
+    def latencies(self, seconds: Sequence[float]) -> None:
+        """Note how long records took from their timestamp to the commit."""
+        self._latency.add(seconds)
+
+    def expect(self, expected: Expected) -> None:
+        """Let series exist before their first event, which rates would miss otherwise."""
+        self._info.labels(__version__, expected.guarantee).set(1)
+        for records in expected.records:
+            self._records.labels(*records)
+        for decisions in expected.decisions:
+            self._decisions.labels(*decisions)
+        for errors in ERRORS:
+            self._errors.labels(*errors)
+        for kind in get_args(TransactionKind):
+            self._transactions.labels(kind)
+            self._transaction_records.labels(kind)
+
+    def partitions(self, started: int, waiting: int) -> None:
+        """Note how many own partitions are processed, and how many wait to be."""
         self._partitions.labels("processed").set(started)
         self._partitions.labels("waiting").set(waiting)
+
+    def forget_lags(self) -> None:
+        """Forget the lags: that of a partition which was given up is told by its new owner."""
+        self._lag.clear()
+        self._lag_seconds.clear()
+
+    def index_call(self, call: str, seconds: float) -> None:
+        """Note how long Redis took for a call of the index."""
+        self._index_seconds.labels(call).observe(seconds)
+
+    def connection(self, to: str) -> Callable[[float], None]:
+        """Return what notes whether a server answers, with 1 or 0; it does not, to begin with."""
+        return self._connected.labels(to).set
 
     def error(self, source: str, kind: str) -> None:
         """Count an error that the loop met; *source* is a ``kafka.loop.step.Source``."""

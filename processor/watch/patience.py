@@ -7,6 +7,7 @@ from processor.codecs.avro.reading import RegistryUnavailable
 from processor.index.errors import IndexUnavailable
 from processor.kafka.asking import Unreachable
 from processor.kafka.loop.step import Source
+from processor.watch.contact import Contact
 from processor.watch.logs import Log
 from processor.watch.watch import Watch
 
@@ -15,24 +16,21 @@ AGAIN_S: Final = 0.5
 
 
 class Patience:
-    """Waits for servers until *stop* is set; *servers* are Kafka's, as the log names them.
+    """Waits for servers until *stop* is set.
 
     Each method hears of one failure, waits a moment, and returns whether to ask again, as
     ``processor.apart.until_answered`` wants it.
     """
 
-    def __init__(self, servers: str, watch: Watch, log: Log, stop: Event) -> None:
-        self._servers = servers
+    def __init__(self, kafka: Contact, watch: Watch, log: Log, stop: Event) -> None:
+        self._kafka = kafka
         self._watch = watch
         self._log = log
         self._stop = stop
-        self._told = ""
 
     def cluster(self, failure: Unreachable) -> bool:
-        """Wait for a cluster that does not say its id; logged once for each kind of error."""
-        if failure.kind != self._told:
-            self._told = failure.kind
-            self._log.warning("waiting_for_kafka", kind=failure.kind, servers=self._servers)
+        """Wait for a cluster that does not say its id."""
+        self._kafka.failed(str(failure))
         return self._again("kafka", failure.kind)
 
     def topics(self, failure: Unreachable) -> bool:

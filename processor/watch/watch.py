@@ -1,9 +1,12 @@
 """The loop's observer: it tells the metrics and the health checks, and collects garbage."""
 
 import gc
+from collections.abc import Callable, Sequence
 
+from processor.kafka.loop.statistics import Standing
 from processor.kafka.loop.step import Source, TransactionKind
 from processor.watch.admin import Health
+from processor.watch.contact import Contact
 from processor.watch.metrics import Metrics
 
 
@@ -30,16 +33,31 @@ class Garbage:
 
 
 class Watch:
-    """Tells the metrics and the health checks how the loop fares (``kafka.loop.step.Observer``)."""
+    """Tells the metrics and the health checks how the loop fares (``kafka.loop.step.Observer``).
 
-    def __init__(self, metrics: Metrics, health: Health, garbage: Garbage) -> None:
+    *look* asks after Redis where nothing was asked of it for some time.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        health: Health,
+        kafka: Contact,
+        look: Callable[[], None],
+        garbage: Garbage,
+    ) -> None:
         self._metrics = metrics
         self._health = health
+        self._kafka = kafka
+        self._look = look
         self._garbage = garbage
+        self._given = (0, 0)
+        self._owned = 0
 
     def turn(self) -> None:
-        """Note that the loop is alive."""
+        """Note that the loop is alive; ask after Redis now and then."""
         self._health.turn()
+        self._look()
 
     def phase(self, name: str, seconds: float) -> None:
         """Note the seconds of one phase."""
@@ -54,18 +72,44 @@ class Watch:
         """Note a partition's lag."""
         self._metrics.lag(topic, partition, n)
 
+    def age(self, topic: str, partition: int, seconds: float) -> None:
+        """Note how far behind in time a partition is."""
+        self._metrics.age(topic, partition, seconds)
+
+    def latencies(self, seconds: Sequence[float]) -> None:
+        """Note how long committed records took, from their timestamp on."""
+        self._metrics.latencies(seconds)
+
     def error(self, source: Source, kind: str) -> None:
         """Count an error that the loop goes on after."""
         self._metrics.error(source, kind)
-        if source == "index":
-            self._health.is_index_reachable = False
+
+    def cluster(self, standing: Standing) -> None:
+        """Note how the consumer stands with Kafka.
+
+        Once it was away it answers when the group has let the process in again.
+        """
+        if standing.lacks:
+            self._kafka.failed(standing.lacks)
+        elif standing.is_member or not self._kafka.is_lost:
+            self._kafka.answered()
+        self._tell()
 
     def partitions(self, started: int, waiting: int) -> None:
-        """Note what this process has. Started partitions were claimed in the index: it answers.
+        """Note what this process has.
 
-        A standby, which the group gave nothing, is as ready as it can be.
+        A standby, which the group gave nothing, is as ready as it can be. Where nothing is left
+        because Kafka is away, the partitions last owned wait for it.
         """
+        if waiting == 0 and started + waiting > 0:
+            self._metrics.forget_lags()
+        self._given = started, waiting
+        self._tell()
+
+    def _tell(self) -> None:
+        started, waiting = self._given
+        if started + waiting == 0 and self._kafka.is_lost:
+            waiting = self._owned
+        self._owned = started + waiting
         self._metrics.partitions(started, waiting)
         self._health.has_started = waiting == 0
-        if waiting == 0:
-            self._health.is_index_reachable = True

@@ -85,6 +85,8 @@ class Listener(Deaf):
         self.kinds: Counter[TransactionKind] = Counter()
         self.records: Counter[TransactionKind] = Counter()
         self.lags: dict[tuple[str, int], int] = {}
+        self.ages: dict[tuple[str, int], float] = {}
+        self.took: list[float] = []
         self.started = self.waiting = self.turns = 0
 
     def turn(self) -> None:
@@ -96,6 +98,12 @@ class Listener(Deaf):
 
     def lag(self, topic: str, partition: int, n: int) -> None:
         self.lags[topic, partition] = n
+
+    def age(self, topic: str, partition: int, seconds: float) -> None:
+        self.ages[topic, partition] = seconds
+
+    def latencies(self, seconds: Sequence[float]) -> None:
+        self.took += seconds
 
     def error(self, source: str, kind: str) -> None:
         self.errors.append((source, kind))
@@ -189,7 +197,7 @@ class Running:
 @contextmanager
 def running(flow: Flow, step: PassThrough, **options: object) -> Iterator[Running]:
     """Run a loop in a thread; at the end it must stop within 30 s, and without a failure."""
-    listener = Listener()
+    listener = options.pop("observer", None) or Listener()
     loop = open_loop(
         flow.settings,
         step,

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from processor.apart import apart
 from processor.kafka.clock import Clock
 from processor.kafka.loop.publishing import Undone
-from processor.kafka.loop.transactions import Transactions
+from processor.kafka.loop.transactions import Producers, Transactions
 from processor.records import Output
 from tests.servers.kafka import Kafka
 from tests.servers.waiting import eventually
@@ -77,7 +77,12 @@ def published(kafka: Kafka, member: Consumer) -> tuple[Transactions, str]:
         return Producer({**config, "on_delivery": delivered})
 
     opened = Transactions(
-        new_producer, member, {"enriched": output}, lambda _point: None, Clock(), apart
+        Producers(new_producer, 60),
+        member,
+        {"enriched": output},
+        lambda _point: None,
+        Clock(),
+        apart,
     )
     eventually(lambda: opened.ready(1.0))
     opened.publish(OUTPUTS)

@@ -29,7 +29,7 @@ from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
 from processor.kafka.loop.starting import LoopParts
-from processor.kafka.loop.transactions import Transactions
+from processor.kafka.loop.transactions import Producers, Transactions
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.round import ROUNDS
 from processor.pipeline.tally import Tally
@@ -214,7 +214,10 @@ class Processor:
         )
         transactional_id = self.name if world.plan.static else f"{self.name}.{self.life}"
         committer = Transactions(
-            lambda _delivered: PlayedProducer(world.cluster, transactional_id, self.request),  # type: ignore[arg-type,return-value]
+            Producers(
+                lambda _delivered: PlayedProducer(world.cluster, transactional_id, self.request),  # type: ignore[arg-type,return-value]
+                transaction_s=10.0,
+            ),
             consumer,  # type: ignore[arg-type]
             {role: role for role in OUTPUTS},
             self.pause,

@@ -1,6 +1,6 @@
 """One commit interval: what has been published and not yet committed, and how it ends."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -36,6 +36,8 @@ class _Content(Struct):
 
     since: float
     offsets: dict[RowKey, int]
+    times_ms: list[int]
+    """The timestamps of its records, those that have one."""
     records: int = 0
     bytes: int = 0
 
@@ -58,25 +60,43 @@ class Interval:
         self._reach = reach
         self._pace = pace
         self._now = clock.now
+        self._wall = clock.wall
         self._open: _Content | None = None
         self.committed: dict[RowKey, int | None] = {}
         """The group's offsets of own partitions, as far as this process knows."""
+        self._last_ms: dict[RowKey, int] = {}
+        """The timestamp of the last record taken of each partition."""
 
     @property
     def is_open(self) -> bool:
         """Return whether there is anything to commit."""
         return self._open is not None
 
-    def add(self, records: Sequence[Record], outputs: Sequence[Output], began: float) -> None:
-        """Publish the *outputs* of a poll batch taken at *began*, and note its positions."""
+    def add(
+        self, records: Sequence[Record], outputs: Sequence[Output], began: float
+    ) -> Mapping[RowKey, int]:
+        """Publish the *outputs* of a poll batch taken at *began*.
+
+        Returns, and notes, the position after the last record of each partition.
+        """
         self._reach("before_produce")
         content = self._opened(began)
         self._committer.publish(outputs)
-        content.offsets.update(positions_after(records))
+        last = {one.row: one for one in records}
+        positions = {row: one.offset + 1 for row, one in last.items()}
+        content.offsets.update(positions)
+        content.times_ms += [one.timestamp_ms for one in records if one.timestamp_ms > 0]
+        self._last_ms.update({row: one.timestamp_ms for row, one in last.items()})
         content.records += len(records)
         content.bytes += sum(len(one.value or b"") for one in records)
         content.bytes += sum(len(one.value or b"") for one in outputs)
         self._reach("after_produce")
+        return positions
+
+    def age(self, row: RowKey) -> float | None:
+        """Return how many seconds old the last record taken of a partition is; None: not known."""
+        at_ms = self._last_ms.get(row, 0)
+        return max(0.0, self._wall() - at_ms / 1000) if at_ms > 0 else None
 
     def is_due(self) -> bool:
         """Return whether the interval is over, or the transaction large enough."""
@@ -108,6 +128,8 @@ class Interval:
         self._reach("after_kafka_commit")
         self._step.committed()
         self._observer.phase("commit", self._now() - began)
+        now = self._wall()
+        self._observer.latencies([max(0.0, now - at / 1000) for at in content.times_ms])
         self._close(content, "committed")
 
     def try_commit(self, within: float = COMMIT_S) -> bool:
@@ -127,14 +149,9 @@ class Interval:
 
     def _opened(self, began: float) -> _Content:
         if self._open is None:
-            self._open = _Content(since=began, offsets={})
+            self._open = _Content(since=began, offsets={}, times_ms=[])
         return self._open
 
     def _close(self, content: _Content, kind: TransactionKind) -> None:
         self._open = None
         self._observer.transaction(self._now() - content.since, content.records, kind)
-
-
-def positions_after(records: Collection[Record]) -> dict[RowKey, int]:
-    """Return the position after the last of *records* of each partition."""
-    return {one.row: one.offset + 1 for one in records}

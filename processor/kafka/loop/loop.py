@@ -21,7 +21,6 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from processor.codecs.avro.reading import RegistryUnavailable
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 from processor.kafka.errors import is_of_a_record
-from processor.kafka.loop.interval import positions_after
 from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.publishing import Undone
 from processor.kafka.loop.starting import LoopParts, Starter
@@ -139,8 +138,7 @@ class Loop:
         began = self._now()
         outputs = self._step.process(records)
         processed = self._now()
-        self._interval.add(records, outputs, began)
-        self._partitions.moved(positions_after(records))
+        self._partitions.moved(self._interval.add(records, outputs, began))
         self._observer.phase("process", processed - began)
         self._observer.phase("produce", self._now() - processed)
         if self._interval.is_due():
@@ -165,6 +163,9 @@ class Loop:
         self._quiet_at = self._now() + self._quiet_s
         for key, n in self._positions.lags(self._partitions.started).items():
             self._observer.lag(*key, n)
+            age = self._interval.age(key) if n else 0.0
+            if age is not None:
+                self._observer.age(*key, age)
 
     # ---- the one way back -------------------------------------------------------------------
 

@@ -25,8 +25,9 @@ from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
 from processor.kafka.loop.publishing import Committer, Delivered
 from processor.kafka.loop.starting import LoopParts
+from processor.kafka.loop.statistics import EVERY_MS, standing
 from processor.kafka.loop.step import Observer, Step
-from processor.kafka.loop.transactions import Transactions
+from processor.kafka.loop.transactions import Producers, Transactions
 from processor.settings import KafkaSettings, SettingsError
 
 LEAVE_S: Final = 8.0
@@ -58,8 +59,16 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     def heard(error: KafkaError) -> None:
         observer.error("kafka", error.name())
 
+    def counted(statistics: str) -> None:
+        observer.cluster(standing(statistics))
+
     refusals = Refusals()
-    callbacks = {"error_cb": heard, "on_commit": refusals.heard}
+    callbacks = {
+        "error_cb": heard,
+        "on_commit": refusals.heard,
+        "stats_cb": counted,
+        "statistics.interval.ms": EVERY_MS,
+    }
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})
         committer = _committer(kafka, process, consumer, refusals, {"error_cb": heard})
@@ -99,7 +108,9 @@ def _committer(
         config = {**idempotent_config(kafka), **callbacks}
         return Deliveries(partial(_producer, config), consumer, refusals, topics, reach, clock)
     config = {**transactional_config(kafka, process.name), **callbacks}
-    return Transactions(partial(_producer, config), consumer, topics, reach, clock, apart)
+    seconds = config["transaction.timeout.ms"] / 1000
+    producers = Producers(partial(_producer, config), seconds)
+    return Transactions(producers, consumer, topics, reach, clock, apart)
 
 
 def _producer(config: Config, delivered: Delivered) -> Producer:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 from processor.index.port import Assignment
+from processor.kafka.loop.statistics import Standing
 from processor.records import Output, Record
 
 TransactionKind = Literal["committed", "aborted"]
@@ -104,8 +105,23 @@ class Observer(Protocol):
         """Note that *n* records of an own partition wait to be taken; told about once a second."""
         ...
 
+    def age(self, topic: str, partition: int, seconds: float) -> None:
+        """Note how old the last record is that was taken of a partition; 0 where none waits."""
+        ...
+
+    def latencies(self, seconds: Sequence[float]) -> None:
+        """Note of each record of a transaction how long it took from its timestamp to the commit.
+
+        Records without a timestamp are left out.
+        """
+        ...
+
     def error(self, source: Source, kind: str) -> None:
         """Note that *source* failed, and the loop goes on."""
+        ...
+
+    def cluster(self, standing: Standing) -> None:
+        """Note how the consumer stands with the cluster and its group; told every few seconds."""
         ...
 
     def partitions(self, started: int, waiting: int) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from msgspec import Struct
 
 from processor.kafka.clock import Clock
 from processor.kafka.errors import NO_MEMBER, OLD_GENERATION, TIMED_OUT
@@ -32,34 +33,47 @@ class Apart(Protocol):
         ...
 
 
+class Producers(Struct, frozen=True):
+    """The producers of one transactional id, of which each fences the one before."""
+
+    new: NewProducer
+    transaction_s: float
+    """How long a transaction may stay open: then the broker aborts it, and fences its producer."""
+
+
 class Transactions:
     """The one transactional producer of the process, and the transaction that is open.
 
     Errors fall into four classes. *Retriable*: the same call again. *Requires abort*: Undone.
-    *Fatal* (fenced, above all): raised, the process ends. Anything else, and a call that did not
-    end in time, leaves open what the broker did: the producer is replaced, and ``ready`` of the
-    new one settles the old one's transaction before positions are read again.
+    *Fatal* (fenced, above all): raised, the process ends; but not where the open transaction has
+    expired, in an outage for instance: then it is the broker that fenced us, and what was published
+    does not count. Anything else, and a call that did not end in time, leaves open what the
+    broker did. In these two cases the producer is replaced, and ``ready`` of the new one settles
+    the old one's transaction before positions are read again.
     """
 
     def __init__(
         self,
-        new_producer: NewProducer,
+        producers: Producers,
         consumer: Consumer,
         topics: Mapping[str, str],
         reach: Callable[[str], None],
         clock: Clock,
         apart: Apart,
     ) -> None:
-        self._new_producer = new_producer
+        self._new_producer = producers.new
+        self._transaction_s = producers.transaction_s
         self._consumer = consumer
         self._reach = reach
         self._now = clock.now
         self._apart = apart
         self._publisher = Publisher(topics)
-        self._producer = new_producer(self._publisher.delivered)
+        self._producer = producers.new(self._publisher.delivered)
         self._initialised = False
         self._indefinite = False
         self._open = False
+        self._expires_at = 0.0
+        """When the broker aborts the open transaction, at the earliest."""
         self._outputs: list[Output] = []
         """What the open transaction holds."""
 
@@ -83,7 +97,8 @@ class Transactions:
         if outputs:
             self._begin()
             self._outputs += outputs
-            self._publisher.publish(self._producer, outputs)
+            with self._expiring():
+                self._publisher.publish(self._producer, outputs)
 
     def commit(self, offsets: Sequence[TopicPartition], within: float) -> None:
         """Commit the open transaction with *offsets*.
@@ -96,7 +111,8 @@ class Transactions:
         rebalances = 0
         while True:
             try:
-                self._commit(offsets, deadline)
+                with self._expiring():
+                    self._commit(offsets, deadline)
             except Undone as undone:
                 rebalances += 1
                 is_overtaken = undone.error.code() == OLD_GENERATION and rebalances <= _REBALANCES
@@ -111,7 +127,7 @@ class Transactions:
             try:
                 self._until_done(self._producer.abort_transaction, self._now() + within)
             except KafkaException as failure:
-                if failure.args[0].fatal():
+                if failure.args[0].fatal() and not self._has_expired():
                     raise
                 self._indefinite = True
         self._open = False
@@ -132,6 +148,7 @@ class Transactions:
             with self._classified():
                 self._producer.begin_transaction()
             self._open = True
+            self._expires_at = self._now() + self._transaction_s
 
     def _commit(self, offsets: Sequence[TopicPartition], deadline: float) -> None:
         """Flush the outputs, send *offsets*, commit."""
@@ -198,6 +215,29 @@ class Transactions:
         if not self._consumer.memberid():
             self._publisher.refuse(KafkaError(NO_MEMBER))
         return metadata
+
+    def _has_expired(self) -> bool:
+        """Return whether the broker may have aborted the open transaction by itself.
+
+        Should it be a newer process with our id that fenced us, the group or the index refuses us
+        next.
+        """
+        return self._open and self._now() >= self._expires_at
+
+    @contextmanager
+    def _expiring(self) -> Iterator[None]:
+        """Raise Undone for a fatal error where the transaction has expired: a new producer goes on.
+
+        Any other error passes.
+        """
+        try:
+            yield
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+            if not (error.fatal() and self._has_expired()):
+                raise
+            self._indefinite = True
+            raise Undone(error) from None
 
     @contextmanager
     def _classified(self) -> Iterator[None]:

@@ -5,9 +5,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from processor.kafka.clock import Clock
 from processor.kafka.loop.publishing import Undone
-from processor.kafka.loop.transactions import Transactions
+from processor.kafka.loop.transactions import Producers, Transactions
 from processor.records import Output
 
+FENCED = KafkaError(KafkaError._FENCED, fatal=True)
 OUTPUTS = [Output("enriched", b"k", b"v", ())]
 
 
@@ -30,7 +31,7 @@ class Producer:
 
     def poll(self, _seconds: float) -> int:
         if self.is_fenced:
-            raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+            raise KafkaException(FENCED)
         return 0
 
     def flush(self, _seconds: float) -> int:
@@ -43,6 +44,8 @@ class Producer:
 
     def abort_transaction(self, _within: float) -> None:
         self.calls.append("abort")
+        if self.is_fenced:
+            raise KafkaException(FENCED)
 
 
 class Play:
@@ -50,8 +53,14 @@ class Play:
 
     def __init__(self) -> None:
         self.producers: list[Producer] = []
+        self.seconds = 0.0
         self.transactions = Transactions(
-            self._new, None, {"enriched": "out"}, lambda _point: None, Clock(lambda: 0.0), None
+            Producers(self._new, 10),
+            None,
+            {"enriched": "out"},
+            lambda _point: None,
+            Clock(lambda: self.seconds),
+            None,
         )
         assert self.transactions.ready(1.0)
 
@@ -93,3 +102,53 @@ def test_a_transaction_that_requires_an_abort_is_aborted_by_its_own_producer():
     assert play.producers[0].calls[-1] == "abort"
     assert play.transactions.ready(1.0)
     assert len(play.producers) == 1
+
+
+def test_a_producer_fenced_in_a_commit_after_its_transaction_expired_is_replaced():
+    play = Play()
+    play.transactions.publish(OUTPUTS)
+    play.producers[0].commit_fails = FENCED
+    play.seconds = 10.0
+    with pytest.raises(Undone):
+        play.transactions.commit([], 10)
+    play.transactions.abort(5)
+    assert play.producers[0].calls[-1] == "commit"
+    assert play.transactions.ready(1.0)
+    play.transactions.publish(OUTPUTS)
+    play.transactions.commit([], 10)
+    assert play.producers[1].calls == ["init", "begin", "produce", "commit"]
+
+
+def test_a_producer_fenced_in_an_abort_after_its_transaction_expired_is_replaced():
+    play = Play()
+    play.transactions.publish(OUTPUTS)
+    play.producers[0].is_fenced = True
+    play.seconds = 10.0
+    play.transactions.abort(5)
+    assert play.transactions.ready(1.0)
+    assert len(play.producers) == 2
+
+
+def test_a_producer_fenced_while_publishing_after_its_transaction_expired_is_replaced():
+    play = Play()
+    play.transactions.publish(OUTPUTS)
+    play.producers[0].is_fenced = True
+    play.seconds = 10.0
+    with pytest.raises(Undone):
+        play.transactions.publish(OUTPUTS)
+
+
+@pytest.mark.parametrize("call", ["commit", "abort", "publish"])
+def test_a_producer_fenced_before_its_transaction_expired_ends_the_process(call):
+    play = Play()
+    play.transactions.publish(OUTPUTS)
+    play.producers[0].commit_fails = FENCED
+    play.producers[0].is_fenced = True
+    play.seconds = 9.9
+    calls = {
+        "commit": lambda: play.transactions.commit([], 10),
+        "abort": lambda: play.transactions.abort(5),
+        "publish": lambda: play.transactions.publish(OUTPUTS),
+    }
+    with pytest.raises(KafkaException):
+        calls[call]()

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from processor.watch.admin import Admin, AdminUnavailable, Health
+from processor.watch.contact import Contact
 from processor.watch.metrics import Metrics
+from tests.unit.watch.lines import Lines
 
 
 class Clock:
@@ -23,8 +25,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(clock=clock, stale_seconds=10)
+def kafka(clock: Clock) -> Contact:
+    return Contact("kafka", "kafka:9092", Lines(), clock, lambda _value: None)
+
+
+@pytest.fixture
+def health(clock: Clock, kafka: Contact) -> Health:
+    return Health(clock=clock, contacts=(kafka,), stale_seconds=10)
 
 
 @pytest.fixture
@@ -67,22 +74,36 @@ def test_it_is_alive_until_the_loop_stands_still_for_too_long(admin, health, clo
     assert ask(admin, "/livez")[0] == 200
 
 
-def test_it_is_ready_with_partitions_and_an_index(admin, health, clock):
+def test_it_is_ready_when_its_partitions_are_started(admin, health, clock):
     assert ask(admin, "/readyz") == (
         503,
         "the loop has not turned lately\npartitions wait to be started\n",
     )
     health.turn()
     health.has_started = True
-    health.is_index_reachable = False
-    assert ask(admin, "/readyz") == (503, "the index does not answer\n")
-    health.is_index_reachable = True
     assert ask(admin, "/readyz") == (200, "ready\n")
     health.has_started = False
     assert ask(admin, "/readyz") == (503, "partitions wait to be started\n")
     health.has_started = True
     clock.now += 10
     assert ask(admin, "/readyz")[0] == 503
+
+
+def test_it_is_not_ready_while_a_server_is_away_and_says_since_when_and_why(
+    admin, health, kafka, clock
+):
+    health.turn()
+    health.has_started = True
+    kafka.failed("no broker is connected")
+    clock.now += 4
+    kafka.failed("no broker is connected")
+    assert ask(admin, "/readyz") == (
+        503,
+        "Kafka does not answer since 4 s (no broker is connected)\n",
+    )
+    assert ask(admin, "/livez")[0] == 200
+    kafka.answered()
+    assert ask(admin, "/readyz") == (200, "ready\n")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/favicon.ico", "/config", "/livez/x", "/%2e"])

@@ -1,29 +1,54 @@
 """Metrics count what a committed transaction tallied, under bounded labels."""
 
-from prometheus_client import CollectorRegistry
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
 
+from processor import __version__
 from processor.identity.change import Change
 from processor.identity.decision import Created, Matched, NotFound, Skip
 from processor.pipeline.tally import Tally
+from processor.records import Outcome
+from processor.settings import Settings
+from processor.settings.load import load_text
+from processor.watch.distribution import Distribution
+from processor.watch.expected import DROPPED, expected
 from processor.watch.metrics import Metrics
+from tests.docs.pages import text
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
     return registry.get_sample_value(f"idstream_{name}", labels) or 0.0
 
 
-def test_a_tally_is_counted_by_topic_outcome_and_reason():
+def settings(name: str) -> Settings:
+    return load_text(
+        f"""
+        [workspaces.retail]
+        preset = "default"
+        [inputs.{name}]
+        workspace = "retail"
+        """,
+        {},
+    )
+
+
+def test_a_tally_is_counted_by_topic_workspace_input_outcome_and_reason():
     tally = Tally()
-    tally.note_record("event-batches", "forwarded", None)
-    tally.note_record("event-batches", "forwarded", None)
-    tally.note_record("event-batches", "dead_letter", "malformed")
+    web = settings("web").rules().inputs["web"]
+    tally.note_record("event-batches", web, Outcome("forwarded"))
+    tally.note_record("event-batches", web, Outcome("forwarded"))
+    tally.note_record("event-batches", None, Outcome("dead_letter", "unknown_input"))
     metrics = Metrics()
     metrics.count(tally)
     metrics.count(tally)
     found = metrics.registry
-    labels = {"topic": "event-batches", "outcome": "forwarded", "reason": ""}
+    names = {"topic": "event-batches", "workspace": "retail", "input": "web"}
+    labels = {**names, "outcome": "forwarded", "reason": ""}
     assert value(found, "records_total", **labels) == 4
-    labels = {"topic": "event-batches", "outcome": "dead_letter", "reason": "malformed"}
+    names = {"topic": "event-batches", "workspace": "", "input": ""}
+    labels = {**names, "outcome": "dead_letter", "reason": "unknown_input"}
     assert value(found, "records_total", **labels) == 2
 
 
@@ -89,7 +114,7 @@ def test_transactions_lag_and_errors_are_counted_as_they_happen():
 def test_the_lag_of_a_partition_that_was_given_up_is_not_told_any_more():
     metrics = Metrics()
     metrics.lag("event-batches", 3, 17)
-    metrics.partitions(1, 0)
+    metrics.forget_lags()
     metrics.lag("event-batches", 4, 5)
     labels = {"topic": "event-batches", "partition": "3"}
     assert metrics.registry.get_sample_value("idstream_consumer_lag_records", labels) is None
@@ -102,3 +127,64 @@ def test_two_processes_worth_of_metrics_do_not_meet():
     first, second = Metrics(), Metrics()
     first.error("index", "unavailable")
     assert value(second.registry, "errors_total", source="index", kind="unavailable") == 0
+
+
+def test_what_can_happen_is_there_at_zero_before_it_happens():
+    metrics = Metrics()
+    metrics.expect(expected(settings("web").rules(), "exactly_once"))
+    found = metrics.registry.get_sample_value
+    batches = {"topic": "event-batches", "workspace": "retail", "input": "web"}
+    for outcome, reason in (
+        ("forwarded", ""),
+        ("dropped", "no_identity"),
+        ("dead_letter", "malformed"),
+    ):
+        labels = {**batches, "outcome": outcome, "reason": reason}
+        assert found("idstream_records_total", labels) == 0, labels
+    nobody = {"topic": "event-batches", "workspace": "", "input": ""}
+    labels = {**nobody, "outcome": "dead_letter", "reason": "unknown_input"}
+    assert found("idstream_records_total", labels) == 0
+    assert found("idstream_errors_total", {"source": "index", "kind": "IndexUnavailable"}) == 0
+    assert found("idstream_transactions_total", {"kind": "aborted"}) == 0
+    assert found("idstream_info", {"version": __version__, "guarantee": "exactly_once"}) == 1
+
+
+def test_reasons_of_drops_that_are_expected_are_those_that_the_page_of_strategies_has():
+    strategies = text("docs/strategies.md")
+    assert all(f"`{reason}`" in strategies for reason in DROPPED)
+
+
+@given(st.lists(st.lists(st.floats(0, 1e5))))
+def test_a_distribution_counts_as_the_librarys_histogram_does(transactions):
+    bounds = (0.05, 1, 60)
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    distribution = Distribution("d", "text", bounds, ours)
+    histogram = Histogram("d", "text", registry=theirs, buckets=bounds)
+    for values in transactions:
+        distribution.add(values)
+        for one in values:
+            histogram.observe(one)
+    for name, labels in (
+        *(("d_bucket", {"le": le}) for le in ("0.05", "1.0", "60.0", "+Inf")),
+        ("d_count", {}),
+    ):
+        assert ours.get_sample_value(name, labels) == theirs.get_sample_value(name, labels)
+    assert ours.get_sample_value("d_sum") == pytest.approx(theirs.get_sample_value("d_sum"))
+
+
+def test_lag_is_told_in_seconds_and_latency_of_each_record():
+    metrics = Metrics()
+    metrics.age("event-batches", 3, 12.5)
+    metrics.latencies([0.01, 0.3, 20])
+    found = metrics.registry
+    assert value(found, "lag_seconds", topic="event-batches", partition="3") == 12.5
+    assert value(found, "record_latency_seconds_bucket", le="0.5") == 2
+    assert value(found, "record_latency_seconds_count") == 3
+    metrics.forget_lags()
+    labels = {"topic": "event-batches", "partition": "3"}
+    assert found.get_sample_value("idstream_lag_seconds", labels) is None
+
+
+def test_the_process_itself_is_measured():
+    names = {family.name for family in Metrics().registry.collect()}
+    assert {"process_cpu_seconds", "python_gc_collections"} <= names

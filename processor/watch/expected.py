@@ -1,0 +1,63 @@
+"""Series that exist before their first event: what a configuration lets happen."""
+
+from collections.abc import Iterator
+from typing import Final, get_args
+
+from msgspec import Struct
+
+from processor.identity.decision import KINDS
+from processor.records import DeadLetterReason
+from processor.rules import InputRules, Role, Rules
+
+DROPPED: Final = ("no_identity", "unknown_user", "unknown_mpid", "no_attachable_identity")
+"""Why a batch is dropped (docs/strategies.md)."""
+ERRORS: Final = (
+    ("kafka", "_ALL_BROKERS_DOWN"),
+    ("kafka", "_TRANSPORT"),
+    ("consumer", "partitions_lost"),
+    ("producer", "_TIMED_OUT"),
+    ("index", "IndexUnavailable"),
+)
+"""The errors that an operator is paged for: source and kind."""
+_OUTCOMES: Final[dict[Role, tuple[tuple[str, str], ...]]] = {
+    "batches": (
+        ("forwarded", ""),
+        ("stored", ""),
+        ("duplicate", ""),
+        *(("dropped", reason) for reason in DROPPED),
+    ),
+    "requests": (("answered", ""),),
+}
+_LETTERS: Final = tuple(("dead_letter", reason) for reason in get_args(DeadLetterReason))
+
+
+class Expected(Struct, frozen=True):
+    """What a process may count, in the order of the metrics' labels."""
+
+    guarantee: str
+    records: frozenset[tuple[str, str, str, str, str]]
+    decisions: frozenset[tuple[str, str]]
+
+
+def expected(rules: Rules, guarantee: str) -> Expected:
+    """Return what a process with *rules* may count."""
+    strategies = {one.workspace.policy.strategy for one in rules.inputs.values()}
+    return Expected(
+        guarantee,
+        frozenset(_records(rules)),
+        frozenset((strategy, kind) for strategy in strategies for kind in KINDS.values()),
+    )
+
+
+def _records(rules: Rules) -> Iterator[tuple[str, str, str, str, str]]:
+    for topic, role in rules.roles.items():
+        yield topic, "", "", "dead_letter", "unknown_input"
+        for one in rules.inputs.values():
+            if not one.topics or topic in one.topics:
+                yield from _of_input(topic, role, one)
+
+
+def _of_input(topic: str, role: Role, one: InputRules) -> Iterator[tuple[str, str, str, str, str]]:
+    for outcome, reason in (*_OUTCOMES[role], *_LETTERS):
+        if reason != "unknown_input":
+            yield topic, one.workspace.name, one.name, outcome, reason
