@@ -120,7 +120,7 @@ class Pipeline:
         tally.note_phase("resolve", resolved - taken_in)
         tally.note_phase("encode", perf_counter() - resolved)
         tally.note_batch(len(records))
-        self._count(settled, decided, tally)
+        _count(self._intake, settled, decided, tally)
         return settled
 
     def _take_in(self, records: Sequence[Record]) -> list[Taken]:
@@ -208,21 +208,6 @@ class Pipeline:
         self._quarantine.committed(self._positions)
         tally, self._tally = self._tally, Tally()
         self._parts.counted(tally)
-
-    def _count(
-        self, settled: Sequence[Settled], decided: Mapping[int, Decided], tally: Tally
-    ) -> None:
-        for number, one in enumerate(settled):
-            its = decided.get(number)
-            rules = self._intake.rules_of(one.record) if its is None else its.work.rules
-            tally.note_record(one.record.topic, rules, one.outcome)
-        for its in decided.values():
-            tally.recalled += its.is_recalled
-            work, entry = its.work, its.entry
-            if work.ignored or entry.outcome == "dropped":
-                tally.note_input(work.rules.name, work.ignored, entry.outcome, entry.reason)
-            strategy = work.rules.workspace.policy.strategy
-            tally.note_decision(strategy, entry.decision, entry.changes, its.bounded)
 
     # ---- partitions -------------------------------------------------------------------------
 
@@ -320,3 +305,19 @@ def _last_changes(decided: Mapping[int, Decided]) -> dict[tuple[Space, int], int
         for number, one in decided.items()
         for document in one.documents
     }
+
+
+def _count(
+    intake: Intake, settled: Sequence[Settled], decided: Mapping[int, Decided], tally: Tally
+) -> None:
+    for number, one in enumerate(settled):
+        its = decided.get(number)
+        rules = intake.rules_of(one.record) if its is None else its.work.rules
+        tally.note_record(one.record.topic, rules, one.outcome)
+    for its in decided.values():
+        tally.recalled += its.is_recalled
+        work, entry = its.work, its.entry
+        if work.ignored or entry.outcome == "dropped":
+            tally.note_input(work.rules.name, work.ignored, entry.outcome, entry.reason)
+        strategy = work.rules.workspace.policy.strategy
+        tally.note_decision(strategy, entry.decision, entry.changes, its.bounded)

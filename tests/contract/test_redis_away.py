@@ -130,7 +130,10 @@ def test_a_server_that_is_gone_is_unavailable_until_it_is_back(start_redis, conn
         index.visit(SPACE, epochs, [])
     with pytest.raises(IndexUnavailable):
         connect(node.url).claim(SPACE, OWNER, "c", [], "")
+    with pytest.raises(IndexUnavailable):
+        index.reach()
     node.start()
+    index.reach()
     assert index.visit(SPACE, epochs, []).seq == 1
 
 

@@ -93,10 +93,13 @@ class Interval:
         self._reach("after_produce")
         return positions
 
-    def age(self, row: RowKey) -> float | None:
-        """Return how many seconds old the last record taken of a partition is; None: not known."""
+    def tell_age(self, row: RowKey, waiting: int) -> None:
+        """Tell how old the last record taken of a partition is, if known; 0 where none waits."""
         at_ms = self._last_ms.get(row, 0)
-        return max(0.0, self._wall() - at_ms / 1000) if at_ms > 0 else None
+        if waiting == 0:
+            self._observer.age(*row, 0.0)
+        elif at_ms > 0:
+            self._observer.age(*row, max(0.0, self._wall() - at_ms / 1000))
 
     def is_due(self) -> bool:
         """Return whether the interval is over, or the transaction large enough."""

@@ -163,9 +163,7 @@ class Loop:
         self._quiet_at = self._now() + self._quiet_s
         for key, n in self._positions.lags(self._partitions.started).items():
             self._observer.lag(*key, n)
-            age = self._interval.age(key) if n else 0.0
-            if age is not None:
-                self._observer.age(*key, age)
+            self._interval.tell_age(key, n)
 
     # ---- the one way back -------------------------------------------------------------------
 

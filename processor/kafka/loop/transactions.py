@@ -125,7 +125,7 @@ class Transactions:
         """Abort the open transaction; if that cannot be confirmed, the producer is replaced."""
         if self._open and not self._indefinite:
             try:
-                self._until_done(self._producer.abort_transaction, self._now() + within)
+                _until_done(self._producer.abort_transaction, self._now() + within, self._now)
             except KafkaException as failure:
                 if failure.args[0].fatal() and not self._has_expired():
                     raise
@@ -159,7 +159,7 @@ class Transactions:
             self._send(offsets, min(deadline, self._now() + _OFFSETS_S))
         self._reach("before_kafka_commit")
         with self._classified():
-            self._until_done(self._producer.commit_transaction, deadline)
+            _until_done(self._producer.commit_transaction, deadline, self._now)
         self._open = False
         self._outputs = []
 
@@ -191,7 +191,9 @@ class Transactions:
         of its own; one that is left behind in it has its producer replaced.
         """
         send = partial(
-            self._producer.send_offsets_to_transaction, list(offsets), self._membership()
+            self._producer.send_offsets_to_transaction,
+            list(offsets),
+            _membership(self._consumer, self._publisher),
         )
 
         def send_apart(_: float) -> None:
@@ -202,19 +204,7 @@ class Transactions:
                 raise KafkaException(KafkaError(TIMED_OUT)) from None
 
         with self._classified():
-            self._until_done(send_apart, until)
-
-    def _membership(self) -> object:
-        """Return the member id and generation that the group checks the offsets by.
-
-        Brokers accept offsets unchecked without them. The id is looked at after the metadata was
-        read: a member that has lost its id gets a new one only after our callback ran, so an empty
-        id is never missed.
-        """
-        metadata = self._consumer.consumer_group_metadata()
-        if not self._consumer.memberid():
-            self._publisher.refuse(KafkaError(NO_MEMBER))
-        return metadata
+            _until_done(send_apart, until, self._now)
 
     def _has_expired(self) -> bool:
         """Return whether the broker may have aborted the open transaction by itself.
@@ -249,13 +239,27 @@ class Transactions:
             self._indefinite = not (error.fatal() or error.txn_requires_abort())
             self._publisher.refuse(error)
 
-    def _until_done(self, call: Callable[[float], None], deadline: float) -> None:
-        """Make *call*, a slice of time at once, until it is done or fails for another reason."""
-        while True:
-            try:
-                call(max(0.0, min(_SLICE_S, deadline - self._now())))
-            except KafkaException as failure:
-                if not failure.args[0].retriable() or self._now() >= deadline:
-                    raise
-            else:
-                return
+
+def _membership(consumer: Consumer, publisher: Publisher) -> object:
+    """Return the member id and generation that the group checks the offsets by.
+
+    Brokers accept offsets unchecked without them. The id is looked at after the metadata was
+    read: a member that has lost its id gets a new one only after our callback ran, so an empty
+    id is never missed.
+    """
+    metadata = consumer.consumer_group_metadata()
+    if not consumer.memberid():
+        publisher.refuse(KafkaError(NO_MEMBER))
+    return metadata
+
+
+def _until_done(call: Callable[[float], None], deadline: float, now: Callable[[], float]) -> None:
+    """Make *call*, a slice of time at once, until it is done or fails for another reason."""
+    while True:
+        try:
+            call(max(0.0, min(_SLICE_S, deadline - now())))
+        except KafkaException as failure:
+            if not failure.args[0].retriable() or now() >= deadline:
+                raise
+        else:
+            return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from processor.settings import SettingsError, load, load_offline, load_text
+from processor.settings import Secret, SettingsError, addresses, load, load_offline, load_text
 from tests.unit.settings.test_load import RETAIL, loaded, refusal
 
 # ---- secrets -------------------------------------------------------------------------------------
@@ -270,3 +270,16 @@ def test_the_complete_example_is_valid():
     example = Path(__file__).parents[3] / "deploy" / "idstream.toml"
     text = re.sub(r"^(url_file|key_file) = .*$", "", example.read_text(), flags=re.MULTILINE)
     assert loaded(text).spaces()
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://user:hidden@h:7000/3", "h:7000"),
+        ("rediss://h", "h:6379"),
+        ("redis://", "localhost:6379"),
+        ("unix:///run/redis.sock?password=hidden", "/run/redis.sock"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(url, address):
+    assert addresses.shown(Secret(url)) == address
