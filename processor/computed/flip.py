@@ -1,0 +1,65 @@
+"""When time alone changes an answer next: the due of an audience, or of a value kept promptly."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from processor.computed.attribute import CalculatedAttribute
+from processor.computed.criterion import Criterion
+from processor.computed.number import is_same
+from processor.computed.situation import Situation
+
+MOST_STEPS: Final = 1000
+"""Instants that are tried before the search is put off to the last of them."""
+
+
+class Next(NamedTuple):
+    """An instant after the one that was asked about."""
+
+    time_ms: int
+    is_flip: bool
+    """False: nothing has changed until then, and there the search goes on."""
+
+
+def next_flip(
+    criterion: Criterion, situation: Situation, now_ms: int, *, holds: bool
+) -> Next | None:
+    """Return when *criterion*, which *holds* now or not, flips by time alone; None: never.
+
+    It is the next change of the answer, not of a leaf: "bought within a day, or did not" never is.
+    """
+    instants = _after(criterion.instants(situation, now_ms), now_ms)
+    for time_ms in instants[:MOST_STEPS]:
+        if criterion.holds(situation, time_ms) is not holds:
+            return Next(time_ms, is_flip=True)
+    if len(instants) > MOST_STEPS:
+        return Next(instants[MOST_STEPS - 1], is_flip=False)
+    return None
+
+
+def next_value(attribute: CalculatedAttribute, situation: Situation, now_ms: int) -> int | None:
+    """Return when time alone changes the value of *attribute* next; None: never."""
+    state = situation.state(attribute)
+    shown = attribute.calculation.value(state, now_ms)
+    for time_ms in _after(attribute.calculation.instants(state), now_ms):
+        if not is_same(attribute.calculation.value(state, time_ms), shown):
+            return time_ms
+    return None
+
+
+def fresh_until(
+    attributes: Iterable[CalculatedAttribute], situation: Situation, now_ms: int
+) -> int | None:
+    """Return until when no value of *attributes* changes by time alone; None: never."""
+    return min(
+        (
+            time_ms
+            for attribute in attributes
+            for time_ms in attribute.calculation.instants(situation.state(attribute))
+            if time_ms > now_ms
+        ),
+        default=None,
+    )
+
+
+def _after(instants: Iterable[int], now_ms: int) -> list[int]:
+    return sorted({time_ms for time_ms in instants if time_ms > now_ms})
