@@ -9,7 +9,7 @@ events").
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from processor.computed.fingerprint import fingerprint
 from processor.computed.selector import Selector
 from processor.computed.window import Parts, Window, joined, with_value, without_before
 
-Stored = list[int]
+Stored = list[Any]
 
 _RING: Final = 0
 _PARTS: Final = 1
