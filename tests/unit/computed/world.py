@@ -121,7 +121,8 @@ class Person:
         before = self.facts
         facts = msgspec.structs.replace(before[self.workspace], **changed)
         self.facts = {**before, self.workspace: facts}
-        is_changed = facts != before[self.workspace]
+        # For Python true is 1.
+        is_changed = msgspec.json.encode(facts) != msgspec.json.encode(before[self.workspace])
         reason = "merge" if absorbed else "record"
         occasion = Occasion(self.mpid, START + at, reason, self.workspace, found, absorbed)
         changes = {name: FactsChange(before[name], self.facts[name]) for name in self.facts}
