@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from processor.computed.instant import iso
 from processor.computed.number import Scalar, as_json, divide
-from processor.computed.window import Parts, Window, inside, joined, with_value, without_before
+from processor.computed.window import Parts, Window, joined, with_value, without_before
 
 Type = Literal[
     "count",
@@ -29,6 +29,8 @@ Type = Literal[
     "last_timestamp",
 ]
 Value = Scalar | list[str]
+Values = Callable[[int], Value | None]
+"""The value of one state at an instant."""
 State = Any
 
 NUMERIC: Final = frozenset({"sum", "minimum", "maximum", "average"})
@@ -39,6 +41,7 @@ COUNTED: Final = frozenset({"count", "sum", "unique_count"})
 """Types that are 0 where there is nothing to look at."""
 LATEST: Final = frozenset({"last_value", "last_timestamp"})
 """Types that are exact in a window, since one event decides alone."""
+_INT64: Final = 2**63
 
 
 class Taken(Struct, frozen=True, gc=False):
@@ -61,6 +64,9 @@ class Calculation(Protocol):
 
     def value(self, state: State, now_ms: int) -> Value | None:
         """Return the value at an instant, None where there is none."""
+
+    def values(self, state: State) -> Values:
+        """Return the value as a function of the instant, for whoever asks about many."""
 
     def instants(self, state: State) -> Iterator[int]:
         """Yield the instants at which time alone may change the value."""
@@ -99,12 +105,35 @@ class Folded(Struct, frozen=True):
 
     def value(self, state: State, now_ms: int) -> Value | None:
         """Return the value at an instant, None where there is none."""
-        if state is None or self.window is None:
-            return None if state is None else self.algebra.show(state)
-        total = None
-        for _, value in inside(self.window, state, now_ms):
-            total = value if total is None else self.algebra.combine(total, value)
-        return self.empty if total is None else self.algebra.show(total)
+        return self.values(state)(now_ms)
+
+    def values(self, state: State) -> Values:
+        """Return the value as a function of the instant: each part is looked at once."""
+        window, empty, show = self.window, self.empty, self.algebra.show
+        if state is None or window is None:
+            always = None if state is None else show(state)
+            return lambda _: always
+        if not state:
+            return lambda _: empty
+        first, totals = state[0], self._totals(state)
+
+        def value(now_ms: int) -> Value | None:
+            place = max(window.oldest(now_ms) - first, 0)
+            return show(totals[place]) if place < len(totals) else empty
+
+        return value
+
+    def _totals(self, parts: Parts) -> list[Any]:
+        """Return for each part what it and all later ones come to together."""
+        totals: list[Any] = []
+        combine = self.algebra.combine
+        total = parts[-1]
+        for value in reversed(parts[1:]):
+            if value is not None and totals:
+                total = combine(value, total)
+            totals.append(total)
+        totals.reverse()
+        return totals
 
     def instants(self, state: State) -> Iterator[int]:
         """Yield the instants at which time alone may change the value."""
@@ -142,6 +171,10 @@ class Latest(Struct, frozen=True):
             return None
         return self.algebra.show(state)
 
+    def values(self, state: State) -> Values:
+        """Return the value as a function of the instant."""
+        return lambda now_ms: self.value(state, now_ms)
+
     def instants(self, state: State) -> Iterator[int]:
         """Yield the instants at which time alone may change the value."""
         if state is not None and self.window is not None:
@@ -159,27 +192,32 @@ def _leavings(window: Window, parts: Parts) -> Iterator[int]:
             yield window.leaves_ms(parts[0] + place - 1)
 
 
-# Numbers stand in states as decimal texts: a sum of billionths can be beyond 64 bits.
+Stored = int | str
+"""A number of billionths in a state: its decimal text where 64 bits are too few."""
 
 
-def _plus(known: str, more: str) -> str:
-    return known if more == "0" else str(int(known) + int(more))
+def _stored(number: int) -> Stored:
+    return number if -_INT64 <= number < _INT64 else str(number)
 
 
-def _total(taken: Taken) -> str:
-    return str(sum(number for number, _ in taken.numbers))
+def _plus(known: Stored, more: Stored) -> Stored:
+    return known if more == 0 else _stored(int(known) + int(more))
 
 
-def _weighed(taken: Taken) -> list[str]:
+def _total(taken: Taken) -> Stored:
+    return _stored(sum(number for number, _ in taken.numbers))
+
+
+def _weighed(taken: Taken) -> list[Stored]:
     total = sum(number * weight for number, weight in taken.numbers)
-    return [str(total), str(sum(weight for _, weight in taken.numbers))]
+    return [_stored(total), _stored(sum(weight for _, weight in taken.numbers))]
 
 
-def _mean(summary: list[str]) -> Value:
+def _mean(summary: list[Stored]) -> Value:
     return as_json(divide(int(summary[0]), int(summary[1])))
 
 
-def _shown(number: str) -> Value:
+def _shown(number: Stored) -> Value:
     return as_json(int(number))
 
 
@@ -193,12 +231,12 @@ _ALGEBRAS: Final[dict[str, _Algebra]] = {
     "count": _Algebra(lambda _: 1, lambda known, more: known + more, int),
     "sum": _Algebra(_total, _plus, _shown),
     "minimum": _Algebra(
-        lambda taken: str(min(number for number, _ in taken.numbers)),
+        lambda taken: _stored(min(number for number, _ in taken.numbers)),
         lambda known, new: new if int(new) < int(known) else known,
         _shown,
     ),
     "maximum": _Algebra(
-        lambda taken: str(max(number for number, _ in taken.numbers)),
+        lambda taken: _stored(max(number for number, _ in taken.numbers)),
         lambda known, new: new if int(new) > int(known) else known,
         _shown,
     ),

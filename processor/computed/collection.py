@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from processor.computed.calculation import State, Taken, Value
+from processor.computed.calculation import State, Taken, Value, Values
 from processor.computed.window import Parts, Window, inside, joined, with_value, without_before
 
 Kept = dict[Any, Any]
@@ -62,6 +62,10 @@ class Collection(Struct, frozen=True):
         if not kept:
             return None
         return self._leader(kept, now_ms) if self.is_counting else sorted(kept)
+
+    def values(self, state: State) -> Values:
+        """Return the value as a function of the instant."""
+        return lambda now_ms: self.value(state, now_ms)
 
     def _leader(self, kept: Kept, now_ms: int) -> str:
         """Return the text with most events; of several the first by code points."""

@@ -38,10 +38,10 @@ def next_flip(
 
 def next_value(attribute: CalculatedAttribute, situation: Situation, now_ms: int) -> int | None:
     """Return when time alone changes the value of *attribute* next; None: never."""
-    state = situation.state(attribute)
-    shown = attribute.calculation.value(state, now_ms)
-    for time_ms in _after(attribute.calculation.instants(state), now_ms):
-        if not is_same(attribute.calculation.value(state, time_ms), shown):
+    shown = situation.value(attribute, now_ms)
+    instants = attribute.calculation.instants(situation.state(attribute))
+    for time_ms in _after(instants, now_ms):
+        if not is_same(situation.value(attribute, time_ms), shown):
             return time_ms
     return None
 

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from processor.computed.attribute import CalculatedAttribute, Value
+from processor.computed.calculation import Values
 from processor.computed.core import Stored, parts_of, times_of
 from processor.computed.state import Memory
 from processor.computed.window import Parts
@@ -39,16 +40,16 @@ class Situation:
         self.facts = facts
         self.calculated = calculated
         self._memory = memory
-        self._values: dict[tuple[str, int], Value | None] = {}
+        self._values: dict[str, Values] = {}
         self._times: dict[bytes, list[int]] = {}
 
     def value(self, attribute: CalculatedAttribute, now_ms: int) -> Value | None:
         """Return the value of a calculated attribute at an instant, None where it has none."""
-        key = (attribute.name, now_ms)
-        if key not in self._values:
-            state = self.state(attribute)
-            self._values[key] = attribute.calculation.value(state, now_ms)
-        return self._values[key]
+        values = self._values.get(attribute.name)
+        if values is None:
+            values = attribute.calculation.values(self.state(attribute))
+            self._values[attribute.name] = values
+        return values(now_ms)
 
     def state(self, attribute: CalculatedAttribute) -> Any:  # noqa: ANN401 - as its calculation keeps it
         """Return what is remembered for a calculated attribute, None for nothing."""

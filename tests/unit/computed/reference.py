@@ -214,10 +214,11 @@ def _attribute_fits(
     if node["op"] == "exists":
         return True
     if node["op"] in ("at_least", "less"):
-        have = number(found) if not isinstance(found, list) else None
-        if have is None:
-            return False
-        return have >= node["value"] if node["op"] == "at_least" else have < node["value"]
+        entries = [number(one) for one in (found if isinstance(found, list) else [found])]
+        have = [one for one in entries if one is not None]
+        if node["op"] == "at_least":
+            return any(one >= node["value"] for one in have)
+        return any(one < node["value"] for one in have)
     age = now - int(datetime.fromisoformat(found).timestamp() * 1000)
     span = length(node["value"])
     return {"within": 0 <= age < span, "older": age >= span, "ahead": -span <= age < 0}[node["op"]]
