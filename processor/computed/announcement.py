@@ -12,6 +12,7 @@ from processor.computed.membership import Memberships
 from processor.computed.message import AudienceChange, Carried, Kind, Reason, carried, in_order
 from processor.computed.occasion import Leaver, Occasion
 from processor.computed.situation import Facts, Situation
+from processor.computed.state import Computed, Membership
 
 _BY_RECORD: Final = ("record", "merge")
 """Reasons that come with a record's data, by which what messages carry can change."""
@@ -41,16 +42,23 @@ class Announcer(Struct, frozen=True, gc=False):
             yield self.left(audience, was, before)
 
     def updates(
-        self, found: Memberships, before: Situation, after: Situation
+        self,
+        found: Memberships,
+        stored: Mapping[str, Membership],
+        before: Situation,
+        after: Situation,
     ) -> Iterator[AudienceChange]:
         """Yield the members of whom a record, not time, changed what messages carry."""
         if self.reason not in _BY_RECORD:
             return
-        for audience in _published(found.stayed):
+        for audience in self.definitions.carrying:
+            name = audience.name
+            if name not in stored or name not in found.audiences:
+                continue
             old = carried(audience, before.facts, self._values(audience, before))
             new = carried(audience, after.facts, self._values(audience, after))
             if not _is_same(old, new):
-                expires_ms = found.audiences[audience.name].expires_ms
+                expires_ms = found.audiences[name].expires_ms
                 yield self._message("updated", audience, new, expires_ms, old.identities)
 
     def left(self, audience: Audience, was: Mapping[str, Value], before: Facts) -> AudienceChange:
@@ -91,15 +99,13 @@ class Announcer(Struct, frozen=True, gc=False):
 def announce(
     announcer: Announcer,
     found: Memberships,
-    was: Mapping[str, Value],
+    stored: Computed,
     before: Situation,
     after: Situation,
 ) -> list[AudienceChange]:
     """Return the messages of one person and workspace, in no order yet."""
-    if not (found.entered or found.left or found.stayed):
-        return []
-    flips = announcer.flips(found, was, before.facts, after)
-    return [*flips, *announcer.updates(found, before, after)]
+    flips = announcer.flips(found, stored.calculated, before.facts, after)
+    return [*flips, *announcer.updates(found, stored.audiences, before, after)]
 
 
 def farewell(scope: Scope, leaver: Leaver, now_ms: int, reason: Reason) -> list[AudienceChange]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from processor.computed.instant import iso
 from processor.computed.number import Scalar, as_json, divide
-from processor.computed.window import Parts, Window, joined, with_value, without_before
+from processor.computed.window import Parts, Window, inside, joined, with_value, without_before
 
 Type = Literal[
     "count",
@@ -70,6 +70,9 @@ class Calculation(Protocol):
 
     def instants(self, state: State) -> Iterator[int]:
         """Yield the instants at which time alone may change the value."""
+
+    def next_ms(self, state: State, now_ms: int) -> int | None:
+        """Return the first of these instants that is after *now_ms*."""
 
     def join(self, state: State, other: State, now_ms: int) -> State:
         """Return the state as if the events of both had been one person's; ties go to *state*."""
@@ -140,6 +143,14 @@ class Folded(Struct, frozen=True):
         if state and self.window is not None:
             yield from _leavings(self.window, state)
 
+    def next_ms(self, state: State, now_ms: int) -> int | None:
+        """Return the first of these instants that is after *now_ms*."""
+        window = self.window
+        if not state or window is None:
+            return None
+        part = next((number for number, _ in inside(window, state, now_ms)), None)
+        return None if part is None else window.leaves_ms(part)
+
     def join(self, state: State, other: State, now_ms: int) -> State:
         """Return the state as if the events of both had been one person's."""
         if self.window is None:
@@ -179,6 +190,10 @@ class Latest(Struct, frozen=True):
         """Yield the instants at which time alone may change the value."""
         if state is not None and self.window is not None:
             yield state[0] + self.window.length_ms
+
+    def next_ms(self, state: State, now_ms: int) -> int | None:
+        """Return the first of these instants that is after *now_ms*."""
+        return next((time_ms for time_ms in self.instants(state) if time_ms > now_ms), None)
 
     def join(self, state: State, other: State, now_ms: int) -> State:
         """Return the later of both; of two at one time *state*."""

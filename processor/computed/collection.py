@@ -83,6 +83,11 @@ class Collection(Struct, frozen=True):
             for part in _numbers(kept) if self.is_counting else (kept,):
                 yield self.window.leaves_ms(part)
 
+    def next_ms(self, state: State, now_ms: int) -> int | None:
+        """Return the first of these instants that is after *now_ms*."""
+        later = (time_ms for time_ms in self.instants(state) if time_ms > now_ms)
+        return min(later, default=None)
+
     def join(self, state: State, other: State, now_ms: int) -> State:
         """Return the state as if the events of both had been one person's; *state*'s come first."""
         kept = self._without_gone(self._kept(state), now_ms)

@@ -20,6 +20,7 @@ _NEGATED: Final = frozenset(
     {"not_exists", "not_equals", "not_contains", "not_pattern", "not_in"},
 )
 _BARE: Final = ("exists", "empty")
+_PLAIN: Final = (str, bool, int)
 RECENCY: Final = ("within", "older", "ahead")
 """Operators whose answer changes with time alone."""
 
@@ -39,19 +40,24 @@ class Condition(Struct, frozen=True, gc=False):
 
         Of several values one that fits is enough; a negated operator holds where none does.
         """
-        return self._fits(raws, now_ms) is not self.is_negated
-
-    def _fits(self, raws: Iterable[object], now_ms: int) -> bool:
-        if self.op == "exists":
-            return any(raw is not None for raw in raws)
-        test = self.test
         for raw in raws:
-            if self.op == "empty" and raw == []:
-                return True
-            for value in entries(raw):
-                if test(value, now_ms):
-                    return True
-        return False
+            if self._fits(raw, now_ms):
+                return not self.is_negated
+        return self.is_negated
+
+    def holds_of(self, raw: object, now_ms: int = 0) -> bool:
+        """Whether one value fits at *now_ms*; None: it is missing."""
+        return self._fits(raw, now_ms) is not self.is_negated
+
+    def _fits(self, raw: object, now_ms: int) -> bool:
+        if type(raw) in _PLAIN:
+            return self.op == "exists" or self.test(raw, now_ms)  # type: ignore[arg-type]  # scalars
+        if raw is None:
+            return False
+        if self.op in _BARE:
+            return self.op == "exists" or raw == [] or "" in entries(raw)
+        test = self.test
+        return any(test(value, now_ms) for value in entries(raw))
 
     def instants(self, raws: Iterable[object]) -> Iterator[int]:
         """Yield the instants at which time alone may change the answer."""

@@ -7,7 +7,15 @@ from msgspec import Struct
 
 from processor.computed.attribute import CalculatedAttribute
 from processor.computed.core import Core, shared
-from processor.computed.criterion import Criterion, cores_of
+from processor.computed.criterion import (
+    AgedCount,
+    AttributeFits,
+    AudienceFits,
+    Criterion,
+    EventCount,
+    cores_of,
+    leaves,
+)
 from processor.computed.fingerprint import STAMP_BYTES, fingerprint
 from processor.computed.selector import Selector
 
@@ -28,6 +36,14 @@ class Audience(Struct, frozen=True):
     identities: tuple[str, ...] = ()
     """Types whose current values its messages carry."""
     attributes: tuple[str, ...] = ()
+
+
+class Needs(Struct, frozen=True):
+    """What the answer of a criterion depends on, besides the time."""
+
+    keys: frozenset[str | bytes]
+    """Names of calculated attributes, and keys of cores."""
+    has_facts: bool
 
 
 class Use(Struct, frozen=True):
@@ -53,6 +69,12 @@ class Definitions(Struct, frozen=True):
     audiences: Mapping[str, Audience]
     """By name, in the order of the names."""
     cores: Mapping[bytes, Core]
+    needs: Mapping[str, Needs]
+    """What each audience looks at, by its name."""
+    windowed: tuple[CalculatedAttribute, ...]
+    """The attributes that time alone may change."""
+    carrying: tuple[Audience, ...]
+    """The published audiences whose messages carry something."""
     foreign: frozenset[str] | None = None
     """Names that only other processors of the group define, or define at a higher version.
 
@@ -106,6 +128,7 @@ def definitions(
     }
     uses = {name: use for name, use in uses.items() if use.attributes or use.cores}
     wanted = [use.selector for use in uses.values()]
+    named = {one.name: one for one in sorted(audiences, key=lambda one: one.name)}
     types = {kind for selector in wanted for kind in selector.types or ()}
     return Definitions(
         workspace=workspace,
@@ -113,9 +136,33 @@ def definitions(
         by_type={t: tuple(s for s in wanted if s.types is None or t in s.types) for t in types},
         anywhere=tuple(selector for selector in wanted if selector.types is None),
         calculated=attributes,
-        audiences={one.name: one for one in sorted(audiences, key=lambda one: one.name)},
+        audiences=named,
         cores=cores,
+        needs={name: needs_of(one.criterion, attributes) for name, one in named.items()},
+        windowed=tuple(one for one in attributes.values() if one.window is not None),
+        carrying=tuple(
+            one for one in named.values() if one.is_published and (one.identities or one.attributes)
+        ),
     )
+
+
+def needs_of(criterion: Criterion, attributes: Mapping[str, CalculatedAttribute]) -> Needs:
+    """Return what *criterion* looks at, where *attributes* are the calculated ones."""
+    keys: set[str | bytes] = set()
+    has_facts = False
+    for leaf in leaves(criterion):
+        if isinstance(leaf, EventCount | AgedCount):
+            keys.add(leaf.core.key)
+        elif isinstance(leaf, AttributeFits) and leaf.name in attributes:
+            keys.add(leaf.name)
+        elif isinstance(leaf, AudienceFits):
+            if leaf.criterion is not None:
+                other = needs_of(leaf.criterion, attributes)
+                keys |= other.keys
+                has_facts = has_facts or other.has_facts
+        else:
+            has_facts = True
+    return Needs(frozenset(keys), has_facts)
 
 
 def scope_of(workspaces: Iterable[Definitions], max_bytes: int) -> Scope | None:

@@ -61,15 +61,21 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a person in every workspace of *facts*: those where they were seen.
 
-    A person's clock never goes back: a record of 09:59 that comes after one of 10:01 is evaluated
-    at 10:01. Of a merge *standing* is the survivor's own.
+    Where a workspace knows the same as before, pass the same object as both: then only what the
+    events touch is looked at. Of a merge *standing* is the survivor's own. A person's clock never
+    goes back: a record of 09:59 that comes after one of 10:01 is evaluated at 10:01.
     """
     clocks = (standing.clock_ms, *(one.standing.clock_ms for one in occasion.absorbed))
     now_ms = max(occasion.time_ms, *clocks)
+    is_current = (
+        standing.stamp == scope.stamp
+        and (standing.due_ms is None or now_ms < standing.due_ms)
+        and not occasion.absorbed
+    )
     found = {
-        name: Instant(definitions, now_ms, scope.max_bytes).evaluate(
-            standing.workspaces.get(name, _NEW), occasion, change
-        )
+        name: Instant(
+            definitions, now_ms, scope.max_bytes, is_current and name in standing.workspaces
+        ).evaluate(standing.workspaces.get(name, _NEW), occasion, change)
         for name, change in facts.items()
         if (definitions := scope.workspaces.get(name)) is not None
     }

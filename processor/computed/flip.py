@@ -20,13 +20,12 @@ class Next(NamedTuple):
     """False: nothing has changed until then, and there the search goes on."""
 
 
-def next_flip(
-    criterion: Criterion, situation: Situation, now_ms: int, *, holds: bool
-) -> Next | None:
+def next_flip(criterion: Criterion, situation: Situation, *, holds: bool) -> Next | None:
     """Return when *criterion*, which *holds* now or not, flips by time alone; None: never.
 
     It is the next change of the answer, not of a leaf: "bought within a day, or did not" never is.
     """
+    now_ms = situation.now_ms
     instants = _after(criterion.instants(situation, now_ms), now_ms)
     for time_ms in instants[:MOST_STEPS]:
         if criterion.holds(situation, time_ms) is not holds:
@@ -36,8 +35,9 @@ def next_flip(
     return None
 
 
-def next_value(attribute: CalculatedAttribute, situation: Situation, now_ms: int) -> int | None:
+def next_value(attribute: CalculatedAttribute, situation: Situation) -> int | None:
     """Return when time alone changes the value of *attribute* next; None: never."""
+    now_ms = situation.now_ms
     shown = situation.value(attribute, now_ms)
     instants = attribute.calculation.instants(situation.state(attribute))
     for time_ms in _after(instants, now_ms):
@@ -46,16 +46,18 @@ def next_value(attribute: CalculatedAttribute, situation: Situation, now_ms: int
     return None
 
 
-def fresh_until(
-    attributes: Iterable[CalculatedAttribute], situation: Situation, now_ms: int
-) -> int | None:
+def fresh_until(attributes: Iterable[CalculatedAttribute], situation: Situation) -> int | None:
     """Return until when no value of *attributes* changes by time alone; None: never."""
     return min(
         (
             time_ms
             for attribute in attributes
-            for time_ms in attribute.calculation.instants(situation.state(attribute))
-            if time_ms > now_ms
+            if (
+                time_ms := attribute.calculation.next_ms(
+                    situation.state(attribute), situation.now_ms
+                )
+            )
+            is not None
         ),
         default=None,
     )

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from processor.computed.attribute import CalculatedAttribute, take
 from processor.computed.calculation import Taken
 from processor.computed.core import with_event
 from processor.computed.definition import Definitions, Use
 from processor.computed.selector import Match
 from processor.computed.state import Memory
+
+Key = str | bytes
+"""The name of a calculated attribute, or the key of a core."""
 
 
 class Fold(NamedTuple):
@@ -20,25 +25,30 @@ class Fold(NamedTuple):
     """Values that were too long, and definitions whose news found no room."""
     wrote: frozenset[str]
     """The selectors whose events changed something."""
+    news: frozenset[Key]
+    """The attributes and cores of which something else is remembered now."""
 
 
 def fold(definitions: Definitions, memory: Memory, matches: Sequence[Match], now_ms: int) -> Fold:
     """Fold the events that selectors matched, in their order, into *memory*."""
-    work = Memory(dict(memory.states), dict(memory.cores))
-    bounded, wrote = 0, set()
+    work = Memory(dict(memory.states), dict(memory.cores), memory.dues)
+    bounded = 0
+    wrote: set[str] = set()
+    news: set[Key] = set()
     for match in matches:
         use = definitions.uses[match.selector]
-        is_news = _count(use, work, match, now_ms)
+        found = _count(use, work, match, now_ms)
         for attribute in use.attributes:
             if work.is_newer(attribute):
                 continue
             taken, too_long = take(attribute, match)
             bounded += too_long
-            if taken is not None:
-                is_news |= _remember(attribute, work, taken, now_ms)
-        if is_news:
+            if taken is not None and _remember(attribute, work, taken, now_ms):
+                found.append(attribute.name)
+        if found:
             wrote.add(match.selector)
-    return Fold(work if wrote else memory, bounded, frozenset(wrote))
+            news.update(found)
+    return Fold(work if wrote else memory, bounded, frozenset(wrote), frozenset(news))
 
 
 def _remember(attribute: CalculatedAttribute, work: Memory, taken: Taken, now_ms: int) -> bool:
@@ -51,16 +61,16 @@ def _remember(attribute: CalculatedAttribute, work: Memory, taken: Taken, now_ms
     return True
 
 
-def _count(use: Use, work: Memory, match: Match, now_ms: int) -> bool:
-    """Count an event in the cores of *use* in *work*; say whether it is news."""
-    is_news = False
+def _count(use: Use, work: Memory, match: Match, now_ms: int) -> list[Key]:
+    """Count an event in the cores of *use* in *work*; return those for which it is news."""
+    found: list[Key] = []
     for core in use.cores:
         stored = work.cores.get(core.key)
         counted = with_event(core, stored, match.event.time_ms, now_ms)
         if counted is not stored and counted is not None:
             work.cores[core.key] = counted
-            is_news = True
-    return is_news
+            found.append(core.key)
+    return found
 
 
 def within(
@@ -74,7 +84,7 @@ def within(
     if fits(after):
         return after, 0
     kept, refused = before, 0
-    names: tuple[str | bytes, ...] = (*definitions.calculated, *definitions.cores)
+    names: tuple[Key, ...] = (*definitions.calculated, *definitions.cores)
     for name in names:
         grown = _with_news(kept, after, name)
         if grown is kept:
@@ -86,14 +96,14 @@ def within(
     return kept, refused
 
 
-def _with_news(kept: Memory, after: Memory, name: str | bytes) -> Memory:
+def _with_news(kept: Memory, after: Memory, name: Key) -> Memory:
     if isinstance(name, str):
         if name not in after.states or kept.states.get(name) == after.states[name]:
             return kept
-        return Memory({**kept.states, name: after.states[name]}, kept.cores)
+        return replace(kept, states={**kept.states, name: after.states[name]})
     if name not in after.cores or kept.cores.get(name) == after.cores[name]:
         return kept
-    return Memory(kept.states, {**kept.cores, name: after.cores[name]})
+    return replace(kept, cores={**kept.cores, name: after.cores[name]})
 
 
 def tidy(definitions: Definitions, memory: Memory) -> Memory:
@@ -121,4 +131,4 @@ def tidy(definitions: Definitions, memory: Memory) -> Memory:
     }
     if len(states) == len(memory.states) and len(cores) == len(memory.cores):
         return memory
-    return Memory(states, cores)
+    return Memory(states, cores, memory.dues)

@@ -27,7 +27,7 @@ def join(
             known = cores.get(key)
             core = definitions.cores.get(key)
             cores[key] = stored if known is None else together(core, known, stored)
-    return Memory(states, cores)
+    return Memory(states, cores, survivor.dues)
 
 
 def _joined(definitions: Definitions, name: str, mine: Kept, theirs: Kept, now_ms: int) -> Kept:

@@ -1,6 +1,6 @@
 """Who is in which audience at an instant, and what flips (docs/computed.md, "Membership")."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from processor.computed.definition import Audience, Definitions
@@ -10,70 +10,85 @@ from processor.computed.state import Membership
 
 
 class Memberships(NamedTuple):
-    """The memberships of a person in one workspace at an instant, and what they were before."""
+    """The memberships of a person in one workspace at an instant, and who flipped."""
 
     audiences: dict[str, Membership]
     """Sorted by name, with those that only other processors may touch."""
-    due_ms: int | None
-    """When time alone flips one next."""
+    dues: dict[str, int]
+    """When an audience is to be looked at next, by its name, where no membership says so."""
     entered: list[Audience]
     left: list[Audience]
-    stayed: list[Audience]
     is_changed: bool
+
+    def due_ms(self, definitions: Definitions) -> int | None:
+        """Return when time alone flips one next."""
+        own = [
+            one.expires_ms
+            for name, one in self.audiences.items()
+            if one.expires_ms is not None and not _is_others(definitions, name, one)
+        ]
+        return min([*own, *self.dues.values()], default=None)
 
 
 def memberships(
     definitions: Definitions,
     stored: Mapping[str, Membership],
+    dues: Mapping[str, int],
+    affected: Collection[Audience] | None,
     situation: Situation,
-    now_ms: int,
 ) -> Memberships:
-    """Judge every audience at *now_ms*; *stored* is what was so before.
+    """Judge audiences at the instant of *situation*; *stored* and *dues* are what was so before.
 
-    A membership of a higher version than the configured one is left alone: it is the business of
-    the processors that have that version.
+    Only the *affected* ones are judged, None: all; time must not have flipped any other. A
+    membership of a higher version than the configured one is left alone: it is the business of the
+    processors that have that version.
     """
-    audiences = {name: one for name, one in stored.items() if _is_others(definitions, name, one)}
-    dues: list[int] = []
-    entered: list[Audience] = []
-    left: list[Audience] = []
-    stayed: list[Audience] = []
+    audiences = {
+        name: one
+        for name, one in stored.items()
+        if name in definitions.audiences or _is_others(definitions, name, one)
+    }
+    if affected is None:
+        affected, waiting = definitions.audiences.values(), {}
+    else:
+        waiting = {name: due for name, due in dues.items() if name in definitions.audiences}
+    found = Memberships(audiences, waiting, [], [], is_changed=False)
     is_changed = False
-    for name, audience in definitions.audiences.items():
-        if name in audiences:
-            continue
-        before = stored.get(name)
-        after = _judge(audience, before, situation, now_ms, dues)
-        if after is not None:
-            audiences[name] = after
-            (entered if before is None else stayed).append(audience)
-        elif before is not None:
-            left.append(audience)
-        is_changed = is_changed or after != before
-    due_ms = min(dues, default=None)
-    return Memberships(dict(sorted(audiences.items())), due_ms, entered, left, stayed, is_changed)
+    for audience in affected:
+        before = stored.get(audience.name)
+        if before is None or before.version <= audience.version:
+            after = _judge(audience, before, situation, found)
+            is_changed = is_changed or after != before
+    # Sorted, so that what is stored does not tell in which order it came about.
+    return found._replace(
+        audiences=dict(sorted(audiences.items())),
+        dues=dict(sorted(waiting.items())),
+        is_changed=is_changed,
+    )
 
 
 def _judge(
-    audience: Audience,
-    before: Membership | None,
-    situation: Situation,
-    now_ms: int,
-    dues: list[int],
+    audience: Audience, before: Membership | None, situation: Situation, found: Memberships
 ) -> Membership | None:
-    """Return the membership at *now_ms*, None where there is none; note in *dues* when it flips."""
-    if audience.is_retired:
-        return None
-    criterion = audience.criterion
-    holds = criterion.holds(situation, now_ms)
-    later = next_flip(criterion, situation, now_ms, holds=holds)
-    if later is not None:
-        dues.append(later.time_ms)
+    """Judge one audience and note in *found* what follows; return the membership, None for none."""
+    name, now_ms = audience.name, situation.now_ms
+    found.audiences.pop(name, None)
+    found.dues.pop(name, None)
+    holds = not audience.is_retired and audience.criterion.holds(situation, now_ms)
+    later = None if audience.is_retired else next_flip(audience.criterion, situation, holds=holds)
+    if later is not None and not (holds and later.is_flip):
+        found.dues[name] = later.time_ms
     if not holds:
+        if before is not None:
+            found.left.append(audience)
         return None
+    if before is None:
+        found.entered.append(audience)
     entered_ms = now_ms if before is None else before.entered_ms
     expires_ms = later.time_ms if later is not None and later.is_flip else None
-    return Membership(audience.version, entered_ms, expires_ms)
+    after = Membership(audience.version, entered_ms, expires_ms)
+    found.audiences[name] = after
+    return after
 
 
 def _is_others(definitions: Definitions, name: str, membership: Membership) -> bool:

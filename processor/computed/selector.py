@@ -91,11 +91,11 @@ def _unwanted_kind(selector: Selector, event: Event, input_name: str) -> str | N
 
 def _unwanted_value(selector: Selector, event: Event) -> str | None:
     for where in selector.on_event:
-        if not where.condition.holds((where.path.of_event(event),)):
+        if not where.condition.holds_of(where.path.of_event(event)):
             return where.path.text
     return None
 
 
 def _fitting(items: Sequence[Object], wheres: Sequence[Where]) -> Sequence[Object]:
     """Return the items that fit every condition."""
-    return [i for i in items if all(w.condition.holds((w.path.of_item(i),)) for w in wheres)]
+    return [i for i in items if all(w.condition.holds_of(w.path.of_item(i)) for w in wheres)]

@@ -29,15 +29,20 @@ class Facts(Struct, frozen=True, gc=False):
 
 
 class Situation:
-    """A person in a workspace: facts, and values and counts as of any instant.
+    """A person in a workspace at an instant: facts, and values and counts as of any later one.
 
     It reads states as they are asked for and keeps what it has read.
     """
 
     def __init__(
-        self, facts: Facts, calculated: Mapping[str, CalculatedAttribute], memory: Memory
+        self,
+        facts: Facts,
+        calculated: Mapping[str, CalculatedAttribute],
+        memory: Memory,
+        now_ms: int,
     ) -> None:
         self.facts = facts
+        self.now_ms = now_ms
         self.calculated = calculated
         self._memory = memory
         self._values: dict[str, Values] = {}

@@ -60,6 +60,8 @@ class Memory(Struct, frozen=True, gc=False):
     """By the name of the calculated attribute."""
     cores: dict[bytes, Stored] = {}
     """By the key of the core."""
+    dues: dict[str, int] = {}
+    """When an audience is to be looked at next, by its name, where no membership says so."""
 
     def state_of(self, attribute: CalculatedAttribute) -> Any:  # noqa: ANN401 - as its calculation keeps it
         """Return the state of *attribute*; None where there is none of its version and meaning."""
@@ -76,14 +78,16 @@ class Memory(Struct, frozen=True, gc=False):
 
 _NONE: Final = Memory()
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[dict[str, Kept], dict[bytes, Stored]]).decode
+_unpack = msgspec.msgpack.Decoder(
+    tuple[dict[str, Kept], dict[bytes, Stored], dict[str, int]]
+).decode
 
 
 def pack_memory(memory: Memory) -> bytes:
     """Return *memory* as one byte string; empty where nothing is remembered."""
-    if not memory.states and not memory.cores:
+    if not memory.states and not memory.cores and not memory.dues:
         return b""
-    return bytes((FORMAT,)) + _pack((memory.states, memory.cores))
+    return bytes((FORMAT,)) + _pack((memory.states, memory.cores, memory.dues))
 
 
 def unpack_memory(state: bytes) -> Memory:

@@ -1,6 +1,6 @@
 """What one workspace computes of a person at an instant."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from processor.computed.announcement import Announcer, announce
 from processor.computed.attribute import Value
-from processor.computed.definition import Definitions
+from processor.computed.definition import Audience, Definitions
 from processor.computed.flip import fresh_until, next_value
 from processor.computed.fold import Fold, fold, tidy, within
 from processor.computed.joining import join
@@ -38,76 +38,114 @@ class Instant(Struct, frozen=True, gc=False):
     definitions: Definitions
     now_ms: int
     max_bytes: int
+    is_current: bool
+    """Whether the person was evaluated by these definitions, and time has flipped nothing since.
+
+    If so, only what depends on news is looked at.
+    """
 
     def evaluate(
         self, stored: Computed, occasion: Occasion, facts: FactsChange
     ) -> WorkspaceEvaluation:
         """Evaluate a person, of whom *stored* is what was computed before."""
-        definitions, now_ms = self.definitions, self.now_ms
         before = unpack_memory(stored.state)
-        step = self._folded(stored, before, occasion)
-        situation = Situation(facts.after, definitions.calculated, step.memory)
-        values = self._values(stored, step.memory)
-        found = memberships(definitions, stored.audiences, situation, now_ms)
+        step = self._folded(before, occasion)
+        most = self.max_bytes if occasion.room is None else min(self.max_bytes, occasion.room)
+        found = self._evaluated(stored, before, step, occasion, facts)
+        if step.memory is before or packed_bytes(found.computed) <= most:
+            return found
+
+        def fits(grown: Memory) -> bool:
+            values = self._values(stored, grown, None)
+            whole = replace(stored, calculated=values, state=pack_memory(grown))
+            return packed_bytes(whole) <= most
+
+        memory, refused = within(self.definitions, before, step.memory, fits)
+        step = step._replace(memory=memory, bounded=step.bounded + refused)
+        return self._evaluated(stored, before, step, occasion, facts)
+
+    def _evaluated(
+        self,
+        stored: Computed,
+        before: Memory,
+        step: Fold,
+        occasion: Occasion,
+        facts: FactsChange,
+    ) -> WorkspaceEvaluation:
+        definitions, calculated = self.definitions, self.definitions.calculated
+        after = Situation(facts.after, calculated, step.memory, self.now_ms)
+        is_fresh = stored.fresh_until_ms is None or self.now_ms < stored.fresh_until_ms
+        values = self._values(
+            stored, step.memory, step.news if self.is_current and is_fresh else None
+        )
+        affected = self._affected(step, facts)
+        found = memberships(definitions, stored.audiences, before.dues, affected, after)
         memory = tidy(definitions, step.memory)
+        if found.dues != memory.dues:
+            memory = replace(memory, dues=found.dues)
         computed = Computed(
             calculated=values,
-            fresh_until_ms=fresh_until(definitions.calculated.values(), situation, now_ms),
+            fresh_until_ms=fresh_until(definitions.windowed, after),
             audiences=found.audiences,
             state=stored.state if memory is before else pack_memory(memory),
         )
-        was = Situation(facts.before, definitions.calculated, before)
-        announcer = Announcer(definitions, occasion.mpid, occasion.reason, now_ms)
-        dues = [due for due in (found.due_ms, *self._prompt_dues(situation)) if due is not None]
+        dues = (found.due_ms(definitions), *self._prompt_dues(after))
+        announcer = Announcer(definitions, occasion.mpid, occasion.reason, self.now_ms)
+        was = Situation(facts.before, calculated, before, self.now_ms)
         return WorkspaceEvaluation(
             computed,
             step.memory is not before
             or found.is_changed
             or self._has_prompt_news(stored.calculated, values),
-            min(dues, default=None),
-            announce(announcer, found, stored.calculated, was, situation),
+            min((due for due in dues if due is not None), default=None),
+            announce(announcer, found, stored, was, after),
             step.bounded,
             step.wrote,
         )
 
-    def _folded(self, stored: Computed, before: Memory, occasion: Occasion) -> Fold:
-        """Join and fold what *occasion* brings, as far as it finds room."""
+    def _affected(self, step: Fold, facts: FactsChange) -> list[Audience] | None:
+        """Return the audiences whose answer may have changed; None: all."""
+        if not self.is_current:
+            return None
+        needs, is_other = self.definitions.needs, facts.before is not facts.after
+        return [
+            audience
+            for name, audience in self.definitions.audiences.items()
+            if (is_other and needs[name].has_facts) or not needs[name].keys.isdisjoint(step.news)
+        ]
+
+    def _folded(self, before: Memory, occasion: Occasion) -> Fold:
+        """Join and fold what *occasion* brings."""
         definitions, memory = self.definitions, before
         others = [one.standing.workspaces.get(definitions.workspace) for one in occasion.absorbed]
         memories = [unpack_memory(other.state) for other in others if other is not None]
         if memories:
             memory = join(definitions, memory, memories, self.now_ms)
-        bounded, wrote = 0, frozenset[str]()
         if occasion.workspace == definitions.workspace and occasion.matches:
-            memory, bounded, wrote = fold(definitions, memory, occasion.matches, self.now_ms)
-        if memory is before:
-            return Fold(before, bounded, wrote)
-        most = min(self.max_bytes, self.max_bytes if occasion.room is None else occasion.room)
+            return fold(definitions, memory, occasion.matches, self.now_ms)
+        return Fold(memory, 0, frozenset(), frozenset())
 
-        def fits(grown: Memory) -> bool:
-            values = self._values(stored, grown)
-            whole = replace(stored, calculated=values, state=pack_memory(grown))
-            return packed_bytes(whole) <= most
+    def _values(
+        self, stored: Computed, memory: Memory, news: Collection[str | bytes] | None
+    ) -> dict[str, Value]:
+        """Return the values now, with those that only other processors may touch as they were.
 
-        memory, refused = within(definitions, before, memory, fits)
-        return Fold(memory, bounded + refused, wrote)
-
-    def _values(self, stored: Computed, memory: Memory) -> dict[str, Value]:
-        """Return the values now, with those that only other processors may touch as they were."""
-        foreign = self.definitions.foreign
-        values = {
-            name: value
-            for name, value in stored.calculated.items()
-            if name not in self.definitions.calculated
-            and (foreign is None or f"calculated.{name}" in foreign)
-        }
-        for name, attribute in self.definitions.calculated.items():
-            if memory.is_newer(attribute):
+        Only of *news*, None: of all, values are worked out: those of the others are what they were.
+        """
+        definitions, now_ms, foreign = self.definitions, self.now_ms, self.definitions.foreign
+        values = {}
+        for name, attribute in definitions.calculated.items():
+            if memory.is_newer(attribute) or (news is not None and name not in news):
                 value = stored.calculated.get(name)
             else:
-                value = attribute.calculation.value(memory.state_of(attribute), self.now_ms)
+                value = attribute.calculation.value(memory.state_of(attribute), now_ms)
             if value is not None:
                 values[name] = value
+        for name, value in stored.calculated.items():
+            if name not in definitions.calculated and (
+                foreign is None or f"calculated.{name}" in foreign
+            ):
+                values[name] = value  # noqa: PERF403 - they come after the configured ones
         return values
 
     def _has_prompt_news(self, before: Mapping[str, Value], after: Mapping[str, Value]) -> bool:
@@ -119,7 +157,7 @@ class Instant(Struct, frozen=True, gc=False):
     def _prompt_dues(self, situation: Situation) -> Iterator[int | None]:
         for attribute in self.definitions.calculated.values():
             if attribute.is_prompt:
-                yield next_value(attribute, situation, self.now_ms)
+                yield next_value(attribute, situation)
 
 
 def values_at(definitions: Definitions, computed: Computed, now_ms: int) -> dict[str, Value]:

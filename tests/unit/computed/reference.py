@@ -6,6 +6,7 @@ It reads the same tables as the configuration and shares no code with the proces
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 from typing import Any
 
 MINUTE = 60_000
@@ -31,6 +32,7 @@ class History:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
+@cache
 def length(text: str) -> int:
     return int(text[:-1]) * UNITS[text[-1]]
 

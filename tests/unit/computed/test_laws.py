@@ -12,7 +12,7 @@ from tests.unit.computed.world import MINUTE, START, Person, compiled, flips
 
 STEP = 5 * MINUTE
 """Everything happens at multiples of it, and windows begin and end there."""
-STEPS = 12 * 8
+STEPS = 12 * 4
 EVENTS = {"order": "Order", "login": "Login"}
 NUMBERS = st.sampled_from([0.1, 0.2, "7", 3, 10, -4, 2.5])
 VALUES = st.sampled_from([3, 3.0, "3", "a", "b", "c", "", None, True, 2.5])
@@ -210,7 +210,7 @@ def test_with_a_clock_everybody_flips_at_the_very_instant_that_the_whole_history
     document, played
 ):
     play, upto = Play(document), 0
-    for at, events, attributes in [*played, (STEPS + 60, [], {})]:
+    for at, events, attributes in [*played, (STEPS + 40, [], {})]:
         for step in range(upto + 1, at):
             if upto:
                 play.judge(step)

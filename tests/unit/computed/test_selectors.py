@@ -30,7 +30,10 @@ def selected(selector: str, *events: Any, source: str = "default") -> list[int]:
 
 
 def holds(op: str, operand: object, *values: object, now: int = 0) -> bool:
-    return condition_of(op, operand).holds(values, now)
+    condition = condition_of(op, operand)
+    if len(values) == 1:
+        assert condition.holds(values, now) is condition.holds_of(values[0], now)
+    return condition.holds(values, now)
 
 
 def test_event_types_are_those_that_batches_may_have():

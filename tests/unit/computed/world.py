@@ -120,19 +120,30 @@ class Person:
     ) -> list[AudienceChange]:
         before = self.facts
         facts = msgspec.structs.replace(before[self.workspace], **changed)
-        self.facts = {**before, self.workspace: facts}
         # For Python true is 1.
         is_changed = msgspec.json.encode(facts) != msgspec.json.encode(before[self.workspace])
+        if is_changed:
+            self.facts = {**before, self.workspace: facts}
         reason = "merge" if absorbed else "record"
         occasion = Occasion(self.mpid, START + at, reason, self.workspace, found, absorbed)
         changes = {name: FactsChange(before[name], self.facts[name]) for name in self.facts}
         outcome = evaluate(self.scope, self.standing, occasion, changes)
+        self.check_by_looking_at_all(outcome, occasion, changes)
         if is_settled(self.scope, self.standing, occasion, is_changed=is_changed):
             assert not outcome.is_changed
             assert outcome.messages == ()
             self.wrote = False
             return []
         return self._take(outcome, is_changed=is_changed)
+
+    def check_by_looking_at_all(
+        self, outcome: Evaluation, occasion: Occasion, changes: Mapping[str, FactsChange]
+    ) -> None:
+        """Assert that nothing was left out: as if the person had been unknown to the stamp."""
+        standing = msgspec.structs.replace(self.standing, stamp=b"")
+        whole = evaluate(self.scope, standing, occasion, changes)
+        assert whole.standing == outcome.standing
+        assert whole.messages == outcome.messages
 
     def sweep(self, at: int) -> list[AudienceChange]:
         """Do all that is due by *at*; return what it told."""
