@@ -71,20 +71,20 @@ def most_values(type_: str) -> int:
 def calculated_attribute(
     written: Written,
     selector_meaning: Any,  # noqa: ANN401 - plain values
-    hash_key: bytes = b"",
 ) -> CalculatedAttribute:
-    """Return the attribute that is *written*; *hash_key* is what unique_count hashes under."""
+    """Return the attribute that is *written*, of events that its selector means."""
     type_, window, path = written.type, written.window, written.path
     most = most_values(type_) if written.max_values is None else written.max_values
-    if type_ in TEXTUAL:
-        key = hash_key if type_ == "unique_count" else None
-        made: Calculation = Collection(window, most, type_ == "most_frequent", key)
-    else:
-        made = folded(type_, window)
     length = None if window is None else window.length_ms
     width = None if window is None or type_ in LATEST else window.width_ms
     where = None if path is None else path.text
     meaning = [type_, selector_meaning, where, length, width, written.since_ms, most]
+    mark = fingerprint(meaning)
+    if type_ in TEXTUAL:
+        key = mark if type_ == "unique_count" else None
+        made: Calculation = Collection(window, most, type_ == "most_frequent", key)
+    else:
+        made = folded(type_, window)
     return CalculatedAttribute(
         name=written.name,
         version=written.version,
@@ -96,7 +96,7 @@ def calculated_attribute(
         most_values=most,
         is_prompt=written.is_prompt,
         calculation=made,
-        mark=fingerprint(meaning),
+        mark=mark,
     )
 
 

@@ -79,7 +79,7 @@ class Condition(Struct, frozen=True, gc=False):
 def condition_of(op: str, operand: object) -> Condition:
     """Return the condition that *op* and *operand* write; None stands for no operand.
 
-    UnknownOperator if there is no such operator, ValueError if it cannot use the operand.
+    ValueError says why *op*, one of OPERATORS, cannot use the operand.
     """
     is_negated = op in _NEGATED
     plain = op.removeprefix("not_") if is_negated else op
@@ -87,17 +87,10 @@ def condition_of(op: str, operand: object) -> Condition:
         if operand is not None:
             raise ValueError(f"{op} takes no value; remove it")
         return Condition(plain, is_negated, None, _is_empty)
-    make = _MAKERS.get(plain)
-    if make is None:
-        raise UnknownOperator(op)
     if operand is None:
         raise ValueError(f"is missing; {op} compares with a value")
-    said, test = make(operand)
+    said, test = _MAKERS[plain](operand)
     return Condition(plain, is_negated, said, test)
-
-
-class UnknownOperator(ValueError):
-    """There is no operator of this name."""
 
 
 def matches_pattern(pattern: str, text: str) -> bool:

@@ -49,14 +49,13 @@ def calculated(
     selectors: Mapping[str, Selector],
     path: str,
     max_bytes: int,
-    hash_key: bytes,
 ) -> dict[str, CalculatedAttribute]:
     """Return the calculated attributes of the workspace at *path*; drafts are checked, no more."""
     path = f"{path}.calculated"
     check_names(written, MOST_CALCULATED, path)
     found = {}
     for name, one in written.items():
-        attribute = _attribute(name, one, selectors, f"{path}.{name}", hash_key)
+        attribute = _attribute(name, one, selectors, f"{path}.{name}")
         size = worst_bytes(attribute, with_texts=False)
         if size > max_bytes:
             raise SettingsError(
@@ -112,7 +111,6 @@ def _attribute(
     written: CalculatedSettings,
     selectors: Mapping[str, Selector],
     path: str,
-    hash_key: bytes,
 ) -> CalculatedAttribute:
     selector = selector_named(written.event, selectors, f"{path}.event")
     value_path = _value_path(written, path)
@@ -138,7 +136,6 @@ def _attribute(
             is_prompt=written.expire == "promptly",
         ),
         selector.meaning,
-        hash_key,
     )
 
 

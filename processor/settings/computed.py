@@ -1,21 +1,32 @@
 """Definitions as ``load`` compiles them: of events, calculated attributes and audiences."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec import Struct
 
-from processor.computed.definition import Definitions, definitions
+from processor.computed.definition import Definitions, Scope, definitions, scope_of
+from processor.identity.types import canonical_type
+from processor.rules import InputRules, WorkspaceRules
 from processor.settings.audiences import AudienceReader, AudienceSettings
 from processor.settings.calculated import CalculatedSettings, calculated
 from processor.settings.events import SelectorSettings, selectors
 
 
-class DefinitionSettings(Struct, frozen=True):
+class Written(Protocol):
     """What one workspace defines, as written."""
 
-    events: dict[str, SelectorSettings] = {}
-    calculated: dict[str, CalculatedSettings] = {}
-    audiences: dict[str, AudienceSettings] = {}
+    @property
+    def events(self) -> Mapping[str, SelectorSettings]:
+        """The selectors by name."""
+
+    @property
+    def calculated(self) -> Mapping[str, CalculatedSettings]:
+        """The calculated attributes by name."""
+
+    @property
+    def audiences(self) -> Mapping[str, AudienceSettings]:
+        """The audiences by name."""
 
 
 class DefinitionReader(Struct, frozen=True):
@@ -25,11 +36,9 @@ class DefinitionReader(Struct, frozen=True):
     """The workspace of each input, by its name."""
     max_bytes: int
     """``limits.max_computed_bytes``."""
-    hash_key: bytes = b""
-    """What unique_count hashes values under."""
 
     def workspace(
-        self, name: str, written: DefinitionSettings, identity_type: Callable[[str], str | None]
+        self, name: str, written: Written, identity_type: Callable[[str], str | None]
     ) -> Definitions:
         """Return the definitions of a workspace; SettingsError names what cannot be.
 
@@ -37,7 +46,7 @@ class DefinitionReader(Struct, frozen=True):
         """
         path = f"workspaces.{name}"
         found = selectors(written.events, self.inputs, name)
-        attributes = calculated(written.calculated, found, path, self.max_bytes, self.hash_key)
+        attributes = calculated(written.calculated, found, path, self.max_bytes)
         audiences = AudienceReader(
             f"{path}.audiences", written.audiences, found, identity_type, self.max_bytes
         ).read()
@@ -45,3 +54,27 @@ class DefinitionReader(Struct, frozen=True):
             one for key, one in audiences.items() if written.audiences[key].status != "draft"
         ]
         return definitions(name, found.values(), attributes.values(), running)
+
+
+def computed_scopes(
+    written: Mapping[str, Written],
+    rules: Mapping[str, WorkspaceRules],
+    inputs: Mapping[str, InputRules],
+    max_bytes: int,
+) -> dict[str, Scope]:
+    """Return what each identity scope defines; those that define nothing are left out."""
+    reader = DefinitionReader({n: one.workspace.name for n, one in inputs.items()}, max_bytes)
+    by_scope: dict[str, list[Definitions]] = {}
+    for name, workspace in rules.items():
+        types = _identity_types(workspace)
+        found = reader.workspace(name, written[name], types)
+        by_scope.setdefault(workspace.scope, []).append(found)
+    scopes = {scope: scope_of(found, max_bytes) for scope, found in by_scope.items()}
+    return {name: scope for name, scope in scopes.items() if scope is not None}
+
+
+def _identity_types(workspace: WorkspaceRules) -> Callable[[str], str | None]:
+    if workspace.policy.strategy != "flat_matching":
+        return canonical_type
+    names = workspace.policy.priority
+    return lambda name: name if name in names else None

@@ -10,7 +10,6 @@ from processor.computed.condition import (
     OPERATORS,
     RECENCY,
     Condition,
-    UnknownOperator,
     condition_of,
 )
 from processor.computed.event import EVENT_TYPES, NAMED, path_of
@@ -69,12 +68,12 @@ def selectors(
 
 def condition(op: str, value: object, path: str) -> Condition:
     """Return the condition that a table at *path* writes."""
-    try:
-        return condition_of(op, value)
-    except UnknownOperator:
+    if op not in OPERATORS:
         raise SettingsError(
             f"{path}.op: unknown operator; use one of {', '.join(OPERATORS)}{hint(op, OPERATORS)}"
-        ) from None
+        )
+    try:
+        return condition_of(op, value)
     except ValueError as error:
         raise SettingsError(f"{path}.value: {error}") from None
 

@@ -5,6 +5,7 @@ Records get their rules, spaces their policies and fingerprints, operators their
 
 from msgspec import Struct
 
+from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy, Space
 from processor.rules import InputRules, Limits, Role, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
@@ -29,6 +30,8 @@ class Settings(Struct, frozen=True):
     workspaces: dict[str, WorkspaceRules]
     inputs: dict[str, InputRules]
     fingerprints: dict[str, str]
+    computed: dict[str, Scope] = {}
+    """What identity scopes define to be computed; those that define nothing are not here."""
     check: CheckSettings = CheckSettings()
     token_key: Secret = Secret("")
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""

@@ -19,8 +19,9 @@ from processor.computed.situation import Facts
 from processor.computed.state import Standing, as_plain, from_plain
 from processor.computed.workspace import values_at
 from processor.identity.types import canonical_type
-from processor.settings.computed import DefinitionReader, DefinitionSettings
+from processor.settings.computed import DefinitionReader
 from processor.settings.conversion import convert
+from processor.settings.sections import WorkspaceSettings
 
 WORKSPACE = "shop"
 MINUTE = 60_000
@@ -42,7 +43,7 @@ def compiled(
     found = []
     for name, document in zip(names, documents, strict=True):
         tables = tomllib.loads(document) if isinstance(document, str) else document
-        written = convert(dict(tables), DefinitionSettings, f"workspaces.{name}")
+        written = convert(dict(tables), WorkspaceSettings, f"workspaces.{name}")
         found.append(reader.workspace(name, written, canonical_type))
     scope = scope_of(found, max_bytes)
     assert scope is not None

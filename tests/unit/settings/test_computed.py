@@ -7,8 +7,9 @@ import pytest
 
 from processor.identity.types import canonical_type
 from processor.settings import SettingsError
-from processor.settings.computed import DefinitionReader, DefinitionSettings
+from processor.settings.computed import DefinitionReader
 from processor.settings.conversion import convert
+from processor.settings.sections import WorkspaceSettings
 
 EVENTS = """
 [events.order]
@@ -19,7 +20,7 @@ PATH = "workspaces.shop"
 
 
 def read(document: str, max_bytes: int = 16_384) -> Any:
-    written = convert(tomllib.loads(document), DefinitionSettings, PATH)
+    written = convert(tomllib.loads(document), WorkspaceSettings, PATH)
     reader = DefinitionReader({"default": "shop", "other": "app"}, max_bytes)
     return reader.workspace("shop", written, canonical_type)
 
