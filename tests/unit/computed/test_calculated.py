@@ -61,12 +61,15 @@ def test_numbers_are_rounded_half_to_even_at_nine_places():
     assert after(on("sum"), "0.0000000005") == 0
     assert after(on("sum"), "0.0000000015") == 2e-9
     assert after(on("average"), 10, 2.5, 7.5) == 6.666666667
+    assert after(on("average"), 0, "0.000000001") == 0
+    assert after(on("average"), "0.000000001", "0.000000002") == 2e-9
 
 
 def test_sums_beyond_sixty_four_bits_of_billionths_stay_exact():
     most = 999_999_999_999_999
     assert after(on("sum"), *[most] * 9) == 9 * most
     assert after(on("sum"), *[most] * 10) == float(10 * most)
+    assert type(after(on("sum"), *[most] * 10)) is float  # 2^53 and more are no exact doubles
     assert after(on("minimum"), -most, 3) == -most
 
 
