@@ -16,6 +16,7 @@ from processor.computed.criterion import (
     cores_of,
     leaves,
 )
+from processor.computed.direction import Direction, direction_of
 from processor.computed.fingerprint import STAMP_BYTES, fingerprint
 from processor.computed.selector import Selector
 
@@ -44,6 +45,8 @@ class Needs(Struct, frozen=True):
     keys: frozenset[str | bytes]
     """Names of calculated attributes, and keys of cores."""
     has_facts: bool
+    direction: Direction
+    """Which way time alone can turn it."""
 
 
 class Use(Struct, frozen=True):
@@ -162,7 +165,7 @@ def needs_of(criterion: Criterion, attributes: Mapping[str, CalculatedAttribute]
                 has_facts = has_facts or other.has_facts
         else:
             has_facts = True
-    return Needs(frozenset(keys), has_facts)
+    return Needs(frozenset(keys), has_facts, direction_of(criterion, attributes))
 
 
 def scope_of(workspaces: Iterable[Definitions], max_bytes: int) -> Scope | None:

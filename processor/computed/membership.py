@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from processor.computed.definition import Audience, Definitions
+from processor.computed.direction import Direction
 from processor.computed.flip import next_flip
 from processor.computed.situation import Situation
 from processor.computed.state import Membership
@@ -57,7 +58,8 @@ def memberships(
     for audience in affected:
         before = stored.get(audience.name)
         if before is None or before.version <= audience.version:
-            after = _judge(audience, before, situation, found)
+            direction = definitions.needs[audience.name].direction
+            after = _judge(audience, direction, before, situation, found)
             is_changed = is_changed or after != before
     # Sorted, so that what is stored does not tell in which order it came about.
     return found._replace(
@@ -68,14 +70,21 @@ def memberships(
 
 
 def _judge(
-    audience: Audience, before: Membership | None, situation: Situation, found: Memberships
+    audience: Audience,
+    direction: Direction,
+    before: Membership | None,
+    situation: Situation,
+    found: Memberships,
 ) -> Membership | None:
     """Judge one audience and note in *found* what follows; return the membership, None for none."""
     name, now_ms = audience.name, situation.now_ms
     found.audiences.pop(name, None)
     found.dues.pop(name, None)
-    holds = not audience.is_retired and audience.criterion.holds(situation, now_ms)
-    later = None if audience.is_retired else next_flip(audience.criterion, situation, holds=holds)
+    criterion = audience.criterion
+    holds = not audience.is_retired and criterion.holds(situation, now_ms)
+    later = None
+    if not audience.is_retired:
+        later = next_flip(criterion, situation, direction, holds=holds)
     if later is not None and not (holds and later.is_flip):
         found.dues[name] = later.time_ms
     if not holds:
