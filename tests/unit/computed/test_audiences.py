@@ -149,7 +149,8 @@ def test_due_is_the_next_flip_and_not_the_next_change_of_a_criterion():
 def test_after_a_thousand_steps_the_search_goes_on_where_it_stopped():
     dates = [f"{{ attribute = 'd{n}', op = 'within', value = '1d' }}" for n in range(20)]
     never = "{ attribute = 'never', op = 'exists' }"
-    one = person(f"a: {{ all = [{never}, {', '.join(dates)}] }}")
+    tree = f"{{ all = [{never}, {', '.join(dates)}] }}"
+    one = person(f"a: {tree}", f"b: {{ not = {tree} }}")
     attributes = {
         f"d{n}": [f"2027-01-{day:02}T{n:02}:{day:02}:00Z" for day in range(1, 32)]
         for n in range(20)
@@ -157,6 +158,7 @@ def test_after_a_thousand_steps_the_search_goes_on_where_it_stopped():
     one.record(HOUR, attributes=attributes)
     first = one.due
     assert first is not None
+    assert one.standing.workspaces["shop"].audiences["b"].expires_ms is None
     assert MOST_STEPS < 20 * 31 * 2
     assert one.sweep(first) == []
     assert one.due is None
@@ -168,6 +170,28 @@ def test_a_future_date_is_not_recent_yet_and_becomes_so_by_itself():
     assert flips(one.sweep(9 * DAY)) == [
         ("entered", "renewed", 3 * DAY),
         ("left", "renewed", 5 * DAY),
+    ]
+
+
+def test_a_date_ahead_lets_people_in_before_it_and_out_on_it():
+    one = person('soon: { attribute = "renews", op = "ahead", value = "2d" }')
+    one.record(HOUR, attributes={"renews": "2026-01-06"})
+    assert flips(one.sweep(9 * DAY)) == [
+        ("entered", "soon", 3 * DAY),
+        ("left", "soon", 5 * DAY),
+    ]
+
+
+def test_the_age_of_a_calculated_time_follows_its_window():
+    more = '[calculated.first]\ntype = "first_timestamp"\nevent = "order"\nwithin = "1d"\n'
+    one = person('old: { attribute = "first", op = "older", value = "20h" }', more=more)
+    one.record(HOUR, event())
+    one.record(10 * HOUR, event())
+    assert flips(one.sweep(9 * DAY)) == [
+        ("entered", "old", 21 * HOUR),
+        ("left", "old", DAY + 2 * HOUR),
+        ("entered", "old", DAY + 6 * HOUR),
+        ("left", "old", DAY + 11 * HOUR),
     ]
 
 

@@ -153,12 +153,14 @@ def test_what_no_processor_defines_goes_with_the_next_write():
 
 
 def test_what_others_define_stays_while_the_rest_goes():
-    one = Person(scope(count(), count(name="m"), count(name="k"), gold(10)))
+    recent = '[audiences.recent]\nall = [{ event = "order", within = "10d" }]\n'
+    one = Person(scope(count(), count(name="m"), count(name="k"), gold(10), recent))
     one.record(HOUR, event(), attributes={"points": 25})
     one.scope = with_foreign(scope(count(name="m")), "calculated.n", "audiences.gold")
     one.record(2 * HOUR, event())
     shop = one.standing.workspaces["shop"]
-    assert unpack_memory(shop.state).states.keys() == {"n", "m"}
+    memory = unpack_memory(shop.state)
+    assert (memory.states.keys(), len(memory.cores)) == ({"n", "m"}, 1)
     assert (shop.calculated.keys(), shop.audiences.keys()) == ({"n", "m"}, {"gold"})
 
 
