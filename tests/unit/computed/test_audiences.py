@@ -160,6 +160,9 @@ def test_after_a_thousand_steps_the_search_goes_on_where_it_stopped():
     assert first is not None
     assert one.standing.workspaces["shop"].audiences["b"].expires_ms is None
     assert MOST_STEPS < 20 * 31 * 2
+    only = person(f"b: {{ not = {tree} }}")
+    only.record(HOUR, attributes=attributes)
+    assert only.due == first
     assert one.sweep(first) == []
     assert one.due is None
 
@@ -324,15 +327,17 @@ def test_a_record_that_changes_nothing_is_settled_and_every_other_one_is_not():
 
 
 def test_a_record_of_a_workspace_where_the_person_was_not_seen_is_evaluated():
-    table = '[audiences.a]\nall = [{ identity = "email" }]\n'
+    table = '[audiences.a]\nall = [{ not = { identity = "email" } }]\n'
     scope = compiled(table, table, names=("shop", "app"))
     one = Person(scope)
     one.record(HOUR)
     occasion = Occasion(1, START + 2 * HOUR, "record", "app")
     assert not is_settled(scope, one.standing, occasion, is_changed=False)
-    facts = FactsChange(Facts(), Facts())
+    same = Facts()
+    facts = FactsChange(same, same)
     found = evaluate(scope, one.standing, occasion, {"shop": facts, "app": facts})
     assert found.is_changed
+    assert [(m.change, m.workspace) for m in found.messages] == [("entered", "app")]
     assert found.standing.workspaces.keys() == {"shop", "app"}
 
 

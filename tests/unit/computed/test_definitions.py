@@ -1,5 +1,6 @@
 """Definitions that change: versions, marks, what older and newer processors leave alone; bounds."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -12,6 +13,10 @@ from processor.computed.definition import (
     remembered,
     scope_of,
 )
+from processor.computed.evaluate import evaluate
+from processor.computed.occasion import FactsChange, Occasion
+from processor.computed.reading import Source, matches
+from processor.computed.situation import Facts
 from processor.computed.state import Memory, pack_memory, packed_bytes, unpack_memory
 from tests.unit.computed.world import DAY, HOUR, START, Person, compiled, event, flips
 
@@ -127,6 +132,29 @@ def test_an_older_processor_leaves_state_and_membership_of_a_higher_version_alon
     one.scope = new
     one.record(3 * HOUR, event())
     assert one.values(3 * HOUR) == {"n": 2, "m": 3}
+
+
+def test_an_older_processor_is_due_for_nothing_of_a_higher_version():
+    def recent(rest: str) -> str:
+        return f'[audiences.recent]\nall = [{{ event = "order", within = "10d" }}]\n{rest}\n'
+
+    one = Person(scope(recent("version = 2")))
+    one.record(DAY, event())
+    assert one.due == 11 * DAY
+    one.scope = scope(recent("version = 1"))
+    one.record(2 * DAY)
+    assert one.due is None
+    assert one.standing.workspaces["shop"].audiences["recent"].version == 2
+
+
+def test_another_set_of_definitions_is_noted_once_even_if_it_changes_nothing_of_a_person():
+    one = Person(scope(gold(10)))
+    one.record(HOUR)
+    one.scope = scope(gold(10), count())
+    one.record(2 * HOUR)
+    assert one.wrote
+    one.record(3 * HOUR)
+    assert not one.wrote
 
 
 def test_what_a_configuration_does_not_have_is_kept_and_not_shown():
@@ -256,6 +284,20 @@ def test_a_fold_that_finds_no_room_is_not_stored_and_the_rest_goes_on():
     values = one.values(2 * HOUR)
     assert (values["n"], len(values["t"]), values["z"]) == (2, 1, 2)
     assert packed_bytes(one.standing.workspaces["shop"]) <= 1000
+
+
+def test_a_fold_yields_to_the_room_that_the_profile_has_left():
+    texts = '[calculated.t]\ntype = "unique_list"\nevent = "order"\nattribute = "v"\n'
+    one = Person(compiled(EVENTS + texts))
+    body = msgspec.json.encode([event(v="a" * 300)])
+    found = matches(one.scope.workspaces["shop"], body, Source("default", START))
+    changes = {"shop": FactsChange(Facts(), Facts())}
+    kept = {}
+    for room in (None, 1000, 300):
+        occasion = Occasion(1, START, "record", "shop", found, room=room)
+        outcome = evaluate(one.scope, one.standing, occasion, changes)
+        kept[room] = (outcome.bounded, outcome.standing.workspaces["shop"].calculated.keys())
+    assert kept == {None: (0, {"t"}), 1000: (0, {"t"}), 300: (1, set())}
 
 
 def test_state_of_another_format_is_refused():

@@ -6,9 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.computed.definition import Scope
 from tests.unit.computed import reference
-from tests.unit.computed.world import MINUTE, START, Person, compiled, flips
+from tests.unit.computed.world import MINUTE, START, Person, alone, compiled, flips
 
 STEP = 5 * MINUTE
 """Everything happens at multiples of it, and windows begin and end there."""
@@ -158,9 +157,9 @@ def naive(document: dict[str, Any]) -> dict[str, Any]:
 class Play:
     """One history, played by the processor and told by the reference."""
 
-    def __init__(self, document: dict[str, Any], scope: Scope | None = None):
+    def __init__(self, document: dict[str, Any]):
         self.tables = naive(document)
-        self.person = Person(compiled(document) if scope is None else scope)
+        self.person = Person(alone(compiled(document)))
         self.history = reference.History()
         self.members: set[str] = set()
         self.told: list[tuple[str, str, int]] = []

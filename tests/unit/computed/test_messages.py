@@ -174,10 +174,15 @@ def test_the_messages_of_a_record_carry_a_megabyte_together():
 
 
 def test_workspaces_of_one_scope_are_evaluated_together_where_the_person_was_seen():
-    table = '[audiences.a]\nall = [{ identity = "email" }]\n'
+    table = "".join(f'[audiences.{n}]\nall = [{{ identity = "email" }}]\n' for n in "ab")
     scope = compiled(table, table, table, names=("shop", "app", "web"))
     facts = Facts(identities=(("email", "a@x.org"),))
     changes = {name: FactsChange(Facts(), facts) for name in ("shop", "web")}
     found = evaluate(scope, Standing(), Occasion(1, START, "record", "shop"), changes)
-    assert [(m.audience, m.workspace) for m in found.messages] == [("a", "shop"), ("a", "web")]
+    assert [(m.audience, m.workspace) for m in found.messages] == [
+        ("a", "shop"),
+        ("a", "web"),
+        ("b", "shop"),
+        ("b", "web"),
+    ]
     assert found.standing.workspaces.keys() == {"shop", "web"}

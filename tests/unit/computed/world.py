@@ -50,6 +50,15 @@ def compiled(
     return scope
 
 
+def alone(scope: Scope) -> Scope:
+    """Return *scope* as of processors that know that nobody else defines anything."""
+    workspaces = {
+        name: msgspec.structs.replace(one, foreign=frozenset())
+        for name, one in scope.workspaces.items()
+    }
+    return msgspec.structs.replace(scope, workspaces=workspaces)
+
+
 def event(name: str = "Order", at: int | None = None, **attributes: Any) -> dict[str, Any]:
     """Return a custom event; *at* is its own time after START."""
     data = {"event_name": name, "custom_event_type": "other", "custom_attributes": attributes}
