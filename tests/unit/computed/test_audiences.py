@@ -198,6 +198,46 @@ def test_the_age_of_a_calculated_time_follows_its_window():
     ]
 
 
+def test_an_age_that_begins_anew_in_a_window_counts_even_where_its_beginning_flipped_nothing():
+    more = '[calculated.first]\ntype = "first_timestamp"\nevent = "order"\nwithin = "1d"\n'
+    old = '{ attribute = "first", op = "older", value = "20h" }'
+    one = person(f'a: {old}, {{ attribute = "d", op = "older", value = "1h" }}', more=more)
+    one.record(HOUR, event())
+    one.record(10 * HOUR, event(), attributes={"d": "2026-01-02T03:00:00Z"})
+    assert flips(one.sweep(9 * DAY)) == [
+        ("entered", "a", DAY + 6 * HOUR),
+        ("left", "a", DAY + 11 * HOUR),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["sum", "average", "minimum"])
+def test_values_that_may_rise_as_their_window_moves_let_people_in(kind):
+    more = f'[calculated.c]\ntype = "{kind}"\nevent = "order"\nattribute = "v"\nwithin = "1d"\n'
+    one = person('a: { attribute = "c", op = "at_least", value = 5 }', more=more)
+    one.record(HOUR, event(v=-10))
+    one.record(5 * HOUR, event(v=8))
+    told = [("entered", "a", DAY + 2 * HOUR), ("left", "a", DAY + 6 * HOUR)]
+    assert flips(one.sweep(9 * DAY)) == told
+
+
+def test_a_value_that_is_gone_with_its_window_exists_no_more():
+    more = '[calculated.top]\ntype = "maximum"\nevent = "order"\nattribute = "v"\nwithin = "1d"\n'
+    one = person('a: { attribute = "top" }', more=more)
+    one.record(HOUR, event(v=3))
+    assert flips(one.sweep(9 * DAY)) == [("left", "a", DAY + 2 * HOUR)]
+
+
+def test_where_one_criterion_ends_and_another_begins_both_are_seen():
+    one = person(
+        'a: { event = "order", within = "2d" }, { not = { event = "order", within = "1d" } }'
+    )
+    one.record(HOUR, event())
+    assert flips(one.sweep(9 * DAY)) == [
+        ("entered", "a", DAY + HOUR),
+        ("left", "a", 2 * DAY + HOUR),
+    ]
+
+
 def test_what_was_never_observed_is_no_number_but_a_count_of_it_is_0():
     more = """
     [calculated.top]

@@ -53,6 +53,25 @@ def test_any_means_every_type():
     assert selected('type = "any"', event(), {"event_type": "first_run"}, purchase()) == [0, 1, 2]
 
 
+def test_one_event_can_be_meant_by_several_selectors():
+    document = """
+    [events.all]
+    type = "any"
+    [events.order]
+    type = "custom_event"
+    name = "Order"
+    [calculated.n]
+    type = "count"
+    event = "all"
+    [calculated.m]
+    type = "count"
+    event = "order"
+    """
+    one = Person(compiled(document))
+    one.record(HOUR, event(), event("Login"), {"event_type": "first_run"})
+    assert one.values(HOUR) == {"n": 3, "m": 1}
+
+
 def test_action_is_that_of_products_or_promotions():
     promotion = {"event_type": "commerce_event", "data": {"promotion_action": {"action": "view"}}}
     assert selected(
