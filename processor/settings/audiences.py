@@ -11,7 +11,7 @@ from processor.computed.selector import Selector
 from processor.computed.size import audience_bytes
 from processor.settings.calculated import Version
 from processor.settings.criteria import CriteriaReader
-from processor.settings.error import SettingsError, hint
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.events import check_names
 
 MOST_AUDIENCES: Final = 200
@@ -48,7 +48,12 @@ class AudienceReader(Struct, frozen=True):
     def read(self) -> dict[str, Audience]:
         """Return all audiences, drafts among them; SettingsError names what cannot be."""
         check_names(self.written, MOST_AUDIENCES, self.path)
-        return {name: self._audience(name) for name in self.written}
+        found, mistakes = {}, Mistakes()
+        for name in self.written:
+            with mistakes.noted():
+                found[name] = self._audience(name)
+        mistakes.check()
+        return found
 
     def _audience(self, name: str) -> Audience:
         path, written = f"{self.path}.{name}", self.written[name]

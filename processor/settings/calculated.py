@@ -17,7 +17,7 @@ from processor.computed.instant import MINUTE_MS, duration_ms, instant_ms
 from processor.computed.selector import Selector
 from processor.computed.size import worst_bytes
 from processor.computed.window import MOST_PARTS, Window, default_width_ms
-from processor.settings.error import SettingsError, hint
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.events import check_names
 
 MOST_CALCULATED: Final = 100
@@ -53,19 +53,25 @@ def calculated(
     """Return the calculated attributes of the workspace at *path*; drafts are checked, no more."""
     path = f"{path}.calculated"
     check_names(written, MOST_CALCULATED, path)
-    found = {}
+    found, mistakes = {}, Mistakes()
     for name, one in written.items():
-        attribute = _attribute(name, one, selectors, f"{path}.{name}")
-        size = worst_bytes(attribute, with_texts=False)
-        if size > max_bytes:
-            raise SettingsError(
-                f"{path}.{name}: can take {size} bytes of a person even with short texts, more"
-                f" than limits.max_computed_bytes ({max_bytes}); choose a coarser resolution or"
-                " fewer max_values"
-            )
-        if one.status == "active":
-            found[name] = attribute
+        with mistakes.noted():
+            attribute = _attribute(name, one, selectors, f"{path}.{name}")
+            _check_size(attribute, f"{path}.{name}", max_bytes)
+            if one.status == "active":
+                found[name] = attribute
+    mistakes.check()
     return found
+
+
+def _check_size(attribute: CalculatedAttribute, path: str, max_bytes: int) -> None:
+    size = worst_bytes(attribute, with_texts=False)
+    if size > max_bytes:
+        raise SettingsError(
+            f"{path}: can take {size} bytes of a person even with short texts, more than"
+            f" limits.max_computed_bytes ({max_bytes}); choose a coarser resolution or fewer"
+            " max_values"
+        )
 
 
 def selector_named(name: str, selectors: Mapping[str, Selector], path: str) -> Selector:

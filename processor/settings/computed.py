@@ -5,11 +5,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from processor.computed.definition import Definitions, Scope, definitions, scope_of
+from processor.computed.attribute import CalculatedAttribute
+from processor.computed.definition import Audience, Definitions, Scope, definitions, scope_of
 from processor.identity.types import canonical_type
 from processor.rules import InputRules, WorkspaceRules
 from processor.settings.audiences import AudienceReader, AudienceSettings
 from processor.settings.calculated import CalculatedSettings, calculated
+from processor.settings.error import Mistakes
 from processor.settings.events import SelectorSettings, selectors
 
 
@@ -40,16 +42,22 @@ class DefinitionReader(Struct, frozen=True):
     def workspace(
         self, name: str, written: Written, identity_type: Callable[[str], str | None]
     ) -> Definitions:
-        """Return the definitions of a workspace; SettingsError names what cannot be.
+        """Return the definitions of a workspace; SettingsError names all that cannot be.
 
         *identity_type* tells the canonical type that a name spells there, None where it is none.
         """
         path = f"workspaces.{name}"
         found = selectors(written.events, self.inputs, name)
-        attributes = calculated(written.calculated, found, path, self.max_bytes)
-        audiences = AudienceReader(
-            f"{path}.audiences", written.audiences, found, identity_type, self.max_bytes
-        ).read()
+        mistakes = Mistakes()
+        attributes: Mapping[str, CalculatedAttribute] = {}
+        audiences: Mapping[str, Audience] = {}
+        with mistakes.noted():
+            attributes = calculated(written.calculated, found, path, self.max_bytes)
+        with mistakes.noted():
+            audiences = AudienceReader(
+                f"{path}.audiences", written.audiences, found, identity_type, self.max_bytes
+            ).read()
+        mistakes.check()
         running = [
             one for key, one in audiences.items() if written.audiences[key].status != "draft"
         ]
@@ -65,10 +73,12 @@ def computed_scopes(
     """Return what each identity scope defines; those that define nothing are left out."""
     reader = DefinitionReader({n: one.workspace.name for n, one in inputs.items()}, max_bytes)
     by_scope: dict[str, list[Definitions]] = {}
+    mistakes = Mistakes()
     for name, workspace in rules.items():
-        types = _identity_types(workspace)
-        found = reader.workspace(name, written[name], types)
-        by_scope.setdefault(workspace.scope, []).append(found)
+        with mistakes.noted():
+            found = reader.workspace(name, written[name], _identity_types(workspace))
+            by_scope.setdefault(workspace.scope, []).append(found)
+    mistakes.check()
     scopes = {scope: scope_of(found, max_bytes) for scope, found in by_scope.items()}
     return {name: scope for name, scope in scopes.items() if scope is not None}
 

@@ -15,7 +15,7 @@ from processor.computed.condition import (
 from processor.computed.event import EVENT_TYPES, NAMED, path_of
 from processor.computed.selector import Selector, Where
 from processor.settings.conversion import convert
-from processor.settings.error import SettingsError, hint
+from processor.settings.error import Mistakes, SettingsError, hint
 
 MOST_SELECTORS: Final = 200
 _NAME: Final = re.compile(r"[\w.\- $]{1,256}")
@@ -59,10 +59,12 @@ def selectors(
     """Return the selectors of *workspace*; *inputs* is the workspace of each input."""
     path = f"workspaces.{workspace}.events"
     check_names(written, MOST_SELECTORS, path)
-    found = {}
+    found, mistakes = {}, Mistakes()
     for name, one in written.items():
-        _check_inputs(one.inputs, inputs, workspace, f"{path}.{name}.inputs")
-        found[name] = _selector(name, one, f"{path}.{name}")
+        with mistakes.noted():
+            _check_inputs(one.inputs, inputs, workspace, f"{path}.{name}.inputs")
+            found[name] = _selector(name, one, f"{path}.{name}")
+    mistakes.check()
     return found
 
 

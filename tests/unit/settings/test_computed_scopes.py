@@ -78,3 +78,34 @@ def test_a_definition_can_be_overridden_from_the_environment():
     window = shop.calculated["orders"].window
     assert window is not None
     assert window.length_ms == 7 * 86_400_000
+
+
+def test_all_mistakes_of_definitions_are_told_at_once_and_none_for_another():
+    document = (
+        f"[workspaces.shop]{PEOPLE}"
+        """
+    [workspaces.shop.events.order]
+    type = "custom_event"
+    [workspaces.shop.calculated.a]
+    type = "sum"
+    event = "order"
+    [workspaces.shop.calculated.b]
+    type = "count"
+    event = "nothing"
+    [workspaces.shop.audiences.c]
+    all = [{ event = "order", at_least = 101 }]
+    """
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_text(document, {})
+    assert [mistake.partition(":")[0] for mistake in caught.value.mistakes] == [
+        "workspaces.shop.calculated.a.attribute",
+        "workspaces.shop.calculated.b.event",
+        "workspaces.shop.audiences.c.all[0].at_least",
+    ]
+    wrong = document.replace('type = "custom_event"', 'type = "bought"')
+    with pytest.raises(SettingsError) as caught:
+        load_text(wrong, {})
+    assert [mistake.partition(":")[0] for mistake in caught.value.mistakes] == [
+        "workspaces.shop.events.order.type"
+    ]
