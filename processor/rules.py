@@ -29,6 +29,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     activity_resolution_s: int = 3600
     max_deaths: int = 3
     """How often a record, as the only one in hand, may end the process until it is set aside."""
+    max_computed_bytes: int = 16_384
+    """Values, memberships and state of a person in one workspace, packed (docs/computed.md)."""
     max_future_ms: int = 86_400_000
     """How far a client's time may be ahead of its record's; beyond it the record's counts."""
     max_past_ms: int = 631_152_000_000

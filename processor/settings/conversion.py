@@ -36,7 +36,8 @@ def convert(table: object, kind: type[T], path: str) -> T:
             found: T = convert_value(left, kind)
         except msgspec.ValidationError as error:
             mismatch = mismatch_of(error)
-            mistakes.append(_explain(mismatch, path, left, kind))
+            if not _was_there(mismatch, left, table, kind):
+                mistakes.append(_explain(mismatch, path, left, kind))
             # The library tells of one mistake: without it, it tells of the next.
             if not _removed(mismatch, left, kind):
                 raise SettingsError(*mistakes) from None
@@ -109,7 +110,7 @@ def _unquoted(
     found: Mismatch, steps: tuple[str, ...], table: Document, kind: object
 ) -> tuple[tuple[str, ...], str] | None:
     """Return the path and the dotted name that a free key was meant to have, None where not so."""
-    if not steps or not _is_free(steps[:-1], kind):
+    if not steps or found.missing is not None or not _is_free(steps[:-1], kind):
         return None
     name, value = steps[-1], _value(table, steps)
     if found.unknown is not None:
@@ -138,6 +139,14 @@ def _removed(found: Mismatch, table: Document, kind: type) -> bool:
     inner = _value(table, tuple(above))
     del inner[_key(last, inner)]
     return True
+
+
+def _was_there(found: Mismatch, left: Document, table: Document, kind: type) -> bool:
+    """Return whether what is missing of *left* stands in *table*, where it was wrong."""
+    if found.missing is None:
+        return False
+    steps, _ = _place(found.path.removeprefix("."), left, kind)
+    return found.missing in _value(table, steps)
 
 
 def _value(table: Document, steps: tuple[str, ...]) -> Any:  # noqa: ANN401 - any value of a file

@@ -166,7 +166,7 @@ def _sections(document: Document) -> Settings:
         return part(section, lambda table: convert(table, kind, section), kind())
 
     limits = part("limits", _limits, Limits())
-    people = Population({}, {}, {})
+    people = Population({}, {}, {}, {})
     with mistakes.noted():
         people = population(document.get("workspaces", {}), document.get("inputs", {}), limits)
     settings = Settings(
@@ -181,6 +181,7 @@ def _sections(document: Document) -> Settings:
         workspaces=people.workspaces,
         inputs=people.inputs,
         fingerprints=people.fingerprints,
+        computed=people.computed,
     )
     mistakes.check()
     return settings

@@ -5,6 +5,9 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from processor.rules import Format, Protection, Source, Validation
+from processor.settings.audiences import AudienceSettings
+from processor.settings.calculated import CalculatedSettings
+from processor.settings.events import SelectorSettings
 from processor.settings.secret import Secret
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -171,3 +174,7 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     demotion: Literal["lowest_relevant", "lowest"] | None = None
     max_merges: NotNegative | None = None
     max_mappings: Positive | None = None
+    events: dict[str, SelectorSettings] = {}
+    """Which events definitions mean, as ``calculated`` and ``audiences`` name them."""
+    calculated: dict[str, CalculatedSettings] = {}
+    audiences: dict[str, AudienceSettings] = {}

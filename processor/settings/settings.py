@@ -5,9 +5,11 @@ Records get their rules, spaces their policies and fingerprints, operators their
 
 from msgspec import Struct
 
+from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy, Space
 from processor.rules import InputRules, Limits, Role, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
+from processor.settings.error import SettingsError
 from processor.settings.secret import Secret
 from processor.settings.sections import (
     CheckSettings,
@@ -29,12 +31,20 @@ class Settings(Struct, frozen=True):
     workspaces: dict[str, WorkspaceRules]
     inputs: dict[str, InputRules]
     fingerprints: dict[str, str]
+    computed: dict[str, Scope] = {}
+    """What identity scopes define to be computed; those that define nothing are not here."""
     check: CheckSettings = CheckSettings()
     token_key: Secret = Secret("")
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
 
     def rules(self) -> Rules:
-        """Return the rules of records."""
+        """Return the rules of records; SettingsError where they would have to compute something."""
+        if self.computed:
+            scope = min(self.computed)
+            raise SettingsError(
+                f"scope {scope} defines calculated attributes or audiences: this release checks such"
+                " definitions (idstream check) and computes nothing yet; take them out to run"
+            )
         topics, formats = self.kafka.topics, self.kafka.formats
         roles: dict[str, Role] = {
             **dict.fromkeys(topics.batches, "batches"),

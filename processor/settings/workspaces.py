@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import NAMES, STANDARD_KEYS, canonical_type
 from processor.rules import InputRules, Limits, WorkspaceRules
+from processor.settings.computed import computed_scopes
 from processor.settings.conversion import convert
 from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.flat import blocklists, flat_keys, segment_normalizers
@@ -35,6 +37,8 @@ class Population(Struct, frozen=True):
     workspaces: dict[str, WorkspaceRules]
     inputs: dict[str, InputRules]
     fingerprints: dict[str, str]
+    computed: dict[str, Scope]
+    """What identity scopes define to be computed; those that define nothing are not here."""
 
 
 def population(workspaces: object, inputs: object, limits: Limits) -> Population:
@@ -61,7 +65,9 @@ def population(workspaces: object, inputs: object, limits: Limits) -> Population
     with mistakes.noted():
         prints = fingerprints(written, rules)
     mistakes.check()
-    return Population(rules, found or _default_input(rules), prints)
+    sources = found or _default_input(rules)
+    computed = computed_scopes(written, rules, sources, limits.max_computed_bytes)
+    return Population(rules, sources, prints, computed)
 
 
 def _default_input(rules: Mapping[str, WorkspaceRules]) -> dict[str, InputRules]:

@@ -154,17 +154,12 @@ class Metrics:
 
     def count(self, tally: Tally) -> None:
         """Add what a committed transaction counted."""
-        labelled: tuple[tuple[Mapping[Any, int], Counter], ...] = (
-            (tally.records, self._records),
-            (tally.decisions, self._decisions),
-            (tally.skipped, self._skipped),
-            (tally.violations, self._violations),
-            (tally.ignored, self._ignored),
-            (tally.aliases, self._aliases),
-        )
-        for counts, counter in labelled:
-            for labels, n in counts.items():
-                counter.labels(*labels).inc(n)
+        _add(self._records, tally.records)
+        _add(self._decisions, tally.decisions)
+        _add(self._skipped, tally.skipped)
+        _add(self._violations, tally.violations)
+        _add(self._ignored, tally.ignored)
+        _add(self._aliases, tally.aliases)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
         self._recalled.inc(tally.recalled)
@@ -233,3 +228,9 @@ class Metrics:
     def error(self, source: str, kind: str) -> None:
         """Count an error that the loop met; *source* is a ``kafka.loop.step.Source``."""
         self._errors.labels(source, kind).inc()
+
+
+def _add(counter: Counter, counts: Mapping[Any, int]) -> None:
+    """Add *counts*, by the values of the counter's labels."""
+    for labels, n in counts.items():
+        counter.labels(*labels).inc(n)

@@ -606,6 +606,12 @@ def mistakes(text: str, **environ: str) -> list[str]:
     return list(caught.value.mistakes)
 
 
+def test_a_required_key_that_is_wrong_is_not_told_as_missing_too():
+    with pytest.raises(SettingsError) as caught:
+        load_text(f"{RETAIL}[inputs.x]\nworkspace = 5\n", {})
+    assert caught.value.mistakes == ("inputs.x.workspace: must be a string",)
+
+
 def test_all_mistakes_are_told_at_once():
     text = """
 [kafka]

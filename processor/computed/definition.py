@@ -1,0 +1,226 @@
+"""Definitions of a workspace and of a scope, compiled once when the configuration is loaded."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from processor.computed.attribute import CalculatedAttribute
+from processor.computed.core import Core, shared
+from processor.computed.criterion import (
+    AgedCount,
+    AttributeFits,
+    AudienceFits,
+    Criterion,
+    EventCount,
+    cores_of,
+    leaves,
+)
+from processor.computed.direction import Direction, direction_of
+from processor.computed.fingerprint import STAMP_BYTES, fingerprint
+from processor.computed.selector import Selector
+
+Status = Literal["active", "draft", "retired"]
+
+
+class Audience(Struct, frozen=True):
+    """An audience: a rule, and what its messages carry."""
+
+    name: str
+    version: int
+    criterion: Criterion
+    mark: bytes
+    """The fingerprint of its meaning."""
+    is_retired: bool = False
+    """Nobody fits any more."""
+    is_published: bool = True
+    identities: tuple[str, ...] = ()
+    """Types whose current values its messages carry."""
+    attributes: tuple[str, ...] = ()
+
+
+class Needs(Struct, frozen=True):
+    """What the answer of a criterion depends on, besides the time."""
+
+    keys: frozenset[str | bytes]
+    """Names of calculated attributes, and keys of cores."""
+    has_facts: bool
+    direction: Direction
+    """Which way time alone can turn it."""
+
+
+class Use(Struct, frozen=True):
+    """A selector with everything that wants its events."""
+
+    selector: Selector
+    attributes: tuple[CalculatedAttribute, ...]
+    cores: tuple[Core, ...]
+
+
+class Definitions(Struct, frozen=True):
+    """What one workspace computes: all that is active or retired; drafts are not here."""
+
+    workspace: str
+    uses: Mapping[str, Use]
+    """By the name of the selector; those alone that something uses."""
+    by_type: Mapping[str, tuple[Selector, ...]]
+    """The selectors in use that could want an event, by its type; those for any at the end."""
+    anywhere: tuple[Selector, ...]
+    """The selectors in use for events of any type."""
+    calculated: Mapping[str, CalculatedAttribute]
+    """By name, in the order of the configuration."""
+    audiences: Mapping[str, Audience]
+    """By name, in the order of the names."""
+    cores: Mapping[bytes, Core]
+    needs: Mapping[str, Needs]
+    """What each audience looks at, by its name."""
+    windowed: tuple[CalculatedAttribute, ...]
+    """The attributes that time alone may change."""
+    carrying: tuple[Audience, ...]
+    """The published audiences whose messages carry something."""
+    foreign: frozenset[str] | None = None
+    """Names that only other processors of the group define, or define at a higher version.
+
+    What is stored under them is left alone, everything else that nobody here defines goes with a
+    document's next write. None: that is not known, and all is left alone.
+    """
+
+    def wants(self, event_type: str) -> tuple[Selector, ...]:
+        """Return the selectors that could want an event of this type."""
+        return self.by_type.get(event_type, self.anywhere)
+
+
+class Scope(Struct, frozen=True):
+    """The definitions of all workspaces of an identity scope: a person has one clock for all."""
+
+    workspaces: Mapping[str, Definitions]
+    stamp: bytes
+    max_bytes: int = 16_384
+    """``limits.max_computed_bytes``: packed values, memberships and state of one workspace."""
+
+
+class Listed(Struct, frozen=True, array_like=True):
+    """What an index remembers of a definition: which meaning a version has."""
+
+    version: int
+    mark: bytes
+
+
+def audience_mark(criterion: Criterion) -> bytes:
+    """Return the fingerprint of an audience's meaning."""
+    return fingerprint(criterion.meaning)
+
+
+def definitions(
+    workspace: str,
+    selectors: Iterable[Selector],
+    calculated: Iterable[CalculatedAttribute],
+    audiences: Sequence[Audience],
+) -> Definitions:
+    """Compile what a workspace defines; drafts are to be left out."""
+    attributes = {attribute.name: attribute for attribute in calculated}
+    active = [one.criterion for one in audiences if not one.is_retired]
+    cores = shared(cores_of(active))
+    uses = {
+        selector.name: Use(
+            selector,
+            tuple(one for one in attributes.values() if one.event == selector.name),
+            tuple(core for core in cores.values() if core.selector == selector.name),
+        )
+        for selector in selectors
+    }
+    uses = {name: use for name, use in uses.items() if use.attributes or use.cores}
+    wanted = [use.selector for use in uses.values()]
+    named = {one.name: one for one in sorted(audiences, key=lambda one: one.name)}
+    types = {kind for selector in wanted for kind in selector.types or ()}
+    return Definitions(
+        workspace=workspace,
+        uses=uses,
+        by_type={t: tuple(s for s in wanted if s.types is None or t in s.types) for t in types},
+        anywhere=tuple(selector for selector in wanted if selector.types is None),
+        calculated=attributes,
+        audiences=named,
+        cores=cores,
+        needs={name: needs_of(one.criterion, attributes) for name, one in named.items()},
+        windowed=tuple(one for one in attributes.values() if one.window is not None),
+        carrying=tuple(
+            one for one in named.values() if one.is_published and (one.identities or one.attributes)
+        ),
+    )
+
+
+def needs_of(criterion: Criterion, attributes: Mapping[str, CalculatedAttribute]) -> Needs:
+    """Return what *criterion* looks at, where *attributes* are the calculated ones."""
+    keys: set[str | bytes] = set()
+    has_facts = False
+    for leaf in leaves(criterion):
+        if isinstance(leaf, EventCount | AgedCount):
+            keys.add(leaf.core.key)
+        elif isinstance(leaf, AttributeFits) and leaf.name in attributes:
+            keys.add(leaf.name)
+        elif isinstance(leaf, AudienceFits):
+            if leaf.criterion is not None:
+                other = needs_of(leaf.criterion, attributes)
+                keys |= other.keys
+                has_facts = has_facts or other.has_facts
+        else:
+            has_facts = True
+    return Needs(frozenset(keys), has_facts, direction_of(criterion, attributes))
+
+
+def scope_of(workspaces: Iterable[Definitions], max_bytes: int) -> Scope | None:
+    """Return the definitions of a scope; None where its workspaces define nothing."""
+    found = {one.workspace: one for one in workspaces if one.calculated or one.audiences}
+    if not found:
+        return None
+    meaning = [[name, _stamped(found[name])] for name in sorted(found)]
+    return Scope(found, fingerprint(meaning, STAMP_BYTES), max_bytes)
+
+
+def _stamped(workspace: Definitions) -> list[Any]:
+    calculated = [
+        [one.name, one.version, one.mark.hex(), one.is_prompt]
+        for _, one in sorted(workspace.calculated.items())
+    ]
+    audiences = [
+        [one.name, one.version, one.mark.hex(), one.is_retired, one.is_published]
+        for one in workspace.audiences.values()
+    ]
+    return [calculated, audiences]
+
+
+def listing(workspace: Definitions) -> dict[str, Listed]:
+    """Return which meaning each version of *workspace* has, for the index to remember.
+
+    Names are those of the configuration below the workspace: ``calculated.X``, ``audiences.X``.
+    """
+    found = {f"calculated.{n}": Listed(o.version, o.mark) for n, o in workspace.calculated.items()}
+    for name, one in workspace.audiences.items():
+        found[f"audiences.{name}"] = Listed(one.version, one.mark)
+    return found
+
+
+def remembered(known: Mapping[str, Listed], own: Mapping[str, Listed]) -> dict[str, Listed]:
+    """Return what the index is to remember after a start: of each name the higher version."""
+    found = dict(known)
+    for name, one in own.items():
+        if name not in found or found[name].version < one.version:
+            found[name] = one
+    return found
+
+
+def conflicts(workspace: str, known: Mapping[str, Listed], own: Mapping[str, Listed]) -> list[str]:
+    """Return a line for each definition whose meaning changed under the version that is *known*."""
+    return [
+        f"workspaces.{workspace}.{name}: its meaning changed; raise its version to"
+        f" {one.version + 1}"
+        for name, one in own.items()
+        if name in known and known[name].version == one.version and known[name].mark != one.mark
+    ]
+
+
+def foreign_names(known: Mapping[str, Listed], own: Mapping[str, Listed]) -> frozenset[str]:
+    """Return the names that only others define, or define at a higher version than *own*."""
+    return frozenset(
+        name for name, one in known.items() if name not in own or own[name].version < one.version
+    )

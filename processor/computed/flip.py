@@ -1,0 +1,79 @@
+"""When time alone changes an answer next: the due of an audience, or of a value kept promptly."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from processor.computed.attribute import CalculatedAttribute
+from processor.computed.criterion import Criterion
+from processor.computed.direction import Direction
+from processor.computed.number import is_same
+from processor.computed.situation import Situation
+
+MOST_STEPS: Final = 1000
+"""Instants that are tried before the search is put off to the last of them."""
+
+
+class Next(NamedTuple):
+    """An instant after the one that was asked about."""
+
+    time_ms: int
+    is_flip: bool
+    """False: nothing has changed until then, and there the search goes on."""
+
+
+def next_flip(
+    criterion: Criterion, situation: Situation, direction: Direction, *, holds: bool
+) -> Next | None:
+    """Return when *criterion*, which *holds* now or not, flips by time alone; None: never.
+
+    It is the next change of the answer, not of a leaf: "bought within a day, or did not" never is.
+    *direction* is which way it can turn: what can only end or only begin is found by halves.
+    """
+    if direction is (Direction.BEGINS if holds else Direction.ENDS):
+        return None
+    now_ms = situation.now_ms
+    instants = _after(criterion.instants(situation, now_ms), now_ms)
+    if direction is not Direction.EITHER:
+        place = bisect_left(
+            instants, x=True, key=lambda time_ms: criterion.holds(situation, time_ms) is not holds
+        )
+        return Next(instants[place], is_flip=True) if place < len(instants) else None
+    for time_ms in instants[:MOST_STEPS]:
+        if criterion.holds(situation, time_ms) is not holds:
+            return Next(time_ms, is_flip=True)
+    if len(instants) > MOST_STEPS:
+        return Next(instants[MOST_STEPS - 1], is_flip=False)
+    return None
+
+
+def next_value(attribute: CalculatedAttribute, situation: Situation) -> int | None:
+    """Return when time alone changes the value of *attribute* next; None: never."""
+    now_ms = situation.now_ms
+    shown = situation.value(attribute, now_ms)
+    instants = attribute.calculation.instants(situation.state(attribute))
+    for time_ms in _after(instants, now_ms):
+        if not is_same(situation.value(attribute, time_ms), shown):
+            return time_ms
+    return None
+
+
+def fresh_until(attributes: Iterable[CalculatedAttribute], situation: Situation) -> int | None:
+    """Return until when no value of *attributes* changes by time alone; None: never."""
+    return min(
+        (
+            time_ms
+            for attribute in attributes
+            if (
+                time_ms := attribute.calculation.next_ms(
+                    situation.state(attribute), situation.now_ms
+                )
+            )
+            is not None
+        ),
+        default=None,
+    )
+
+
+def _after(instants: Iterable[int], now_ms: int) -> list[int]:
+    return sorted({time_ms for time_ms in instants if time_ms > now_ms})

@@ -1,0 +1,134 @@
+"""Fold events into what definitions remember, within a bound of bytes."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from processor.computed.attribute import CalculatedAttribute, take
+from processor.computed.calculation import Taken
+from processor.computed.core import with_event
+from processor.computed.definition import Definitions, Use
+from processor.computed.selector import Match
+from processor.computed.state import Memory
+
+Key = str | bytes
+"""The name of a calculated attribute, or the key of a core."""
+
+
+class Fold(NamedTuple):
+    """What is remembered after events."""
+
+    memory: Memory
+    """The very object that came in where nothing is new."""
+    bounded: int
+    """Values that were too long, and definitions whose news found no room."""
+    wrote: frozenset[str]
+    """The selectors whose events changed something."""
+    news: frozenset[Key]
+    """The attributes and cores of which something else is remembered now."""
+
+
+def fold(definitions: Definitions, memory: Memory, matches: Sequence[Match], now_ms: int) -> Fold:
+    """Fold the events that selectors matched, in their order, into *memory*."""
+    work = Memory(dict(memory.states), dict(memory.cores), memory.dues)
+    bounded = 0
+    wrote: set[str] = set()
+    news: set[Key] = set()
+    for match in matches:
+        use = definitions.uses[match.selector]
+        found = _count(use, work, match, now_ms)
+        for attribute in use.attributes:
+            if work.is_newer(attribute):
+                continue
+            taken, too_long = take(attribute, match)
+            bounded += too_long
+            if taken is not None and _remember(attribute, work, taken, now_ms):
+                found.append(attribute.name)
+        if found:
+            wrote.add(match.selector)
+            news.update(found)
+    return Fold(work if wrote else memory, bounded, frozenset(wrote), frozenset(news))
+
+
+def _remember(attribute: CalculatedAttribute, work: Memory, taken: Taken, now_ms: int) -> bool:
+    """Fold what was *taken* into the state of *attribute* in *work*; say whether it is news."""
+    state = work.state_of(attribute)
+    after = attribute.calculation.fold(state, taken, now_ms)
+    if after is state:
+        return False
+    work.states[attribute.name] = (attribute.version, attribute.mark, after)
+    return True
+
+
+def _count(use: Use, work: Memory, match: Match, now_ms: int) -> list[Key]:
+    """Count an event in the cores of *use* in *work*; return those for which it is news."""
+    found: list[Key] = []
+    for core in use.cores:
+        stored = work.cores.get(core.key)
+        counted = with_event(core, stored, match.event.time_ms, now_ms)
+        if counted is not stored and counted is not None:
+            work.cores[core.key] = counted
+            found.append(core.key)
+    return found
+
+
+def within(
+    definitions: Definitions, before: Memory, after: Memory, fits: Callable[[Memory], bool]
+) -> tuple[Memory, int]:
+    """Return as much of the step from *before* to *after* as *fits*, and how much does not.
+
+    Definitions are asked in the order of the configuration, each for its own news; the state before
+    stays where those would be too much.
+    """
+    if fits(after):
+        return after, 0
+    kept, refused = before, 0
+    names: tuple[Key, ...] = (*definitions.calculated, *definitions.cores)
+    for name in names:
+        grown = _with_news(kept, after, name)
+        if grown is kept:
+            continue
+        if fits(grown):
+            kept = grown
+        else:
+            refused += 1
+    return kept, refused
+
+
+def _with_news(kept: Memory, after: Memory, name: Key) -> Memory:
+    if isinstance(name, str):
+        if name not in after.states or kept.states.get(name) == after.states[name]:
+            return kept
+        return replace(kept, states={**kept.states, name: after.states[name]})
+    if name not in after.cores or kept.cores.get(name) == after.cores[name]:
+        return kept
+    return replace(kept, cores={**kept.cores, name: after.cores[name]})
+
+
+def tidy(definitions: Definitions, memory: Memory) -> Memory:
+    """Return *memory* without what no processor defines any more; itself if there is nothing such.
+
+    What only others may use is kept, so a processor of an older release, or of an older
+    configuration while that is rolled out, loses nothing of a newer one.
+    """
+    if definitions.foreign is None:
+        return memory
+    states = {
+        name: kept
+        for name, kept in memory.states.items()
+        if f"calculated.{name}" in definitions.foreign
+        or (
+            (own := definitions.calculated.get(name)) is not None
+            and kept[:2] == (own.version, own.mark)
+        )
+    }
+    # Whose a core is cannot be told from its key, so all stay while anybody else may use one.
+    cores = {
+        key: stored
+        for key, stored in memory.cores.items()
+        if definitions.foreign or key in definitions.cores
+    }
+    if len(states) == len(memory.states) and len(cores) == len(memory.cores):
+        return memory
+    return Memory(states, cores, memory.dues)

@@ -1,0 +1,182 @@
+"""What one workspace computes of a person at an instant."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.computed.announcement import Announcer, announce
+from processor.computed.attribute import Value
+from processor.computed.definition import Audience, Definitions
+from processor.computed.flip import fresh_until, next_value
+from processor.computed.fold import Fold, fold, tidy, within
+from processor.computed.joining import join
+from processor.computed.membership import memberships
+from processor.computed.message import AudienceChange
+from processor.computed.number import is_same
+from processor.computed.occasion import FactsChange, Occasion
+from processor.computed.situation import Situation
+from processor.computed.state import Computed, Memory, pack_memory, packed_bytes, unpack_memory
+
+
+class WorkspaceEvaluation(NamedTuple):
+    """What a workspace computes of a person, and what follows from it."""
+
+    computed: Computed
+    is_changed: bool
+    """Whether a state, a value kept promptly or a membership is another."""
+    due_ms: int | None
+    messages: list[AudienceChange]
+    bounded: int
+    wrote: frozenset[str]
+
+
+class Instant(Struct, frozen=True, gc=False):
+    """A workspace's definitions at the instant at which a person is evaluated."""
+
+    definitions: Definitions
+    now_ms: int
+    max_bytes: int
+    is_current: bool
+    """Whether the person was evaluated by these definitions, and time has flipped nothing since.
+
+    If so, only what depends on news is looked at.
+    """
+
+    def evaluate(
+        self, stored: Computed, occasion: Occasion, facts: FactsChange
+    ) -> WorkspaceEvaluation:
+        """Evaluate a person, of whom *stored* is what was computed before."""
+        before = unpack_memory(stored.state)
+        step = self._folded(before, occasion)
+        most = self.max_bytes if occasion.room is None else min(self.max_bytes, occasion.room)
+        found = self._evaluated(stored, before, step, occasion, facts)
+        if step.memory is before or packed_bytes(found.computed) <= most:
+            return found
+
+        def fits(grown: Memory) -> bool:
+            values = self._values(stored, grown, None)
+            whole = replace(stored, calculated=values, state=pack_memory(grown))
+            return packed_bytes(whole) <= most
+
+        memory, refused = within(self.definitions, before, step.memory, fits)
+        step = step._replace(memory=memory, bounded=step.bounded + refused)
+        return self._evaluated(stored, before, step, occasion, facts)
+
+    def _evaluated(
+        self,
+        stored: Computed,
+        before: Memory,
+        step: Fold,
+        occasion: Occasion,
+        facts: FactsChange,
+    ) -> WorkspaceEvaluation:
+        definitions, calculated = self.definitions, self.definitions.calculated
+        after = Situation(facts.after, calculated, step.memory, self.now_ms)
+        is_fresh = stored.fresh_until_ms is None or self.now_ms < stored.fresh_until_ms
+        values = self._values(
+            stored, step.memory, step.news if self.is_current and is_fresh else None
+        )
+        affected = self._affected(step, facts)
+        found = memberships(definitions, stored.audiences, before.dues, affected, after)
+        memory = tidy(definitions, step.memory)
+        if found.dues != memory.dues:
+            memory = replace(memory, dues=found.dues)
+        computed = Computed(
+            calculated=values,
+            fresh_until_ms=fresh_until(definitions.windowed, after),
+            audiences=found.audiences,
+            state=stored.state if memory is before else pack_memory(memory),
+        )
+        dues = (found.due_ms(definitions), *self._prompt_dues(after))
+        announcer = Announcer(definitions, occasion.mpid, occasion.reason, self.now_ms)
+        was = Situation(facts.before, calculated, before, self.now_ms)
+        return WorkspaceEvaluation(
+            computed,
+            step.memory is not before
+            or found.is_changed
+            or self._has_prompt_news(stored.calculated, values),
+            min((due for due in dues if due is not None), default=None),
+            announce(announcer, found, stored, was, after),
+            step.bounded,
+            step.wrote,
+        )
+
+    def _affected(self, step: Fold, facts: FactsChange) -> list[Audience] | None:
+        """Return the audiences whose answer may have changed; None: all."""
+        if not self.is_current:
+            return None
+        needs, is_other = self.definitions.needs, facts.before is not facts.after
+        return [
+            audience
+            for name, audience in self.definitions.audiences.items()
+            if (is_other and needs[name].has_facts) or not needs[name].keys.isdisjoint(step.news)
+        ]
+
+    def _folded(self, before: Memory, occasion: Occasion) -> Fold:
+        """Join and fold what *occasion* brings."""
+        definitions, memory = self.definitions, before
+        others = [one.standing.workspaces.get(definitions.workspace) for one in occasion.absorbed]
+        memories = [unpack_memory(other.state) for other in others if other is not None]
+        if memories:
+            memory = join(definitions, memory, memories, self.now_ms)
+        if occasion.workspace == definitions.workspace and occasion.matches:
+            return fold(definitions, memory, occasion.matches, self.now_ms)
+        return Fold(memory, 0, frozenset(), frozenset())
+
+    def _values(
+        self, stored: Computed, memory: Memory, news: Collection[str | bytes] | None
+    ) -> dict[str, Value]:
+        """Return the values now, with those that only other processors may touch as they were.
+
+        Only of *news*, None: of all, values are worked out: those of the others are what they were.
+        """
+        definitions, now_ms, foreign = self.definitions, self.now_ms, self.definitions.foreign
+        values = {}
+        for name, attribute in definitions.calculated.items():
+            if memory.is_newer(attribute) or (news is not None and name not in news):
+                value = stored.calculated.get(name)
+            else:
+                value = attribute.calculation.value(memory.state_of(attribute), now_ms)
+            if value is not None:
+                values[name] = value
+        for name, value in stored.calculated.items():
+            if name not in definitions.calculated and (
+                foreign is None or f"calculated.{name}" in foreign
+            ):
+                values[name] = value  # noqa: PERF403 - they come after the configured ones
+        return values
+
+    def _has_prompt_news(self, before: Mapping[str, Value], after: Mapping[str, Value]) -> bool:
+        return any(
+            attribute.is_prompt and not is_same(before.get(name), after.get(name))
+            for name, attribute in self.definitions.calculated.items()
+        )
+
+    def _prompt_dues(self, situation: Situation) -> Iterator[int | None]:
+        for attribute in self.definitions.calculated.values():
+            if attribute.is_prompt:
+                yield next_value(attribute, situation)
+
+
+def values_at(definitions: Definitions, computed: Computed, now_ms: int) -> dict[str, Value]:
+    """Return the calculated attributes that outputs show of a person at *now_ms*.
+
+    Those of the last evaluation are taken where no window has moved since. Values that only other
+    processors may touch are left out.
+    """
+    is_fresh = computed.fresh_until_ms is None or now_ms < computed.fresh_until_ms
+    if is_fresh and definitions.foreign is not None and not definitions.foreign:
+        memory = None
+    else:
+        memory = unpack_memory(computed.state)
+    values = {}
+    for name, attribute in definitions.calculated.items():
+        if memory is None:
+            value = computed.calculated.get(name)
+        else:
+            value = attribute.calculation.value(memory.state_of(attribute), now_ms)
+        if value is not None:
+            values[name] = value
+    return values

@@ -1,0 +1,90 @@
+"""Definitions as ``load`` compiles them: of events, calculated attributes and audiences."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from processor.computed.attribute import CalculatedAttribute
+from processor.computed.definition import Audience, Definitions, Scope, definitions, scope_of
+from processor.identity.types import canonical_type
+from processor.rules import InputRules, WorkspaceRules
+from processor.settings.audiences import AudienceReader, AudienceSettings
+from processor.settings.calculated import CalculatedSettings, calculated
+from processor.settings.error import Mistakes
+from processor.settings.events import SelectorSettings, selectors
+
+
+class Written(Protocol):
+    """What one workspace defines, as written."""
+
+    @property
+    def events(self) -> Mapping[str, SelectorSettings]:
+        """The selectors by name."""
+
+    @property
+    def calculated(self) -> Mapping[str, CalculatedSettings]:
+        """The calculated attributes by name."""
+
+    @property
+    def audiences(self) -> Mapping[str, AudienceSettings]:
+        """The audiences by name."""
+
+
+class DefinitionReader(Struct, frozen=True):
+    """Compiles what workspaces define."""
+
+    inputs: Mapping[str, str]
+    """The workspace of each input, by its name."""
+    max_bytes: int
+    """``limits.max_computed_bytes``."""
+
+    def workspace(
+        self, name: str, written: Written, identity_type: Callable[[str], str | None]
+    ) -> Definitions:
+        """Return the definitions of a workspace; SettingsError names all that cannot be.
+
+        *identity_type* tells the canonical type that a name spells there, None where it is none.
+        """
+        path = f"workspaces.{name}"
+        found = selectors(written.events, self.inputs, name)
+        mistakes = Mistakes()
+        attributes: Mapping[str, CalculatedAttribute] = {}
+        audiences: Mapping[str, Audience] = {}
+        with mistakes.noted():
+            attributes = calculated(written.calculated, found, path, self.max_bytes)
+        with mistakes.noted():
+            audiences = AudienceReader(
+                f"{path}.audiences", written.audiences, found, identity_type, self.max_bytes
+            ).read()
+        mistakes.check()
+        running = [
+            one for key, one in audiences.items() if written.audiences[key].status != "draft"
+        ]
+        return definitions(name, found.values(), attributes.values(), running)
+
+
+def computed_scopes(
+    written: Mapping[str, Written],
+    rules: Mapping[str, WorkspaceRules],
+    inputs: Mapping[str, InputRules],
+    max_bytes: int,
+) -> dict[str, Scope]:
+    """Return what each identity scope defines; those that define nothing are left out."""
+    reader = DefinitionReader({n: one.workspace.name for n, one in inputs.items()}, max_bytes)
+    by_scope: dict[str, list[Definitions]] = {}
+    mistakes = Mistakes()
+    for name, workspace in rules.items():
+        with mistakes.noted():
+            found = reader.workspace(name, written[name], _identity_types(workspace))
+            by_scope.setdefault(workspace.scope, []).append(found)
+    mistakes.check()
+    scopes = {scope: scope_of(found, max_bytes) for scope, found in by_scope.items()}
+    return {name: scope for name, scope in scopes.items() if scope is not None}
+
+
+def _identity_types(workspace: WorkspaceRules) -> Callable[[str], str | None]:
+    if workspace.policy.strategy != "flat_matching":
+        return canonical_type
+    names = workspace.policy.priority
+    return lambda name: name if name in names else None
