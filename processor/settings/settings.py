@@ -42,8 +42,8 @@ class Settings(Struct, frozen=True):
         if self.computed:
             scope = min(self.computed)
             raise SettingsError(
-                f"scope {scope} defines calculated attributes or audiences: this release checks such"
-                " definitions (idstream check) and computes nothing yet; take them out to run"
+                f"scope {scope} defines calculated attributes or audiences: this release checks"
+                " such definitions (idstream check) and computes nothing yet; take them out to run"
             )
         topics, formats = self.kafka.topics, self.kafka.formats
         roles: dict[str, Role] = {
