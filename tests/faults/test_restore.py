@@ -5,6 +5,7 @@ import json
 import pytest
 
 from processor.codecs.avro.reading import AvroReader
+from processor.profiles.document import from_json, to_json
 from tests.faults.commands import PUBLISHED, RESTORE_POINTS
 from tests.faults.deployment import Deployment
 from tests.servers.waiting import eventually
@@ -331,7 +332,7 @@ def test_a_changelog_in_avro_is_restored_and_derived_anew(deployment: Deployment
     deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
     read = AvroReader("profile").to_json
     published = {
-        message.key().decode(): json.loads(read(message.value()))
+        message.key().decode(): json.loads(to_json(from_json(read(message.value()))))
         for message in deployment.kafka.read(deployment.topics["profiles"])
     }
     live = deployment.state()[0]

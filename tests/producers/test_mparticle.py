@@ -149,10 +149,19 @@ def with_a_profile_event(made: mparticle.Batch) -> None:
 @pytest.mark.parametrize(
     ("change", "detail"),
     [
-        (on_an_unknown_platform, "device_info.platform: is not one of the values allowed here"),
+        (
+            on_an_unknown_platform,
+            (
+                "device_info.platform: is none of iOS, Android, web, tvOS, roku, out_of_band, alexa,"
+                " smart_tv, fire_tv, xbox"
+            ),
+        ),
         (
             with_an_unknown_event,
-            "events[0].data.custom_event_type: is not one of the values allowed here",
+            (
+                "events[0].data.custom_event_type: is none of navigation, location, search,"
+                " transaction, user_content, user_preference, social, other, media, attribution"
+            ),
         ),
         (with_a_profile_event, "events[0].data.previous_mpid: is required"),
     ],

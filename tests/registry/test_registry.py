@@ -155,7 +155,7 @@ def test_the_registry_judges_an_evolution_as_we_do(reader, writer, registry: Ser
     assert registry.accepts(subject, reader) == (not incompatible(reader, writer))
 
 
-def findings(settings: str) -> list[tuple[str, str]]:
+def findings(settings: str) -> list[tuple[str, ...]]:
     workspace = '[workspaces.retail]\npreset = "default"\n'
     return [f[1:] for f in schema_registry(load_text(workspace + settings, {}))]
 
@@ -169,12 +169,11 @@ url = "{registry.url}"
 topics = {{ changes = "{name}" }}
 formats = {{ changes = "avro" }}
 """
-    assert findings(configuration) == [("ok", "answers")]
+    assert findings(configuration) == [("ok", "answers", "")]
     registry.register(f"{name}-value", {"type": "record", "name": "Other", "fields": []})
     registry.hold(f"{name}-value", "FULL")
-    assert ("wrong", f"does not take our schema for {name}: it is not compatible with its own") in (
-        findings(configuration)
-    )
+    text = f"does not take our schema for {name}: it is not compatible with its own"
+    assert ("wrong", text) in [found[:2] for found in findings(configuration)]
     assert findings("") == []
     away = f'[schema_registry]\nurl = "http://127.0.0.1:{free_port()}"\n'
     (found,) = findings(away)
