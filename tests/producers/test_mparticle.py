@@ -152,8 +152,8 @@ def with_a_profile_event(made: mparticle.Batch) -> None:
         (
             on_an_unknown_platform,
             (
-                "device_info.platform: is none of iOS, Android, web, tvOS, roku, out_of_band, alexa,"
-                " smart_tv, fire_tv, xbox"
+                "device_info.platform: is none of iOS, Android, web, tvOS, roku, out_of_band,"
+                " alexa, smart_tv, fire_tv, xbox"
             ),
         ),
         (
