@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
+from processor.index.cache import CachedIndex
 from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
@@ -29,6 +30,8 @@ from processor.settings import load_text
 from tests.servers import redis as redis_server
 
 POLL_BATCH = 500
+ROOM = 128 << 20
+"""Bytes remembered of the index, and of decisions, as by default."""
 COMMIT_EVERY = 5
 START_MS = 1_767_225_600_000
 CONFIG = """
@@ -86,13 +89,21 @@ def records(name: str) -> Iterator[Record]:
 
 def play(name: str, url: str, results: multiprocessing.Queue) -> None:
     settings = load_text(CONFIG, {})
-    index = RedisIndex.connect(url, name)
+    server = RedisIndex.connect(url, name)
+    index = CachedIndex(server, ROOM)
     tallies: list[Tally] = []
     spaces = settings.space_rules()
     rules = settings.rules()
     topic = next(iter(rules.roles))
     pipeline = Pipeline(
-        Parts(rules=rules, spaces=spaces, index=index, owner="bench", counted=tallies.append)
+        Parts(
+            rules=rules,
+            spaces=spaces,
+            index=index,
+            owner="bench",
+            memory_bytes=ROOM,
+            counted=tallies.append,
+        )
     )
     pipeline.assign([Assignment(topic, 0, topic, None, "")], [])
     seconds, polled, memory = [], [], []
@@ -111,7 +122,7 @@ def play(name: str, url: str, results: multiprocessing.Queue) -> None:
     for tally in tallies:
         decisions.update({kind: n for (_, kind), n in tally.decisions.items()})
         violations.update({f"{t} {why}": n for (t, why), n in tally.violations.items()})
-    index.close()
+    server.close()
     results.put(
         {
             "load": name,
