@@ -88,6 +88,30 @@ class Outcome(NamedTuple):
     position: int | None = None
 
 
+EventType = Literal[
+    "custom_event",
+    "commerce_event",
+    "screen_view",
+    "session_start",
+    "session_end",
+    "application_state_transition",
+    "push_registration",
+    "push_message",
+    "push_reaction",
+    "opt_out",
+    "crash_report",
+    "network_performance",
+    "breadcrumb",
+    "user_attribute_change",
+    "user_identity_change",
+    "profile",
+    "first_run",
+    "uninstall",
+    "pre_attribution",
+]
+"""What an event of a batch may be (docs/messages.md, "Event batches")."""
+
+
 class EventBatch(Struct, frozen=True, gc=False):
     """A decoded event batch (docs/messages.md, "Event batches")."""
 

@@ -7,7 +7,7 @@ types of the fields that decide something; others are left out where they are od
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -38,30 +38,8 @@ from processor.codecs.repair import Repair
 from processor.codecs.shape import check_batch, check_lost
 from processor.identity.model import Environment
 from processor.identity.types import IdentityKeys
-from processor.records import DeadLetter, EventBatch, Ignored
+from processor.records import DeadLetter, EventBatch, EventType, Ignored
 from processor.rules import Limits
-
-EventType = Literal[
-    "custom_event",
-    "commerce_event",
-    "screen_view",
-    "session_start",
-    "session_end",
-    "application_state_transition",
-    "push_registration",
-    "push_message",
-    "push_reaction",
-    "opt_out",
-    "crash_report",
-    "network_performance",
-    "breadcrumb",
-    "user_attribute_change",
-    "user_identity_change",
-    "profile",
-    "first_run",
-    "uninstall",
-    "pre_attribution",
-]
 
 _CUSTOM_EVENT_TYPES: Final = frozenset(
     {

@@ -1,34 +1,15 @@
 """Events as definitions see them: type, name, time, and the values that a path leads to."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Raw, Struct
 
 from processor.computed.number import Scalar, scalar_of
+from processor.records import EventType
 
-EVENT_TYPES: Final = (
-    "custom_event",
-    "commerce_event",
-    "screen_view",
-    "session_start",
-    "session_end",
-    "application_state_transition",
-    "push_registration",
-    "push_message",
-    "push_reaction",
-    "opt_out",
-    "crash_report",
-    "network_performance",
-    "breadcrumb",
-    "user_attribute_change",
-    "user_identity_change",
-    "profile",
-    "first_run",
-    "uninstall",
-    "pre_attribution",
-)
+EVENT_TYPES: Final = get_args(EventType)
 NAMED: Final[Mapping[str, str]] = {"custom_event": "event_name", "screen_view": "screen_name"}
 """The types whose events have a name, and the field of ``data`` that holds it."""
 
