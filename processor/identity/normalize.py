@@ -33,7 +33,7 @@ class Blocklist(Struct, frozen=True):
         patterns: Iterable[str] = (),
         by_type: Mapping[str, "Blocklist"] = MappingProxyType({}),
     ) -> "Blocklist":
-        """Return the list of a workspace; a pattern that RE2 cannot take raises ValueError."""
+        """Return the list of a workspace; ValueError has all patterns that RE2 cannot take."""
         return cls(default, frozenset(values), _compile(tuple(patterns)), by_type)
 
     def blocks(self, identifier: Identifier) -> bool:
@@ -54,15 +54,20 @@ def _compile(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401 - re2 ships no t
         return None
     options = re2.Options()
     options.log_errors = False
+    wrong = []
     for number, pattern in enumerate(patterns, 1):
+        if not pattern:
+            wrong.append(f"pattern {number} is empty and would block everything; remove it")
         try:
             re2.compile(pattern, options)
         except re2.error as error:
             why = error.args[0].decode(errors="replace") if error.args else "no reason given"
-            raise ValueError(
+            wrong.append(
                 f"pattern {number} is not a regular expression that RE2 understands: {why}"
                 " (look-around, back-references and long repetitions are not supported)"
-            ) from None
+            )
+    if wrong:
+        raise ValueError(*wrong)
     try:
         return re2.compile("|".join(f"(?:{p})" for p in patterns), options)
     except re2.error:

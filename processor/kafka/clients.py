@@ -1,13 +1,13 @@
 """librdkafka's configuration: what exactly once needs is fixed, the rest is ``[kafka.client]``.
 
-Each client is given those of the user's settings that its role knows (``settings.client``).
+Each client is given those of the user's settings that its role knows (``settings.librdkafka``).
 """
 
 import logging
 from typing import Any, Final
 
 from processor.settings import KafkaSettings
-from processor.settings.client import KNOWN, Role
+from processor.settings.librdkafka import KNOWN, Role
 
 Config = dict[str, Any]
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from processor.settings.conversion import convert
-from processor.settings.error import SettingsError
+from processor.settings.conversion import kept
+from processor.settings.error import Mistakes, SettingsError
 from processor.settings.secret import Secret
 from processor.settings.sections import RedisSettings, RegistrySettings
 from processor.settings.toml import read_bytes, read_secret
@@ -19,13 +19,11 @@ _MIN_KEY_BYTES: Final = 16
 _Section = TypeVar("_Section", RedisSettings, RegistrySettings)
 
 
-def redis_settings(table: object) -> RedisSettings:
+def redis_settings(table: object, mistakes: Mistakes) -> RedisSettings:
     """Return the section; no file of it is opened."""
-    redis = convert(table, RedisSettings, "redis")
+    redis = kept(table, RedisSettings, "redis", mistakes) or RedisSettings()
     if not _PREFIX.fullmatch(redis.prefix):
-        raise SettingsError(
-            "redis.prefix: use 1 to 64 letters, digits, dots, dashes or underscores"
-        )
+        mistakes.tell("redis.prefix: use 1 to 64 letters, digits, dots, dashes or underscores")
     return redis
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 import msgspec
 
 from processor.codecs.mismatch import Expected, Mismatch, mismatch_of
-from processor.settings.error import SettingsError, hint
+from processor.settings.elsewhere import meant_elsewhere
+from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.reflection import choices_of, keys_of, type_of
 from processor.settings.secret import Secret
 from processor.settings.toml import Document
@@ -27,9 +28,21 @@ _TYPES: Final = {
 
 def convert(table: object, kind: type[T], path: str) -> T:
     """Return *table* as a *kind*; a SettingsError names every key below *path* that is wrong."""
+    mistakes = Mistakes()
+    found = kept(table, kind, path, mistakes)
+    mistakes.check()
+    assert found is not None, "nothing is left, and nothing was wrong"
+    return found
+
+
+def kept(table: object, kind: type[T], path: str, mistakes: Mistakes) -> T | None:
+    """Return what of *table* fits a *kind*, and note every key below *path* that does not.
+
+    None where nothing can be kept: it is no table, or what it must have is not there.
+    """
     if not isinstance(table, dict):
-        raise SettingsError(f"{path}: expected a table; write [{path}]")
-    mistakes: list[str] = []
+        mistakes.add(SettingsError(f"{path}: expected a table; write [{path}]"))
+        return None
     left = deepcopy(table)
     while True:
         try:
@@ -37,13 +50,11 @@ def convert(table: object, kind: type[T], path: str) -> T:
         except msgspec.ValidationError as error:
             mismatch = mismatch_of(error)
             if not _was_there(mismatch, left, table, kind):
-                mistakes.append(_explain(mismatch, path, left, kind))
+                mistakes.add(SettingsError(_explain(mismatch, path, left, kind)))
             # The library tells of one mistake: without it, it tells of the next.
             if not _removed(mismatch, left, kind):
-                raise SettingsError(*mistakes) from None
+                return None
             continue
-        if mistakes:
-            raise SettingsError(*mistakes)
         return found
 
 
@@ -73,15 +84,16 @@ def _explain(found: Mismatch, path: str, table: Document, kind: type) -> str:
         key, name = unquoted
         return f'{_join(path, *key)}: TOML reads a name with dots as tables; quote it: "{name}"'
     if found.unknown is not None:
-        return (
-            f"{_join(path, *steps, found.unknown)}: unknown key; remove it or correct"
-            f" its spelling{hint(found.unknown, keys_of(its))}"
+        where = _join(path, *steps)
+        remedy = meant_elsewhere(where, found.unknown) or (
+            f"remove it or correct its spelling{hint(found.unknown, keys_of(its))}"
         )
+        return f"{_join(where, found.unknown)}: unknown key; {remedy}"
     choices = choices_of(its)
     value = _value(table, steps)
     meant = hint(value, choices) if isinstance(value, str) else ""
     use = f"; use one of {', '.join(choices)}{meant}" if choices else ""
-    return f"{_join(path, *steps)}: {_problem(found)}{use}"
+    return f"{_join(path, *steps)}: {_problem(found, value)}{use}"
 
 
 def _place(path: str, table: Document, kind: object) -> tuple[tuple[str, ...], object]:
@@ -131,9 +143,12 @@ def _is_free(steps: tuple[str, ...], kind: object) -> bool:
 
 
 def _removed(found: Mismatch, table: Document, kind: type) -> bool:
-    """Remove what does not fit from *table*; return False where something is missing instead."""
+    """Remove what does not fit from *table*, or the table in it that lacks something.
+
+    Return False where it is *table* itself that does.
+    """
     steps, _ = _place(found.path.removeprefix("."), table, kind)
-    if found.missing is not None or not (steps or found.unknown):
+    if not (steps or found.unknown):
         return False
     *above, last = (*steps, found.unknown) if found.unknown is not None else steps
     inner = _value(table, tuple(above))
@@ -161,10 +176,12 @@ def _key(step: str, table: Document) -> str:
     return step if step in table else re.sub(r"(\[\d*\])+$", "", step)
 
 
-def _problem(found: Mismatch) -> str:
-    """Return what is wrong with a value, in words of the file's format."""
+def _problem(found: Mismatch, value: object) -> str:
+    """Return what is wrong with *value*, in words of the file's format."""
+    if found.missing is not None:
+        return f"must have the key {found.missing}; add it"
     if found.expected is not None:
-        return _wanted(found.expected)
+        return _wanted(found.expected) + _form(found.expected, value)
     text = found.text.replace("`", "").replace(" enum value", " value")
     return text[:1].lower() + text[1:]
 
@@ -182,8 +199,21 @@ def wanted(value: object, kind: Any) -> str:  # noqa: ANN401 - any type of any s
     return ""
 
 
+def _form(expected: Expected, value: object) -> str:
+    """Return how the file has such a value, where *value* is of a form that is often meant so."""
+    types = expected.types.split(" | ")
+    if "array" in types:
+        return ', such as ["a", "b"]'
+    if isinstance(value, str) and not {"str", "object"} & set(types):
+        return ", without quotes" if "bool" in types else ", without quotes and unit"
+    return ""
+
+
 def _wanted(expected: Expected) -> str:
-    types = " or ".join(_TYPES[t] for t in expected.types.split(" | ") if t in _TYPES)
+    named = expected.types.split(" | ")
+    if {"str", "float", "bool"} <= set(named):
+        return "must be a string, a number, true or false"
+    types = " or ".join(_TYPES[t] for t in named if t in _TYPES)
     bound = {"<=": "less", ">=": "more"}.get(expected.bound or "")
     return f"must be {types}" + (f" of {expected.limit} or {bound}" if bound else "")
 

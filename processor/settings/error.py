@@ -32,6 +32,10 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[str] = []
 
+    def are_below(self, path: str) -> bool:
+        """Return whether anything was noted of *path*, or of a key below it."""
+        return any(one.startswith((f"{path}:", f"{path}.", f"{path}[")) for one in self._found)
+
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Note the mistakes of one part, and go on with the next."""
@@ -43,6 +47,14 @@ class Mistakes:
     def add(self, error: SettingsError) -> None:
         """Note the mistakes of *error*, each once."""
         self._found += [one for one in error.mistakes if one not in self._found]
+
+    def are_about(self, path: str) -> bool:
+        """Return whether anything was noted of *path* itself."""
+        return any(one.startswith(f"{path}:") for one in self._found)
+
+    def tell(self, mistake: str) -> None:
+        """Note one mistake."""
+        self.add(SettingsError(mistake))
 
     def refuse(self) -> NoReturn:
         """Raise SettingsError with everything that was noted."""
@@ -62,7 +74,9 @@ def hint(key: str, known: Iterable[str]) -> str:
 
 def closest(key: str, known: Iterable[str]) -> str:
     """Return the one of *known* that *key* nearly is, '' if there is none."""
-    return next(iter(difflib.get_close_matches(key, list(known), n=1)), "")
+    by_word = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(key.casefold(), list(by_word), n=1)
+    return by_word[near[0]] if near else ""
 
 
 def _placed(mistake: str, path: Path) -> str:

@@ -12,7 +12,7 @@ from processor.identity.normalize import Blocklist
 from processor.identity.strategies import STRATEGIES
 from processor.identity.types import IdentityKeys
 from processor.rules import Limits
-from processor.settings.error import SettingsError
+from processor.settings.error import Mistakes, SettingsError, closest
 from processor.settings.sections import IdentifierSettings, LimitSettings, WorkspaceSettings
 
 _HOUR_MS: Final = 3_600_000
@@ -55,24 +55,37 @@ _SWITCHES: Final = (
     "best_match_login",
 )
 _LONGEST_NAME: Final = 128
+_ROOTS: Final = ("traits", "properties", "context")
 
 
 def flat_policy(workspace: WorkspaceSettings, limits: Limits, path: str) -> IdentityPolicy:
     """Return the policy of a workspace under flat_matching."""
-    _check_keys(workspace, path)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        check_flat_keys(workspace, path)
     table = identifiers(workspace)
     if not table:
-        raise SettingsError(
+        mistakes.tell(
             f"{path}.identifiers: flat_matching needs at least one identifier;"
             f' list them, or use preset = "segment"'
         )
     for name in table:
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-            raise SettingsError(f"{path}.identifiers: {name!r} is no name of an identifier")
+            mistakes.tell(
+                f"{path}.identifiers: {name!r} is no name of an identifier; use 1 to"
+                f" {_LONGEST_NAME} characters that can be printed"
+            )
+        for place in table[name].found_in:
+            if (remedy := _misplaced(place)) is not None:
+                where = f"{path}.identifiers.{name}.found_in"
+                mistakes.tell(f"{where}: {place!r} is no place in a call; {remedy}")
+    with mistakes.noted():
+        order = _order(table, path)
+    mistakes.check()
     return IdentityPolicy(
         strategy="flat_matching",
         traits=STRATEGIES["flat_matching"].traits,
-        priority=_order(table, path),
+        priority=order,
         login_ids=KNOWN_BY & table.keys(),
         unique_ids=frozenset(table),
         max_holders=limits.max_holders,
@@ -85,11 +98,41 @@ def flat_policy(workspace: WorkspaceSettings, limits: Limits, path: str) -> Iden
     )
 
 
+def is_flat(workspace: WorkspaceSettings) -> bool:
+    """Return whether *workspace* is meant to be under flat_matching."""
+    return workspace.strategy == "flat_matching" or workspace.preset == "segment"
+
+
+def check_flat_keys(workspace: WorkspaceSettings, path: str) -> None:
+    """Refuse the keys of other strategies under flat_matching."""
+    mistakes = Mistakes()
+    if workspace.preset is not None and workspace.preset != "segment":
+        mistakes.tell(f"{path}.preset: fixes the strategy default; remove preset or strategy")
+    if workspace.strategy not in (None, "flat_matching"):
+        mistakes.tell(f"{path}.preset: fixes the strategy flat_matching; remove preset or strategy")
+    for key in _ELSEWHERE:
+        if getattr(workspace, key) is not None:
+            mistakes.tell(
+                f"{path}.{key}: flat_matching has none; its identifiers, with their priority and"
+                f" limits, are {path}.identifiers"
+            )
+    defaults = {f.name: f.default for f in msgspec.structs.fields(WorkspaceSettings)}
+    for key in _SWITCHES:
+        if getattr(workspace, key) != defaults[key]:
+            mistakes.tell(f"{path}.{key}: has no meaning under flat_matching; remove it")
+    mistakes.check()
+
+
 def check_not_flat(workspace: WorkspaceSettings, path: str) -> None:
     """Refuse the keys of flat_matching where the strategy is another."""
+    mistakes = Mistakes()
     for key in (*_ONLY_HERE, "identifiers"):
         if getattr(workspace, key):
-            raise SettingsError(f"{path}.{key}: belongs to the strategy flat_matching alone")
+            mistakes.tell(
+                f"{path}.{key}: belongs to the strategy flat_matching alone; remove it, or choose"
+                " that strategy"
+            )
+    mistakes.check()
 
 
 def identifiers(workspace: WorkspaceSettings) -> dict[str, IdentifierSettings]:
@@ -119,33 +162,28 @@ def segment_normalizers(workspace: WorkspaceSettings) -> dict[str, tuple[str, ..
 def blocklists(workspace: WorkspaceSettings, path: str) -> dict[str, Blocklist]:
     """Return the block lists of single identifiers, by name."""
     found = {}
+    mistakes = Mistakes()
     for name, one in workspace.identifiers.items():
         if one.blocked or one.blocked_patterns:
             try:
                 found[name] = Blocklist.build(False, one.blocked, one.blocked_patterns)  # noqa: FBT003 - the setting's value
             except ValueError as error:
                 place = f"{path}.identifiers.{name}.blocked_patterns"
-                raise SettingsError(f"{place}: {error}") from None
+                mistakes.add(SettingsError(*(f"{place}: {one}" for one in error.args)))
+    mistakes.check()
     return found
 
 
-def _check_keys(workspace: WorkspaceSettings, path: str) -> None:
-    if workspace.preset is not None and workspace.preset != "segment":
-        raise SettingsError(f"{path}.preset: fixes the strategy default; remove preset or strategy")
-    if workspace.strategy not in (None, "flat_matching"):
-        raise SettingsError(
-            f"{path}.preset: fixes the strategy flat_matching; remove preset or strategy"
-        )
-    for key in _ELSEWHERE:
-        if getattr(workspace, key) is not None:
-            raise SettingsError(
-                f"{path}.{key}: flat_matching has none; its identifiers, with their priority and"
-                f" limits, are {path}.identifiers"
-            )
-    defaults = {f.name: f.default for f in msgspec.structs.fields(WorkspaceSettings)}
-    for key in _SWITCHES:
-        if getattr(workspace, key) != defaults[key]:
-            raise SettingsError(f"{path}.{key}: has no meaning under flat_matching; remove it")
+def _misplaced(place: str) -> str | None:
+    """Return what to write in place of *place*, None where it can be one."""
+    root, *below = place.split(".")
+    if not all((root, *below)):
+        return "write such as traits.phone or context.externalIds.phone"
+    if below and root not in _ROOTS and (meant := closest(root, _ROOTS)):
+        return f"did you mean {'.'.join((meant, *below))}?"
+    if root in _ROOTS and not below:
+        return f"say which of {root}, such as {root}.phone"
+    return None
 
 
 def _order(table: Mapping[str, IdentifierSettings], path: str) -> tuple[str, ...]:

@@ -6,38 +6,39 @@ from typing import Final
 from msgspec.structs import replace
 
 from processor.settings.client import check_client
-from processor.settings.conversion import convert
-from processor.settings.error import Mistakes, SettingsError
+from processor.settings.conversion import kept
+from processor.settings.error import Mistakes, hint
 from processor.settings.secret import Secret
 from processor.settings.sections import OUTPUT_ROLES, KafkaSettings, TopicSettings
 from processor.settings.toml import Document, read_secret
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_SERVER: Final = re.compile(
+    r"(?:(?:PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)://)?(?:[^\s:/@,\[\]]+|\[[0-9A-Fa-f:.%]+\])(?::([0-9]{1,5}))?",
+    re.IGNORECASE,
+)
+_PORTS: Final = range(1, 65_536)
 _SECRET: Final = re.compile(r"password|secret|token|jaas|\.pem$|oauthbearer\.config$")
 
 
-def kafka_settings(table: object) -> KafkaSettings:
+def kafka_settings(table: object, mistakes: Mistakes) -> KafkaSettings:
     """Return the section, secrets moved from ``client`` to ``client_secrets``; opens no file."""
     if isinstance(table, dict) and "client_secrets" in table:
-        raise SettingsError("kafka.client_secrets: unknown key; write client or client_files")
-    kafka = convert(_listed(table), KafkaSettings, "kafka")
-    mistakes = Mistakes()
-    with mistakes.noted():
-        _check_topics(kafka.topics)
-    with mistakes.noted():
-        _check_formats(kafka)
-    for key in ("bootstrap_servers", "group_id", "instance_id"):
+        mistakes.tell("kafka.client_secrets: unknown key; write client or client_files")
+    kafka = kept(_listed(table), KafkaSettings, "kafka", mistakes) or KafkaSettings()
+    _check_topics(kafka.topics, mistakes)
+    _check_formats(kafka, mistakes)
+    for key in ("group_id", "instance_id"):
         if getattr(kafka, key) == "":
-            mistakes.add(SettingsError(f"kafka.{key}: must not be empty"))
+            mistakes.tell(f"kafka.{key}: must not be empty; write a name, or remove it")
+    _check_servers(kafka.bootstrap_servers, mistakes)
     for key in sorted(kafka.client.keys() & kafka.client_files.keys()):
-        mistake = f"kafka.client_files: {key} is in client too; remove one of the two"
-        mistakes.add(SettingsError(mistake))
+        mistakes.tell(f"kafka.client_files: {key} is in client too; remove one of the two")
     secret = {k: Secret(str(v)) for k, v in kafka.client.items() if _SECRET.search(k)}
     plain = {k: v for k, v in kafka.client.items() if k not in secret}
     kafka = replace(kafka, client=plain, client_secrets=secret)
     with mistakes.noted():
         check_client(kafka)
-    mistakes.check()
     return kafka
 
 
@@ -63,32 +64,52 @@ def _listed(table: object) -> object:
     return {**table, "topics": topics}
 
 
-def _check_topics(topics: TopicSettings) -> None:
+def _check_servers(servers: str, mistakes: Mistakes) -> None:
+    """Note addresses that are none, without a word of them: they may hold a password."""
+    for number, server in enumerate(servers.split(","), 1):
+        found = _SERVER.fullmatch(server.strip())
+        if found is None or int(found[1] or 9092) not in _PORTS:
+            mistakes.tell(
+                f"kafka.bootstrap_servers: address {number} is none; write HOST:PORT, several with"
+                " commas between them (protocol and password belong to kafka.client)"
+            )
+
+
+def _check_topics(topics: TopicSettings, mistakes: Mistakes) -> None:
     seen: dict[str, str] = {}
     roles = [("batches", n) for n in topics.batches] + [("requests", n) for n in topics.requests]
     roles += [(role, getattr(topics, role)) for role in OUTPUT_ROLES]
     for role, name in roles:
         if role == "outcomes" and not name:
             continue
-        if not _TOPIC.fullmatch(name):
-            raise SettingsError(f"kafka.topics.{role}: {name!r} cannot name a topic")
-        if name in seen:
-            raise SettingsError(
+        if not _TOPIC.fullmatch(name) or name in (".", ".."):
+            mistakes.tell(
+                f"kafka.topics.{role}: {name!r} cannot name a topic; use 1 to 249 letters, digits,"
+                " dots, dashes or underscores"
+            )
+        elif seen.setdefault(name, role) != role:
+            mistakes.tell(
                 f"kafka.topics.{role}: {name} is the topic of {seen[name]} too; give each its own"
             )
-        seen[name] = role
+    for role in ("batches", "requests"):
+        names: tuple[str, ...] = getattr(topics, role)
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            mistakes.tell(f"kafka.topics.{role}: {name} is listed twice; list it once")
     if not topics.inputs:
-        raise SettingsError("kafka.topics: name at least one topic in batches or requests")
+        mistakes.tell("kafka.topics: name at least one topic in batches or requests")
 
 
-def _check_formats(kafka: KafkaSettings) -> None:
+def _check_formats(kafka: KafkaSettings, mistakes: Mistakes) -> None:
     roles = ("batches", "requests", *OUTPUT_ROLES)
     for key, name in kafka.formats.items():
         if key not in roles and key not in kafka.topics.inputs:
-            raise SettingsError(
-                f"kafka.formats.{key}: neither a role ({', '.join(roles)}) nor an input topic"
+            mistakes.tell(
+                f"kafka.formats.{key}: neither a role ({', '.join(roles)}) nor an input topic;"
+                f" remove it or correct its spelling{hint(key, (*roles, *kafka.topics.inputs))}"
             )
-        if name == "segment" and key not in ("batches", *kafka.topics.batches):
-            raise SettingsError(f"kafka.formats.{key}: only batches can be segment's messages")
-        if name == "avro" and key == "dead_letters":
-            raise SettingsError("kafka.formats.dead_letters: they go out as they came; remove it")
+        elif name == "segment" and key not in ("batches", *kafka.topics.batches):
+            mistakes.tell(
+                f"kafka.formats.{key}: only batches can be segment's messages; use json or avro"
+            )
+        elif name == "avro" and key == "dead_letters":
+            mistakes.tell("kafka.formats.dead_letters: they go out as they came; remove it")

@@ -14,10 +14,11 @@ from processor.settings.addresses import (
     with_redis_url,
     with_registry_url,
 )
-from processor.settings.conversion import convert
+from processor.settings.conversion import kept
 from processor.settings.environment import override
 from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.kafka import kafka_settings, with_secret_files
+from processor.settings.reflection import keys_of
 from processor.settings.secret import Secret
 from processor.settings.sections import (
     CheckSettings,
@@ -31,7 +32,7 @@ from processor.settings.sections import (
 )
 from processor.settings.settings import Settings
 from processor.settings.toml import Document, parse, read
-from processor.settings.workspaces import Population, population
+from processor.settings.workspaces import population
 
 SECTIONS: Final[Mapping[str, object]] = {
     "kafka": KafkaSettings,
@@ -50,6 +51,8 @@ LOWEST: Final[Mapping[str, int]] = {
     key: 0 if key in _MAY_BE_ZERO else 1 for key in Limits.__struct_fields__
 }
 """The least value of every limit."""
+HIGHEST: Final = 2**53 - 1
+"""The greatest value of every limit: the scripts of Redis count in floating point."""
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -97,14 +100,15 @@ def _of(
 
 def _complete(document: Document) -> Settings:
     mistakes = Mistakes()
-    settings = _sections(document)
-    for name, rules in settings.inputs.items():
+    settings = _sections(document, mistakes)
+    # What is wrong with the topics is told; what is said of them cannot be judged then.
+    inputs = {} if mistakes.are_below("kafka.topics") else settings.inputs
+    for name, rules in inputs.items():
         for topic in sorted(rules.topics - set(settings.kafka.topics.inputs)):
-            mistake = (
+            mistakes.tell(
                 f"inputs.{name}.topics: {topic} is not consumed; add it to kafka.topics.batches"
                 f" or kafka.topics.requests{hint(topic, settings.kafka.topics.inputs)}"
             )
-            mistakes.add(SettingsError(mistake))
     redis, registry, kafka, key = settings.redis, settings.schema_registry, settings.kafka, b""
     with mistakes.noted():
         redis = with_redis_url(redis, document.get("redis", {}))
@@ -127,7 +131,9 @@ def _complete(document: Document) -> Settings:
 
 
 def _offline(document: Document) -> Settings:
-    settings = _sections(document)
+    mistakes = Mistakes()
+    settings = _sections(document, mistakes)
+    mistakes.check()
     topics = settings.kafka.topics
     kinds = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
     # Lines are JSON whatever the topics are; Segment's messages are JSON of another shape.
@@ -148,33 +154,29 @@ def _offline(document: Document) -> Settings:
     )
 
 
-def _sections(document: Document) -> Settings:
-    mistakes = Mistakes()
+def _sections(document: Document, mistakes: Mistakes) -> Settings:
+    """Return what the sections say, without what is wrong in them, which is noted."""
     for section in document:
         if section not in SECTIONS:
-            mistake = f"{section}: unknown section; remove it or correct its spelling"
-            mistakes.add(SettingsError(f"{mistake}{hint(section, SECTIONS)}"))
+            mistakes.tell(
+                f"{section}: unknown section; remove it or correct its spelling"
+                f"{_section_meant(section)}"
+            )
     document = {"limits": {}, "kafka": {}, "redis": {}, "observability": {}, "check": {}} | document
 
-    def part(section: str, read_part: Callable[[object], _Section], none: _Section) -> _Section:
-        parts = [none]
-        with mistakes.noted():
-            parts.append(read_part(document[section]))
-        return parts[-1]
-
     def plain(section: str, kind: type[_Section]) -> _Section:
-        return part(section, lambda table: convert(table, kind, section), kind())
+        return kept(document[section], kind, section, mistakes) or kind()
 
-    limits = part("limits", _limits, Limits())
-    people = Population({}, {}, {}, {})
-    with mistakes.noted():
-        people = population(document.get("workspaces", {}), document.get("inputs", {}), limits)
-    settings = Settings(
-        kafka=part("kafka", kafka_settings, KafkaSettings()),
+    limits = _limits(document["limits"], mistakes)
+    people = population(
+        document.get("workspaces", {}), document.get("inputs", {}), limits, mistakes
+    )
+    return Settings(
+        kafka=kafka_settings(document["kafka"], mistakes),
         schema_registry=(
             plain("schema_registry", RegistrySettings) if "schema_registry" in document else None
         ),
-        redis=part("redis", redis_settings, RedisSettings()),
+        redis=redis_settings(document["redis"], mistakes),
         limits=limits,
         observability=plain("observability", ObservabilitySettings),
         check=plain("check", CheckSettings),
@@ -183,17 +185,22 @@ def _sections(document: Document) -> Settings:
         fingerprints=people.fingerprints,
         computed=people.computed,
     )
-    mistakes.check()
-    return settings
 
 
-def _limits(table: object) -> Limits:
-    limits = convert(table, Limits, "limits")
-    mistakes = [
-        f"limits.{key}: must be {least} or more"
-        for key, least in LOWEST.items()
-        if getattr(limits, key) < least
-    ]
-    if mistakes:
-        raise SettingsError(*mistakes)
+def _section_meant(name: str) -> str:
+    """Return what may be meant by a section or a key above all sections, of this *name*."""
+    places = [section for section, kind in SECTIONS.items() if name in keys_of(kind)]
+    if places:
+        meant = " or ".join(f"{place}.{name}" for place in places)
+        return f" (did you mean {meant}? it goes below that section's line)"
+    return hint(name, SECTIONS)
+
+
+def _limits(table: object, mistakes: Mistakes) -> Limits:
+    limits = kept(table, Limits, "limits", mistakes) or Limits()
+    for key, least in LOWEST.items():
+        if getattr(limits, key) < least:
+            mistakes.tell(f"limits.{key}: must be {least} or more")
+        elif getattr(limits, key) > HIGHEST:
+            mistakes.tell(f"limits.{key}: must be {HIGHEST} or less")
     return limits

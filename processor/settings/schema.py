@@ -7,7 +7,7 @@ import msgspec
 
 from processor.identity.strategies import STRATEGIES
 from processor.identity.types import NAMES
-from processor.settings.client import KNOWN
+from processor.settings.librdkafka import KNOWN
 from processor.settings.load import LOWEST, SECTIONS
 from processor.settings.secret import Secret
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -14,10 +14,10 @@ from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import NAMES, STANDARD_KEYS, canonical_type
 from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.computed import computed_scopes
-from processor.settings.conversion import convert
+from processor.settings.conversion import kept
 from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.flat import blocklists, flat_keys, segment_normalizers
-from processor.settings.policy import check_strategy, policy_of
+from processor.settings.policy import DECIDING, check_apart, policy_of, with_known_strategy
 from processor.settings.sections import IdentifierSettings, InputSettings, WorkspaceSettings
 
 # Names become parts of Redis keys, hash tags, record keys and offset metadata.
@@ -41,39 +41,52 @@ class Population(Struct, frozen=True):
     """What identity scopes define to be computed; those that define nothing are not here."""
 
 
-def population(workspaces: object, inputs: object, limits: Limits) -> Population:
-    """Return what the two tables say; a SettingsError has the mistakes of all their entries."""
-    mistakes = Mistakes()
-    written: dict[str, WorkspaceSettings] = {}
-    rules: dict[str, WorkspaceRules] = {}
+def population(
+    workspaces: object, inputs: object, limits: Limits, mistakes: Mistakes
+) -> Population:
+    """Return what the two tables say, without what is wrong in them, which is noted."""
     named = list(_tables(workspaces, "workspaces", mistakes))
-    if not named:
-        mistakes.add(SettingsError("workspaces: configure at least one, as [workspaces.NAME]"))
-    for name, table in named:
-        with mistakes.noted():
-            written[name] = _workspace(name, table)
-            rules[name] = _rules(name, written[name], limits)
+    if not named and not workspaces:
+        mistakes.tell("workspaces: configure at least one, as [workspaces.NAME]")
+    written, rules = _workspaces(named, limits, mistakes)
     # An input of a workspace that is wrong itself has its own mistakes told, and no more.
     wrong = {name for name, _ in named} - rules.keys()
     found: dict[str, InputRules] = {}
     for name, table in _tables(inputs, "inputs", mistakes):
         with mistakes.noted():
-            one = _input(name, table, rules, wrong)
+            one = _input(name, table, rules, wrong, mistakes)
             if one is not None:
                 found[name] = one
+    if not inputs and len(named) > 1:
+        mistakes.tell("inputs: say which belongs to which workspace, as [inputs.NAME]")
     prints: dict[str, str] = {}
+    computed: dict[str, Scope] = {}
     with mistakes.noted():
         prints = fingerprints(written, rules)
-    mistakes.check()
-    sources = found or _default_input(rules)
-    computed = computed_scopes(written, rules, sources, limits.max_computed_bytes)
-    return Population(rules, sources, prints, computed)
+    if rules and not mistakes.are_below("inputs"):
+        with mistakes.noted():
+            found = found or _default_input(rules)
+            computed = computed_scopes(written, rules, found, limits.max_computed_bytes)
+    return Population(rules, found, prints, computed)
+
+
+def _workspaces(
+    named: Iterable[tuple[str, object]], limits: Limits, mistakes: Mistakes
+) -> tuple[dict[str, WorkspaceSettings], dict[str, WorkspaceRules]]:
+    """Return those that are right, as written and as rules."""
+    written: dict[str, WorkspaceSettings] = {}
+    rules: dict[str, WorkspaceRules] = {}
+    for name, table in named:
+        mine = Mistakes()
+        with mistakes.noted():
+            workspace = _workspace(name, table, mine)
+            rules[name] = _rules(name, workspace, limits, mine)
+            written[name] = workspace
+    return written, rules
 
 
 def _default_input(rules: Mapping[str, WorkspaceRules]) -> dict[str, InputRules]:
-    """Return the one input of a file that configures none."""
-    if len(rules) > 1:
-        raise SettingsError("inputs: say which belongs to which workspace, as [inputs.NAME]")
+    """Return the one input of a file that configures none, and one workspace."""
     # Only where no input is configured: beside a bound or protected one, ``default`` would be a
     # way around it.
     return {"default": InputRules(name="default", workspace=next(iter(rules.values())))}
@@ -83,16 +96,19 @@ def fingerprints(
     written: Mapping[str, WorkspaceSettings], rules: Mapping[str, WorkspaceRules]
 ) -> dict[str, str]:
     """Return a hash of the identity settings of each scope, on which its workspaces must agree."""
+    mistakes = Mistakes()
     said: dict[str, tuple[str, dict[str, object]]] = {}
     for name, workspace in rules.items():
         mine = _identity_settings(written[name], workspace.policy)
         other, theirs = said.setdefault(workspace.scope, (name, mine))
-        for key, value in mine.items():
-            if value != theirs[key]:
-                raise SettingsError(
-                    f"workspaces.{name}.{key}: differs from workspace {other} of the same"
-                    f" identity_scope {workspace.scope}; make them equal"
-                )
+        differing = [key for key, value in mine.items() if value != theirs[key]]
+        # Another strategy has other lists and switches.
+        for key in ("strategy",) if "strategy" in differing else differing:
+            mistakes.tell(
+                f"workspaces.{name}.{key}: differs from workspace {other} of the same"
+                f" identity_scope {workspace.scope}; make them equal"
+            )
+    mistakes.check()
     return {
         scope: hashlib.blake2b(msgspec.json.encode(mine, order="sorted"), digest_size=8).hexdigest()
         for scope, (_, mine) in said.items()
@@ -133,12 +149,14 @@ def _check_name(name: str, path: str) -> None:
         )
 
 
-def _workspace(name: str, table: object) -> WorkspaceSettings:
+def _workspace(name: str, table: object, mistakes: Mistakes) -> WorkspaceSettings:
+    """Return what fits of a workspace's table, and note the rest."""
     path = f"workspaces.{name}"
-    check_strategy(table, path)
-    workspace = convert(table, WorkspaceSettings, path)
+    table = with_known_strategy(table, path, mistakes)
+    workspace = kept(table, WorkspaceSettings, path, mistakes) or WorkspaceSettings()
     if workspace.identity_scope is not None:
-        _check_name(workspace.identity_scope, f"{path}.identity_scope")
+        with mistakes.noted():
+            _check_name(workspace.identity_scope, f"{path}.identity_scope")
     return workspace
 
 
@@ -150,12 +168,18 @@ def _check_links(workspace: WorkspaceSettings, policy: IdentityPolicy, path: str
         )
 
 
-def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> WorkspaceRules:
+def _rules(
+    name: str, workspace: WorkspaceSettings, limits: Limits, mistakes: Mistakes
+) -> WorkspaceRules:
     path = f"workspaces.{name}"
-    mistakes = Mistakes()
-    blocklist, policy = Blocklist(), None
+    blocklist, policy, normalizers = Blocklist(), None, Normalizers()
     with mistakes.noted():
-        policy = policy_of(workspace, limits, path)
+        # Whatever is wrong with what decides: of the rest only what stands for itself is judged.
+        is_certain = not any(mistakes.are_below(f"{path}.{key}") for key in DECIDING)
+        if is_certain and not mistakes.are_about(path):
+            policy = policy_of(workspace, limits, path)
+        else:
+            check_apart(workspace, path)
     with mistakes.noted():
         blocklist = _blocklist(workspace, path)
     if policy is None:
@@ -163,7 +187,6 @@ def _rules(name: str, workspace: WorkspaceSettings, limits: Limits) -> Workspace
     with mistakes.noted():
         _check_links(workspace, policy, path)
     literal = frozenset(policy.priority) if policy.traits.is_literal else None
-    normalizers = Normalizers()
     with mistakes.noted():
         normalizers = _normalizers(workspace, path, literal)
     mistakes.check()
@@ -192,13 +215,14 @@ def _blocklist(workspace: WorkspaceSettings, path: str) -> Blocklist:
             by_type,
         )
     except ValueError as error:
-        raise SettingsError(f"{path}.blocked_patterns: {error}") from None
+        raise SettingsError(*(f"{path}.blocked_patterns: {one}" for one in error.args)) from None
 
 
 def _normalizers(
     workspace: WorkspaceSettings, path: str, literal: frozenset[str] | None
 ) -> Normalizers:
     """Return the normalizers; *literal* are the configured names where no others are types."""
+    mistakes = Mistakes()
     steps: dict[str, tuple[str, ...]] = {}
     for name, wanted in segment_normalizers(workspace).items():
         if literal is None:
@@ -207,31 +231,38 @@ def _normalizers(
             identity_type = name if name in literal else None
         if identity_type is None:
             known = NAMES if literal is None else literal
-            raise SettingsError(
-                f"{path}.normalizers.{name}: is no identity type{hint(name, known)}"
-            )
-        steps[identity_type] = wanted
-    try:
-        return Normalizers.build(steps)
-    except ValueError as error:
-        raise SettingsError(f"{path}.normalizers: {error}") from None
+            remedy = hint(name, known) or "; remove it or correct its spelling"
+            mistakes.tell(f"{path}.normalizers.{name}: is no identity type{remedy}")
+            continue
+        try:
+            Normalizers.build({identity_type: wanted})
+        except ValueError as error:
+            mistakes.tell(f"{path}.normalizers.{name}: {error}")
+        else:
+            steps[identity_type] = wanted
+    mistakes.check()
+    return Normalizers.build(steps)
 
 
 def _input(
-    name: str, table: object, rules: Mapping[str, WorkspaceRules], wrong: Collection[str]
+    name: str,
+    table: object,
+    rules: Mapping[str, WorkspaceRules],
+    wrong: Collection[str],
+    mistakes: Mistakes,
 ) -> InputRules | None:
-    """Return the rules of an input, None where its workspace is *wrong*."""
+    """Return the rules of an input, None where its workspace is *wrong* or not there."""
     path = f"inputs.{name}"
     if isinstance(table, dict) and isinstance(table.get("topics"), str):
         table = {**table, "topics": [table["topics"]]}
-    written = convert(table, InputSettings, path)
-    if written.workspace in wrong:
+    written = kept(table, InputSettings, path, mistakes)
+    if written is None or written.workspace in wrong:
         return None
     workspace = rules.get(written.workspace)
     if workspace is None:
         raise SettingsError(
             f"{path}.workspace: there is no workspace {written.workspace}; add"
-            f" [workspaces.{written.workspace}]{hint(written.workspace, rules)}"
+            f" [workspaces.{written.workspace}]{hint(written.workspace, (*rules, *wrong))}"
         )
     if written.format == "segment" and not workspace.policy.traits.is_literal:
         raise SettingsError(

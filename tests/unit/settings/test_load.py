@@ -249,7 +249,7 @@ def test_what_the_strategy_default_does_not_say_comes_from_its_preset():
                 "priority": '["email"]',
                 "normalizers": '{ email = ["shout"] }',
             },
-            "workspaces.retail.normalizers: shout is no normalizer",
+            "workspaces.retail.normalizers.email: shout is no normalizer",
         ),
         (
             {
@@ -349,7 +349,7 @@ def test_a_fingerprint_changes_with_the_key(tmp_path):
     [
         ('workspace = "retial"', "inputs.x.workspace: there is no workspace retial"),
         ('workspace = "retial"', "did you mean retail?"),
-        ('source = "sdk"', "inputs.x: object missing required field workspace"),
+        ('source = "sdk"', "inputs.x: must have the key workspace; add it"),
         ('workspace = "retail"\nsource = "web"', "inputs.x.source: invalid value"),
         ('workspace = "retail"\nprotection = "none"', "inputs.x.protection: invalid value"),
         (
@@ -396,7 +396,7 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
         ('[kafka.topics]\nprofiles = "a b"', "kafka.topics.profiles: 'a b' cannot name a topic"),
         ("[kafka.topics]\nbatches = []\nrequests = []", "kafka.topics: name at least one topic"),
         ('[kafka.topics]\nenriched = "event-batches"', "event-batches is the topic of batches too"),
-        ('[kafka.topics]\nbatches = ["a", "a"]', "a is the topic of batches too"),
+        ('[kafka.topics]\nbatches = ["a", "a"]', "a is listed twice; list it once"),
         ("[kafka.topics]\nbatches = [1]", "kafka.topics.batches[0]: must be a string"),
         (
             '[kafka]\nformats = { dead_letters = "avro" }',
@@ -406,7 +406,7 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
         ("[kafka]\nclient_secrets = {}", "kafka.client_secrets: unknown key"),
         ('[kafka]\nformats = { enriched = "avroo" }', "kafka.formats.enriched: invalid value"),
         ('[kafka]\nformats = { enriched = "avroo" }', "; use one of json, avro, segment"),
-        ('[kafka.client]\n"a" = []', "kafka.client.a: must be true or false or an integer"),
+        ('[kafka.client]\n"a" = []', "kafka.client.a: must be a string, a number, true or false"),
         ('[redis]\nurl = "http://x"', "redis.url: must begin with redis://"),
         ('[redis]\nurl = "redis://h:port"', "redis.url: is no URL"),
         ("[redis]\nurl = 1", "redis.url: must be a string"),
@@ -670,9 +670,17 @@ workspace = "three"
             " update_only, read_only"
         ),
         "inputs.second.workspace: there is no workspace three; add [workspaces.three]",
-        "kafka.max_batch_records: must be an integer",
-        "kafka.group: unknown key; remove it or correct its spelling (did you mean group_id?)",
+        "kafka.max_batch_records: must be an integer, without quotes and unit",
+        "kafka.group: unknown key; did you mean group_id?",
         "kafka.guarantee: invalid value 'twice'; use one of exactly_once, at_least_once",
+        (
+            "kafka.client.sesion.timeout.ms: no setting that may be given to librdkafka; remove it"
+            " or correct its spelling (did you mean session.timeout.ms?)"
+        ),
+        (
+            "kafka.client.acks: refused, it is the processor's to set: its guarantees rest on it;"
+            " remove it"
+        ),
         "redis.prefix: use 1 to 64 letters, digits, dots, dashes or underscores",
     ]
 
@@ -680,10 +688,13 @@ workspace = "three"
 def test_all_settings_of_the_client_that_are_refused_are_told():
     assert mistakes(RETAIL + '[kafka.client]\n"sesion.timeout.ms" = 1\nacks = 1\n') == [
         (
-            "kafka.client.sesion.timeout.ms: no setting that may be given to librdkafka"
-            " (did you mean session.timeout.ms?)"
+            "kafka.client.sesion.timeout.ms: no setting that may be given to librdkafka; remove it"
+            " or correct its spelling (did you mean session.timeout.ms?)"
         ),
-        "kafka.client.acks: refused, it is the processor's to set: its guarantees rest on it",
+        (
+            "kafka.client.acks: refused, it is the processor's to set: its guarantees rest on it;"
+            " remove it"
+        ),
     ]
 
 
@@ -733,11 +744,11 @@ def test_a_mistake_in_a_variable_names_it():
         ),
         (
             "IDSTREAM_WORKSPACES__RETAIL__PRIORITY: workspaces.retail.priority: customerid,email"
-            " is no identity type (did you mean customerid?)"
+            ' is no identity type; write a list, ["customerid", "email"]'
         ),
         (
             "IDSTREAM_KAFKA__CLIENT__ACKS: kafka.client.acks: refused, it is the processor's to"
-            " set: its guarantees rest on it"
+            " set: its guarantees rest on it; remove it"
         ),
     ]
 
