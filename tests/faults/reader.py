@@ -3,9 +3,9 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from confluent_kafka import Consumer, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from tests.faults import oracle
 
@@ -29,7 +29,8 @@ class Reader(threading.Thread):
                 "log_level": 0,
             }
         )
-        self._consumer.subscribe(list(topics.values()))
+        # Assigned, as a member of a group would begin anew after an outage longer than its session.
+        self._consumer.assign(list(_partitions(self._consumer, topics.values())))
         self._is_over = threading.Event()
         self.seen: dict[str, list[oracle.Seen]] = defaultdict(list)
         self.done: set[oracle.Source] = set()
@@ -70,3 +71,9 @@ def seen(role: str, message: Message) -> oracle.Seen:
     """Return what a reader sees of *message*."""
     headers = {name: value or b"" for name, value in message.headers() or []}
     return oracle.Seen(role, message.key(), message.value() or b"", headers)
+
+
+def _partitions(consumer: Consumer, topics: Iterable[str]) -> Iterator[TopicPartition]:
+    for topic in topics:
+        for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
+            yield TopicPartition(topic, partition, OFFSET_BEGINNING)

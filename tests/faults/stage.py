@@ -147,6 +147,7 @@ class Stage:
                 "message.max.bytes": MOST_BYTES,
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                "message.timeout.ms": 900_000,  # outages last for minutes
                 "log_level": 0,
             }
         )
