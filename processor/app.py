@@ -67,7 +67,7 @@ def serve(
     log_to: TextIO,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> None:
-    """Run the processor until *stop* is set; whatever ends it otherwise is raised."""
+    """Run the processor until *stop* is set. An error that ends it before is raised."""
     clock = Clock()
     log = open_log(log_to, settings.observability.log_level, clock.now, environ)
     points = CrashPoints(environ)
@@ -103,7 +103,7 @@ def serve(
 
 
 def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None]:
-    """Return what hears of each committed transaction's counts."""
+    """Return the function that counts what a committed transaction held."""
     drops = Drops(log, clock.now)
 
     def counted(tally: Tally) -> None:
@@ -114,7 +114,10 @@ def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None
 
 
 class Watched(Struct, frozen=True):
-    """What watches a process, and the index that it watches."""
+    """Everything that watches a process: metrics, health, and contacts to its servers.
+
+    *index* is the index itself, whose calls are timed.
+    """
 
     metrics: Metrics
     health: Health
@@ -124,7 +127,7 @@ class Watched(Struct, frozen=True):
 
 
 def watch_over(settings: Settings, remote: RemoteIndex, log: Log, clock: Clock) -> Watched:
-    """Return what watches a process of *settings* with the index *remote*; nothing is asked yet."""
+    """Return the watch over a process of *settings* with the index *remote*; asks no server yet."""
     metrics = Metrics()
     metrics.expect(expected(settings.rules(), settings.kafka.guarantee))
 
@@ -159,7 +162,7 @@ def recognise_changelog(settings: Settings, owner: str, patience: Patience) -> N
     """
     found = until_answered(partial(_changelog_id, settings), Unreachable, patience.topics)
     if found is None:
-        return  # it is to be made yet, or may not be described; the next start looks again
+        return  # it is not made yet, or may not be described; the next start looks again
     generations = open_generations(settings)
 
     def remember() -> None:
@@ -188,7 +191,7 @@ def refuse_small(reports: Sequence[topics.TopicReport]) -> None:
 
 
 def open_formats(settings: Settings, patience: Patience) -> Codecs | None:
-    """Return what reads and writes the topics' formats; None if stopped before it could."""
+    """Return the codecs of the topics' formats; None if stopped while they were opened."""
     registry = open_registry(settings.registry_url())
     return open_codecs(registry, settings.avro_topics(), patience.registry)
 

@@ -21,7 +21,7 @@ SPOKEN: Final[Mapping[tuple[str, ...], list[str]]] = {
     ("help",): ["--help"],
     ("version",): ["--version"],
 }
-"""What is said as a command where it is an option."""
+"""Options that may also be written as commands, by what is written."""
 
 Environ = Mapping[str, str]
 

@@ -40,7 +40,7 @@ POINTS = {
 
 
 class NoSuchPoint(Exception):
-    """A variable names no passage of a crash point; says which there are."""
+    """A variable names no crash point, or no passage of it; the message lists the points."""
 
 
 class CrashPoints:
@@ -81,11 +81,11 @@ class CrashPoints:
 
 
 def _pass(_point: str) -> None:
-    """Do nothing: no point is deadly."""
+    """Do nothing: no crash point is set."""
 
 
 def _overlook(_records: Sequence[Record]) -> None:
-    """Do nothing: no record is deadly."""
+    """Do nothing: no record is set to kill the process."""
 
 
 def _parsed(variable: str, text: str) -> tuple[str, int]:

@@ -56,7 +56,7 @@ class Registry:
             raise RegistryRefused(message) from None
         self._schema = Schema
         self._error = SchemaRegistryError
-        # The loop waits and asks again, so the client does not.
+        # The loop asks again after a wait, so the client itself never retries.
         self._client = SchemaRegistryClient({"url": url, "max.retries": 0, "timeout": TIMEOUT_S})
         self._texts: dict[int, str] = {}
         self._unknown: OrderedDict[int, float] = OrderedDict()
@@ -119,7 +119,7 @@ class Registry:
             if status >= _SERVER_ERROR or status in _TRANSIENT:
                 raise RegistryUnavailable(f"HTTP {status}") from None
             raise RegistryRefused(f"HTTP {status}, code {error.error_code}", status) from None
-        except (AttributeError, KeyError, TypeError, ValueError):  # from an answer of another shape
+        except (AttributeError, KeyError, TypeError, ValueError):  # the answer has another shape
             raise RegistryRefused("it does not answer as a schema registry does") from None
         except Exception as error:  # noqa: BLE001 - its HTTP client fails in many ways
             raise RegistryUnavailable(type(error).__name__) from None

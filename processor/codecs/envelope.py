@@ -49,7 +49,7 @@ def open_object(value: bytes | None, max_bytes: int) -> Fields:
         raise Fault("the value is larger than limits.max_record_bytes", "oversize")
     _check_text(value)
     try:
-        fields = _decode_fields(value)  # refuses lone surrogates and NaN wherever they are
+        fields = _decode_fields(value)  # refuses lone surrogates and NaN at any depth
     except msgspec.ValidationError:
         raise Fault(_no_object(value), "malformed") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -80,7 +80,7 @@ def _check_depth(value: bytes) -> None:
 
 
 def _count(value: bytes, byte: bytes) -> int:
-    """Return how often *byte* occurs in *value*, as ``count`` does in five times the time."""
+    """Return how often *byte* occurs in *value*, in a fifth of the time of ``bytes.count``."""
     return len(value) - len(value.replace(byte, b""))
 
 

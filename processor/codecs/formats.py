@@ -40,7 +40,7 @@ def _batch_openers(writers: Writers | None = None) -> Mapping[Validation, Opener
         "segment": open_segment,
     }
     strict: dict[Format, Opener] = {form: strictly(opener) for form, opener in lenient.items()}
-    strict["segment"] = open_segment  # what it makes of a call has more fields than the schema
+    strict["segment"] = open_segment  # batches made of calls have a field that the schema lacks
     return {"lenient": lenient, "strict": strict}
 
 

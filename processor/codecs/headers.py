@@ -1,8 +1,8 @@
 """Headers of records: those that we write, and those that an input's records bring along.
 
 ``idstream replay`` puts a dead letter back with its first place and a count of attempts. Producers
-can forge both, so they give no power: the place matters only within the record's own topic, for
-deduplication, and the count is only counted on.
+can forge both, so they give no power: the place matters only for deduplication within the record's
+own topic, and the count is only increased.
 """
 
 import re

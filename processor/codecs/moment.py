@@ -20,7 +20,7 @@ _BROWSER: Final = re.compile(
 )
 """As JavaScript's ``Date`` prints itself."""
 _UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))
-"""Below which number it is of which unit, as milliseconds: seconds, milli-, micro-, nanoseconds."""
+"""Numbers below the first are in a unit of so many milliseconds: s, ms, µs or ns."""
 _LONGEST: Final = 64
 
 

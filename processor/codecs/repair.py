@@ -69,7 +69,7 @@ Mend = Callable[[Repair, Raw], Raw | None]
 
 
 def _object(name: str) -> Mend:
-    """Return what leaves out empty values of another type; an empty object is right."""
+    """Return the mend that leaves out an empty value of another type; an empty object is right."""
 
     def mend(repair: Repair, raw: Raw) -> Raw | None:
         if bytes(raw)[:1] == b"{" or not is_empty(raw):
@@ -93,7 +93,7 @@ def _events(repair: Repair, raw: Raw) -> Raw | None:
 
 
 def _head(repair: Repair, raw: Raw) -> Raw | dict[str, Any]:
-    """Return of an event what is read; an event that is no object as it came."""
+    """Return the fields of an event that are read; what is no object comes back as it is."""
     try:
         event = _decode_map(raw)
     except msgspec.ValidationError:
@@ -243,4 +243,4 @@ _REPAIRS: Final[Mapping[str, Mend]] = MappingProxyType(
         "source_request_id": _request_id,
     }
 )
-"""What mends a field, by its name."""
+"""The mend of each field, by its name."""

@@ -148,7 +148,7 @@ class _Call:
         raw = self.get(name)
         if raw is None or bytes(raw)[:1] == b"{" or name in self._inner:
             return self.object(name)
-        is_switch = bytes(raw)[:1] in (b"t", b"f")  # as integrations have
+        is_switch = bytes(raw)[:1] in (b"t", b"f")  # an integration may be one
         inner = _Call({}, self._ignored) if is_switch else self._nothing(self._at(name))
         self._inner[name] = inner
         return inner
@@ -256,7 +256,7 @@ def _at(call: _Call, place: Place, name: str) -> Sequence[Raw]:
 
 
 _ODD_ARE_NONE: Final = frozenset({"integrations", "Google Analytics", "properties"})
-"""Objects that decide nothing but for what is looked for in them, and have many forms."""
+"""Objects that come in many forms. One that is no object counts as empty."""
 
 
 def _device(device: _Call) -> Iterator[tuple[str, Raw | None]]:

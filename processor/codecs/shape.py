@@ -1,7 +1,8 @@
-"""Records of another shape: what they are taken for, and what is to be set instead.
+"""Records of another shape than their topic has: which one it seems to be, and what would read it.
 
 A record on the wrong topic, or under the wrong format, would be dropped for want of identities. It
-is told by its marks and becomes a dead letter, so that it can be replayed once that is mended.
+is recognised by its fields and becomes a dead letter, so that it can be replayed after the setting
+is changed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -127,7 +128,7 @@ def check_call(fields: Fields) -> None:
 
 
 def no_call(fields: Fields) -> Fault:
-    """Return the fault of what comes through the format of Segment and is no call."""
+    """Return the fault of a value in the format segment that is no call."""
     if _is_list(fields.get("batch")):
         return Fault(_AN_ENVELOPE)
     if _REQUEST & fields.keys():
@@ -138,7 +139,7 @@ def no_call(fields: Fields) -> Fault:
 
 
 def no_request(fields: Fields) -> Fault:
-    """Return the fault of what comes on a topic of requests and names no request_type."""
+    """Return the fault of a record on a topic of requests that names no ``request_type``."""
     if "request_type" not in fields and not _REQUEST & fields.keys():
         if _BATCH & fields.keys():
             return Fault(_A_BATCH)
@@ -152,7 +153,7 @@ def no_request(fields: Fields) -> Fault:
 
 
 def missing(name: str, fields: Fields) -> Fault:
-    """Return the fault of a record without the field *name*, and which field may be meant by it."""
+    """Return the fault of a record that lacks the field *name*, and the field that may be meant."""
     for place, other in enumerate(fields, 1):
         if other != name and likely_meant(other, (name,)):
             return Fault(f"{name}: is required (is it meant by the {ordinal(place)} field?)")

@@ -7,16 +7,17 @@ from processor.identity.question import Question
 
 
 def last_activity(profile: Profile) -> tuple[int, int, int]:
-    """Order profiles: last activity, then the newest, then the lowest MPID is the highest."""
+    """Return the sort key of *profile*: last activity, then the newer one, then the lower MPID."""
     return profile.last_seen_ms, profile.created_ms, -profile.mpid
 
 
 def seen(question: Question, before: Profile, after: Profile) -> Profile:
-    """Return *after* with its last activity as of the request, where that is due.
+    """Return *after* with its last activity as of the request, where that has to be written.
 
-    It is due with every other change, and else once the stored one is older than the policy's
-    resolution, so that known users write nothing. Of a contested profile it must be exact; where
-    identifiers have one owner there are no ties, and the flag says nothing.
+    It is written along with any other change. Else it is written once the stored time is older than
+    the policy's resolution, so that known users write nothing. A contested profile needs the exact
+    time, on every match; where every identifier has one owner profiles never tie, and the flag is
+    not looked at.
     """
     policy, time_ms = question.policy, question.request.time_ms
     is_exact = after.contested and not policy.traits.has_one_owner

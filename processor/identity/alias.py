@@ -1,8 +1,8 @@
 """Aliases: what one profile did in a window of time counts for another (docs/aliasing.md).
 
-Both profiles remember it, the source with its destination and the reverse. Nothing else of them
-changes but when the destination was first seen and where its install came from: no identity, no
-attribute, no consent. Whoever keeps the history copies the events.
+Both profiles store the alias, with its source or its destination. Identities, attributes and
+consent stay as they are; only the destination's first-seen date and install attribution may change.
+The events themselves are copied by the system that stores the history.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from processor.identity.profile import NO_DATA, Alias, Profile
 from processor.identity.view import View
 
 LATE_MS: Final = 86_400_000
-"""How long after a request events of its window may still arrive: until then none is copied."""
+"""How long after a request events of its window may still arrive; only then are they copied."""
 
 
 class AliasRules(Struct, frozen=True):
-    """What aliases depend on besides the request and the view."""
+    """The settings that decide about aliases."""
 
     workspace: str
-    """Whose install attribution goes along."""
+    """The workspace whose install attribution is taken over."""
     most: int
     """How many aliases a profile may have."""
     window_ms: int
@@ -68,8 +68,8 @@ def alias_link(
 ) -> Aliased | None:
     """Alias to the new profile *mpid* the anonymous one that it arose from, up to *time_ms*.
 
-    The window begins when the anonymous profile was first seen. None, and nothing is written, where
-    that was later; what the rules of aliases refuse is not written either.
+    The window begins when the anonymous profile was first seen. Returns None and writes nothing
+    where that is later than *time_ms*. An alias that a rule forbids is not written either.
     """
     destination = view.exact(mpid)
     assert destination is not None
@@ -144,7 +144,7 @@ def _by_role(profile: Profile, role: str) -> list[Alias]:
 
 
 def _overlap(alias: Alias, other: Alias) -> bool:
-    """Whether both may mean the same event; events of two devices are never the same."""
+    """Whether one event may lie in both windows; events of two devices are never the same."""
     if alias.scope == other.scope == "device" and alias.device != other.device:
         return False
     return alias.start_ms < other.end_ms and other.start_ms < alias.end_ms

@@ -1,4 +1,4 @@
-"""Answers: decisions that say of a profile whether it is known and logged in, and refusals."""
+"""Decisions that say whether a profile is known and logged in, and refusals."""
 
 from processor.identity.decision import (
     ChangeResult,
@@ -21,7 +21,7 @@ def matched(
     skipped: tuple[Skip, ...] = (),
     change_results: tuple[ChangeResult, ...] | None = None,
 ) -> Matched:
-    """Return that the profile of *found*, as it is after the request, is the user.
+    """Return the decision that the user is the profile of *found*, as it is after the request.
 
     *on_profile* are the identifiers of the request that it had before.
     """
@@ -43,7 +43,7 @@ def matched(
 def created(
     question: Question, profile: Profile, candidates: int, skipped: tuple[Skip, ...]
 ) -> Created:
-    """Return that *profile* is new."""
+    """Return the decision that the user is new, with *profile*."""
     said = question.says(profile, question.policy.login_ids)
     return Created(
         profile.mpid,
@@ -62,7 +62,7 @@ def merged(
     on_profile: tuple[Identifier, ...],
     skipped: tuple[Skip, ...],
 ) -> Merged:
-    """Return that the profile of *found* is now one with those *absorbed*."""
+    """Return the decision that the profile of *found* has absorbed others and is the user."""
     said = question.says(found.profile, question.policy.login_ids)
     return Merged(
         found.profile.mpid,
@@ -82,5 +82,5 @@ def rule_broken(message: str, skipped: tuple[Skip, ...] = ()) -> Refused:
 
 
 def bad_request(message: str) -> Refused:
-    """Return the answer to a request that cannot mean anything."""
+    """Return the answer to a request that makes no sense under any policy."""
     return Refused(400, "BAD_REQUEST", message)

@@ -181,6 +181,6 @@ def reads(
             if value is not None and change.identity_type in priority
         )
         identifiers = tuple(dict.fromkeys((*identifiers, *changed)))
-    if request.previous_mpid is None and request.mpid is None:  # most
+    if request.previous_mpid is None and request.mpid is None:  # most requests
         return identifiers, ()
     return identifiers, tuple([m for m in (request.previous_mpid, request.mpid) if m is not None])

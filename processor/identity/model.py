@@ -51,10 +51,10 @@ class IdentifierLimit(Struct, frozen=True):
 
 
 class Traits(Struct, frozen=True):
-    """What a strategy changes of the processor besides how it finds a user.
+    """Properties of a strategy on which code outside of it depends.
 
-    Each strategy states its own (``strategies``); the settings copy them into the policy. By
-    name a strategy is only asked for where its settings are read and where ``explain`` tells of it.
+    Each strategy states its own (``strategies``); the settings copy them into the policy. Only
+    settings compare the name of a strategy.
     """
 
     has_one_owner: bool = False
@@ -68,7 +68,7 @@ class Traits(Struct, frozen=True):
     newest_wins: bool = False
     """Attributes go by the time of the event and null deletes; else they go by order of receipt."""
     can_alias: bool = True
-    """False where alias requests are refused for good."""
+    """False where alias requests are always refused."""
 
 
 class IdentityPolicy(Struct, frozen=True):
@@ -94,12 +94,13 @@ class IdentityPolicy(Struct, frozen=True):
     search_any_identity: bool = False
     best_match_login: Literal["refuse", "as_identify"] = "refuse"
     limits: dict[str, IdentifierLimit] = {}
-    """One for each type of ``priority`` under flat_matching; so are the three below its own."""
+    """Under flat_matching one for each type of ``priority``. The next three are for it alone, too.
+    """
     demotion: Literal["lowest_relevant", "lowest"] = "lowest_relevant"
     max_merges: int = 100
     max_mappings: int = 1000
     traits: Traits = Traits()
-    """Those of *strategy*."""
+    """The traits of *strategy*."""
 
 
 class IdentityChange(NamedTuple):
@@ -115,12 +116,15 @@ AliasScope = Literal["device", "mpid"]
 
 
 class AliasRequest(Struct, frozen=True, gc=False):
-    """What the source did in a window of time counts for the destination (docs/aliasing.md)."""
+    """A request to count for the destination what the source did in a window of time.
+
+    (docs/aliasing.md)
+    """
 
     source_mpid: int
     destination_mpid: int
     start_ms: int | None = None
-    """None: as early as may be."""
+    """None: as early as the rules of aliases allow."""
     end_ms: int | None = None
     """The first instant that is not in the window any more; None: the time of the request."""
     scope: AliasScope = "mpid"
@@ -141,10 +145,10 @@ class IdentityRequest(Struct, frozen=True, gc=False):
     """The target of a modify; the MPID a batch came with."""
     changes: tuple[IdentityChange, ...] = ()
     time_ms: int = 0
-    """The time of the request: what it creates, adds and sees is of this time."""
+    """The time of the request, and of all that it creates, adds or marks as seen."""
     input: str = "default"
     seed: Seed = ()
-    """Of a new MPID: the record's place, time and bytes, keyed."""
+    """The place, time and bytes of the record, and the key: a new MPID is derived from them."""
     may_create: bool = True
     """False for update_only inputs: a decision that would create is NotFound."""
     read_only: bool = False

@@ -95,9 +95,9 @@ NORMALIZERS: Final[Mapping[str, Callable[[], Normalizer]]] = MappingProxyType(
         "nfc": lambda: composed,
     }
 )
-"""What makes a normal form, by its name in the settings. A form is a pure function.
+"""Makers of normal forms, by the names that settings use.
 
-Making one raises ValueError where its library is not installed.
+A normal form is a pure function of a value. Its maker raises ValueError where a library is missing.
 """
 
 
@@ -132,7 +132,7 @@ class Normalizers(Struct, frozen=True):
         steps = self.steps.get(identifier.identity_type)
         if not steps:
             return identifier
-        value = composed(visible(identifier.value))  # what looks the same is one in any of them
+        value = composed(visible(identifier.value))  # values that look alike become equal
         for step in steps:
             value = step(value)
         return Identifier(identifier.identity_type, value)

@@ -8,9 +8,9 @@ _INTERNATIONAL: Final = re.compile(r"\s*(?:\+|\uff0b|00|tel:\s*\+)")
 
 
 def e164() -> Callable[[str], str]:
-    """Return what brings phone numbers into one form; ValueError where the library is missing.
+    """Return the function that writes phone numbers as E.164; ValueError without the library.
 
-    The library is large, so it is imported only where somebody asks for it.
+    The library is large, so it is imported only where a workspace asks for it.
     """
     try:
         import phonenumbers  # noqa: PLC0415

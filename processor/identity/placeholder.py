@@ -66,7 +66,7 @@ _NAMES: Final = frozenset(
 )
 _LONGEST: Final = max(map(len, (*DEFAULT_BLOCKED, *GENERIC_NAMES)))
 _AROUND: Final = 8
-"""Characters, at most, that a value has more than the name of a type, if it is to be that name."""
+"""How many characters a value may have around the name of its type and still be that name."""
 _PLAIN: Final = frozenset(digits + ascii_letters)
 _WORDS_AND_NAMES: Final = _WORDS | _NAMES
 

@@ -42,7 +42,7 @@ class Question(Struct, frozen=True, gc=False):
         policy: IdentityPolicy,
         documents: DocumentRules = DocumentRules(),  # noqa: B008 - a frozen value
     ) -> "Question":
-        """Return the question that *request* puts."""
+        """Return the question for *request*, and what the request asserts of its user."""
         asserted: dict[str, list[Identifier]] = {}
         for identifier in request.identifiers:
             asserted.setdefault(identifier.identity_type, []).append(identifier)
@@ -68,9 +68,10 @@ class Question(Struct, frozen=True, gc=False):
         return Profile(space.scope, space.environment, mpid, 0, time_ms, time_ms)
 
     def says(self, profile: Profile, types: frozenset[str]) -> bool | None:
-        """Whether the request asserts an identity of *types* that *profile* has; None: it has none.
+        """Whether the request carries an identity of *types* that *profile* has.
 
-        For login IDs that is what ``is_logged_in`` means (docs/messages.md, "Identity responses").
+        None where the profile has none of *types*. For login IDs the answer is ``is_logged_in``,
+        and None means anonymous (docs/messages.md, "Identity responses").
         """
         said = None
         asserted = self.asserted

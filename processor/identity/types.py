@@ -17,9 +17,10 @@ class IdentityKeys(Struct, frozen=True):
     batch: Mapping[str, str]
     """Keys of ``user_identities``: user identities only, device ids have places of their own."""
     is_literal: bool
-    """The names are as configured: others are ignored, and one may have a list of values."""
+    """Whether only configured names count: others are ignored, and one may have a list of values.
+    """
     places: Mapping[str, tuple[tuple[str, ...], ...]] = {}
-    """Where calls of Segment's have each, as names of fields from the call inwards."""
+    """Where Segment's calls hold each identifier: paths of field names, from the outermost in."""
 
 
 class Preset(Struct, frozen=True):

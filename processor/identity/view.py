@@ -31,7 +31,7 @@ Asked = tuple[tuple[Identifier, ...], tuple[int, ...]]
 
 
 class Unread(Exception):
-    """A decision needs more than was read: these too are read, and the batch is decided again."""
+    """A decision needs keys that were not read. They are read, and the batch is decided again."""
 
     def __init__(
         self, identifiers: Collection[Identifier] = (), mpids: Collection[int] = ()
@@ -42,7 +42,7 @@ class Unread(Exception):
 
 
 class Outdated(Exception):
-    """A remembered decision may not be what would be decided now: decide it anew."""
+    """A remembered decision may differ from what would be decided now: decide it anew."""
 
     def __init__(self, mpids: Collection[int]) -> None:
         super().__init__()
@@ -51,16 +51,16 @@ class Outdated(Exception):
 
 
 class Recall(Protocol):
-    """What a remembered decision read, as it is remembered."""
+    """The keys that a remembered decision read, and what they held then."""
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
-        """Those whose holders were read."""
+        """The identifiers whose holders were read."""
         ...
 
     @property
     def mpids(self) -> tuple[int, ...]:
-        """Those whose profiles were read."""
+        """The MPIDs whose profiles were read."""
         ...
 
     def holders(self) -> Iterable[Holders]:

@@ -48,7 +48,7 @@ Key = TypeVar("Key")
 
 
 class Slot(Generic[Value]):
-    """Something remembered; current until the index holds something else, or it is forgotten."""
+    """A remembered value: current until the index holds another one, or it is forgotten."""
 
     __slots__ = ("cost", "is_current", "is_used", "value")
 
@@ -60,15 +60,15 @@ class Slot(Generic[Value]):
 
 
 class Slots(NamedTuple):
-    """Where all that a decision read is remembered."""
+    """The slots of everything that a decision read."""
 
     holders: tuple[Slot[Holders], ...]
-    """Of each identifier, in the order in which they were asked for."""
+    """One for each identifier, in the order in which they were asked for."""
     profiles: tuple[Slot[Profile], ...]
-    """Of each MPID."""
+    """One for each MPID."""
 
     def are_current(self) -> bool:
-        """Whether the index holds all of it as it is here; what is asked about is kept."""
+        """Whether the index still holds all these values; asking counts as use."""
         for slot in self.holders:
             if not slot.is_current:
                 return False
@@ -89,7 +89,7 @@ class Cache:
 
     def __init__(self, max_bytes: int) -> None:
         self.moment: Moment | None = None
-        """As of when everything remembered is so; None: nothing is."""
+        """The moment of which every remembered value is; None while nothing is remembered."""
         self.bytes = 0
         self._max_bytes = max_bytes
         self._holders: dict[Identifier, Slot[Holders]] = {}
@@ -127,7 +127,7 @@ class Cache:
         return None
 
     def learn(self, moment: Moment, changed: Changed | None) -> None:
-        """Drop what was *changed* up to *moment*; everything where that is not known."""
+        """Drop the keys that *changed* up to *moment*; drop everything where they are not known."""
         if changed is None:
             self.clear()
         else:
@@ -209,7 +209,7 @@ class Cache:
         return True
 
     def slots(self, asked: Asked, read: ReadSet) -> Slots | None:
-        """Return where these are remembered as they were *read*; None where not all of them are."""
+        """Return the slots of these keys if all hold what was *read*, else None."""
         identifiers, mpids = asked
         holders, profiles = [], []
         for identifier in identifiers:
@@ -284,7 +284,7 @@ class CachedIndex:
         return cache
 
     def slots(self, space: Space, asked: Asked, read: ReadSet) -> Slots | None:
-        """Return where what was asked is remembered as it was *read*, see Cache."""
+        """Return the slots of everything *asked*, see ``Cache.slots``."""
         return self.cache(space).slots(asked, read)
 
     def claim(

@@ -77,7 +77,7 @@ class MemoryIndex:
         self._max_keys = max_keys
         self._spaces: dict[Space, _Space] = {}
         self._tags = count()
-        """No two changes bear the same tag, be their seq the same after a loss."""
+        """Counts changes: no two have the same tag, even where a loss repeats their seq."""
 
     def load(self, profiles: Iterable[Profile], is_lookup: Mapping[str, IsLookup]) -> None:
         """Replace the documents of the spaces in *profiles*, and derive their index entries.

@@ -59,9 +59,9 @@ class Ask(Struct, frozen=True, gc=False):
     """
 
     identifiers: tuple[Identifier, ...] = ()
-    """Whose holders are asked for."""
+    """The identifiers whose holders are asked for."""
     mpids: tuple[int, ...] = ()
-    """Of profiles that are asked for."""
+    """The MPIDs whose profiles are asked for."""
     use: Use | None = None
 
 
@@ -106,7 +106,7 @@ NEVER = Moment(0, b"")
 
 
 class Changed(Struct, frozen=True):
-    """What had a value at one moment of a space and has another at a later one."""
+    """The keys of a space that had a value at one moment and have another one at a later one."""
 
     mpids: Sequence[int] = ()
     tokens: Sequence[bytes] = ()
@@ -129,7 +129,7 @@ class Reading(Struct):
     moment: Moment = NEVER
     """The instant."""
     changed: Changed | None = None
-    """What has changed since the moment that was asked about; None where that is not known."""
+    """What has changed since the moment that the visit named; None where that is not known."""
     sizes: Mapping[int, int] = {}
     """Bytes of the documents found, by MPID."""
 
@@ -154,7 +154,7 @@ class Commit(Struct, frozen=True):
     seq: int
     moment: Moment = NEVER
     changed: Changed | None = None
-    """What others had changed before, as of a reading."""
+    """What others had changed before this commit, as in ``Reading.changed``."""
     sizes: Mapping[int, int] = {}
     """Bytes of the documents written, by MPID."""
 
@@ -167,7 +167,7 @@ class Conflict(Struct, frozen=True):
     """All that the effects expected, as it is now."""
     moment: Moment = NEVER
     changed: Changed | None = None
-    """As of a reading."""
+    """As in ``Reading.changed``."""
     sizes: Mapping[int, int] = {}
 
 
@@ -180,7 +180,7 @@ class RowClaim(Struct, frozen=True):
     seen: int = 0
     """The highest seq of the space that a committed offset of the group names."""
     anew: bool = False
-    """The operator begins at an offset of his choice: the cursor is forgotten."""
+    """True where the operator begins at an offset of his choice: the cursor is forgotten."""
 
 
 class RowState(Struct, frozen=True):

@@ -28,7 +28,7 @@ class Slice(Struct, frozen=True):
     """Records that were read in one go, and how far that leads."""
 
     records: tuple[Record, ...]
-    """Empty where they are waited for."""
+    """Empty while the reader waits for more."""
     done: int
     """Offsets behind the reader, of all partitions together."""
     total: int

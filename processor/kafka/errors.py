@@ -13,7 +13,7 @@ NO_MEMBER: Final = KafkaError.UNKNOWN_MEMBER_ID
 OLD_GENERATION: Final = KafkaError.ILLEGAL_GENERATION
 
 NOT_TAKEN: Final = KafkaError._NO_OFFSET
-"""Says that the group does not have the offsets of a commit; of librdkafka's codes the nearest."""
+"""Stands for a commit whose offsets the group does not have: librdkafka's nearest code."""
 
 OUT_OF_RANGE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}

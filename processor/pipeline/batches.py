@@ -47,7 +47,7 @@ class Batches(Struct, frozen=True):
     codecs: Codecs
     key: bytes
     memory: Memory = NOTHING
-    """Decisions of known users."""
+    """Remembered decisions of known users."""
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Take *record* in; one of a ``read_only`` input is forwarded as it came."""
@@ -64,7 +64,7 @@ class Batches(Struct, frozen=True):
     def _recall(
         self, record: Record, rules: InputRules, form: Format, fields: Fields, memo: Memo
     ) -> Work | None:
-        """Return the work of a batch whose decision is remembered; None where time tells."""
+        """Return work with the decision of *memo*; None where the batch must be decided anew."""
         heads = read_heads(fields)
         if heads is None:
             return None
@@ -199,7 +199,7 @@ def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
     if decided.slots is None or not isinstance(content, Batch) or decided.work.request is None:
         return
     if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
-        return  # its events decide too
+        return  # its decision depends on its events too
     memo = memo_of(decided, content.batch, decided.slots, limits)
     if memo is not None:
         memory.keep(rules, memo)

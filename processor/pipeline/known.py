@@ -68,10 +68,10 @@ class Known(Struct, frozen=True, gc=False):
 
 
 def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -> Memo | None:
-    """Return what may be remembered of a batch that was decided; None where time could tell.
+    """Return what may be remembered of a batch that was decided; None where time could change it.
 
-    It was matched, changed nothing, told of nothing, and read nothing that an earlier record had
-    changed.
+    The batch was matched, changed nothing and had nothing announced, and no earlier record of its
+    poll batch had changed what it read.
     """
     work, verdict, profile = decided.work, decided.verdict, decided.profile
     if verdict is None or profile is None or decided.asked is None or work.ignored:
@@ -104,10 +104,10 @@ def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -
 
 
 def quiet_until(work: Work, batch: EventBatch, profile: Profile, limits: Limits) -> int | None:
-    """Return the last time at which the same batch changes nothing; None where that is uncertain.
+    """Return until when the same batch changes nothing; None where that is uncertain.
 
-    All that the batch says of its user is on the profile, and so is its device. Then time decides
-    only from when on activity is written again, and at every earlier time it decides nothing.
+    The profile already has all that the batch says of its user, and its device. So nothing is
+    written until activity has to be renewed.
     """
     assert work.request is not None
     policy = work.rules.workspace.policy
@@ -122,7 +122,7 @@ def quiet_until(work: Work, batch: EventBatch, profile: Profile, limits: Limits)
 def _identity_ends(
     profile: Profile, identifiers: Iterable[Identifier], policy: IdentityPolicy
 ) -> Iterator[int]:
-    """Yield until when each identifier changes nothing; ``NEVER_MS`` where that is uncertain."""
+    """Yield until when each identifier changes nothing; ``NEVER_MS`` where uncertain."""
     current = current_by_type(profile.identities)
     for identifier in identifiers:
         kind, value = identifier

@@ -1,14 +1,14 @@
-"""What known users say again and again: decisions that changed nothing, by the bytes behind them.
+"""Remembered decisions of known users: those that changed nothing, found by the bytes they read.
 
 Decisions are pure. So a batch in the same words, for which the index holds the same, is decided
-alike, as long as time decides nothing: it changes nothing, is attributed as before, and is enriched
-with the same fields. Remembered is only what changed nothing and told of nothing.
+alike while time makes no difference: it changes nothing, is attributed as before, and is enriched
+with the same fields. Only decisions that changed nothing and announced nothing are remembered.
 
-* The words: the raw fields of ``WORDS`` and the input that they came through. Everything else of a
-  batch goes out as it came, but for the heads of events, which are read every time.
-* What the index holds: the slots of all that the decision read (``index.cache``), current at the
-  instant of the visit.
-* Time: up to ``until_ms``, from when on activity would be written (``known``).
+* The words: the raw fields of ``WORDS``, and the input that the batch came through. All its other
+  fields go out as they came, except that the heads of events are read every time.
+* What the index holds: the slots of everything that the decision read (``index.cache``), current at
+  the instant of the visit.
+* Time: up to ``until_ms``, after which activity may have to be written (``known``).
 """
 
 from collections.abc import Iterator
@@ -33,15 +33,15 @@ WORDS: Final = (
     "deleted_user_attributes",
     "consent_state",
 )
-"""The fields of a batch that a decision or an enrichment reads, but for the heads of its events."""
+"""The fields of a batch that a decision or an enrichment reads, besides the heads of its events."""
 
 Words = tuple[Raw | None, ...]
 MEMO_BYTES: Final = 1_500
-"""What a memo takes beside its words and fields, about."""
+"""About how many bytes a memo takes beside its words and fields."""
 
 
 class Reads(Struct, frozen=True):
-    """What a decision read, and where that is remembered."""
+    """The keys that a decision read, with their slots in the cache of the index."""
 
     identifiers: tuple[Identifier, ...]
     mpids: tuple[int, ...]
@@ -59,17 +59,17 @@ class Reads(Struct, frozen=True):
 
 
 class Made(Struct, frozen=True):
-    """What becomes of a batch."""
+    """The outcome of a batch: its profile, and what its enriched batch gets."""
 
     mpid: int
     key: bytes
-    """Of the enriched batch."""
+    """The key of the enriched batch."""
     fields: dict[str, Raw]
-    """Laid over those received."""
+    """The fields that are laid over those received."""
 
 
 class Memo:
-    """A decision that changed nothing, with what it makes of a batch."""
+    """A remembered decision, which changed nothing, with what it makes of a batch."""
 
     __slots__ = ("cost", "is_used", "made", "reads", "space", "until_ms", "verdicts", "words")
 
@@ -95,7 +95,7 @@ class Memo:
         self.is_used = True
 
     def is_current(self) -> bool:
-        """Whether the index holds what the decision read; what is used is kept."""
+        """Whether the index holds what the decision read. Asking counts as use."""
         return self.reads.slots.are_current()
 
 
@@ -160,7 +160,7 @@ class Memory:
 
 
 NOTHING: Final = Memory(0)
-"""A memory that keeps nothing: nobody may put anything in."""
+"""A memory that keeps nothing, for a pipeline that shall remember no decisions."""
 
 
 def _name(rules: InputRules, words: Words) -> Name:

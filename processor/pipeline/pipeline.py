@@ -251,7 +251,7 @@ class Pipeline:
         self._tally = Tally()
 
     def excuse(self) -> None:
-        """Take the marks of records in hand back: the process ends, and none is to blame."""
+        """Remove the marks of records in hand: the process ends, and no record is the cause."""
         first = self._first
         marks = [mark for mark in self._quarantine.excuses() if mark.row in first.rows]
         if marks:

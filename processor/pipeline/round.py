@@ -46,7 +46,7 @@ class Item(Struct):
     work: Work
     row: RowKey
     entry: Entry | None
-    """Its decision, where the journal holds it: then it is replayed, else it is live."""
+    """The journalled decision, which is replayed; None for a live record, which is decided now."""
     is_duplicate: bool = False
     """Whether another record used its ``source_request_id`` before."""
 
@@ -61,7 +61,7 @@ class Rounds(Struct, frozen=True):
     most: int = ROUNDS
     """How often a batch may meet a conflict before it is cut."""
     slots_of: SlotsOf | None = None
-    """Says where that is remembered which a decision read; None where nothing is remembered."""
+    """Returns the cache slots of what a decision read; None where the index has no cache."""
 
     def decide(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
         """Decide *works*, in order, and commit their effects: as a rule one read, one commit."""
@@ -153,7 +153,7 @@ class Rounds(Struct, frozen=True):
         return result
 
     def _with_slots(self, decided: list[Decided], read: ReadSet) -> list[Decided]:
-        """Note where that is remembered which decisions without effect have read."""
+        """Give decisions without effect the cache slots of what they read."""
         if self.slots_of is not None:
             for one in decided:
                 if one.asked is not None and one.profile is not None:
@@ -182,7 +182,7 @@ def _replay(work: Work, entry: Entry, read: ReadSet) -> Decided:
     """Return a record as its journalled *entry* decided it, with its profiles of today."""
     named = _named(entry)
     if unread := [mpid for mpid in named if mpid not in read.profiles]:
-        raise Unread(mpids=unread)  # a conflict answers with what the live records read
+        raise Unread(mpids=unread)  # the reply to a conflict has only what live records read
     return Decided(
         work,
         entry,
@@ -221,17 +221,20 @@ def _within_bytes(items: list[Item]) -> list[Item]:
 
 
 def _forget(items: Sequence[Item], outdated: Outdated) -> None:
-    """Let records be decided anew whose remembered decision is outdated, or may be with it."""
+    """Drop remembered decisions that are outdated, or read something of the same people.
+
+    Their records are decided anew.
+    """
     for item in items:
         content = item.work.content
         if isinstance(content, Known) and content.is_outdated(outdated):
             work = content.take_anew()
-            assert isinstance(work, Work)  # it was, when its decision was remembered
+            assert isinstance(work, Work)  # only work has decisions to be remembered
             item.work = work
 
 
 def _everything(items: Sequence[Item], read: ReadSet, more: Unread | Outdated) -> Ask:
-    """Return one ask for all that was read and what turned out to be missing: again one instant."""
+    """Return one ask for all that was read and all that was missing, to be read in one instant."""
     identifiers: dict[Identifier, None] = dict.fromkeys(read.holders)
     mpids = dict.fromkeys(read.profiles)
     if isinstance(more, Unread):

@@ -1,7 +1,7 @@
-"""May a partition start here? What the index holds of it, against what its committed offset says.
+"""Whether a partition may start here: what the index holds of it, against its committed offset.
 
-Rows are claimed, then compared; where the two contradict each other, a person has to choose a way
-out (docs/architecture.md, "The loss detector" and "Starting points are explicit").
+Rows are claimed, then compared. Where the two contradict each other, an operator has to choose a
+way out (docs/architecture.md, "The loss detector" and "Starting points are explicit").
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ class Start(Struct, frozen=True):
     state: RowState
     position: int
     seq: int
-    """The space's, after the claim."""
+    """The space's seq after the claim."""
 
 
 class Takeover(Struct, frozen=True):
-    """Claims rows for one process, which is to *accept_offsets* or not."""
+    """Claims rows for one process; *accept_offsets* is the operator's option."""
 
     index: Index
     owner: str
@@ -55,7 +55,7 @@ class Takeover(Struct, frozen=True):
         states = {state.row: state for state in claimed.rows}
         for offset in own:
             state = states[offset.row]
-            is_forgotten = offset.row in anew and state.cursor is None  # by a claim anew before
+            is_forgotten = offset.row in anew and state.cursor is None  # an earlier claim did it
             if not is_forgotten:
                 _check_witness(rules.space, state, offset)
             if not self.accept_offsets:
@@ -67,7 +67,7 @@ class Takeover(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """What the index holds of a space, looked at and not claimed."""
+    """What the index holds of a space, read without a claim."""
 
     seq: int
     shape: str

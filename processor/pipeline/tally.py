@@ -50,7 +50,7 @@ class Tally(Struct):
     def note_input(
         self, name: str, ignored: Iterable[Ignored], outcome: str, reason: str | None
     ) -> None:
-        """Count what the input *name* lost of one record: odd values, or all of it."""
+        """Count a record's odd values that were left out, and the record where it was dropped."""
         for field_, why, _ in ignored:
             self.ignored[name, field_, why] += 1
         if outcome == "dropped":

@@ -47,7 +47,7 @@ class Verdict(Struct, frozen=True, gc=False):
     bounded: int = 0
     """Attributes and devices of the record that a limit kept out."""
     is_recalled: bool = False
-    """Whether it was remembered: then nothing of it was read or written now."""
+    """Whether the decision was remembered: then nothing was read or written for it now."""
 
     @property
     def mpid(self) -> int | None:
@@ -101,9 +101,9 @@ class Decided(Struct, gc=False):
     verdict: Verdict | None = None
     """What its kind decided; None where it is replayed, or nobody was to be resolved."""
     asked: Asked | None = None
-    """What it read, where it changed nothing and no earlier record had changed any of it."""
+    """The keys it read, where it changed nothing and no earlier record had changed any of them."""
     slots: Slots | None = None
-    """Where that is remembered."""
+    """The cache slots of *asked*."""
 
     @property
     def is_recalled(self) -> bool:

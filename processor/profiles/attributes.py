@@ -47,7 +47,7 @@ def news(
 ) -> dict[str, Any]:
     """Return those of *values* that the writer may write and that would change something.
 
-    A value that is there already, from the same source type, is no news, so that a client which
+    A value that is there already, from the same source type, changes nothing. So a client that
     sends all its attributes with every batch does not rewrite its profile every time.
     """
     changed = {}

@@ -11,9 +11,9 @@ _NOTIFICATIONS: Final = {"gdpr": "gdpr_change", "ccpa": "ccpa_change"}
 
 
 def cap_consent(given: ConsentState, received_ms: int, max_future_ms: int) -> None:
-    """Give answers of *given* that come from too far in the future the time of their record.
+    """Return *given*, its answers from too far in the future dated at the time of their record.
 
-    An answer of a clock that runs ahead for years would stand against all that follow.
+    Else the answer of a clock that runs years ahead would outrank all that follow.
     """
     for purposes in given.values():
         for entry in (purposes or {}).values():

@@ -23,11 +23,11 @@ _STRENGTH: Final = (
     "microsoft_advertising_id",
     "push_token",
 )
-"""Device ids, steadiest first: a batch's device is the stored one that shares the first of them."""
+"""Kinds of device ids, the steadiest first: by the first that both have, a device is recognised."""
 
 _ID_KEYS: Final = frozenset(DEVICE_INFO_KEYS)
 _FACTS: Final = frozenset({str, int, float, bool})
-"""Types of facts that a device keeps; what has parts stays in the batch alone."""
+"""Types of values that a device keeps; lists and objects stay in the batch alone."""
 
 _RANK: Final = {identity_type: rank for rank, identity_type in enumerate(_STRENGTH)}
 

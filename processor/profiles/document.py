@@ -138,7 +138,7 @@ def unpack(data: bytes) -> Profile:
 
 
 def to_json(profile: Profile) -> bytes:
-    """Return *profile* as published; of a merged one only where it went is left."""
+    """Return *profile* as published; a merged one has only the pointer to its survivor."""
     merged = profile.merged_into
     document = {
         "format": FORMAT,

@@ -149,7 +149,7 @@ def _write_newest(
 def _note_device(
     stored: Devices, rules: InputRules, batch: EventBatch, time_ms: int, limits: Limits
 ) -> Devices:
-    """Note the device by its ids but the blocked ones: an id of zeros would make one of many."""
+    """Note the device by its ids, except blocked ones: an id of zeros would join many devices."""
     if not batch.device_ids:
         return stored
     resolution_ms = limits.activity_resolution_s * 1000

@@ -30,7 +30,7 @@ from redis.retry import Retry
 
 from processor.index.errors import IndexRefused, IndexUnavailable
 
-_AWAY = (
+_TRANSIENT = (
     redis.ConnectionError,  # LOADING too
     redis.TimeoutError,
     OutOfMemoryError,
@@ -41,9 +41,9 @@ _AWAY = (
     TryAgainError,
 )
 _REFUSALS = (AuthenticationError, AuthorizationError)
-"""Kinds of ConnectionError that do not pass by waiting."""
-_AWAY_CODES = frozenset({"BUSY", "NOREPLICAS", "MISCONF", "UNKILLABLE"})
-"""Error codes of which the client makes no class of their own."""
+"""Kinds of ConnectionError that no waiting mends."""
+_TRANSIENT_CODES = frozenset({"BUSY", "NOREPLICAS", "MISCONF", "UNKILLABLE"})
+"""Codes of transient errors for which the client has no class."""
 
 
 class Timeouts(Struct, frozen=True):
@@ -173,8 +173,8 @@ def translate(error: RedisError | RedisClusterException) -> Exception:
     # The text of the error is the server's, and names users, commands and keys, never values.
     what = f"{type(error).__name__}: {error}"
     code = str(error).partition(" ")[0]
-    is_away = isinstance(error, _AWAY) and not isinstance(error, _REFUSALS)
-    if is_away or (isinstance(error, ResponseError) and code in _AWAY_CODES):
+    is_transient = isinstance(error, _TRANSIENT) and not isinstance(error, _REFUSALS)
+    if is_transient or (isinstance(error, ResponseError) and code in _TRANSIENT_CODES):
         return IndexUnavailable(f"Redis cannot be asked: {what}")
     return IndexRefused(
         f"Redis refuses what is asked of it: {what}. `idstream check` looks at the server;"

@@ -40,7 +40,7 @@ _READ = load_script("read")
 _COMMIT = load_script("commit")
 _CLAIM = load_script("claim")
 _NONCE_BYTES: Final = 8
-"""Tell processes apart; the rest of a tag counts."""
+"""Bytes of a tag that tell processes apart; the rest is a counter."""
 
 
 def open_index(settings: Settings) -> "RedisIndex":

@@ -19,7 +19,7 @@ from processor.redis import keys
 from processor.redis.uses import UseGroups, binary
 
 Token = Callable[[Identifier], Raw]
-"""Gives an identifier's token, packed."""
+"""Returns the token of an identifier, packed as a msgpack string."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -39,12 +39,12 @@ class RowWrites(Struct, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """What the caller knows already."""
+    """The state of a space that the caller knows already."""
 
     seen: int
     """The highest seq of the space that it saw."""
     since: Moment | None
-    """The changes since are told."""
+    """The moment since which changes are to be told; None: they are not asked for."""
 
 
 class PackedVisit(Struct):

@@ -121,7 +121,7 @@ def _place(path: str, table: Document, kind: object) -> tuple[tuple[str, ...], o
 def _unquoted(
     found: Mismatch, steps: tuple[str, ...], table: Document, kind: object
 ) -> tuple[tuple[str, ...], str] | None:
-    """Return the path and the dotted name that a free key was meant to have, None where not so."""
+    """Return path and name of a key with dots that lacks its quotes, None for other mistakes."""
     if not steps or found.missing is not None or not _is_free(steps[:-1], kind):
         return None
     name, value = steps[-1], _value(table, steps)
@@ -157,7 +157,7 @@ def _removed(found: Mismatch, table: Document, kind: type) -> bool:
 
 
 def _was_there(found: Mismatch, left: Document, table: Document, kind: type) -> bool:
-    """Return whether what is missing of *left* stands in *table*, where it was wrong."""
+    """Return whether the key that *left* lacks is in *table*: it was removed for a wrong value."""
     if found.missing is None:
         return False
     steps, _ = _place(found.path.removeprefix("."), left, kind)

@@ -83,7 +83,7 @@ def load_offline(path: Path, environ: Mapping[str, str]) -> Settings:
 def _of(
     made: Callable[[Document], Settings], document: Document, environ: Mapping[str, str]
 ) -> Settings:
-    """Return what is *made* of a document with what the environment replaces in it.
+    """Return what *made* makes of *document*, some of its values replaced by *environ*.
 
     A mistake in a value that a variable has set names the variable.
     """

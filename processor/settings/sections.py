@@ -170,7 +170,7 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     normalizers: dict[str, tuple[str, ...]] = {}
     """Per identity type the steps that bring its values into one form, none by default."""
     identifiers: dict[str, IdentifierSettings] = {}
-    """Only for flat_matching, as are the keys below."""
+    """Only for flat_matching, like ``demotion``, ``max_merges`` and ``max_mappings``."""
     demotion: Literal["lowest_relevant", "lowest"] | None = None
     max_merges: NotNegative | None = None
     max_mappings: Positive | None = None

@@ -127,12 +127,12 @@ def _identity_settings(workspace: WorkspaceSettings, policy: IdentityPolicy) -> 
 
 
 def _without_places(one: IdentifierSettings) -> dict[str, object]:
-    """Return an identifier's settings but where it is read from: that changes no decision taken."""
+    """Return an identifier's settings except ``found_in``, which changes no decision."""
     return {key: getattr(one, key) for key in one.__struct_fields__ if key != "found_in"}
 
 
 def _tables(tables: object, section: str, mistakes: Mistakes) -> Iterator[tuple[str, object]]:
-    """Yield the entries of a section whose names are names."""
+    """Yield the entries of a section that have an allowed name."""
     if not isinstance(tables, dict):
         mistakes.add(SettingsError(f"{section}: expected tables; write [{section}.NAME]"))
         return

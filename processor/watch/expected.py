@@ -1,4 +1,4 @@
-"""Series that exist before their first event: what a configuration lets happen."""
+"""Series that exist before their first event: those that a configuration makes possible."""
 
 from collections.abc import Iterator
 from typing import Final, get_args

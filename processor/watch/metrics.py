@@ -120,7 +120,7 @@ class Metrics:
         )
 
     def _open_gauges(self) -> None:
-        """Register what is true of a moment, and what Python tells of the process."""
+        """Register the gauges, and Python's own metrics of the process."""
         registry = self.registry
         self._lag = Gauge(
             "idstream_consumer_lag_records",
@@ -222,7 +222,7 @@ class Metrics:
         self._index_seconds.labels(call).observe(seconds)
 
     def connection(self, to: str) -> Callable[[float], None]:
-        """Return what notes whether a server answers, with 1 or 0; it does not, to begin with."""
+        """Return the setter of a gauge: 1 while *to* answers, 0 while it does not, and at first."""
         return self._connected.labels(to).set
 
     def error(self, source: str, kind: str) -> None:

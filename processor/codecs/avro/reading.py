@@ -103,7 +103,7 @@ class AvroReader:
             record = schemaless_reader(stream, writer.writer, writer.reader)
         except Exception:  # noqa: BLE001 - the library raises many errors for such bytes
             raise Fault("the value does not fit its Avro schema", "undecodable") from None
-        assert isinstance(record, dict)  # as every schema that is read is a record
+        assert isinstance(record, dict)  # every schema that is accepted is a record
         if stream.tell() > len(value):
             raise Fault("the value ends within its Avro record", "undecodable")
         if stream.tell() < len(value):

@@ -1,4 +1,4 @@
-"""What a deployment looks like at one time, and what of it is not as it should be. Pure."""
+"""A picture of a deployment at one time, and its problems. Pure."""
 
 from collections.abc import Iterator, Sequence
 

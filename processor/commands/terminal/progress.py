@@ -11,7 +11,7 @@ EVERY_S: Final = 5.0
 
 
 class Progress(Protocol):
-    """Takes how far something has come."""
+    """Is told how far a command has come."""
 
     def at(self, done: int, total: int) -> None:
         """Note that *done* of *total* records are done."""

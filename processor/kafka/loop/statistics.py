@@ -32,7 +32,7 @@ class Standing(Struct, frozen=True):
     """How the consumer stands with the cluster and its group."""
 
     lacks: str
-    """What is away, in words; '' for nothing."""
+    """What is missing, in words; '' for nothing."""
     is_member: bool
     """Whether the group has let it in, and no rebalance is under way."""
 
