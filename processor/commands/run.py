@@ -1,14 +1,13 @@
 """``idstream run``: the processor, until SIGTERM or Ctrl-C."""
 
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Event
 from typing import Final
 
 from processor import app
 from processor.commands.terminal.console import note
+from processor.commands.terminal.signals import stopped_by_signals
 from processor.embedded.mode import embedded_settings, embedding
 from processor.settings import load
 
@@ -18,14 +17,6 @@ def run(config: Path, environ: Mapping[str, str], *, accept_offsets: bool) -> No
     settings = load(config, environ)
     options = app.RunOptions(accept_offsets=accept_offsets)
     app.serve(settings, environ, stopped_by_signals(), sys.stdout, options)
-
-
-def stopped_by_signals() -> Event:
-    """Return an event that SIGTERM and SIGINT set: the loop finishes its batch, then leaves."""
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 NOTICE: Final = """\

@@ -71,6 +71,6 @@ class ProgressLines:
         self._written_at = monotonic()
         done, total = self._last
         rate = done / max(self._written_at - self._began, 0.001)
-        share = f"{100 * done // total} %" if total else "all"
-        self._stream.write(f"{self._what}: {done:,} of {total:,} ({share}), {rate:,.0f}/s\n")
+        of = f" of {total:,} ({100 * done // total} %)" if total else ""
+        self._stream.write(f"{self._what}: {done:,}{of}, {rate:,.0f}/s\n")
         self._stream.flush()
