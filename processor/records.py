@@ -63,7 +63,7 @@ class Ignored(NamedTuple):
     """The path of the value, a label of metrics; ``[...]`` stands for a key or the place in a list.
     """
     reason: str
-    """type, time, far_past, far_future or value."""
+    """type, time, far_past, far_future, value or missing."""
     name: str = ""
     """The key that ``[...]`` stands for. It is data: told only where one record is explained."""
 

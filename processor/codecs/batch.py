@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from processor.codecs.attribution import attribution_in
+from processor.codecs.consent import checked_consent
 from processor.codecs.envelope import Fields, Opened, Opener
 from processor.codecs.fault import Fault, fault_of
 from processor.codecs.fields import (
@@ -33,7 +34,6 @@ from processor.codecs.fields import (
     read_field,
     time_of,
 )
-from processor.codecs.moment import milliseconds_of
 from processor.codecs.repair import Repair
 from processor.codecs.shape import check_batch, check_lost
 from processor.identity.model import Environment
@@ -151,7 +151,7 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
         source_request_id=used.source_request_id or None,
         user_attributes=used.user_attributes or {},
         deleted_user_attributes=tuple(used.deleted_user_attributes or ()),
-        consent_state=_checked(used.consent_state, ignored) if used.consent_state else None,
+        consent_state=checked_consent(used.consent_state, ignored) if used.consent_state else None,
         device_info=info,
         over_limit=identifiers.over_limit(),
         bounded_attributes=bounded,
@@ -282,29 +282,6 @@ def _time(events: Iterable[_EventHead], batch_time: Time, ignored: list[Ignored]
     if earliest is None:
         earliest = batch_time
     return None if earliest is None else max(int(earliest), 0)
-
-
-def _checked(state: dict[str, Any], ignored: list[Ignored]) -> dict[str, Any]:
-    """Return *state* with its times as numbers; Fault unless ``consented`` is true or false."""
-    for purposes in state.values():
-        for entry in (purposes or {}).values():
-            if entry is None:
-                continue
-            if type(entry.get("consented", False)) is not bool:
-                raise Fault("consent_state[...][...].consented: must be true or false")
-            time = entry.get("timestamp_unixtime_ms")
-            if type(time) is str or type(time) is bool:
-                _mend_time(entry, time, ignored)
-    return state
-
-
-def _mend_time(entry: dict[str, Any], time: object, ignored: list[Ignored]) -> None:
-    time_ms = milliseconds_of(time)
-    if time_ms is None:
-        ignored.append(Ignored("consent_state[...][...].timestamp_unixtime_ms", "time"))
-        del entry["timestamp_unixtime_ms"]
-    else:
-        entry["timestamp_unixtime_ms"] = time_ms
 
 
 def changed_attributes(fields: Fields) -> frozenset[str]:

@@ -56,6 +56,8 @@ def _snake(name: str) -> str:
 _OF_CALLS: Final = frozenset(
     {*_CALL_USED, *map(_snake, _CALL_USED), "type", "event", "name", "originalTimestamp", "sentAt"}
 )
+_CALLED: Final = {"known_identities": ("user_identities", "identities")}
+"""What required fields are called elsewhere."""
 _NULL: Final = Raw(b"null")
 
 _A_REQUEST: Final = (
@@ -154,8 +156,9 @@ def no_request(fields: Fields) -> Fault:
 
 def missing(name: str, fields: Fields) -> Fault:
     """Return the fault of a record that lacks the field *name*, and the field that may be meant."""
+    names = (name, *_CALLED.get(name, ()))
     for place, other in enumerate(fields, 1):
-        if other != name and likely_meant(other, (name,)):
+        if other != name and likely_meant(other, names):
             return Fault(f"{name}: is required (is it meant by the {ordinal(place)} field?)")
     return Fault(f"{name}: is required")
 

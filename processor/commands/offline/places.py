@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
 from msgspec import Raw
 
 from processor.pipeline.batches import Batch
@@ -12,6 +13,7 @@ from processor.records import Ignored
 _BATCH: Final = ("user_identities", "device_info", "mp_deviceid", "mpid")
 _NULL: Final = Raw(b"null")
 _OF_PHONES: Final = "context.device"
+_OF_ALIASES: Final = "no field, as calls of the type alias have no identifiers"
 
 IGNORED: Final = {
     "type": "is of another type than it should be",
@@ -19,6 +21,7 @@ IGNORED: Final = {
     "far_past": "is too long before the record's own time, which is taken in its place",
     "far_future": "is too far after the record's own time, which is taken in its place",
     "value": "is none of the values that are known",
+    "missing": "says nothing: what it must have is missing",
 }
 """What is odd about a value, by the reason of ``idstream_ignored_fields_total``."""
 
@@ -28,6 +31,8 @@ def places(work: Work) -> tuple[str, ...]:
     content, request = work.content, work.request
     keys = work.rules.workspace.keys
     if isinstance(content, Batch) and content.form == "segment":
+        if _is_alias(content.batch.fields):
+            return (_OF_ALIASES,)
         return (*_in_calls(keys.places), "context.externalIds by their type")
     if isinstance(content, Batch):
         fields = content.batch.fields
@@ -37,6 +42,11 @@ def places(work: Work) -> tuple[str, ...]:
         return tuple(found)
     modifies = request is not None and request.action == "modify"
     return ("mpid", "identity_changes") if modifies else ("known_identities",)
+
+
+def _is_alias(fields: Mapping[str, Raw]) -> bool:
+    call = msgspec.json.decode(fields.get("segment", b"{}"), type=dict[str, Raw])
+    return call.get("type") == Raw(b'"alias"')
 
 
 def _in_calls(places: Mapping[str, tuple[tuple[str, ...], ...]]) -> Iterator[str]:
