@@ -1,5 +1,6 @@
 """Records: as consumed, as decoded, what becomes of them, and what is published."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Raw, Struct
@@ -46,6 +47,12 @@ class Record(NamedTuple):
         return tuple.__new__(RowKey, self[:2])  # a quarter of the time of RowKey(...)
 
 
+def last_of_rows(records: Sequence[Record]) -> dict[RowKey, Record]:
+    """Return the last record of each input partition, of *records* in order."""
+    last = {record[:2]: record for record in records}  # as plain tuples: many, and quickly made
+    return {record.row: record for record in last.values()}
+
+
 class DeadLetter(NamedTuple):
     """A record that cannot be processed.
 
@@ -68,7 +75,7 @@ class Ignored(NamedTuple):
     """The key that ``[...]`` stands for. It is data: told only where one record is explained."""
 
 
-class Output(NamedTuple):
+class Output(Struct, frozen=True, gc=False):
     """A record to publish; ``role`` names the topic, as the keys of ``kafka.topics`` do."""
 
     role: str
@@ -79,7 +86,7 @@ class Output(NamedTuple):
     """The format of a value that goes out as it came in; None for a value that we made."""
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """What became of one record, as counted and as published on the outcomes topic."""
 
     name: OutcomeName

@@ -94,7 +94,13 @@ def environment_of(fields: Fields) -> Environment | None:
 
 def time_of(fields: Fields, name: str) -> int | None:
     """Return the time in a field, None where there is none; one before 1970 counts as 1970."""
-    value: Time = read_field(fields, name, _decode_time)
+    raw = fields.get(name)
+    if raw is None:
+        return None
+    try:
+        value = _decode_time(raw)
+    except msgspec.ValidationError as error:
+        raise fault_of(error, name) from None
     return None if value is None else max(int(value), 0)
 
 

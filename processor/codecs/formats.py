@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter, Writers
 from processor.codecs.avro.schemas import MESSAGES
@@ -104,4 +105,4 @@ def _with_content_type(output: Output, expected: Format) -> Output:
     if has_one or output.as_received is None or output.as_received == expected:
         return output
     content_type = ("content-type", CONTENT_TYPES[output.as_received])
-    return output._replace(headers=(*output.headers, content_type))
+    return replace(output, headers=(*output.headers, content_type))

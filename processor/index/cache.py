@@ -98,6 +98,8 @@ class Cache:
 
     def missing(self, ask: Ask) -> Ask:
         """Return what of *ask* is not remembered."""
+        if not ask.identifiers and not ask.mpids:
+            return ask
         identifiers, mpids = [], []
         for identifier in ask.identifiers:
             slot = self._holders.get(identifier)

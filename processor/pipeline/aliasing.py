@@ -36,9 +36,8 @@ class AliasContent(Struct, frozen=True, gc=False):
         reason = decision.code if isinstance(decision, Refused) else None
         return Verdict(decision, "answered", reason)
 
-    def output(self, decided: Decided, resolution: bytes | None) -> Output | None:
+    def output(self, decided: Decided) -> Output | None:
         """Return the answer."""
-        del resolution  # it is part of the answer's body
         record, workspace = decided.work.record, decided.work.rules.workspace
         decision = decided.entry.decision
         assert decision is not None

@@ -10,6 +10,7 @@ from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import first_place, mpid_header, output_headers
+from processor.codecs.resolution import resolution
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
@@ -172,18 +173,18 @@ class Batch(Struct, frozen=True, gc=False):
             view.put(after)
         return applied.notifications, applied.bounded + self.batch.bounded_attributes
 
-    def output(self, decided: Decided, resolution: bytes | None) -> Output | None:
+    def output(self, decided: Decided) -> Output | None:
         """Return the enriched batch; as received where it was not attributed (``read_only``)."""
         work, profile, entry = decided.work, decided.profile, decided.entry
         if entry.outcome != "forwarded":
             return None
         if profile is None:
             return _as_received(work.record, self.form)
-        assert resolution is not None
+        assert entry.decision is not None
         headers = (
             *output_headers(work.record),
             mpid_header(profile.mpid),
-            ("resolution", resolution),
+            ("resolution", resolution(entry.decision)),
         )
         return Output(
             "enriched",

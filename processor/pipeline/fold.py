@@ -16,7 +16,7 @@ from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, ReadSet, View
 from processor.pipeline.journal import Entry
-from processor.pipeline.work import Decided, FoldRules, Work
+from processor.pipeline.work import Decided, FoldRules, Verdict, Work
 from processor.profiles.merging import combine
 from processor.profiles.room import is_within
 from processor.records import OutcomeName
@@ -70,10 +70,12 @@ class Fold(Struct, frozen=True):
         decision = verdict.decision
         if decision is None:
             return _undecided(work, number, verdict.outcome)
+        if verdict.is_recalled:
+            return _recalled(work, number, verdict, decision)
         mpid = verdict.mpid
         asked = view.asked()
         edits = view.end_record()
-        profile = None if mpid is None or verdict.is_recalled else view.exact(mpid)
+        profile = None if mpid is None else view.exact(mpid)
         entry = Entry(
             offset=work.record.offset,
             outcome=verdict.outcome,
@@ -119,6 +121,23 @@ def _full(decision: Decision, view: View) -> tuple[Change, ...]:
     profile = view.exact(decision.full_mpid)
     assert profile is not None
     return (Change("violation", profile.mpid, profile.version, reason=decision.reason),)
+
+
+def _recalled(work: Work, number: int, verdict: Verdict, decision: Decision) -> Decided:
+    """Return a record whose decision is remembered: nothing was read or written for it."""
+    entry = Entry(
+        work.record.offset,
+        verdict.outcome,
+        verdict.reason,
+        verdict.mpid,
+        decision,
+        (),
+        (),
+        None,
+        number,
+        0,
+    )
+    return Decided(work, entry, None, (), verdict.bounded, verdict)
 
 
 def _undecided(work: Work, number: int, outcome: OutcomeName) -> Decided:

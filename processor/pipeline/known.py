@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from processor.codecs.envelope import Fields
 from processor.codecs.headers import mpid_header, output_headers
+from processor.codecs.resolution import resolution
 from processor.identity.decision import Matched
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, current_by_type
@@ -49,17 +50,12 @@ class Known(Struct, frozen=True, gc=False):
         view.recall(memo.reads)
         return memo.verdicts[self.has_events or work.rules.workspace.forward_empty_batches]
 
-    def output(self, decided: Decided, resolution: bytes | None) -> Output | None:
+    def output(self, decided: Decided) -> Output | None:
         """Return the enriched batch: the fields received, with those remembered laid over them."""
         if decided.entry.outcome != "forwarded":
             return None
-        assert resolution is not None
         made = self.memo.made
-        headers = (
-            *output_headers(decided.work.record),
-            mpid_header(made.mpid),
-            ("resolution", resolution),
-        )
+        headers = (*output_headers(decided.work.record), *made.headers)
         return Output("enriched", made.key, lay_over(self.fields, made.fields, None), headers)
 
     def is_outdated(self, other: Outdated) -> bool:
@@ -99,7 +95,12 @@ def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -
             replace(verdict, outcome="stored", is_recalled=True),
             replace(verdict, outcome="forwarded", is_recalled=True),
         ),
-        Made(profile.mpid, key, fields),
+        Made(
+            profile.mpid,
+            key,
+            fields,
+            (mpid_header(profile.mpid), ("resolution", resolution(verdict.decision))),
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from processor.codecs.envelope import Fields
+from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
 from processor.index.cache import Slots
@@ -66,6 +67,8 @@ class Made(Struct, frozen=True):
     """The key of the enriched batch."""
     fields: dict[str, Raw]
     """The fields that are laid over those received."""
+    headers: Headers
+    """The headers of the enriched batch, besides those of the record's place."""
 
 
 class Memo:

@@ -34,7 +34,7 @@ from processor.pipeline.takeover import Takeover
 from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
 from processor.pipeline.work import Decided, Settled, Taken, Work
-from processor.records import Output, Record, RowKey
+from processor.records import Output, Record, RowKey, last_of_rows
 from processor.rules import Rules, SpaceRules
 
 
@@ -114,7 +114,8 @@ class Pipeline:
         if self._parts.with_outcomes:
             for one in settled:
                 one.outcome_record = outcome_output(one)
-        self._positions.update({record.row: record.offset + 1 for record in records})
+        last = last_of_rows(records)
+        self._positions.update({row: record.offset + 1 for row, record in last.items()})
         tally = self._tally
         tally.note_phase("take_in", taken_in - started)
         tally.note_phase("resolve", resolved - taken_in)
@@ -161,8 +162,9 @@ class Pipeline:
 
     def _add_profiles(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:
         """Hand each changed profile to the last record that changed it."""
-        last = _last_changes(decided)
-        for number, one in decided.items():
+        changed = {number: one for number, one in decided.items() if one.documents}
+        last = _last_changes(changed)
+        for number, one in changed.items():
             space = one.work.space
             for document in one.documents:
                 if last[space, document.mpid] == number:
@@ -315,9 +317,9 @@ def _count(
         rules = intake.rules_of(one.record) if its is None else its.work.rules
         tally.note_record(one.record.topic, rules, one.outcome)
     for its in decided.values():
-        tally.recalled += its.is_recalled
         work, entry = its.work, its.entry
         if work.ignored or entry.outcome == "dropped":
             tally.note_input(work.rules.name, work.ignored, entry.outcome, entry.reason)
+        tally.recalled += its.is_recalled
         strategy = work.rules.workspace.policy.strategy
         tally.note_decision(strategy, entry.decision, entry.changes, its.bounded)

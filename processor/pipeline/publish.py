@@ -18,7 +18,7 @@ from processor.codecs.headers import (
     replayed_place,
     source_headers,
 )
-from processor.codecs.resolution import encode, mpid_text, resolution
+from processor.codecs.resolution import encode, mpid_text
 from processor.identity.alias import LATE_MS
 from processor.identity.change import Change
 from processor.identity.model import Space
@@ -34,9 +34,8 @@ def settle(decided: Decided) -> Settled:
     outcome = Outcome(entry.outcome, entry.reason, entry.mpid, entry.seq, entry.position)  # type: ignore[arg-type]  # the journal holds the names as text
     if decision is None and entry.outcome == "forwarded":  # nothing of it was asked of the index
         outcome = Outcome("forwarded")
-    why = None if decision is None else resolution(decision)
-    output = None if entry.outcome == "duplicate" else work.content.output(decided, why)
-    settled = Settled(work.record, outcome, output, resolution=why)
+    output = None if entry.outcome == "duplicate" else work.content.output(decided)
+    settled = Settled(work.record, outcome, output, decision=decision)
     if entry.changes:
         settled.changes += change_events(entry.changes, work.record, work.space, _cause(work))
     return settled

@@ -5,7 +5,6 @@ from msgspec import Struct
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.request import decode_request
-from processor.codecs.resolution import UNDECIDED
 from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityPolicy, IdentityRequest, Space
@@ -100,9 +99,8 @@ class Request(Struct, frozen=True, gc=False):
         is_search = self.call.request_type == "search"
         return NOT_FOUND[1] if is_search and isinstance(decision, NotFound) else None
 
-    def output(self, decided: Decided, resolution: bytes | None) -> Output | None:
+    def output(self, decided: Decided) -> Output | None:
         """Return the answer."""
-        del resolution  # it is part of the answer's body
         record, workspace = decided.work.record, decided.work.rules.workspace
         decision = decided.entry.decision
         assert decision is not None
@@ -127,4 +125,4 @@ def _broken(
     workspace = rules.workspace
     value = error_response(call, workspace.name, error, workspace.error_envelope)
     output = Output("responses", record.key, value, output_headers(record))
-    return Settled(record, Outcome("answered", error[1]), output, resolution=UNDECIDED)
+    return Settled(record, Outcome("answered", error[1]), output)

@@ -1,12 +1,12 @@
 """What is counted of a transaction: plain numbers, handed to the metrics once it has committed."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field
 
 from processor.identity.change import Change
-from processor.identity.decision import KINDS, Aliased, Created, Decision
+from processor.identity.decision import KINDS, Aliased, Created, Decision, Matched
 from processor.records import Ignored, Outcome
 from processor.rules import InputRules
 
@@ -57,7 +57,7 @@ class Tally(Struct):
             self.dropped[name, reason or ""] += 1
 
     def note_decision(
-        self, strategy: str, decision: Decision | None, changes: Iterable[Change], bounded: int
+        self, strategy: str, decision: Decision | None, changes: Collection[Change], bounded: int
     ) -> None:
         """Count a decision, what it skipped, and the violations among its changes."""
         self.bounded += bounded
@@ -65,6 +65,11 @@ class Tally(Struct):
             return
         kind = type(decision)
         self.decisions[strategy, KINDS[kind]] += 1
+        if changes or kind is not Matched or decision.skipped:  # hardly any
+            self._note_more(decision, changes)
+
+    def _note_more(self, decision: Decision, changes: Iterable[Change]) -> None:
+        kind = type(decision)
         if kind is Created:
             self.profiles_created += 1
         if isinstance(decision, Aliased) and decision.reason is not None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from processor.codecs.resolution import UNDECIDED, resolution
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
 from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
@@ -65,7 +66,7 @@ class Content(Protocol):
         """Decide over *view* and write to it; raises Unread where more must be read first."""
         ...
 
-    def output(self, decided: "Decided", resolution: bytes | None) -> Output | None:
+    def output(self, decided: "Decided") -> Output | None:
         """Return what the record's topic gets, if anything."""
         ...
 
@@ -120,8 +121,15 @@ class Settled(Struct, gc=False):
     """What the enriched, responses or dead-letters topic gets."""
     changes: list[Output] = field(default_factory=list)
     profiles: list[Output] = field(default_factory=list)
-    resolution: bytes | None = None
+    decision: Decision | None = None
     outcome_record: Output | None = None
+
+    @property
+    def resolution(self) -> bytes | None:
+        """Why the record was attributed as it was; None where nobody was to be resolved."""
+        if self.decision is not None:
+            return resolution(self.decision)
+        return UNDECIDED if self.outcome.name == "answered" else None
 
     def add_outputs(self, outputs: list[Output]) -> None:
         """Append all outputs of the record."""

@@ -54,17 +54,17 @@ class UseGroups:
 
     def add(self, number: int, use: Use) -> None:
         """Add the use of ask *number*, counted from 1."""
-        time_ms, window_ms, token = bounded_ms(use), use.window_ms, use.token
+        time_ms, token = bounded_ms(use), use.token
         again = self._named.get(token, -1) + 1
         self._named[token] = again
         if again == len(self._rounds):
             self._rounds.append({})
-        names = _names(width_ms(window_ms), buckets(time_ms, window_ms))
-        group = self._rounds[again].get((window_ms, names))
+        alike = _alike(time_ms, use.window_ms)
+        group = self._rounds[again].get(alike)
         if group is None:
+            window_ms, names = alike
             life_ms = window_ms + width_ms(window_ms) + LAG_MS
-            group = Group(window_ms, life_ms, names)
-            self._rounds[again][window_ms, names] = group
+            group = self._rounds[again][alike] = Group(window_ms, life_ms, names)
         packed = binary(token)
         group.asks.append(number)
         group.tokens.append(packed)
@@ -76,5 +76,7 @@ class UseGroups:
 
 
 @lru_cache(maxsize=1024)
-def _names(width: int, numbers: tuple[int, ...]) -> tuple[str, ...]:
-    return tuple(keys.bucket_name(width, number) for number in numbers)
+def _alike(time_ms: int, window_ms: int) -> tuple[int, tuple[str, ...]]:
+    """Return what uses of a group have in common: the window, and the names of the buckets."""
+    width = width_ms(window_ms)
+    return window_ms, tuple(keys.bucket_name(width, n) for n in buckets(time_ms, window_ms))

@@ -98,10 +98,10 @@ def pack_visit(
     identifier_ends, mpid_ends = [], []
     uses = UseGroups()
     for number, ask in enumerate(asks, 1):
-        for identifier in ask.identifiers:
-            identifiers[identifier] = None
-        for mpid in ask.mpids:
-            mpids[mpid] = None
+        if ask.identifiers:
+            identifiers.update(dict.fromkeys(ask.identifiers))
+        if ask.mpids:
+            mpids.update(dict.fromkeys(ask.mpids))
         identifier_ends.append(len(identifiers))
         mpid_ends.append(len(mpids))
         if ask.use is not None and ask.use.window_ms > 0:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from processor.codecs.headers import source_headers
 from processor.pipeline.publish import outcome_record
@@ -37,7 +38,7 @@ def outcomes_are_the_references(published: Published, resolved: Resolved) -> lis
             continue  # an outcome of no input, which another check tells
         outcome, body = settled.outcome, one.body
         if outcome.seq is not None and body.get("seq") is not None:
-            outcome = outcome._replace(seq=body["seq"], position=body.get("position"))
+            outcome = replace(outcome, seq=body["seq"], position=body.get("position"))
         record = settled.record
         value, headers = outcome_record(outcome), source_headers(record)
         wrong += _differences(one, Output("outcomes", record.key, value, headers))
@@ -56,7 +57,7 @@ def outputs_are_the_references(published: Published, resolved: Resolved) -> list
             if output is None or output.role != role:
                 wrong.append(f"{role} where the resolver has none: {one.source}")
             elif role == "enriched":  # for its value see outputs_show_their_profile
-                wrong += _differences(one, output._replace(value=one.value))
+                wrong += _differences(one, replace(output, value=one.value))
             else:
                 wrong += _differences(one, output)
     return few(wrong) + few([f"no {expected[s].role}: {s}" for s in sorted(missing)])

@@ -10,7 +10,7 @@ from msgspec import Struct
 from processor.kafka.clock import Clock
 from processor.kafka.loop.publishing import Committer, Undone
 from processor.kafka.loop.step import Observer, Step, TransactionKind
-from processor.records import Output, Record, RowKey
+from processor.records import Output, Record, RowKey, last_of_rows
 
 COMMIT_S: Final = 10.0
 """What a commit may take, in a revocation too: then the broker has aborted the transaction."""
@@ -82,14 +82,14 @@ class Interval:
         self._reach("before_produce")
         content = self._opened(began)
         self._committer.publish(outputs)
-        last = {one.row: one for one in records}
+        last = last_of_rows(records)
         positions = {row: one.offset + 1 for row, one in last.items()}
         content.offsets.update(positions)
         content.times_ms += [one.timestamp_ms for one in records if one.timestamp_ms > 0]
         self._last_ms.update({row: one.timestamp_ms for row, one in last.items()})
         content.records += len(records)
-        content.bytes += sum(len(one.value or b"") for one in records)
-        content.bytes += sum(len(one.value or b"") for one in outputs)
+        content.bytes += sum([len(one.value or b"") for one in records])
+        content.bytes += sum([len(one.value or b"") for one in outputs])
         self._reach("after_produce")
         return positions
 

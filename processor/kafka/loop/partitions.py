@@ -71,7 +71,12 @@ class Partitions:
         """
         never = 1 << 63
         following = self._next.get
-        return [one for one in records if one.offset >= following(one.row, never)]
+        return [
+            one
+            for one in records
+            # What equals its row will do: it takes a quarter of the time.
+            if one.offset >= following(one[:2], never)  # type: ignore[call-overload]
+        ]
 
     def moved(self, positions: Mapping[RowKey, int]) -> None:
         """Note the positions after what was processed."""

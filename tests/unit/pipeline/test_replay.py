@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from processor.codecs.avro.reading import AvroWriter
 from processor.codecs.avro.schemas import latest
@@ -132,7 +133,7 @@ def without_order(output: Output) -> object:
     later = {"seq", "position", "user_attributes", "user_identities"}
     if output.role in {"outcomes", "enriched"}:
         value = {k: v for k, v in value.items() if k not in later}
-    return output._replace(value=json.dumps(value, sort_keys=True))
+    return replace(output, value=json.dumps(value, sort_keys=True))
 
 
 @pytest.fixture(scope="module")
