@@ -8,7 +8,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException,
 
 from processor.index.errors import NoStart
 from processor.kafka.errors import OUT_OF_RANGE, is_transient
-from processor.records import Record
+from processor.records import Record, RowKey
 
 UNREADABLE: Final = (("input", b"\xff"),)
 """Headers of a record whose own cannot be read: no input is called so, so it is a dead letter."""
@@ -38,6 +38,11 @@ def check(error: KafkaError, message: Message) -> str:
     if not is_transient(error):
         raise KafkaException(error)
     return error.name()
+
+
+def position(message: Message) -> tuple[RowKey, int]:
+    """Return where a message that tells of an end stands: its partition, and that offset."""
+    return RowKey(message.topic() or "", message.partition() or 0), message.offset() or 0
 
 
 def record(message: Message) -> Record:

@@ -1,11 +1,15 @@
 """The loop on librdkafka's mock cluster: what ``run --embedded`` rests on."""
 
 import json
+import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from processor.index.errors import IndexUnavailable
+from processor.kafka.clock import Clock
+from processor.kafka.loop.horizon import Horizon, HorizonPace
+from processor.kafka.loop.inputs import ConsumerInputs
 from processor.kafka.mock import EmbeddedBroker
 from processor.settings import KafkaSettings, TopicSettings
 from tests.kafka.passing import Flow, PassThrough, running
@@ -92,3 +96,14 @@ def test_a_rewind_takes_the_records_again(broker, line):
     with running(line, step, embedded=True):
         eventually(lambda: step.processed == 40)
     assert step.forgotten == 1
+
+
+def test_how_far_the_clock_may_go_is_asked_through_the_consumer(broker, line):
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "g"})
+    horizon = Horizon(ConsumerInputs(consumer, ["in"]), HorizonPace(grace_s=0), Clock())
+    send(broker, [b"%d" % n for n in range(9)])
+    eventually(lambda: horizon.look() or horizon.held()[0] == "lag")
+    assert horizon.look() == 0
+    with running(line, PassThrough(), embedded=True, horizon=HorizonPace()):
+        assert eventually(horizon.look) <= time.time() * 1000
+    consumer.close()

@@ -93,6 +93,10 @@ class Interval:
         self._reach("after_produce")
         return positions
 
+    def add_ends(self, ends: Mapping[RowKey, int]) -> None:
+        """Commit the *ends* of partitions with what is open: no record stands before them."""
+        self._opened(self._now()).offsets.update(ends)
+
     def tell_age(self, row: RowKey, waiting: int) -> None:
         """Tell how old the last record taken of a partition is, if known; 0 where none waits."""
         at_ms = self._last_ms.get(row, 0)

@@ -21,11 +21,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from processor.codecs.avro.reading import RegistryUnavailable
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
 from processor.kafka.errors import is_of_a_record
+from processor.kafka.loop.consuming import Consuming
 from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.publishing import Undone
 from processor.kafka.loop.starting import LoopParts, Starter
 from processor.kafka.loop.step import Source
-from processor.kafka.messages import check, record, split
 from processor.records import Record, RowKey
 
 AWAY_S: Final = 4.0
@@ -49,8 +49,7 @@ class Loop:
         self._partitions = Partitions(parts.consumer, parts.observer)
         self._starter = Starter(parts, self._partitions)
         self._inputs = list(inputs)
-        self._take_records = take
-        self._wait_s = wait_s
+        self._consuming = Consuming(parts, self._partitions, take, wait_s)
         self._now = parts.clock.now
         self._quiet_s = parts.pace.quiet_s
         self._quiet_at = 0.0
@@ -97,35 +96,24 @@ class Loop:
             self._rewind("consumer", type(refusal).__name__)
 
     def _do_what_is_due(self) -> None:
-        records = self._take()
+        records = self._consuming.take()
         self._starter.start_waiting()
         if records:
             self._process_all(records)
         elif self._interval.is_open:
+            self._pass_ends()
             self._commit()
         else:
             self._idle()
-
-    def _take(self) -> list[Record]:
-        """Consume a poll batch. The group may give and take partitions meanwhile, in callbacks."""
-        began = self._now()
-        messages, errors = split(self._consumer.consume(self._take_records, self._wait_s))
-        for message, error in errors:
-            kind = check(error, message)
-            self._observer.error("consumer", kind)
-            log.warning("consumer_error", kind=kind, topic=message.topic())
-        if not messages:
-            return []
-        self._reach("after_consume")
-        records = self._partitions.expected([record(message) for message in messages])
-        self._observer.phase("consume", self._now() - began)
-        return records
 
     def _process_all(self, records: Sequence[Record]) -> None:
         """Process a poll batch, or one lot of it after the other, with commits between them."""
         lots = self._step.lots(records)
         if not lots:
             self._process(records)
+            self._pass_ends()
+            if self._interval.is_due():
+                self._commit()
             return
         self._interval.commit()
         for lot in lots:
@@ -134,15 +122,13 @@ class Loop:
             self._commit()
 
     def _process(self, records: Sequence[Record]) -> None:
-        """Process a poll batch into the open transaction, and commit that when it is due."""
+        """Process records into the open transaction."""
         began = self._now()
         outputs = self._step.process(records)
         processed = self._now()
         self._partitions.moved(self._interval.add(records, outputs, began))
         self._observer.phase("process", processed - began)
         self._observer.phase("produce", self._now() - processed)
-        if self._interval.is_due():
-            self._commit()
 
     def _commit(self) -> None:
         self._interval.commit()
@@ -150,11 +136,17 @@ class Loop:
         if self._now() >= self._quiet_at:
             self._tell_lag()
 
+    def _pass_ends(self) -> None:
+        """Let a transaction commit ends of partitions; all that was handed out is processed."""
+        if ends := self._partitions.passed():
+            self._interval.add_ends(ends)
+
     def _idle(self) -> None:
         """Let the step do what waits for a quiet moment; its outputs are committed next turn."""
         if self._now() < self._quiet_at or self._partitions.waiting:
             return
         self._tell_lag()
+        self._pass_ends()
         if outputs := self._step.idle():
             self._interval.add((), outputs, self._now())
         self._committer.serve()

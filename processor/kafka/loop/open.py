@@ -20,6 +20,7 @@ from processor.kafka.clients import (
 )
 from processor.kafka.clock import Clock
 from processor.kafka.loop.deliveries import Deliveries, Refusals
+from processor.kafka.loop.horizon import HorizonPace
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
@@ -51,6 +52,8 @@ class Process(Struct, frozen=True):
     reach: Callable[[str], None] = lambda _point: None
     """Called with the name of each crash point that is passed."""
     clock: Clock = Clock()
+    horizon: HorizonPace | None = None
+    """How far the clock may go; None where nothing can be due: then nobody asks."""
 
 
 def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Observer) -> Loop:
@@ -68,6 +71,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         "on_commit": refusals.heard,
         "stats_cb": counted,
         "statistics.interval.ms": EVERY_MS,
+        "enable.partition.eof": process.horizon is not None,
     }
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})

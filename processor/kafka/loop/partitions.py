@@ -22,6 +22,8 @@ class Partitions:
         self._observer = observer
         self._owned: set[RowKey] = set()
         self._next: dict[RowKey, int] = {}
+        self._ends: dict[RowKey, int] = {}
+        """Ends of partitions, heard of and not passed yet."""
 
     @property
     def owned(self) -> Collection[RowKey]:
@@ -82,9 +84,24 @@ class Partitions:
         """Note the positions after what was processed."""
         self._next.update(positions)
 
+    def ended(self, key: RowKey, end: int) -> None:
+        """Note that no record stands before the offset *end*: all were handed out.
+
+        Behind the last record there are the markers of its transaction, and aborted ones.
+        """
+        self._ends[key] = end
+
+    def passed(self) -> Mapping[RowKey, int]:
+        """Return, once, the ends that are beyond the last record processed, as positions."""
+        ends, self._ends = self._ends, {}
+        passed = {k: end for k, end in ends.items() if end > self._next.get(k, end)}
+        self._next.update(passed)
+        return passed
+
     def _drop(self, keys: Sequence[RowKey]) -> None:
         for key in keys:
             del self._next[key]
+            self._ends.pop(key, None)
         self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
 
     def _tell(self) -> None:

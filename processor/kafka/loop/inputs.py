@@ -1,0 +1,127 @@
+"""Questions about all input partitions, whoever reads them: where they end, where the group stands.
+
+A question is a generator: it waits for nothing, and yields until its answer is there. It raises
+KafkaException where there is none.
+"""
+
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, Protocol, TypeVar
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from msgspec import Struct
+
+from processor.kafka.asking import committed, partitions_of
+from processor.records import RowKey
+
+_Found = TypeVar("_Found")
+Question = Generator[None, None, _Found]
+"""Yields while its answer is under way, and returns it."""
+
+_ANSWER_S: Final = 5.0
+_AT_ONCE_S: Final = 1.0
+
+
+class Ends(Struct, frozen=True):
+    """Where all input partitions end."""
+
+    ends: Mapping[RowKey, int]
+    """The offset of the next record of each, those of open transactions counted."""
+    is_silent: bool
+    """Whether no partition has a record since the time that was asked about."""
+
+
+class Inputs(Protocol):
+    """What is asked of the cluster about the input partitions."""
+
+    def ends(self, since_ms: int | None) -> Question[Ends]:
+        """Ask where they end; with *since_ms* also whether any has a record of then or later."""
+        ...
+
+    def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
+        """Ask for the group's committed offsets of *keys*; negative where it has none."""
+        ...
+
+
+class AdminInputs:
+    """Asks through an admin client, whose answers come as futures."""
+
+    def __init__(self, admin: AdminClient, group: str, topics: Sequence[str]) -> None:
+        self._admin = admin
+        self._group = group
+        self._topics = sorted(topics)
+
+    def ends(self, since_ms: int | None) -> Question[Ends]:
+        """Ask where they end; with *since_ms* also whether any has a record of then or later."""
+        named = TopicCollection(self._topics)
+        topics = yield from _answers(
+            self._admin.describe_topics(named, request_timeout=_ANSWER_S).values()
+        )
+        keys = [RowKey(t.name, p.id) for t in topics for p in t.partitions]
+        latest = self._offsets(keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        heard = {} if since_ms is None else self._offsets(keys, OffsetSpec.for_timestamp(since_ms))
+        ends = yield from _answers(latest.values())
+        firsts = yield from _answers(heard.values())
+        return Ends(
+            ends=dict(zip(keys, (end.offset for end in ends), strict=True)),
+            is_silent=since_ms is not None and all(first.offset < 0 for first in firsts),
+        )
+
+    def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
+        """Ask for the group's committed offsets of *keys*; negative where it has none."""
+        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*key) for key in keys])
+        found = self._admin.list_consumer_group_offsets([asked], request_timeout=_ANSWER_S)
+        (group,) = yield from _answers(found.values())
+        return {RowKey(p.topic, p.partition): p.offset for p in group.topic_partitions}
+
+    def _offsets(self, keys: Sequence[RowKey], spec: OffsetSpec) -> dict[Any, "Future[Any]"]:
+        return self._admin.list_offsets(
+            {TopicPartition(*key): spec for key in keys},
+            # What an open transaction holds has been appended: it is to be waited for.
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_ANSWER_S,
+        )
+
+
+class ConsumerInputs:
+    """Asks through the loop's own consumer, partition by partition.
+
+    For librdkafka's mock cluster, which is in this process. It knows no admin requests, and finds
+    no record by its time: so here no input is ever silent.
+    """
+
+    def __init__(self, consumer: Consumer, topics: Sequence[str]) -> None:
+        self._consumer = consumer
+        self._topics = topics
+
+    def ends(self, since_ms: int | None) -> Question[Ends]:  # noqa: ARG002 - see above
+        """Ask where they end."""
+        ends: dict[RowKey, int] = {}
+        for topic in self._topics:
+            for partition in partitions_of(self._consumer, topic, _AT_ONCE_S):
+                yield
+                asked = TopicPartition(topic, partition)
+                _, end = self._consumer.get_watermark_offsets(asked, _AT_ONCE_S)
+                ends[RowKey(topic, partition)] = end
+        return Ends(ends, is_silent=False)
+
+    def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
+        """Ask for the group's committed offsets of *keys*; negative where it has none."""
+        yield
+        found = committed(self._consumer, keys, _AT_ONCE_S)
+        return {RowKey(p.topic, p.partition): p.offset for p in found}
+
+
+def _answers(futures: Iterable["Future[Any]"]) -> Question[list[Any]]:
+    asked = list(futures)
+    while not all(one.done() for one in asked):
+        yield
+    return [one.result() for one in asked]
