@@ -14,27 +14,15 @@ from typing import Any, BinaryIO, Final
 import click
 
 from processor import __version__
+from processor.commands.options import DEFAULT_CONFIG, Environ, config_option
+from processor.commands.views import VIEWS
 
-DEFAULT_CONFIG: Final = Path("idstream.toml")
 FAILED: Final = 1
 SPOKEN: Final[Mapping[tuple[str, ...], list[str]]] = {
     ("help",): ["--help"],
     ("version",): ["--version"],
 }
 """Options that may also be written as commands, by what is written."""
-
-Environ = Mapping[str, str]
-
-
-_config = click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    metavar="FILE",
-    help="The configuration.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,7 +66,7 @@ def demo(environ: Environ) -> None:
 
 
 @idstream.command(short_help="Check the configuration and everything it points to.")
-@_config
+@config_option
 @click.option("--create", is_flag=True, help="Create missing topics with the right settings.")
 @click.option(
     "--crash-points",
@@ -119,7 +107,7 @@ def schema() -> None:
 
 
 @idstream.command(short_help="Show how a deployment stands.")
-@_config
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_obj
 def status(environ: Environ, config: Path, *, as_json: bool) -> None:
@@ -130,7 +118,7 @@ def status(environ: Environ, config: Path, *, as_json: bool) -> None:
 
 
 @idstream.command(short_help="Resolve records from standard input.")
-@_config
+@config_option
 @click.option(
     "--profiles",
     type=click.Path(path_type=Path),
@@ -174,7 +162,7 @@ def resolve(
 
 
 @idstream.command(short_help="Tell what becomes of one record, and why.")
-@_config
+@config_option
 @click.option(
     "--profiles",
     type=click.Path(path_type=Path),
@@ -196,7 +184,7 @@ def explain(
 
 
 @idstream.command(short_help="Show a profile.")
-@_config
+@config_option
 @click.option(
     "--environment",
     type=click.Choice(["production", "development"]),
@@ -220,7 +208,7 @@ def profile(
 
 
 @idstream.command()
-@_config
+@config_option
 @click.option("--wait", is_flag=True, help="Wait for the sessions of the group's members to end.")
 @click.option(
     "--reindex",
@@ -254,7 +242,7 @@ def restore(environ: Environ, /, config: Path, *, republish: bool, **how: bool) 
 
 
 @idstream.command()
-@_config
+@config_option
 @click.option(
     "--reason",
     "reasons",
@@ -268,73 +256,25 @@ def restore(environ: Environ, /, config: Path, *, republish: bool, **how: bool) 
 @click.option(
     "--pass-over", is_flag=True, help="Leave letters behind for good that cannot be put back."
 )
+@click.option("--dry-run", is_flag=True, help="Only tell what would go back.")
 @click.pass_obj
 def replay(
     environ: Environ,
+    /,
     config: Path,
     reasons: tuple[str, ...],
     most: int | None,
-    *,
-    pass_over: bool,
+    **how: bool,
 ) -> None:
     """Put dead letters back on the topics that they came from."""
     from processor.commands import replay as command  # noqa: PLC0415
 
-    options = command.ReplayOptions(reasons=reasons, most=most, pass_over=pass_over)
+    options = command.ReplayOptions(reasons=reasons, most=most, **how)
     command.replay(config, environ, options)
 
 
-@idstream.command(short_help="Send records as apps and feeds would.")
-@_config
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True, max=100_000),
-    default=50.0,
-    show_default=True,
-    metavar="N",
-    help="Records a second.",
-)
-@click.option(
-    "--records",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="How many.  [default: until Ctrl-C; with --print 100]",
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="The same again.")
-@click.option(
-    "--people",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="How many people there are in an identity scope.",
-)
-@click.option(
-    "--bad",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    metavar="SHARE",
-    help="The share of records that become dead letters.",
-)
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="NAME",
-    help="Only through this input; may be given several times.",
-)
-@click.option("--print", "prints", is_flag=True, help="Print lines for resolve; no Kafka.")
-@click.pass_obj
-def generate(environ: Environ, /, config: Path, *, prints: bool, **how: Any) -> None:  # noqa: ANN401
-    """Send records of made-up people, as the apps and feeds of a configuration would."""
-    from processor.commands.generate import generate as command  # noqa: PLC0415
-
-    options = command.asked(**how)
-    if prints:
-        command.print_lines(config, environ, options, sys.stdout.buffer)
-    else:
-        command.generate(config, environ, options)
+for view in VIEWS:
+    idstream.add_command(view)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

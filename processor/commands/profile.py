@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,6 +9,7 @@ import msgspec
 
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
+from processor.commands.terminal.moments import moment
 from processor.commands.terminal.tables import print_table
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribution, Profile, WorkspaceData
@@ -95,11 +95,11 @@ def _print(profile: Profile) -> None:
         ("mpid", str(profile.mpid)),
         ("space", f"{profile.scope}/{profile.environment}"),
         ("version", str(profile.version)),
-        ("created", _time(profile.created_ms)),
-        ("last seen", _time(profile.last_seen_ms)),
+        ("created", moment(profile.created_ms)),
+        ("last seen", moment(profile.last_seen_ms)),
     ]
     if profile.more.first_seen_ms is not None:
-        facts.append(("first seen", _time(profile.more.first_seen_ms)))
+        facts.append(("first seen", moment(profile.more.first_seen_ms)))
     if profile.source_mpid is not None:
         facts.append(("source mpid", str(profile.source_mpid)))
     if profile.merged_into is not None:
@@ -108,13 +108,13 @@ def _print(profile: Profile) -> None:
         facts.append(("orphaned", "no identity leads here"))
     print_table("Profile", ("", ""), facts)
     identities = [
-        (i.identity_type, i.value, _time(i.added_ms), _time(i.updated_ms), i.input)
+        (i.identity_type, i.value, moment(i.added_ms), moment(i.updated_ms), i.input)
         for i in profile.identities
     ]
     if identities:
         print_table("Identities", ("type", "value", "added", "updated", "input"), identities)
     aliases = [
-        (a.role, str(a.mpid), _time(a.start_ms), _time(a.end_ms), a.scope, a.device or "")
+        (a.role, str(a.mpid), moment(a.start_ms), moment(a.end_ms), a.scope, a.device or "")
         for a in profile.more.aliases
     ]
     if aliases:
@@ -126,7 +126,7 @@ def _print(profile: Profile) -> None:
 
 def _print_data(workspace: str, data: WorkspaceData) -> None:
     attributes = [
-        (key, _text(a.value), a.source, a.input, _time(a.updated_ms))
+        (key, _text(a.value), a.source, a.input, moment(a.updated_ms))
         for key, a in sorted(data.attributes.items())
     ]
     if attributes:
@@ -142,7 +142,7 @@ def _print_data(workspace: str, data: WorkspaceData) -> None:
     if consent:
         print_table(f"Consent in {workspace}", ("regulation", "purpose", "state"), consent)
     devices = [
-        (*next(iter(d.ids.items()), ("", "")), _time(d.first_seen_ms), _time(d.last_seen_ms))
+        (*next(iter(d.ids.items()), ("", "")), moment(d.first_seen_ms), moment(d.last_seen_ms))
         for d in data.devices
     ]
     if devices:
@@ -152,15 +152,7 @@ def _print_data(workspace: str, data: WorkspaceData) -> None:
 def _print_attribution(workspace: str, its: Attribution) -> None:
     said = tuple(one or "" for one in (its.publisher, its.campaign, its.service_provider))
     head = ("publisher", "campaign", "service provider", "time")
-    print_table(f"Attribution in {workspace}", head, [(*said, _time(its.time_ms))])
-
-
-def _time(time_ms: int) -> str:
-    try:
-        moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return str(time_ms)
-    return moment.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+    print_table(f"Attribution in {workspace}", head, [(*said, moment(its.time_ms))])
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -11,9 +11,10 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.crash import CrashPoints
 from processor.kafka.asking import NoTopic, Unreachable, reaching
-from processor.kafka.letters import REASONS, ReplayTally, Selection
+from processor.kafka.letters import REASONS, ReplayTally, Selection, pack
+from processor.kafka.mailbox import Mailbox
 from processor.kafka.replay import Replay, TooLarge
-from processor.settings import load
+from processor.settings import Settings, load
 
 
 class ReplayOptions(Struct, frozen=True):
@@ -23,27 +24,29 @@ class ReplayOptions(Struct, frozen=True):
     """All, where none is given."""
     most: int | None = None
     pass_over: bool = False
+    dry_run: bool = False
+    """Only tell what would go back."""
 
 
 def replay(config: Path, environ: Mapping[str, str], options: ReplayOptions) -> None:
     """Put dead letters back."""
     settings = load(config, environ)
-    unknown = sorted(set(options.reasons) - set(REASONS))
-    if unknown:
-        raise Failure(f"there is no reason {unknown[0]}; there are {', '.join(REASONS)}")
     selection = Selection(
-        reasons=frozenset(options.reasons or REASONS),
+        reasons=known(options.reasons),
         inputs=frozenset(settings.kafka.topics.inputs),
         reserved=RESERVED,
         most=options.most,
         pass_over=options.pass_over,
     )
     topic = settings.kafka.topics.dead_letters
+    if options.dry_run:
+        _rehearse(settings, selection)
+        return
     run = Replay(settings.kafka, selection, CrashPoints(environ).reach)
     try:
         with reaching(settings.kafka):
             _begin(run, topic, pass_over=options.pass_over)
-            with progress(f"reading {topic}") as shown:
+            with progress(f"offsets of {topic} read") as shown:
                 for done, total in run.run():
                     shown.at(done, total)
     except (NoTopic, Unreachable) as error:
@@ -54,6 +57,36 @@ def replay(config: Path, environ: Mapping[str, str], options: ReplayOptions) -> 
     finally:
         run.close()
     _tell(run.tally)
+
+
+def known(reasons: Sequence[str]) -> frozenset[str]:
+    """Return *reasons*, all where none is given; Failure where there is no such reason."""
+    unknown = sorted(set(reasons) - set(REASONS))
+    if unknown:
+        raise Failure(f"there is no reason {unknown[0]}; there are {', '.join(REASONS)}")
+    return frozenset(reasons or REASONS)
+
+
+def _rehearse(settings: Settings, selection: Selection) -> None:
+    """Tell what a replay would put back now, and what could not go; nothing is written."""
+    mailbox = Mailbox(settings.kafka)
+    tally = ReplayTally()
+    try:
+        with reaching(settings.kafka):
+            mailbox.look()
+            for letters, _, _ in mailbox.read(selection.reasons):
+                tally = pack(letters, mailbox.held, selection, tally, ()).tally
+                if tally.is_full(selection):
+                    break
+    except (NoTopic, Unreachable) as error:
+        raise Failure(str(error)) from None
+    finally:
+        mailbox.close()
+    for reason, count in sorted(tally.replayed.items()):
+        say(f"{reason}: {count:,} would go back")
+    if tally.no_input:
+        say(f"{tally.no_input:,} could not, for their topic is no input: --pass-over leaves them")
+    say(f"{tally.total():,} letters would go back; nothing was written")
 
 
 def _begin(run: Replay, topic: str, *, pass_over: bool) -> None:

@@ -184,9 +184,9 @@ def write_positions(positions: Positions) -> tuple[int, str]:
     return min(positions.values()), " ".join([FORMAT, *parts])
 
 
-def first_of(positions: Positions, selection: Selection) -> int:
-    """Return where reading begins: no letter before it is wanted."""
-    return min(positions[reason] for reason in selection.reasons)
+def first_of(positions: Positions, reasons: Collection[str]) -> int:
+    """Return where reading begins: no letter of *reasons* before it is wanted."""
+    return min(positions[reason] for reason in reasons)
 
 
 def moved(positions: Positions, selection: Selection, offset: int) -> Positions:

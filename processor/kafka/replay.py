@@ -7,32 +7,27 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from processor.kafka.asking import committed, partitions_of
-from processor.kafka.clients import command_config, reader_config
+from processor.kafka.clients import command_config
 from processor.kafka.letters import (
     NAME,
     Letter,
     Parcel,
-    Positions,
     ReplayTally,
     Selection,
-    first_of,
     is_wanted,
     moved,
     origin_of,
     pack,
     put_back,
-    read_positions,
     write_positions,
 )
+from processor.kafka.mailbox import Mailbox
 from processor.kafka.producer import produce
-from processor.kafka.span import Span
-from processor.records import Record, RowKey
+from processor.records import Record
 from processor.settings import KafkaSettings
 
-_TAKE: Final = 500
 _WITHIN_S: Final = 30.0
 
 
@@ -51,34 +46,22 @@ class Replay:
         self._reach = reach
         self._failed: dict[tuple[int, int], KafkaError] = {}
         """By place, why letters of the open transaction were not delivered."""
-        self._consumer = Consumer(reader_config(kafka, f"{kafka.group_id}-{NAME}"))
+        self._mailbox = Mailbox(kafka)
         self._producer = Producer(command_config(kafka, NAME))
-        self._counts: dict[str, int] = {}
-        self._held: dict[int, Positions] = {}
-        self._starts: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
         self.tally = ReplayTally()
 
     def begin(self) -> list[int]:
         """Find out what there is to do; return the partitions with letters but no position."""
         # Fences a replay that runs or has died; its open transaction ends here.
         self._producer.init_transactions(_WITHIN_S)
-        unplaced = []
-        for one in self._committed():
-            low, high = self._marks(one.partition)
-            held = self._held[one.partition] = read_positions(one.offset, one.metadata or "")
-            self._starts[one.partition] = max(first_of(held, self._selection), low)
-            self._ends[one.partition] = high
-            if one.offset < 0 and low < high:
-                unplaced.append(one.partition)
-        return unplaced
+        return self._mailbox.look()
 
     def passed_over(self) -> dict[str, int]:
         """Return how many wanted letters cannot go back, by topic; nothing is put back."""
         found: dict[str, int] = {}
-        for letters in self._span().read(_TAKE):
+        for letters, _, _ in self._mailbox.read(self._selection.reasons):
             for letter in letters:
-                is_wanted_here = is_wanted(letter, self._held, self._selection)
+                is_wanted_here = is_wanted(letter, self._mailbox.held, self._selection)
                 if is_wanted_here and put_back(letter, self._selection) is None:
                     topic = origin_of(letter)
                     found[topic] = found.get(topic, 0) + 1
@@ -86,20 +69,16 @@ class Replay:
 
     def run(self) -> Iterator[tuple[int, int]]:
         """Put letters back; after each transaction yield how many offsets are read, of how many."""
-        span = self._span()
-        for letters in span.read(_TAKE):
+        for letters, done, total in self._mailbox.read(self._selection.reasons):
             if letters:
                 self._put_back(letters)
-            yield span.done, span.total
+            yield done, total
             if self.tally.is_full(self._selection):
                 return
 
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close()
-
-    def _span(self) -> Span:
-        return Span(self._consumer, self._topic, self._starts, self._ends)
+        self._mailbox.close()
 
     # ---- a transaction ----------------------------------------------------------------------
 
@@ -107,7 +86,7 @@ class Replay:
         """Put *letters* back in one transaction; in a second one, without those too large."""
         refused: set[tuple[int, int]] = set()
         while True:
-            parcel = pack(letters, self._held, self._selection, self.tally, refused)
+            parcel = pack(letters, self._mailbox.held, self._selection, self.tally, refused)
             self._send(parcel)
             self._reach("replay_produced")
             too_large = self._too_large()
@@ -128,7 +107,7 @@ class Replay:
         self._producer.flush(_WITHIN_S)
 
     def _produce(self, letter: Letter) -> None:
-        is_there = letter.partition < self._partitions_of(letter.topic)
+        is_there = letter.partition < self._mailbox.partitions_of(letter.topic)
         try:
             produce(
                 self._producer,
@@ -169,31 +148,16 @@ class Replay:
 
     def _commit(self, parcel: Parcel) -> None:
         """Commit the open transaction, which holds *parcel*, with the positions after it."""
-        after = {p: moved(self._held[p], self._selection, at) for p, at in parcel.after.items()}
+        held = self._mailbox.held
+        after = {p: moved(held[p], self._selection, at) for p, at in parcel.after.items()}
         offsets = [
             TopicPartition(self._topic, p, *write_positions(positions))
             for p, positions in after.items()
         ]
         self._producer.send_offsets_to_transaction(
-            offsets, self._consumer.consumer_group_metadata(), _WITHIN_S
+            offsets, self._mailbox.consumer.consumer_group_metadata(), _WITHIN_S
         )
         self._reach("before_replay_commit")
         self._producer.commit_transaction(_WITHIN_S)
-        self._held |= after
+        held |= after
         self.tally = parcel.tally
-
-    # ---- what the cluster says --------------------------------------------------------------
-
-    def _committed(self) -> list[TopicPartition]:
-        partitions = range(self._partitions_of(self._topic))
-        return committed(self._consumer, [RowKey(self._topic, p) for p in partitions], _WITHIN_S)
-
-    def _marks(self, partition: int) -> tuple[int, int]:
-        place = TopicPartition(self._topic, partition)
-        low, high = self._consumer.get_watermark_offsets(place, _WITHIN_S)
-        return low, high
-
-    def _partitions_of(self, topic: str) -> int:
-        if topic not in self._counts:
-            self._counts[topic] = len(partitions_of(self._consumer, topic, _WITHIN_S))
-        return self._counts[topic]

@@ -1,9 +1,18 @@
-"""Tables: drawn by rich on a terminal where it is installed, plain columns everywhere else."""
+"""Tables: drawn by rich on a terminal where it is installed, plain columns everywhere else.
+
+No value is ever cut: a table that is wider than its terminal becomes one record below the other,
+and a value that is longer than a line goes on in the next, so that a copy of it is whole.
+"""
 
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
+
+from processor.commands.terminal.console import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Cells = Sequence[str]
 
@@ -16,15 +25,19 @@ COLOURS: Final[Mapping[str, str]] = {
     "accepted": "cyan",
 }
 """Words that stand for a verdict, in the colours that both rich and click know."""
+_GAP: Final = 2
 
 
 def print_table(
     title: str, head: Cells, rows: Sequence[Cells], stream: TextIO | None = None
 ) -> None:
-    """Print *rows* under *head*, to standard output unless *stream* is given."""
+    """Print *rows* under *head* (empty cells: without one), to standard output or *stream*."""
     stream = stream or sys.stdout
+    rows = [tuple(map(visible, row)) for row in rows]
     if stream.isatty() and importlib.util.find_spec("rich") is not None:
-        _draw(title, head, rows, stream)
+        from rich.console import Console  # noqa: PLC0415 - an extra
+
+        draw(title, head, rows, Console(file=stream, highlight=False))
     else:
         stream.write(plain(title, head, rows))
         stream.flush()
@@ -32,23 +45,68 @@ def print_table(
 
 def plain(title: str, head: Cells, rows: Sequence[Cells]) -> str:
     """Return the table as aligned columns of text."""
-    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    widths = _widths(head, rows)
+    heads = (head, ["-" * width for width in widths]) if any(head) else ()
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (head, ["-" * width for width in widths], *rows)
+        (" " * _GAP).join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in (*heads, *rows)
     ]
     return "\n".join([title, *lines, ""]) + "\n"
 
 
-def _draw(title: str, head: Cells, rows: Sequence[Cells], stream: TextIO) -> None:
-    from rich.console import Console  # noqa: PLC0415 - an extra
+def draw(title: str, head: Cells, rows: Sequence[Cells], console: "Console") -> None:
+    """Draw the table on *console*, or its rows one below the other where it is too narrow."""
+    from rich.text import Text  # noqa: PLC0415 - an extra
+
+    console.print(Text(title, style="bold"))
+    widths = _widths(head, rows)
+    if sum(widths) + _GAP * len(widths) <= console.width:
+        _draw_columns(head, rows, console)
+    elif any(head):
+        _stack(head, rows, console)
+    else:
+        _draw_facts(rows, widths[0], console)
+    console.print()
+
+
+def _draw_columns(head: Cells, rows: Sequence[Cells], console: "Console") -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(title=title, title_justify="left")
-    for name in head:
-        table.add_column(name)
+    table = Table(
+        box=None, show_header=any(head), pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim"
+    )
+    for place, name in enumerate(head):
+        numbers = bool(rows) and all(_is_number(row[place]) for row in rows)
+        table.add_column(name, no_wrap=True, justify="right" if numbers else "left")
     for row in rows:
         # Text, not markup: brackets in a value are no style.
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    Console(file=stream).print(table)
+    console.print(table)
+
+
+def _stack(head: Cells, rows: Sequence[Cells], console: "Console") -> None:
+    """Print a row below the other, a line for each of its cells that holds something."""
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        cells = [(name, cell) for name, cell in zip(head, row, strict=True) if cell]
+        _draw_facts(cells, max(map(len, head)), console)
+
+
+def _draw_facts(facts: Sequence[Cells], width: int, console: "Console") -> None:
+    from rich.text import Text  # noqa: PLC0415 - an extra
+
+    for name, cell in facts:
+        line = Text(name.ljust(width + _GAP), style="dim")
+        line.append(cell, style=COLOURS.get(cell, "not dim"))
+        # The terminal itself wraps: what is copied from it has no line ends.
+        console.print(line, soft_wrap=True)
+
+
+def _widths(head: Cells, rows: Sequence[Cells]) -> list[int]:
+    return [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(",", "").replace(".", "", 1).isdecimal()

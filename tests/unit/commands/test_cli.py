@@ -22,6 +22,8 @@ COMMANDS = [
     "check",
     "demo",
     "explain",
+    "generate",
+    "letters",
     "profile",
     "replay",
     "resolve",

@@ -1,0 +1,88 @@
+"""The definitions of commands that give something to see, for ``cli``.
+
+They import what they need when they run.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from processor.commands.options import Environ, config_option
+
+
+@click.command(short_help="Send records as apps and feeds would.")
+@config_option
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    default=50.0,
+    show_default=True,
+    metavar="N",
+    help="Records a second.",
+)
+@click.option(
+    "--records",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many.  [default: until Ctrl-C; with --print 100]",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same again.")
+@click.option(
+    "--people",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="How many people there are in an identity scope.",
+)
+@click.option(
+    "--bad",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    metavar="SHARE",
+    help="The share of records that become dead letters.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME",
+    help="Only through this input; may be given several times.",
+)
+@click.option("--print", "prints", is_flag=True, help="Print lines for resolve; no Kafka.")
+@click.pass_obj
+def generate(environ: Environ, /, config: Path, *, prints: bool, **how: Any) -> None:  # noqa: ANN401
+    """Send records of made-up people, as the apps and feeds of a configuration would."""
+    from processor.commands.generate import generate as command  # noqa: PLC0415
+
+    options = command.asked(**how)
+    if prints:
+        command.print_lines(config, environ, options, sys.stdout.buffer)
+    else:
+        command.generate(config, environ, options)
+
+
+@click.command(short_help="Show the dead letters.")
+@config_option
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="REASON",
+    help="Only letters of this reason; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON, one object a line.")
+@click.option("--clear", is_flag=True, help="Show the values of a letter, which are masked else.")
+@click.argument("place", required=False, metavar="[PARTITION/OFFSET]")
+@click.pass_obj
+def letters(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
+    """Show the dead letters by reason and detail, or the one at a place in full."""
+    from processor.commands.letters import letters as command  # noqa: PLC0415
+
+    command.letters(config, environ, command.LettersOptions(**how))
+
+
+VIEWS: Final = (letters, generate)
