@@ -1,6 +1,7 @@
 """The whole fault suite: ``python -m tests.faults``; ``--help`` lists what can be chosen."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.faults import commands, losses, recovery
+from tests.faults import commands, losses, outages, recovery
 from tests.faults.deployment import Deployment
 from tests.faults.guards import MEANT, complaints_with, complaints_without, is_told
 from tests.faults.stage import Servers, Stage
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bad", type=float, default=0.1, help="share of bad input")
     parser.add_argument("--kills", type=int, default=30, help="kills at each crash point (30)")
     parser.add_argument("--others", type=int, default=300, help="other faults, in all")
+    parser.add_argument("--away", type=float, nargs="+", default=[25, 65], help="seconds (25 65)")
+    parser.add_argument("--minutes", type=float, default=6, help="of the long outage (6)")
     parser.add_argument("--processors", type=int, default=3, choices=(1, 2, 3, 4))
     return parser
 
@@ -136,6 +139,24 @@ def _recovery(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _outages(asked: argparse.Namespace) -> int:
+    """The broker away at each point of a commit, and for six minutes (20 minutes)."""
+    status = 0
+    with _servers() as servers:
+        for seconds in asked.away:
+            found = outages.away(servers, seconds, transaction_s=outages.TRANSACTION_S)
+            print("\n".join(outages.told(found, seconds)), flush=True)
+            status |= any(one.wrong for one in found)
+        if shutil.which("prometheus") is None:
+            print("no Prometheus here (Debian: prometheus): what it sees was NOT tried", flush=True)
+            return status
+        sight = outages.watched(servers, asked.minutes * 60)
+        print("\n".join(outages.seen(sight, asked.minutes * 60)), flush=True)
+        broken = outages.broken(sight)
+        print(f"    {broken or 'as promised'}", flush=True)
+        return status | bool(broken)
+
+
 def _storm(asked: argparse.Namespace) -> int:
     """Load under every kind of fault, everything checked (half an hour)."""
     weather = Weather(
@@ -193,6 +214,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
     "losses": _losses,
     "guards": _guards,
     "commands": _commands,
+    "outages": _outages,
     "storm": _storm,
 }
 

@@ -60,7 +60,7 @@ def seem_to_lose(stage: Stage, disturb: Callable[[], None], seed: int = 1) -> li
         stage.produce_known_users(200)
         stage.wait_for_all()
         disturb()
-        _stop(stage.processors)
+        stop(stage.processors)
         _start(stage.processors)
     stage.produce_known_users(200)
     return _ending(stage)
@@ -80,8 +80,13 @@ def _start(processors: list[Processor]) -> None:
         processor.start()
 
 
-def _stop(processors: list[Processor]) -> None:
+def stop(processors: list[Processor]) -> None:
+    """Ask *processors* to leave, and see that they do in peace.
+
+    Where one has all the work, another may still be loading: the signal would end it at once.
+    """
     for processor in processors:
+        eventually(lambda p=processor: p.has_started or not p.is_running, within=60)
         processor.terminate()
     for processor in processors:
         status = processor.wait()
@@ -91,7 +96,7 @@ def _stop(processors: list[Processor]) -> None:
 def _ending(stage: Stage) -> list[str]:
     stage.wait_for_all()
     eventually(lambda: owes_nothing(stage), within=60, every=0.2)
-    _stop(stage.processors)
+    stop(stage.processors)
     found = check(stage, stage.published())
     return [f"{name}: {one}" for name, wrong in found.items() for one in wrong]
 
@@ -112,7 +117,7 @@ def flush_between_lives(stage: Stage) -> None:
     docs/operations.md says and no restore can mend.
     """
     for processor in stage.processors:
-        _stop([processor])
+        stop([processor])
     flush(stage.servers)
     _start(stage.processors)
 

@@ -1,11 +1,13 @@
 """Redis loses acknowledged writes: all stop, restore mends it, and nothing shows of it outside."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults import losses
+from tests.faults.processors import Processor
 from tests.faults.stage import Servers, Stage
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]
@@ -42,3 +44,20 @@ def test_a_healthy_restart_after_known_users_only_is_no_loss(
     servers: Servers, stage: Stage, disturb: Callable[[Servers], None]
 ):
     assert not losses.seem_to_lose(stage, lambda: disturb(servers))
+
+
+LOADS = """
+import signal, sys, time
+time.sleep(0.5)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("partitions_started", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_processor_that_still_loads_is_asked_to_leave_when_it_can_hear_it(tmp_path: Path):
+    processor = Processor("slow", tmp_path / "idstream.toml")
+    processor.command = [sys.executable, "-c", LOADS]
+    processor.start()
+    losses.stop([processor])
+    assert processor.status == 0
