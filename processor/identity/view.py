@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.clock.wheel import STILL, Moves
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Identity, Profile
 
@@ -87,6 +88,8 @@ class Effects(Struct):
     """0 where the profile must not exist."""
     holders: dict[Identifier, Holders]
     profiles: dict[int, Profile]
+    moves: Moves = STILL
+    """What becomes of places in the wheel, in the same instant."""
 
 
 class Edit(Struct, frozen=True, gc=False):

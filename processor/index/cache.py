@@ -28,6 +28,7 @@ from processor.index.port import (
     Index,
     Mark,
     Moment,
+    Opening,
     Reading,
     RowAdvance,
     RowClaim,
@@ -305,6 +306,9 @@ class CachedIndex:
         since: Moment | None = None,
     ) -> Reading:
         """Read what is not remembered, and answer with all of it, as of one instant, see Index."""
+        if any(ask.take is not None for ask in asks):
+            # Whom time brings is hardly met again soon: nobody is forgotten for them.
+            return self._index.visit(space, epochs, asks, trims, marks, since)
         del since  # what is remembered has a moment of its own
         cache = self.cache(space)
         missing = [cache.missing(ask) for ask in asks]
@@ -340,6 +344,10 @@ class CachedIndex:
         else:
             cache.keep(result.found, result.sizes, self.token)
         return result
+
+    def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
+        """Return what the wheel holds, see Index."""
+        return self._index.openings(space, shards)
 
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier*."""

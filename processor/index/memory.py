@@ -6,10 +6,12 @@ and as it has no bytes only the number of keys bounds a visit.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
 
 from msgspec import Struct, field
 
+from processor.clock.wheel import Entry, Wheel
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet, canonical
@@ -23,6 +25,7 @@ from processor.index.port import (
     Conflict,
     Mark,
     Moment,
+    Opening,
     Reading,
     RowAdvance,
     RowClaim,
@@ -38,6 +41,8 @@ from processor.records import RowKey
 MAX_KEYS = 20_000
 DOCUMENT_BYTES = 1_000
 """What every document is said to have: here they have no bytes."""
+SLICE = 20
+"""Profiles that a take reads before it looks at how many there were."""
 MOST_NOTES = 256
 """How many of the last changes of a space are known one by one."""
 
@@ -67,6 +72,7 @@ class _Space(Struct):
     holders: dict[Identifier, Holders] = field(default_factory=dict)
     profiles: dict[int, Profile] = field(default_factory=dict)
     used: dict[tuple[int, bytes], list[Use]] = field(default_factory=dict)
+    wheel: Wheel = field(default_factory=Wheel)
 
 
 class MemoryIndex:
@@ -139,9 +145,11 @@ class MemoryIndex:
                 break
             _collect(held, ask.identifiers, ask.mpids, found)
             covered += 1
+        entries = _take(held, asks[:covered], found, self._max_keys)
         duplicates = tuple(_is_duplicate(held, ask.use) for ask in asks[:covered])
+        moment, sizes = _moment(held), _sizes(found)
         return Reading(
-            covered, held.seq, found, duplicates, owed, newer, _moment(held), changed, _sizes(found)
+            covered, held.seq, found, duplicates, owed, newer, moment, changed, sizes, entries
         )
 
     def commit(
@@ -168,12 +176,18 @@ class MemoryIndex:
             else:
                 held.holders.pop(identifier, None)
         held.profiles.update(effects.profiles)
+        held.wheel.move(effects.moves)
         for advance in advances:
             row = held.rows[advance.row]
             row.cursor, row.config = advance.cursor, row.next_config
             row.chunks.append((held.seq, advance.chunk))
         sizes = dict.fromkeys(effects.profiles, DOCUMENT_BYTES)
         return Commit(held.seq, _moment(held), changed, sizes)
+
+    def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
+        """Return what the wheel holds of each of *shards*; nothing is written."""
+        wheel = self._space(space).wheel
+        return tuple(Opening(wheel.opening_ms(s), wheel.set_aside(s)) for s in shards)
 
     def _raise(self, held: _Space, changed: Changed) -> None:
         """Raise the seq of a space, and leave a note of what has changed under it."""
@@ -296,13 +310,31 @@ def _collect(
             wanted.append(profile.merged_into)
 
 
+def _take(held: _Space, asks: Sequence[Ask], found: ReadSet, max_keys: int) -> tuple[Entry, ...]:
+    """Return the entries that an ask takes, and add their profiles to *found*."""
+    entries: list[Entry] = []
+    for take in (ask.take for ask in asks if ask.take is not None):
+        for _, its in groupby(held.wheel.take(take), key=attrgetter("bucket")):
+            for number, entry in enumerate(its):
+                is_full = len(found.holders) + len(found.profiles) >= max_keys
+                if is_full and number % SLICE == 0 and entries:
+                    return tuple(entries)
+                _collect(held, (), (entry.mpid,), found)
+                entries.append(entry)
+    return tuple(entries)
+
+
 def _is_as_read(held: _Space, effects: Effects) -> bool:
-    return all(
-        canonical(holders) == held.holders.get(identifier, ())
-        for identifier, holders in effects.expected_holders.items()
-    ) and all(
-        version == (profile.version if (profile := held.profiles.get(mpid)) else 0)
-        for mpid, version in effects.expected_versions.items()
+    return (
+        held.wheel.is_at_front(effects.moves.taken)
+        and all(
+            canonical(holders) == held.holders.get(identifier, ())
+            for identifier, holders in effects.expected_holders.items()
+        )
+        and all(
+            version == (profile.version if (profile := held.profiles.get(mpid)) else 0)
+            for mpid, version in effects.expected_versions.items()
+        )
     )
 
 

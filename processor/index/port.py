@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from processor.clock.wheel import Entry, Take
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet
@@ -63,6 +64,10 @@ class Ask(Struct, frozen=True, gc=False):
     mpids: tuple[int, ...] = ()
     """The MPIDs whose profiles are asked for."""
     use: Use | None = None
+    take: Take | None = None
+    """Entries of the wheel that are asked for, with the profiles that stand in them. They stay
+    where they are until a commit takes them off. One ask of a visit may have it.
+    """
 
 
 class Trim(Struct, frozen=True):
@@ -132,6 +137,17 @@ class Reading(Struct):
     """What has changed since the moment that the visit named; None where that is not known."""
     sizes: Mapping[int, int] = {}
     """Bytes of the documents found, by MPID."""
+    entries: tuple[Entry, ...] = ()
+    """What a take asked for, in order, up to a bound of keys and bytes: one at least, if any."""
+
+
+class Opening(Struct, frozen=True):
+    """What the wheel holds of a shard."""
+
+    opens_ms: int | None
+    """When its first bucket opens, or opened; None where nothing is in any."""
+    set_aside: int
+    """Profiles that were set aside: no sweep comes to them."""
 
 
 class RowAdvance(Struct, frozen=True):
@@ -229,6 +245,10 @@ class Index(Protocol):
     ``claim`` takes a row over: it raises the row's epoch, by which the owner before is told apart,
     and returns cursor and journal.
 
+    The *wheel* of a space says who is due when. ``openings`` tells whether a bucket of a shard is
+    open, a visit brings entries with their profiles, and a commit moves entries in the same instant
+    as it writes documents; what it takes off must be at the front as it was read.
+
     Each method is one atomic instant of one space. It raises Fenced where a caller's row has a
     higher epoch by now, or a cursor that the caller did not move; LostWrites where its epoch or
     cursor is lower or gone, or the seq below one that this process saw; IndexRefused where the call
@@ -278,6 +298,10 @@ class Index(Protocol):
         since: Moment | None = None,
     ) -> Commit | Conflict:
         """Write all effects, advance rows and append to journals, if what was read is still so."""
+        ...
+
+    def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
+        """Return what the wheel holds of each of *shards*; nothing is written."""
         ...
 
     def token(self, identifier: Identifier) -> bytes:

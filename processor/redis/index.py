@@ -20,6 +20,7 @@ from processor.index.port import (
     Conflict,
     Mark,
     Moment,
+    Opening,
     Reading,
     RowAdvance,
     RowClaim,
@@ -39,6 +40,7 @@ from processor.settings import Settings
 _READ = load_script("read")
 _COMMIT = load_script("commit")
 _CLAIM = load_script("claim")
+_DUE = load_script("due", "no-writes")
 _NONCE_BYTES: Final = 8
 """Bytes of a tag that tell processes apart; the rest is a counter."""
 
@@ -142,7 +144,7 @@ class RedisIndex:
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _error_of(space, reply, list(epochs))
-        _, _, covered, holders, documents, again, owed, newer, told, tag = reply
+        _, _, covered, holders, documents, again, owed, newer, told, tag, *taken = reply
         duplicates = [False] * covered
         for number in again:
             duplicates[number - 1] = True
@@ -157,6 +159,7 @@ class RedisIndex:
             moment=Moment(seq, tag),
             changed=changed_since(since, told, seq),
             sizes=_sizes(documents),
+            entries=wire.entries(taken),
         )
 
     def commit(
@@ -187,6 +190,14 @@ class RedisIndex:
                 sizes=_sizes(found),
             )
         raise _error_of(space, reply, [advance.row for advance in advances])
+
+    def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
+        """Return what the wheel holds of each of *shards*; nothing is written."""
+        blob = wire.pack_openings(self._seen.get(space, 0), shards)
+        reply = self._connection.run(_DUE, self._control(space), blob)
+        if reply[0] != b"ok":
+            raise _error_of(space, reply, ())
+        return wire.openings(reply[1])
 
     def _new_tag(self) -> bytes:
         """Return a tag that no other change bears."""

@@ -12,6 +12,9 @@ it names, and the scripts make them:
 ``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
 ``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
 ``n``                  notes of the last changes: stream of tag and changed keys, ids are seqs
+``t:<shard>:<bucket>`` who stands in a bucket of the wheel: list of MPIDs of 8 bytes; ``x`` is no
+                       bucket but those that were set aside
+``w:<shard>``          the buckets of a shard that hold something: sorted set, by when they open
 ``d:<hours>:<number>`` uses of request ids in one bucket of record time: token to msgpack (time, …)
 ====================== =============================================================================
 
@@ -56,6 +59,16 @@ def mpid_of(digits: bytes) -> int:
     """Return the MPID that :func:`mpid_digits` wrote."""
     mpid = int(digits, 16)
     return mpid - 2**64 if mpid >= 2**63 else mpid
+
+
+def mpid_bytes(mpid: int) -> bytes:
+    """Return *mpid* as the wheel holds it: its two's complement, big endian."""
+    return mpid.to_bytes(8, "big", signed=True)
+
+
+def mpids_of(data: bytes) -> list[int]:
+    """Return the MPIDs that stand one after the other in *data*."""
+    return [int.from_bytes(data[at : at + 8], "big", signed=True) for at in range(0, len(data), 8)]
 
 
 def pack_holders(holders: Holders) -> str:

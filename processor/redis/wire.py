@@ -11,9 +11,12 @@ from functools import lru_cache
 import msgspec
 from msgspec import Raw, Struct
 
+from processor.clock.bucket import bucket_named
+from processor.clock.place import shard_of
+from processor.clock.wheel import STILL, Entry, Moves, Take
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
-from processor.index.port import Ask, Mark, Moment, RowAdvance, RowClaim, RowState, Trim
+from processor.index.port import Ask, Mark, Moment, Opening, RowAdvance, RowClaim, RowState, Trim
 from processor.records import RowKey
 from processor.redis import keys
 from processor.redis.uses import UseGroups, binary
@@ -106,6 +109,7 @@ def pack_visit(
         mpid_ends.append(len(mpids))
         if ask.use is not None and ask.use.window_ms > 0:
             uses.add(number, ask.use)
+    takes = [_take(ask.take) for ask in asks if ask.take is not None]
     blob = _encode(
         (
             str(known.seen),
@@ -119,6 +123,7 @@ def pack_visit(
             [_trim(trim) for trim in writes.trims],
             [_mark(mark) for mark in writes.marks],
             _moment(known.since),
+            *takes,
         )
     )
     return PackedVisit(blob, list(identifiers))
@@ -161,7 +166,28 @@ def pack_commit(
             _moment(known.since),
             binary(note.tag),
             binary(note.keys),
+            *([] if effects.moves == STILL else [_moves(effects.moves)]),
         )
+    )
+
+
+def pack_openings(seen: int, shards: Sequence[int]) -> bytes:
+    """Return the argument of due.lua."""
+    return _encode((str(seen), [str(shard) for shard in shards]))
+
+
+def openings(found: Sequence[tuple[bytes, int]]) -> tuple[Opening, ...]:
+    """Return what due.lua replied for each shard."""
+    return tuple(Opening(int(opens) if opens else None, aside) for opens, aside in found)
+
+
+def entries(taken: Sequence[Sequence[bytes]]) -> tuple[Entry, ...]:
+    """Return the entries that read.lua took: none, or one list of buckets and MPIDs."""
+    return tuple(
+        Entry(name.decode(), mpid)
+        for flat in taken
+        for name, mpids in zip(flat[::2], flat[1::2], strict=True)
+        for mpid in keys.mpids_of(mpids)
     )
 
 
@@ -196,6 +222,33 @@ def pairs(flat: Sequence[bytes | None]) -> Iterable[tuple[bytes, bytes | None]]:
     for name, document in zip(names, names, strict=True):
         assert name is not None
         yield name, document
+
+
+def _take(take: Take) -> tuple[str, str, int]:
+    return str(take.shard), str(take.as_of_ms), take.most
+
+
+def _moves(moves: Moves) -> tuple[object, ...]:
+    """Return what a commit moves: lists to take from, to append to, and profiles set aside."""
+    taken: list[object] = []
+    for (shard, bucket), mpids in _by_list(moves.taken).items():
+        taken += (str(shard), bucket, len(mpids), binary(b"".join(map(keys.mpid_bytes, mpids))))
+    entered: list[object] = []
+    for (shard, bucket), mpids in _by_list(moves.entered).items():
+        known = bucket_named(bucket)
+        assert known is not None  # it was chosen here
+        packed = [binary(keys.mpid_bytes(mpid)) for mpid in mpids]
+        entered += (str(shard), bucket, str(known.opens_ms), packed)
+    aside = [(str(shard_of(mpid)), binary(keys.mpid_bytes(mpid))) for mpid in moves.set_aside]
+    return taken, entered, aside
+
+
+def _by_list(entries: Sequence[Entry]) -> dict[tuple[int, str], list[int]]:
+    """Return the MPIDs of *entries* by the list that holds them, in order."""
+    lists: dict[tuple[int, str], list[int]] = {}
+    for entry in entries:
+        lists.setdefault((shard_of(entry.mpid), entry.bucket), []).append(entry.mpid)
+    return lists
 
 
 def _moment(since: Moment | None) -> tuple[str, Raw]:

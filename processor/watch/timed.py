@@ -15,6 +15,7 @@ from processor.index.port import (
     Index,
     Mark,
     Moment,
+    Opening,
     Reading,
     RowAdvance,
     RowClaim,
@@ -80,6 +81,11 @@ class TimedIndex:
         """Commit, as the port says."""
         with self._noted("commit"):
             return self._index.commit(space, effects, advances, since)
+
+    def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
+        """Look at the wheel, as the port says."""
+        with self._noted("openings"):
+            return self._index.openings(space, shards)
 
     def token(self, identifier: Identifier) -> bytes:
         """Return what stands for *identifier*; asks nobody."""

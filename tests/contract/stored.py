@@ -15,7 +15,7 @@ class Stored:
     """The keys of one space."""
 
     def __init__(self, client: redis.Redis, prefix: str, space: Space) -> None:
-        self._client = client
+        self.client = client
         self.space = space
         self.control = keys.control_key(prefix, space).encode()
         self._base = self.control + b":1:"
@@ -23,7 +23,7 @@ class Stored:
     def names(self, kind: str) -> list[bytes]:
         """What keys of *kind* are called, after their common beginning."""
         start = self._base + kind.encode() + b":"
-        found = [key for key in self._client.scan_iter(count=10_000) if key.startswith(start)]
+        found = [key for key in self.client.scan_iter(count=10_000) if key.startswith(start)]
         return sorted(key.removeprefix(start) for key in found)
 
     def key(self, kind: str, name: bytes) -> bytes:
@@ -31,13 +31,13 @@ class Stored:
 
     def profiles(self) -> dict[int, Profile]:
         return {
-            keys.mpid_of(name): unpack(self._client.get(self.key("p", name)))
+            keys.mpid_of(name): unpack(self.client.get(self.key("p", name)))
             for name in self.names("p")
         }
 
     def holders(self) -> dict[bytes, tuple[int, ...]]:
         return {
-            name: keys.unpack_holders(self._client.get(self.key("i", name)))
+            name: keys.unpack_holders(self.client.get(self.key("i", name)))
             for name in self.names("i")
         }
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
+from processor.clock.wheel import Entry, Moves, Take
 from processor.identity.model import Space
+from processor.identity.view import Effects
 from processor.index.cache import CachedIndex
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites
-from processor.index.port import Ask, Commit, RowClaim, Trim
+from processor.index.port import Ask, Commit, Opening, RowClaim, Trim
 from processor.profiles.document import pack
 from processor.redis import keys
 from processor.redis.connection import Timeouts
@@ -339,6 +341,11 @@ def test_a_user_with_the_documented_rights_can_do_everything(start_redis, connec
     assert reading.newer == {7: profile(7, DEVICE, version=2)}
     assert index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})]).owed == ((),)
     assert index.server_report()[0].appendfsync == "everysec"
+    entry = Entry("m29454420", 16)
+    index.commit(SPACE, Effects({}, {}, {}, {}, Moves(entered=[entry], set_aside=[16])), ())
+    assert index.visit(SPACE, {}, [Ask(take=Take(0, 1_800_000_000_000))]).entries == (entry,)
+    index.commit(SPACE, Effects({}, {}, {}, {}, Moves(taken=[entry])), ())
+    assert index.openings(SPACE, [0]) == (Opening(None, 1),)
     with pytest.raises(IndexRefused, match="NoPermissionError"):
         RedisIndex(index._connection, "foreign").claim(SPACE, OWNER, "c", [], "")
 

@@ -13,7 +13,9 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
+from processor.clock.wheel import Entry, Moves, Take
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
@@ -46,6 +48,15 @@ request_ids = st.builds(
     time_ms=st.integers(0, 40).map(lambda n: 3_600_000 + 100_000 * (n - 20)),
     window_ms=st.sampled_from([0, 300_000, 600_000, 5_000_000]),
     coordinates=st.sampled_from(["batches/0/1", "batches/0/2", "batches/1/1"]),
+)
+entries = st.lists(
+    st.builds(Entry, st.sampled_from(["m29454420", "h490908", "d20456"]), mpids), max_size=4
+)
+takes = st.builds(
+    Take,
+    st.sampled_from([0, 1, 2, 15]),
+    st.sampled_from([1_767_261_600_000, 1_767_265_260_000, 1_800_000_000_000]),
+    st.integers(1, 5),
 )
 asks = st.lists(st.builds(Ask, some_identifiers, some_mpids, st.none() | request_ids), max_size=4)
 
@@ -81,6 +92,7 @@ class Twins(RuleBasedStateMachine):
         self.cursors: dict[RowKey, int | None] = {}
         self.views: list[ReadSet] = []
         self.moments: list[tuple[Moment, Moment]] = []
+        self.taken: list[tuple[Entry, ...]] = [()]
 
     def both(self, operation: Callable[[Index], Any]) -> Any:
         answers = []
@@ -132,6 +144,19 @@ class Twins(RuleBasedStateMachine):
         answer = self.both(lambda i: i.visit(SPACE, epochs, asks, trims, since=since(i)))
         if not isinstance(answer, tuple):
             self.views.append(answer.found)
+
+    @rule(take=takes)
+    def take(self, take: Take) -> None:
+        answer = self.both(lambda index: index.visit(SPACE, {}, [Ask(take=take)]))
+        if not isinstance(answer, tuple):
+            self.taken = [*self.taken[-3:], answer.entries]
+
+    @rule(data=st.data(), entered=entries, aside=st.lists(mpids, max_size=2))
+    def move(self, data: st.DataObject, entered: list[Entry], aside: list[int]) -> None:
+        """Move entries, with documents, by what was taken at some time, perhaps long ago."""
+        moves = Moves(data.draw(st.sampled_from(self.taken)), entered, aside)
+        effects = replace(self.decide(data), moves=moves)
+        self.both(lambda index: index.commit(SPACE, effects, ()))
 
     @rule(
         data=st.data(),
@@ -188,6 +213,7 @@ class Twins(RuleBasedStateMachine):
         if hasattr(self, "memory"):
             everything = [Ask(tuple(IDENTIFIERS), tuple(MPIDS))]
             answer = self.both(lambda index: index.visit(SPACE, {}, everything))
+            self.both(lambda index: [index.openings(SPACE, range(16))])
             self.views = [*self.views[-5:], answer.found]
 
 

@@ -5,7 +5,9 @@
 --          tokens {t...} and their expected holders {h...} ('' where none),
 --          mpids {digits...} and their expected versions {v...} (8 bytes, '' where absent),
 --          holders to write {t, h, ...} ('' removes), documents to write {digits, document, ...},
---          {seq, tag} as for visits, the tag of this commit, the keys of its note}
+--          {seq, tag} as for visits, the tag of this commit, the keys of its note, and where entries of the
+--          wheel move {taken {shard, bucket, count, MPIDs, ...}, entered {shard, bucket, when it opens,
+--          {MPID...}, ...}, set aside {{shard, MPID}...}}, MPIDs of 8 bytes}
 -- Returns  {'ok', seq of this commit, news before it}, or {'conflict', seq, holders, documents, news,
 --          tag}: what tokens and mpids lead to now; or {'lost_space'}, or {'lost_row' | 'newer_owner' | 'moved', number of the advance}
 --
@@ -13,6 +15,8 @@
 
 local advances, tokens, expected_holders = ask[2], ask[3], ask[4]
 local mpids, expected_versions, holders, documents = ask[5], ask[6], ask[7], ask[8]
+local taken, entered, aside = {}, {}, {}
+if ask[12] then taken, entered, aside = ask[12][1], ask[12][2], ask[12][3] end
 local told = news(ask[9][1], ask[9][2])
 if told == 'lost' then return {'lost_space'} end
 
@@ -28,6 +32,8 @@ for at, advance in ipairs(advances) do
   end
 end
 
+local function bucket_key(shard, bucket) return base .. 't:' .. shard .. ':' .. bucket end
+
 local function is_as_read()
   local now = {}
   fetch('i:', tokens, 1, #tokens, now)
@@ -38,6 +44,10 @@ local function is_as_read()
     if redis.call('GETRANGE', base .. 'p:' .. mpids[at], 1, 8) ~= expected_versions[at] then
       return false
     end
+  end
+  for at = 1, #taken, 4 do
+    local front = redis.call('LRANGE', bucket_key(taken[at], taken[at + 1]), 0, taken[at + 2] - 1)
+    if table.concat(front) ~= taken[at + 3] then return false end
   end
   return true
 end
@@ -53,8 +63,24 @@ raise(ask[10], ask[11])
 for _, advance in ipairs(advances) do
   redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
 end
+for at = 1, #entered, 4 do
+  local shard, bucket, mpids = entered[at], entered[at + 1], entered[at + 3]
+  redis.call('ZADD', base .. 'w:' .. shard, entered[at + 2], bucket)
+  for first = 1, #mpids, CHUNK do
+    local last = math.min(first + CHUNK - 1, #mpids)
+    redis.call('RPUSH', bucket_key(shard, bucket), unpack(mpids, first, last))
+  end
+end
 write('i:', holders)
 write('p:', documents)
+for _, one in ipairs(aside) do redis.call('RPUSH', bucket_key(one[1], 'x'), one[2]) end
+for at = 1, #taken, 4 do
+  local shard, bucket = taken[at], taken[at + 1]
+  redis.call('LTRIM', bucket_key(shard, bucket), taken[at + 2], -1)
+  if redis.call('EXISTS', bucket_key(shard, bucket)) == 0 then
+    redis.call('ZREM', base .. 'w:' .. shard, bucket)
+  end
+end
 for _, advance in ipairs(advances) do
   local row = base .. 'r:' .. advance[1]
   local config = redis.call('HGET', row, 'next') or ''

@@ -7,9 +7,10 @@
 --          uses of request ids, in groups {{window, ttl, buckets {own, ...}, asks {n...}, tokens {t...},
 --          {token, time and coordinates, ...}}...}, a token at most once in a group,
 --          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...},
---          {seq, tag} that the caller knows the space as of, '' where none}
+--          {seq, tag} that the caller knows the space as of, '' where none,
+--          and where entries of the wheel are asked for {shard, as of, most}}
 -- Returns  {'ok', seq, covered, holders, documents, duplicates {ask...}, owed {{digits...} per trim},
---          newer {digits, document, ...}, news, tag}
+--          newer {digits, document, ...}, news, tag}, and entries {bucket, MPIDs of 8 bytes, ...} if asked
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --
 -- Run twice, a use does no harm: it is told by its coordinates. A trim would drop more chunks, but nobody
@@ -34,6 +35,29 @@ for at = 1, #token_ends do
   )
   covered = at
 end
+
+-- Entries at the front of the open buckets of a shard, with their documents, a slice at a time: they may
+-- be large.
+local function take(shard, as_of, most)
+  local taken, left = {}, most
+  local open = redis.call('ZRANGE', base .. 'w:' .. shard, '-inf', as_of, 'BYSCORE', 'LIMIT', 0, most)
+  for _, bucket in ipairs(open) do
+    local mpids = redis.call('LRANGE', base .. 't:' .. shard .. ':' .. bucket, 0, left - 1)
+    for first = 1, #mpids, SLICE do
+      if #taken > 0 and (found.keys >= bounds[1] or found.bytes >= bounds[2]) then return taken end
+      local names, last = {}, math.min(first + SLICE - 1, #mpids)
+      for at = first, last do names[#names + 1] = digits_of(mpids[at], 1) end
+      collect({}, 1, 0, names, 1, #names)
+      taken[#taken + 1] = bucket
+      taken[#taken + 1] = table.concat(mpids, '', first, last)
+    end
+    left = left - #mpids
+    if left == 0 then return taken end
+  end
+  return taken
+end
+
+local taken = ask[12] and take(ask[12][1], ask[12][2], ask[12][3])
 
 -- Trims: the row owes a document that is newer than what was published.
 local owed, newer, newer_bytes = {}, {}, 0
@@ -138,4 +162,6 @@ for _, group in ipairs(uses) do
   end
   if last > 0 then redis.call('PEXPIRE', key, group[2]) end
 end
-return {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or ''}
+local reply = {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or ''}
+if taken then reply[11] = taken end
+return reply

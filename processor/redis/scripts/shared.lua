@@ -9,6 +9,8 @@
 -- unpack() is kept to CHUNK values.
 
 local CHUNK = 1000
+-- Documents that are read before it is looked at how large they were.
+local SLICE = 20
 local control = KEYS[1]
 local ask = cmsgpack.unpack(ARGV[1])
 local held = redis.call('HMGET', control, 'gen', 'seq', 'owner', 'tag')
@@ -36,6 +38,11 @@ local function disowned(row, epoch)
   if not stored or below(stored, epoch) then return 'lost_row' end
   if stored ~= epoch then return 'newer_owner' end
   return nil
+end
+
+-- The digits of the MPID whose 8 bytes stand in a text from a place on.
+local function digits_of(bytes, at)
+  return string.format('%02x%02x%02x%02x%02x%02x%02x%02x', string.byte(bytes, at, at + 7))
 end
 
 -- Values of the keys <base><kind><name> for names[from..to], appended to found; false where absent.
@@ -136,7 +143,7 @@ local function collect(tokens, t1, t2, mpids, m1, m2)
         found.bytes = found.bytes + #document
         -- The header of a document: 1 byte format, 8 version, 1 merged flag, 8 merged_into.
         if string.byte(document, 10) ~= 0 then
-          want(string.format('%02x%02x%02x%02x%02x%02x%02x%02x', string.byte(document, 11, 18)))
+          want(digits_of(document, 11))
         end
       end
     end
