@@ -163,7 +163,8 @@ def records(history: list[list[dict]]) -> Iterator[list[Record]]:
             value = batch_of(one, now) if "events" in one else request_of(one)
             topic = "batches" if "events" in one else "requests"
             headers = (("input", one["input"].encode()),)
-            made.append(Record(topic, 0, offset, now, None, json.dumps(value).encode(), headers))
+            key = b"%d" % one["user"]
+            made.append(Record(topic, 0, offset, now, key, json.dumps(value).encode(), headers))
             offset += 1
         yield made
 
@@ -258,7 +259,7 @@ class Line:
         for value in values:
             headers = (("input", input_name.encode()),)
             data = json.dumps(value).encode()
-            lot.append(Record(topic, 0, self._offset, at, None, data, headers))
+            lot.append(Record(topic, 0, self._offset, at, b"key", data, headers))
             self._offset += 1
         outputs = self.made.process(lot)
         self.made.committed()
@@ -267,15 +268,16 @@ class Line:
     def remembers(self, value: dict, at: int = START, input_name: str = "default") -> bool:
         """Whether a batch would be decided from memory now."""
         headers = (("input", input_name.encode()),)
-        record = Record("batches", 0, 1 << 40, at, None, json.dumps(value).encode(), headers)
+        record = Record("batches", 0, 1 << 40, at, b"key", json.dumps(value).encode(), headers)
         return type(self.made._intake.take(record).content).__name__ == "Known"
 
 
-@pytest.fixture
-def line() -> Line:
+@pytest.fixture(params=[2, 3], ids=["words", "template"])
+def line(request) -> Line:
+    """A processor that remembers the words of a batch, or its text too."""
     made = Line()
-    made.send(BATCH)
-    made.send(BATCH)
+    for _ in range(request.param):
+        made.send(BATCH)
     return made
 
 
