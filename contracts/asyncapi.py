@@ -5,6 +5,7 @@ from typing import Any
 from contracts.jsonschemas import json_schema
 from processor.codecs.avro.schemas import MESSAGES, OwnSchema, latest
 from processor.codecs.formats import CONTENT_TYPES
+from processor.rules import INPUT_ROLES
 from processor.settings import Settings
 
 Document = dict[str, Any]
@@ -33,7 +34,6 @@ KEYS = {
     "dead_letters": "the input's key",
     "outcomes": "the input's key",
 }
-INPUTS = ("batches", "requests")
 SEGMENT: Document = {
     "summary": "One of Segment's calls.",
     "payload": {"description": "See docs/messages.md, Segment's messages."},
@@ -63,8 +63,8 @@ def asyncapi(settings: Settings) -> Document:
             for name, role in topics.items()
         },
         "operations": {
-            f"{'take' if role in INPUTS else 'write'}-{name}": {
-                "action": "receive" if role in INPUTS else "send",
+            f"{'take' if role in INPUT_ROLES else 'write'}-{name}": {
+                "action": "receive" if role in INPUT_ROLES else "send",
                 "channel": {"$ref": f"#/channels/{name}"},
                 "bindings": {"kafka": _group(settings, role)},
             }
@@ -83,8 +83,7 @@ def asyncapi(settings: Settings) -> Document:
 
 def _topics(settings: Settings) -> dict[str, str]:
     topics = settings.kafka.topics
-    inputs = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
-    return {**inputs, **{name: role for role, name in topics.outputs.items()}}
+    return {**topics.roles, **{name: role for role, name in topics.outputs.items()}}
 
 
 def _format(settings: Settings, name: str, role: str) -> str:
@@ -107,7 +106,7 @@ def _channel(name: str, role: str, form: str) -> Document:
 
 
 def _group(settings: Settings, role: str) -> Document:
-    if role not in INPUTS:
+    if role not in INPUT_ROLES:
         return {}
     return {"groupId": {"type": "string", "enum": [settings.kafka.group_id]}}
 

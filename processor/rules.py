@@ -1,7 +1,7 @@
 """Rules of records: what the settings mean for them, built by ``settings``."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ Validation = Literal["lenient", "strict"]
 Format = Literal["json", "avro", "segment"]
 Role = Literal["batches", "requests"]
 """What an input topic carries: the key of its name in ``kafka.topics``."""
+INPUT_ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ from msgspec import Struct
 from processor.kafka.asking import answered, open_admin, unreachable
 from processor.kafka.clients import producer_config
 from processor.kafka.clock import Clock
-from processor.rules import Limits
+from processor.rules import INPUT_ROLES, Limits
 from processor.settings import KafkaSettings
 from processor.settings.advice import Advice
 
@@ -28,7 +28,6 @@ ROOM: Final = 16 * 1024
 COMPACTION_LAG_MS: Final = 600_000
 JOINED: Final = ("enriched", "changes", "profiles")
 """Topics under the profile key: with as many partitions each, they can be joined."""
-_INPUTS: Final = ("batches", "requests")
 _DEFAULT_BYTES: Final = 1_048_588
 _ANSWER_S: Final = 10.0
 _PAUSE_S: Final = 0.1
@@ -98,7 +97,7 @@ def _create_missing(
     admin: AdminClient, kafka: KafkaSettings, limits: Limits, width: Width
 ) -> list[str]:
     created: list[str] = []
-    inputs = [r for r in _roles(kafka) if r[0] in _INPUTS]
+    inputs = [r for r in _roles(kafka) if r[0] in INPUT_ROLES]
     outputs = [r for r in _roles(kafka) if r not in inputs]
     # Inputs first: what they take decides what the dead letters must take.
     for roles in (inputs, outputs):
@@ -212,7 +211,7 @@ def _warnings(role: str, topic: Topic) -> Iterator[Advice]:
     if role == "changes" and topic.settings.get("retention.ms", "-1") != "-1":
         text = "retention.ms is bounded: replayed from its start, it no longer leads to the graph"
         yield Advice("topics.retention", text)
-    if role in _INPUTS and topic.settings.get("message.timestamp.type") == "CreateTime":
+    if role in INPUT_ROLES and topic.settings.get("message.timestamp.type") == "CreateTime":
         text = (
             "message.timestamp.type is CreateTime: the clocks of producers say which of two"
             " records is the newer; set LogAppendTime where those are not to be trusted"
@@ -222,10 +221,10 @@ def _warnings(role: str, topic: Topic) -> Iterator[Advice]:
 
 def _width_warnings(role: str, topic: Topic, widest: int) -> Iterator[Advice]:
     """Yield what a topic's partitions and replicas cost; *widest* is the widest input."""
-    if role in _INPUTS and topic.partitions == 1:
+    if role in INPUT_ROLES and topic.partitions == 1:
         text = "has 1 partition: 1 process works, all others stand by; raise it before records come"
         yield Advice("topics.partitions", text)
-    if role not in _INPUTS and topic.partitions < widest:
+    if role not in INPUT_ROLES and topic.partitions < widest:
         text = f"has {topic.partitions} partitions, fewer than an input's {widest}"
         yield Advice("topics.partitions", f"{text}: whoever reads it cannot keep pace")
     if topic.replicas == 1:
@@ -236,8 +235,7 @@ def _width_warnings(role: str, topic: Topic, widest: int) -> Iterator[Advice]:
 def _roles(kafka: KafkaSettings) -> list[tuple[str, str]]:
     topics = kafka.topics
     return [
-        *(("batches", name) for name in topics.batches),
-        *(("requests", name) for name in topics.requests),
+        *((role, name) for name, role in topics.roles.items()),
         *topics.outputs.items(),
     ]
 

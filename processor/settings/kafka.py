@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from processor.rules import INPUT_ROLES
 from processor.settings.client import check_client
 from processor.settings.conversion import kept
 from processor.settings.error import Mistakes, hint
@@ -58,7 +59,7 @@ def _listed(table: object) -> object:
     if not isinstance(table, dict) or not isinstance(table.get("topics"), dict):
         return table
     topics: Document = {
-        key: [name] if key in ("batches", "requests") and isinstance(name, str) else name
+        key: [name] if key in INPUT_ROLES and isinstance(name, str) else name
         for key, name in table["topics"].items()
     }
     return {**table, "topics": topics}
@@ -77,7 +78,7 @@ def _check_servers(servers: str, mistakes: Mistakes) -> None:
 
 def _check_topics(topics: TopicSettings, mistakes: Mistakes) -> None:
     seen: dict[str, str] = {}
-    roles = [("batches", n) for n in topics.batches] + [("requests", n) for n in topics.requests]
+    roles: list[tuple[str, str]] = [(r, n) for r in INPUT_ROLES for n in topics.carrying(r)]
     roles += [(role, getattr(topics, role)) for role in OUTPUT_ROLES]
     for role, name in roles:
         if role == "outcomes" and not name:
@@ -91,16 +92,16 @@ def _check_topics(topics: TopicSettings, mistakes: Mistakes) -> None:
             mistakes.tell(
                 f"kafka.topics.{role}: {name} is the topic of {seen[name]} too; give each its own"
             )
-    for role in ("batches", "requests"):
-        names: tuple[str, ...] = getattr(topics, role)
+    for role in INPUT_ROLES:
+        names = topics.carrying(role)
         for name in sorted({name for name in names if names.count(name) > 1}):
             mistakes.tell(f"kafka.topics.{role}: {name} is listed twice; list it once")
     if not topics.inputs:
-        mistakes.tell("kafka.topics: name at least one topic in batches or requests")
+        mistakes.tell(f"kafka.topics: name at least one topic in {' or '.join(INPUT_ROLES)}")
 
 
 def _check_formats(kafka: KafkaSettings, mistakes: Mistakes) -> None:
-    roles = ("batches", "requests", *OUTPUT_ROLES)
+    roles = (*INPUT_ROLES, *OUTPUT_ROLES)
     for key, name in kafka.formats.items():
         if key not in roles and key not in kafka.topics.inputs:
             mistakes.tell(

@@ -135,14 +135,14 @@ def _offline(document: Document) -> Settings:
     settings = _sections(document, mistakes)
     mistakes.check()
     topics = settings.kafka.topics
-    kinds = dict.fromkeys(topics.batches, "batches") | dict.fromkeys(topics.requests, "requests")
+    roles = topics.roles
     # Lines are JSON whatever the topics are; Segment's messages are JSON of another shape.
     shapes = {settings.kafka.formats.get(name) for name in ("batches", *topics.batches)}
     is_segment = "segment" in shapes
 
     def bound(rules: InputRules) -> InputRules:
         # A topic that is not configured is left out; an input without any other is not bound.
-        known = {kinds.get(name, name) for name in rules.topics} & set(OFFLINE_TOPICS.inputs)
+        known = {roles.get(name, name) for name in rules.topics} & set(OFFLINE_TOPICS.inputs)
         return replace(rules, topics=frozenset(known))
 
     return replace(

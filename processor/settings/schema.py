@@ -7,6 +7,7 @@ import msgspec
 
 from processor.identity.strategies import STRATEGIES
 from processor.identity.types import NAMES
+from processor.rules import INPUT_ROLES
 from processor.settings.librdkafka import KNOWN
 from processor.settings.load import LOWEST, SECTIONS
 from processor.settings.secret import Secret
@@ -51,7 +52,7 @@ def _complete(components: Mapping[str, Schema]) -> None:
     known = sorted(frozenset[str]().union(*KNOWN.values()))
     for key in ("client", "client_files"):
         kafka[key]["propertyNames"] = {"enum": known}
-    for name, keys in (("TopicSettings", ("batches", "requests")), ("InputSettings", ("topics",))):
+    for name, keys in (("TopicSettings", INPUT_ROLES), ("InputSettings", ("topics",))):
         for key in keys:
             listed = components[name]["properties"][key]
             components[name]["properties"][key] = {

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from processor.rules import Format, Protection, Source, Validation
+from processor.rules import INPUT_ROLES, Format, Protection, Role, Source, Validation
 from processor.settings.audiences import AudienceSettings
 from processor.settings.calculated import CalculatedSettings
 from processor.settings.events import SelectorSettings
@@ -38,13 +38,23 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Every topic that is consumed."""
-        return (*self.batches, *self.requests)
+        return tuple(name for role in INPUT_ROLES for name in self.carrying(role))
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """What each input topic carries, by its name."""
+        return {name: role for role in INPUT_ROLES for name in self.carrying(role)}
 
     @property
     def outputs(self) -> dict[str, str]:
         """Topic name by role, for the roles that are on."""
         names = {role: getattr(self, role) for role in OUTPUT_ROLES}
         return {role: name for role, name in names.items() if name}
+
+    def carrying(self, role: Role) -> tuple[str, ...]:
+        """Return the input topics of *role*, as they are listed."""
+        names: tuple[str, ...] = getattr(self, role)
+        return names
 
 
 class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy, Space
-from processor.rules import InputRules, Limits, Role, Rules, SpaceRules, WorkspaceRules
+from processor.rules import InputRules, Limits, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
 from processor.settings.error import SettingsError
 from processor.settings.secret import Secret
@@ -45,11 +45,7 @@ class Settings(Struct, frozen=True):
                 f"scope {scope} defines calculated attributes or audiences: this release checks"
                 " such definitions (idstream check) and computes nothing yet; take them out to run"
             )
-        topics, formats = self.kafka.topics, self.kafka.formats
-        roles: dict[str, Role] = {
-            **dict.fromkeys(topics.batches, "batches"),
-            **dict.fromkeys(topics.requests, "requests"),
-        }
+        roles, formats = self.kafka.topics.roles, self.kafka.formats
         return Rules(
             inputs=self.inputs,
             roles=roles,
