@@ -216,7 +216,7 @@ class Pipeline:
     def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None:
         """Claim the rows of *partitions* in every space; *others* lend their witnesses.
 
-        Raises LostWrites and NoStart where they may not start (``starting``), Fenced and
+        Raises LostWrites and NoStart where they may not start (``takeover``), Fenced and
         IndexUnavailable as the index does.
         """
         own, lent = [Offset.of(p) for p in partitions], [Offset.of(p) for p in others]

@@ -61,7 +61,7 @@ def refreshed(
 ) -> tuple[Identity, ...]:
     """Make the *asserted* identities the current ones of their types, unless newer ones are.
 
-    The current one itself is renewed only when it is older than ``activity_resolution``.
+    The current one itself is renewed only when it is older than ``activity_resolution_ms``.
     """
     time_ms, resolution_ms = question.request.time_ms, question.policy.activity_resolution_ms
     current = current_by_type(profile.identities)
