@@ -13,8 +13,9 @@ def text(name: str) -> str:
 
 
 def headings(name: str) -> list[str]:
-    """Return the headings of a page, as they stand there."""
-    return re.findall(r"^#+ (.*)$", text(name), re.MULTILINE)
+    """Return the headings of a page, as they stand there; comments within code are none."""
+    prose = re.sub(r"^```.*?^```$", "", text(name), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
 
 
 def rows(name: str) -> list[list[str]]:

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from processor.identity.types import DEVICE_TYPES, USER_TYPES
-from processor.rules import Limits
+from processor.rules import Limits, Source
 from processor.settings import Secret, load
+from processor.settings.reflection import choices_of
 from processor.settings.schema import json_schema
 from processor.settings.sections import (
     CheckSettings,
@@ -144,3 +145,18 @@ def test_every_identity_type_is_documented():
     ranged = {f"other{n}" for n in range(3, 10)}
     for name in (USER_TYPES | DEVICE_TYPES) - ranged:
         assert f"`{name}`" in page, name
+
+
+def test_every_word_that_a_setting_may_be_is_in_its_row():
+    meanings = {row[0].strip("`"): " ".join(row[2:]) for row in rows("docs/configuration.md")}
+    worded = {key: words for key, field in settings() if (words := choices_of(field.type))}
+    assert {"inputs.NAME.source", "workspaces.NAME.tie_break"} <= worded.keys()
+    for key, words in worded.items():
+        assert not [word for word in words if f"`{word}`" not in meanings[key].replace('"', "")], (
+            key
+        )
+
+
+@pytest.mark.parametrize("page", ["messages", "decisions", "glossary", "symptoms"])
+def test_a_page_that_ranks_sources_has_them_in_their_order(page):
+    assert ", ".join(get_args(Source)) in text(f"docs/{page}.md").replace("`", "")

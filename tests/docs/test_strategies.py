@@ -1,11 +1,12 @@
-"""The journeys on the page of strategies are the ones that the conformance cases play."""
+"""Every strategy is on its pages, and its journey there is one that the conformance cases play."""
 
 import re
 
 import pytest
 
+from processor.identity.strategies import STRATEGIES
 from tests.conformance.cases import all_cases
-from tests.docs.pages import text
+from tests.docs.pages import headings, rows, text
 
 JOURNEYS = {
     "default": "DF-01",
@@ -22,6 +23,22 @@ def journey(strategy: str) -> list[list[str]]:
     found = re.findall(r"^\| (\d+) \| (.*) \| (.*) \| (.*) \|$", mine, re.MULTILINE)
     assert found
     return [list(row) for row in found]
+
+
+CHOOSING = tuple(n for n, strategy in STRATEGIES.items() if not strategy.traits.has_one_owner)
+
+
+def test_every_strategy_has_a_section_and_its_name_among_the_settings():
+    (setting,) = [row for row in rows("docs/configuration.md") if row[0].endswith(".strategy`")]
+    for name in STRATEGIES:
+        assert name in headings("docs/strategies.md")
+        assert f"`{name}`" in setting[3]
+
+
+def test_every_strategy_that_chooses_has_a_journey_and_a_column_beside_the_others():
+    (head,) = [row for row in rows("docs/strategies.md") if row[0] == "what happens"]
+    assert [name for column in head[1:] for name in column.split(", ")] == list(CHOOSING)
+    assert list(JOURNEYS) == list(CHOOSING)
 
 
 @pytest.mark.parametrize(("strategy", "case_id"), JOURNEYS.items())

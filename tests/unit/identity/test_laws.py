@@ -10,20 +10,18 @@ from processor.identity.lookup import is_known
 from processor.identity.model import Identifier, IdentityChange, IdentityRequest
 from processor.identity.mpid import derive_mpid
 from processor.identity.profile import lookups
+from processor.identity.strategies import STRATEGIES
 from tests.unit.identity.world import START_MS, World, policy
 
 MINUTE, HOUR = 60_000, 3_600_000
 TYPES = ("customerid", "email", "mobile_number", "ios_idfv", "roku_aid", "twitter")
 SPLIT = ("profile_link", "profile_isolation")
+CHOOSING = tuple(name for name, one in STRATEGIES.items() if not one.traits.has_one_owner)
 
 
 @st.composite
 def policies(draw):
-    strategy = draw(
-        st.sampled_from(
-            ("default", "profile_conversion", "profile_link", "profile_isolation", "best_match")
-        )
-    )
+    strategy = draw(st.sampled_from(CHOOSING))
     switches = {
         "tie_break": draw(st.sampled_from(("last_activity", "newest", "oldest"))),
         "unique_conflict": draw(st.sampled_from(("skip", "move"))),

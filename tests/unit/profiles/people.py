@@ -1,5 +1,7 @@
 """Profiles, inputs and batches for the tests of this folder, and Hypothesis strategies for them."""
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from processor.identity.model import IdentityPolicy
@@ -19,10 +21,10 @@ from processor.identity.profile import (
 )
 from processor.identity.types import STANDARD_KEYS
 from processor.records import EventBatch
-from processor.rules import InputRules, WorkspaceRules
+from processor.rules import InputRules, Source, WorkspaceRules
 
 HOUR = 3_600_000
-SOURCES = ("calculated", "account", "custom_feed", "sdk", "csv", "partner_feed")
+SOURCES = get_args(Source)
 
 
 def rules(source="sdk", name="default", workspace="retail") -> InputRules:

@@ -1,17 +1,24 @@
 """Writes and deletions (docs/messages.md, "Which write wins" and "Deleted attributes")."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.profiles.attributes import TIERS
 from processor.profiles.update import apply_batch
-from processor.rules import Limits
+from processor.rules import Limits, Source
 from tests.unit.profiles.people import SOURCES, attribute, batch, profile, rules, values
 
 LIMITS = Limits()
 sources = st.sampled_from(SOURCES)
 inputs = st.sampled_from(["one", "two"])
+
+
+def test_every_source_has_a_tier_of_its_own():
+    assert tuple(TIERS) == get_args(Source)
+    assert list(TIERS.values()) == list(range(1, len(TIERS) + 1))
 
 
 def write(before, writer, value, received_ms=1):
