@@ -85,4 +85,40 @@ def letters(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN
     command.letters(config, environ, command.LettersOptions(**how))
 
 
-VIEWS: Final = (letters, generate)
+@click.command(short_help="Show records as they pass.")
+@config_option
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME", help="Only of this input; several times."
+)
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    metavar="OUTCOME",
+    help="Only those of which this became, such as dead_letter; several times.",
+)
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="REASON",
+    help="Only those refused for this reason; several times.",
+)
+@click.option("--mpid", metavar="MPID", help="Only those of this profile.")
+@click.option(
+    "--records",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="End after so many.  [default: Ctrl-C ends it]",
+)
+@click.option("--clear", is_flag=True, help="Show values of identities, which are masked else.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each record.")
+@click.pass_obj
+def tail(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
+    """Show records as they pass: what came in, what was decided, what came out."""
+    from processor.commands.tail import tail as command  # noqa: PLC0415
+
+    command.tail(config, environ, command.asked(**how))
+
+
+VIEWS: Final = (tail, letters, generate)

@@ -3,24 +3,17 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import KafkaException, Message, Producer
 
-from processor.kafka.clients import producer_config, reader_config
+from processor.kafka.asking import NoTopic
+from processor.kafka.clients import producer_config
 from processor.kafka.clock import Clock
-from processor.kafka.messages import record, split
+from processor.kafka.listening import Listening
 from processor.kafka.producer import produce
 from processor.records import Record
 from processor.settings import KafkaSettings
 
 SEND_SECONDS: Final = 10.0
-_TAKE: Final = 500
 _WAIT_SECONDS: Final = 0.05
 
 
@@ -44,8 +37,11 @@ class Conversation:
         # Successful deliveries are reported too: they say where the record is.
         config = {**producer_config(kafka), "delivery.report.only.error": False}
         self._producer = Producer(config)
-        self._consumer = Consumer(reader_config(kafka, f"{kafka.group_id}-conversation"))
-        self._consumer.assign(self._partitions(list(kafka.topics.outputs.values())))
+        topics = list(kafka.topics.outputs.values())
+        try:
+            self._heard = Listening(kafka, "conversation", topics, from_start=True)
+        except (KafkaException, NoTopic) as failure:
+            raise NoAnswer(f"the broker does not know the topics of outputs: {failure}") from None
 
     def send(
         self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
@@ -70,21 +66,10 @@ class Conversation:
         """Return what has come on the output topics, after *within* seconds at the latest."""
         deadline = self._clock.now() + within
         while self._clock.now() < deadline:
-            messages, _ = split(self._consumer.consume(_TAKE, _WAIT_SECONDS))
-            if messages:
-                return [record(message) for message in messages]
+            if found := self._heard.read(_WAIT_SECONDS):
+                return found
         return []
 
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close()
-
-    def _partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
-        found = []
-        for topic in topics:
-            try:
-                metadata = self._consumer.list_topics(topic, SEND_SECONDS).topics[topic]
-            except KafkaException as failure:
-                raise NoAnswer(f"the broker does not know {topic}: {failure.args[0]}") from None
-            found += [TopicPartition(topic, n, OFFSET_BEGINNING) for n in metadata.partitions]
-        return found
+        self._heard.close()

@@ -3,25 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import (
-    OFFSET_END,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processor.kafka.asking import partitions_of
-from processor.kafka.clients import idempotent_config, reader_config
-from processor.kafka.messages import record, split
+from processor.kafka.clients import idempotent_config
+from processor.kafka.listening import Listening
 from processor.kafka.producer import produce, serve
 from processor.records import Record
 from processor.settings import KafkaSettings
 
 _WITHIN_S: Final = 10.0
-_TAKE: Final = 500
 
 
 class Sending:
@@ -30,19 +21,14 @@ class Sending:
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str]) -> None:
         """Open the connections; NoTopic where one of *topics* or that of answers is missing."""
         self._failed: KafkaError | None = None
-        self.delivered = 0
-        config = {**idempotent_config(kafka), "delivery.report.only.error": False}
-        self._producer = Producer({**config, "on_delivery": self._heard})
-        self._consumer = Consumer(reader_config(kafka, f"{kafka.group_id}-generate"))
+        self._producer = Producer({**idempotent_config(kafka), "on_delivery": self._heard})
+        self._answers = Listening(kafka, "generate", [kafka.topics.responses])
         try:
             for topic in topics:
-                partitions_of(self._consumer, topic, _WITHIN_S)
-            answers = kafka.topics.responses
-            partitions = partitions_of(self._consumer, answers, _WITHIN_S)
+                partitions_of(self._answers.consumer, topic, _WITHIN_S)
         except BaseException:
-            self._consumer.close()
+            self.close()
             raise
-        self._consumer.assign([TopicPartition(answers, p, OFFSET_END) for p in partitions])
 
     def send(
         self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
@@ -53,8 +39,7 @@ class Sending:
 
     def answers(self, within: float) -> list[Record]:
         """Return the answers that have come, or come within so many seconds."""
-        messages, _ = split(self._consumer.consume(_TAKE, within))
-        return [record(message) for message in messages]
+        return self._answers.read(within)
 
     def finish(self) -> None:
         """Wait until everything that was queued is delivered."""
@@ -64,7 +49,7 @@ class Sending:
 
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close()
+        self._answers.close()
 
     def _serve(self, seconds: float) -> None:
         serve(self._producer.poll, seconds)
@@ -72,7 +57,4 @@ class Sending:
             raise KafkaException(self._failed)
 
     def _heard(self, error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            self.delivered += 1
-        else:
-            self._failed = error
+        self._failed = error or self._failed

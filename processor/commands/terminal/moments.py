@@ -10,3 +10,8 @@ def moment(time_ms: int) -> str:
     except (OverflowError, ValueError, OSError):
         return str(time_ms)
     return found.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+
+
+def clock_time(time_ms: int) -> str:
+    """Return the time of the day of *time_ms*."""
+    return moment(time_ms)[-8:]

@@ -31,6 +31,7 @@ COMMANDS = [
     "run",
     "schema",
     "status",
+    "tail",
 ]
 CONFIG = """
 [workspaces.retail]

@@ -1,0 +1,207 @@
+"""Records that pass are put together with what came of them, and told without values."""
+
+import json
+
+import pytest
+
+from processor.codecs.avro.reading import AvroWriter
+from processor.codecs.avro.schemas import MESSAGES
+from processor.commands.tail import joining
+from processor.commands.tail.joining import Joining, source_of
+from processor.commands.tail.tail import OUTCOMES, TailOptions, asked, print_told
+from processor.commands.tail.telling import NOTHING, Told, tell
+from processor.commands.terminal import console
+from processor.commands.terminal.failure import Failure
+from processor.commands.values import Values
+from processor.records import Record
+
+BATCH = {
+    "user_identities": {"email": "ed@example.com"},
+    "device_info": {"ios_idfv": "9876", "platform": "iOS"},
+    "events": [{"event_type": "screen_view"}, {"event_type": "screen_view"}],
+}
+RESOLUTION = b'{"outcome":"matched","matched_on":"email"}'
+
+
+def came(offset, body=BATCH, topic="in"):
+    return Record(topic, 0, offset, 1000, b"k", json.dumps(body).encode(), (("input", b"app"),))
+
+
+def output(offset, topic="out", value=b"{}", **headers):
+    named = {"source-topic": "in", "source-partition": "0", "source-offset": str(offset)}
+    pairs = tuple((n, v if isinstance(v, bytes) else v.encode()) for n, v in named.items())
+    return Record(
+        topic, 0, offset, 2000, b"k", value, (*pairs, *((n, v) for n, v in headers.items()))
+    )
+
+
+def joined(*parts, now=10.0, **how):
+    found = Joining(**how)
+    for role, record, at in parts:
+        found.add(role, record, at)
+    return found, [one.source.offset for one in found.ready(now)]
+
+
+def test_a_record_is_told_once_its_output_has_settled():
+    parts = [("batches", came(1), 0.0), ("enriched", output(1), 1.0)]
+    assert joined(*parts, now=1.0 + joining.SETTLE_S / 2)[1] == []
+    found, ready = joined(*parts, now=2.0)
+    assert ready == [1]
+    assert list(found.ready(99.0)) == []
+
+
+def test_an_output_may_come_before_its_input():
+    assert joined(("enriched", output(1), 0.0), ("batches", came(1), 0.1))[1] == [1]
+
+
+def test_outputs_of_records_from_before_are_forgotten_silently():
+    found, ready = joined(("enriched", output(1), 0.0))
+    assert ready == []
+    assert list(found.ready(99.0)) == []
+
+
+def test_a_record_without_output_is_told_once_a_later_one_had_some():
+    waiting = [("batches", came(n), 0.0) for n in (1, 2, 3)]
+    assert joined(*waiting, now=99.0)[1] == [], "they may only be waiting"
+    assert joined(*waiting, ("enriched", output(2), 1.0), now=99.0)[1] == [1, 2]
+
+
+def test_with_outcomes_every_record_has_its_outcome_and_nothing_is_inferred():
+    parts = [
+        ("batches", came(1), 0.0),
+        ("enriched", output(1), 1.0),
+        ("batches", came(2), 1.0),
+        ("outcomes", output(2), 1.0),
+    ]
+    _, ready = joined(*parts, now=2.0, has_outcomes=True)
+    assert ready == [2]
+
+
+def test_what_is_waited_for_is_bounded(monkeypatch):
+    monkeypatch.setattr(joining, "MOST", 5)
+    found, _ = joined(*[("batches", came(n), 0.0) for n in range(8)])
+    assert found.forgotten == 3
+
+
+@pytest.mark.parametrize("headers", [(), (("source-topic", b"t"), ("source-partition", b"x"))])
+def test_a_record_that_names_no_place_belongs_to_nothing(headers):
+    assert source_of(Record("out", 0, 0, 0, None, None, headers)) is None
+    _, ready = joined(("enriched", Record("out", 0, 0, 0, None, None, headers), 0.0))
+    assert ready == []
+
+
+def told(role, source, *outputs, clear=False):
+    found = Joining()
+    found.add(role, source, 0.0)
+    for name, record in outputs:
+        found.add(name, record, 0.0)
+    found.add("enriched", output(source.offset + 1), 0.0)
+    (passage,) = found.ready(99.0)
+    return tell(passage, role, Values("").read, clear=clear)
+
+
+def test_a_batch_is_told_with_its_events_and_the_types_of_its_identities():
+    changes = [
+        output(1, "changes", b'{"change":"profile_created"}'),
+        output(1, "changes", b'{"change":"identity_added","identity_type":"email"}'),
+        output(1, "changes", b'{"change":"profile_linked"}'),
+    ]
+    enriched = output(1, mpid=b"12", resolution=RESOLUTION)
+    found = told("batches", came(1), ("enriched", enriched), *(("changes", c) for c in changes))
+    assert found == Told(
+        place="in/0@1",
+        time_ms=1000,
+        input="app",
+        what="screen_view x2",
+        identities={"email": "•••", "ios_idfv": "•••"},
+        outcome="forwarded",
+        decision="matched by email",
+        mpid="12",
+        changes=("+email", "profile linked"),
+    )
+
+
+def test_values_are_shown_when_asked():
+    found = told("batches", came(1), ("enriched", output(1)), clear=True)
+    assert found.identities == {"email": "ed@example.com", "ios_idfv": "9876"}
+
+
+def test_a_request_is_told_with_its_answer():
+    body = {"request_type": "login", "known_identities": {"email": "ed@example.com"}}
+    answer = b'{"resolution":{"outcome":"created","matched_on":null}}'
+    found = told("requests", came(1, body), ("responses", output(1, value=answer, mpid=b"7")))
+    assert (found.what, found.outcome, found.decision, found.mpid) == (
+        "login",
+        "answered",
+        "created",
+        "7",
+    )
+    refused = b'{"status":400,"errors":[{"code":"LOOKUP_ERROR","message":"why"}]}'
+    found = told("requests", came(1, body), ("responses", output(1, value=refused)))
+    assert (found.reason, found.decision) == ("LOOKUP_ERROR", "400: why")
+
+
+def test_a_call_of_segments_and_a_dead_letter_are_told():
+    call = {"type": "track", "event": "Signed up", "userId": "u1"}
+    letter = output(1, reason=b"invalid", detail=b"type: must be identify")
+    found = told("batches", came(1, call), ("dead_letters", letter))
+    assert (found.what, found.identities) == ("track Signed up", {"userId": "•••"})
+    assert (found.outcome, found.reason) == ("dead_letter", "invalid")
+    assert found.decision == "type: must be identify"
+
+
+def test_an_outcome_that_is_published_is_the_outcome():
+    outcome = output(1, value=b'{"outcome":"dropped","reason":"unknown_user","mpid":null}')
+    found = told("batches", came(1), ("outcomes", outcome))
+    assert (found.outcome, found.reason) == ("dropped", "unknown_user")
+
+
+def test_what_cannot_be_read_and_what_nothing_came_of_say_so():
+    found = told("batches", came(1)._replace(value=b"undefined"))
+    assert (found.what, found.outcome) == ("(unreadable)", NOTHING)
+    assert told("batches", came(1, [1])).what == "(unreadable)"
+    assert told("batches", came(1, {"events": []})).what == "no events"
+
+
+def test_values_in_avro_are_read_too():
+    values = Values("")
+    bodies = {"batches": b'{"events":[],"mpid":12}', "requests": b'{"request_type":"login"}'}
+    for role, body in bodies.items():
+        written = AvroWriter(MESSAGES[role]).write(body)
+        assert json.loads(body).items() <= values.read(role, written).items()
+    assert values.read("batches", b"\xc3\x01nothing") is None
+    assert values.read("batches", None) is None
+
+
+TOLD = Told("in/0@1", 0, "app", "screen_view", {"email": "•••"}, "forwarded", mpid="12")
+
+
+def test_filters_let_through_what_they_name():
+    assert TailOptions().wants(TOLD)
+    assert asked(["app"], ["forwarded"], [], mpid="12").wants(TOLD)
+    for others in (
+        asked(["web"], [], []),
+        asked([], ["answered"], []),
+        asked([], [], ["invalid"]),
+        asked([], [], [], mpid="13"),
+    ):
+        assert not others.wants(TOLD)
+    with pytest.raises(Failure, match="no outcome forwared; there are forwarded"):
+        asked([], ["forwared"], [])
+    assert NOTHING in OUTCOMES
+
+
+def test_a_line_is_printed_whole_or_in_two(capsys, monkeypatch):
+    print_told(TOLD, as_json=False)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == "00:00:00  app       screen_view    email=•••  → forwarded  12  in/0@1"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_told(TOLD, as_json=False)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    print_told(TOLD, as_json=True)
+    assert json.loads(capsys.readouterr().out)["outcome"] == "forwarded"
+
+
+def test_a_value_cannot_steer_the_terminal():
+    assert console.visible("a\x1b[31mb\u202e") == r"a\x1b[31mb\x202e"
