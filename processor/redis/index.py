@@ -152,7 +152,7 @@ class RedisIndex:
         return Reading(
             covered=covered,
             seq=seq,
-            found=_read_set(request.identifiers, holders, documents),
+            found=read_set(request.identifiers, holders, documents),
             duplicates=tuple(duplicates),
             owed=tuple(tuple(map(keys.mpid_of, digits)) for digits in owed),
             newer={m: p for m, p in _profiles(newer).items() if p is not None},
@@ -184,7 +184,7 @@ class RedisIndex:
             seq = self._saw(space, reply)
             return Conflict(
                 seq,
-                found=_read_set(list(effects.expected_holders), holders, found),
+                found=read_set(list(effects.expected_holders), holders, found),
                 moment=Moment(seq, its_tag),
                 changed=changed_since(since, told, seq),
                 sizes=_sizes(found),
@@ -212,11 +212,12 @@ class RedisIndex:
         return seq
 
 
-def _read_set(
+def read_set(
     identifiers: list[Identifier],
     holders: list[bytes | None],
     documents: list[bytes | None],
 ) -> ReadSet:
+    """Return what a script has found: holders in the order of *identifiers*, and documents."""
     return ReadSet(
         holders={
             identifier: keys.unpack_holders(stored) if stored else ()

@@ -191,6 +191,16 @@ def entries(taken: Sequence[Sequence[bytes]]) -> tuple[Entry, ...]:
     )
 
 
+def pack_show(bounds: Bounds, asks: Sequence[Ask], heads: Iterable[int], token: Token) -> bytes:
+    """Return the argument of show.lua."""
+    named = [
+        ([token(i) for i in ask.identifiers], [keys.mpid_digits(m) for m in ask.mpids])
+        for ask in asks
+    ]
+    limits = (bounds.max_keys, bounds.max_bytes)
+    return _encode(("0", limits, named, [keys.mpid_digits(m) for m in heads]))
+
+
 def row_state(row: RowKey, state: Sequence[object]) -> RowState:
     """Return a row from the reply of claim.lua."""
     epoch, cursor, config, chunks, owed, mark = state
