@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from processor.rules import InputRules, Limits
+from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.addresses import (
     redis_settings,
     token_key,
@@ -27,6 +27,7 @@ from processor.settings.sections import (
     ObservabilitySettings,
     RedisSettings,
     RegistrySettings,
+    ServeSettings,
     TopicSettings,
     WorkspaceSettings,
 )
@@ -41,6 +42,7 @@ SECTIONS: Final[Mapping[str, object]] = {
     "limits": Limits,
     "observability": ObservabilitySettings,
     "check": CheckSettings,
+    "serve": ServeSettings,
     "workspaces": dict[str, WorkspaceSettings],
     "inputs": dict[str, InputSettings],
 }
@@ -184,7 +186,23 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
         inputs=people.inputs,
         fingerprints=people.fingerprints,
         computed=people.computed,
+        serve=_served(document, people.workspaces, mistakes) if "serve" in document else None,
     )
+
+
+def _served(
+    document: Document, workspaces: Mapping[str, WorkspaceRules], mistakes: Mistakes
+) -> ServeSettings | None:
+    served = kept(document["serve"], ServeSettings, "serve", mistakes)
+    if served is None:
+        return None
+    if (served.tls_cert_file is None) != (served.tls_key_file is None):
+        mistakes.tell("serve: tls_cert_file and tls_key_file go together; set both")
+    for number, name in served.workspace_ids.items():
+        if workspaces and name not in workspaces:
+            meant = hint(name, workspaces)
+            mistakes.tell(f"serve.workspace_ids.{number}: is no workspace{meant}")
+    return served
 
 
 def _section_meant(name: str) -> str:

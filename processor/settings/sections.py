@@ -121,6 +121,23 @@ class CheckSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of warnings, as a check shows them."""
 
 
+class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[serve]``: the profile API and its pages (docs/serve.md)."""
+
+    tokens_file: str
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+    timeout_ms: Positive = 1000
+    redis_timeout_ms: Positive = 250
+    max_concurrent: Positive = 64
+    workspace_ids: dict[str, str] = {}
+    """Numbers that callers of the published API have in their paths, and our names."""
+    ui: bool = True
+    session_key_file: str | None = None
+
+
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[inputs.NAME]``: the workspace of its records, and what they may change."""
 

@@ -3,6 +3,8 @@
 Records get their rules, spaces their policies and fingerprints, operators their warnings.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from processor.computed.definition import Scope
@@ -17,7 +19,10 @@ from processor.settings.sections import (
     ObservabilitySettings,
     RedisSettings,
     RegistrySettings,
+    ServeSettings,
 )
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(Struct, frozen=True):
@@ -34,6 +39,8 @@ class Settings(Struct, frozen=True):
     computed: dict[str, Scope] = {}
     """What identity scopes define to be computed; those that define nothing are not here."""
     check: CheckSettings = CheckSettings()
+    serve: ServeSettings | None = None
+    """None where the configuration has no such section: there is nothing to serve then."""
     token_key: Secret = Secret("")
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
 
@@ -97,4 +104,8 @@ class Settings(Struct, frozen=True):
         if not self.token_key.reveal():
             text = "not set: identifier tokens and MPIDs can be guessed by trying values"
             found.append(Advice("redis.key_file", text))
+        served = self.serve
+        if served is not None and served.host not in LOOPBACK and served.tls_cert_file is None:
+            text = "others can reach it without TLS: tokens and profiles would be read on the way,"
+            found.append(Advice("serve.host", f"{text} unless a proxy before it has TLS"))
         return tuple(found)

@@ -22,6 +22,7 @@ from processor.settings.sections import (
     ObservabilitySettings,
     RedisSettings,
     RegistrySettings,
+    ServeSettings,
     TopicSettings,
     WorkspaceSettings,
 )
@@ -34,6 +35,7 @@ SECTIONS = {
     "limits": Limits,
     "observability": ObservabilitySettings,
     "check": CheckSettings,
+    "serve": ServeSettings,
     "workspaces.NAME": WorkspaceSettings,
     "inputs.NAME": InputSettings,
 }
