@@ -106,6 +106,16 @@ def schema() -> None:
     command()
 
 
+@idstream.command(short_help="Serve profiles over HTTP.")
+@_config
+@click.pass_obj
+def serve(environ: Environ, config: Path) -> None:
+    """Serve the profile API until SIGTERM or Ctrl-C."""
+    from processor.commands.serve import serve as command  # noqa: PLC0415
+
+    command(config, environ)
+
+
 @idstream.command(short_help="Make a token for callers of the profile API.")
 @_config
 @click.option("--workspace", "workspaces", multiple=True, required=True, metavar="WORKSPACE")

@@ -1,0 +1,174 @@
+"""The gate before every route: who asks, how often, how many at a time, and for how long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import PurePath
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from processor.index.errors import IndexRefused, IndexUnavailable
+from processor.serve.credentials import Scope, Token, TokenFile
+from processor.serve.refusal import Refusal, bad_request, forbidden, unavailable
+from processor.serve.throttle import Throttle
+from processor.watch.api import ApiMetrics
+from processor.watch.logs import Log
+
+Handler = Callable[[Request, Token], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+PRIVATE: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+MOST_BYTES: Final = 65_536
+"""The largest body that a request may have."""
+_BEARER: Final = "bearer "
+_encode = msgspec.json.Encoder().encode
+
+
+class Bounds(Struct, frozen=True):
+    """How many requests at a time, and how long each may take."""
+
+    max_concurrent: int
+    timeout_s: float
+
+
+class Gate:
+    """Lets requests through to their handlers, and turns whatever happens there into an answer."""
+
+    def __init__(
+        self,
+        file: TokenFile,
+        bounds: Bounds,
+        metrics: ApiMetrics,
+        log: Log,
+        clock: tuple[Callable[[], float], Callable[[], float]],
+    ) -> None:
+        self._file = file
+        self._bounds = bounds
+        self._metrics = metrics
+        self._log = log
+        self._now, self._wall = clock
+        self._throttle = Throttle(self._now)
+        self._open = 0
+
+    def endpoint(self, route: str, scope: Scope, handler: Handler) -> Endpoint:
+        """Return what answers *route*: *handler* is asked where the caller has *scope*."""
+
+        async def admitted(request: Request) -> Response:
+            token = self._token(request)
+            if not token.may(scope):
+                raise forbidden()
+            self._count(token)
+            return await handler(request, token)
+
+        return self.watched(route, admitted)
+
+    def watched(self, route: str, handler: Endpoint) -> Endpoint:
+        """Return *handler* within the bounds, counted, its errors turned into answers."""
+
+        async def answer(request: Request) -> Response:
+            began = self._now()
+            response = await self._answer(request, route, handler)
+            for name, value in PRIVATE.items():
+                response.headers.setdefault(name, value)
+            self._metrics.request(route, response.status_code, self._now() - began)
+            return response
+
+        return answer
+
+    async def _answer(self, request: Request, route: str, handler: Endpoint) -> Response:
+        if self._open >= self._bounds.max_concurrent:
+            return refused(unavailable("too many requests at a time"))
+        self._open += 1
+        try:
+            async with asyncio.timeout(self._bounds.timeout_s):
+                return await handler(request)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is there to see it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            return refused(self._refusal(error, route))
+        finally:
+            self._open -= 1
+
+    def _refusal(self, error: Exception, route: str) -> Refusal:
+        """Return what the caller is told of *error*; what it says may be data, and is not told."""
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, IndexUnavailable | TimeoutError):
+            return unavailable("the index did not answer in time")
+        if isinstance(error, IndexRefused):
+            self._log.warning("index_refused", route=route, reason=str(error))
+            return unavailable("the index cannot be asked")
+        kind, place = type(error).__name__, _place(error)
+        self._log.error("request_failed", route=route, kind=kind, at=place)
+        return Refusal(500, "INTERNAL", "this should not have happened")
+
+    def _token(self, request: Request) -> Token:
+        header = request.headers.get("authorization", "")
+        presented = header[len(_BEARER) :].strip() if header.lower().startswith(_BEARER) else ""
+        token = self._file.tokens.find(presented, self._wall()) if presented else None
+        if token is None:
+            headers = {"WWW-Authenticate": "Bearer"}
+            message = "a valid token is needed: Authorization: Bearer TOKEN"
+            raise Refusal(401, "UNAUTHORIZED", message, headers)
+        return token
+
+    def _count(self, token: Token) -> None:
+        wait_s = self._throttle.wait_s(token)
+        if wait_s > 0:
+            self._metrics.throttled(token.name)
+            headers = {"Retry-After": str(max(1, round(wait_s + 0.5)))}
+            raise Refusal(429, "TOO_MANY_REQUESTS", "beyond the rate of this token", headers)
+
+
+def refused(refusal: Refusal) -> Response:
+    """Return the answer of *refusal*."""
+    return answer(refusal.body, refusal.status, refusal.headers)
+
+
+def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return *body* as JSON."""
+    return Response(_encode(body), status, headers, "application/json")
+
+
+def parameters(request: Request, *known: str) -> dict[str, str]:
+    """Return the query of *request*; other names, or a name twice, are refused."""
+    query = request.scope["query_string"]
+    if not query:
+        return {}
+    found: dict[str, str] = {}
+    text = query.decode("ascii", "replace")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise bad_request("the query has too many parameters") from None
+    for name, value in pairs:
+        if name not in known:
+            raise bad_request(f"the query takes {', '.join(known) or 'no parameters'}")
+        if name in found:
+            raise bad_request(f"{name}: is there twice")
+        found[name] = value
+    return found
+
+
+async def body_of(request: Request) -> bytes:
+    """Return the body of *request*, which may have MOST_BYTES."""
+    parts, size = list[bytes](), 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise Refusal(413, "TOO_LARGE", f"the body is larger than {MOST_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _place(error: BaseException) -> str:
+    """Return file and line of our code where *error* came from, without a word of what it says."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code: Any = trace.tb_frame.f_code
+        place = f"{PurePath(code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,214 @@
+"""The OpenAPI document of the profile API, made of the types that are read and written."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from processor import __version__
+from processor.serve.gate import Gate, parameters
+from processor.serve.native import PARTS, ProfileView
+from processor.serve.published import FIELDS, PublishedProfile
+from processor.serve.questions import (
+    MOST_ASKED,
+    MPID_PATTERN,
+    BatchQuestion,
+    LookupQuestion,
+    ResolveQuestion,
+)
+from processor.serve.refusal import ErrorBody
+from processor.serve.routes import BatchAnswer, LookupAnswer
+
+Document = dict[str, Any]
+_TYPES: Final = (
+    ProfileView,
+    PublishedProfile,
+    LookupQuestion,
+    LookupAnswer,
+    BatchQuestion,
+    BatchAnswer,
+    ResolveQuestion,
+    ErrorBody,
+)
+_JSON: Final = "application/json"
+
+
+class _Operation(Struct, frozen=True):
+    """One method of one path."""
+
+    path: str
+    method: str
+    name: str
+    summary: str
+    answer: type[Struct]
+    errors: tuple[int, ...]
+    query: Mapping[str, Document] = {}
+    body: type[Struct] | None = None
+    required: tuple[str, ...] = ()
+
+
+_ENVIRONMENT: Final = {"enum": ["production", "development"], "default": "production"}
+_PART: Final = "|".join((*PARTS, r"attributes\.[^,]+"))
+_NATIVE: Final = {
+    "type": "string",
+    "pattern": f"^({_PART})(,({_PART}))*$",
+    "description": f"A comma list of {', '.join(PARTS)} and attributes.NAME; without it all.",
+}
+_FIELD: Final = "|".join(FIELDS)
+_PUBLISHED: Final = {"type": "string", "pattern": f"^({_FIELD})(,({_FIELD}))*$"}
+_AS_TEXT: Final = {"enum": ["text"], "description": "The MPID in the answer as text."}
+_VERSION: Final = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+_COMMON: Final = (400, 401, 403, 429, 503)
+_IN_PATH: Final[Mapping[str, Document]] = {
+    "workspace": {"type": "string", "minLength": 1},
+    "org": {"type": "string", "minLength": 1},
+    "account": {"type": "string", "minLength": 1},
+    "mpid": {"type": "string", "pattern": MPID_PATTERN},
+}
+_OPERATIONS: Final = (
+    _Operation(
+        "/v1/{workspace}/profiles/{mpid}",
+        "get",
+        "profile",
+        "A profile by its MPID",
+        ProfileView,
+        (*_COMMON, 404, 409),
+        {"environment": _ENVIRONMENT, "fields": _NATIVE, "min_version": _VERSION},
+    ),
+    _Operation(
+        "/v1/{workspace}/profiles/lookup",
+        "post",
+        "lookup",
+        "Who holds an identity, or whom a search would find",
+        LookupAnswer,
+        (*_COMMON, 413),
+        {"fields": _NATIVE},
+        LookupQuestion,
+    ),
+    _Operation(
+        "/v1/{workspace}/profiles/batch",
+        "post",
+        "batch",
+        f"Up to {MOST_ASKED} people in one instant",
+        BatchAnswer,
+        (*_COMMON, 413),
+        {"fields": _NATIVE},
+        BatchQuestion,
+    ),
+    *(
+        _Operation(
+            "/userprofile/v1/{org}/{account}/{workspace}/{mpid}",
+            method,
+            f"published_{method}",
+            "A profile by its MPID, as the Profile API has it",
+            PublishedProfile,
+            _COMMON if method == "post" else (*_COMMON, 405),
+            {"environment": _ENVIRONMENT, "fields": _PUBLISHED, "mpid": _AS_TEXT},
+            required=("fields",),
+        )
+        for method in ("get", "post")
+    ),
+    _Operation(
+        "/userprofile/v1/resolve/{org}/{account}/{workspace}",
+        "post",
+        "resolve",
+        "A profile by an immutable identity, as the Profile API has it",
+        PublishedProfile,
+        (*_COMMON, 413),
+        {"fields": _PUBLISHED, "mpid": _AS_TEXT},
+        ResolveQuestion,
+        required=("fields",),
+    ),
+)
+_MEANINGS: Final = {
+    400: "The request is not as it should be; of the published routes also: there is nobody",
+    401: "No valid token",
+    403: "The token may not do that, or there is no such workspace",
+    404: "There is nobody",
+    405: "The route takes another method",
+    409: "The profile has not that version yet",
+    413: "The body is too large",
+    429: "Beyond the rate of the token",
+    503: "The index cannot be asked, or too many requests at a time",
+}
+
+
+def openapi() -> Document:
+    """Return the document."""
+    found, components = msgspec.json.schema_components(
+        _TYPES, schema_hook=_any_json, ref_template="#/components/schemas/{name}"
+    )
+    refs = dict(zip(_TYPES, found, strict=True))
+    paths: dict[str, Document] = {}
+    for one in _OPERATIONS:
+        paths.setdefault(one.path, {})[one.method] = _operation(one, refs)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "idstream profile API",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(one: _Operation, refs: Mapping[Any, Document]) -> Document:
+    in_path = [name for name in _IN_PATH if f"{{{name}}}" in one.path]
+    made: Document = {
+        "operationId": one.name,
+        "summary": one.summary,
+        "parameters": [
+            *(_parameter(name, "path", _IN_PATH[name], is_required=True) for name in in_path),
+            *(
+                _parameter(name, "query", schema, is_required=name in one.required)
+                for name, schema in one.query.items()
+            ),
+        ],
+        "responses": {
+            "200": {"description": "Found", "content": {_JSON: {"schema": refs[one.answer]}}},
+            **{
+                str(status): {
+                    "description": _MEANINGS[status],
+                    "content": {_JSON: {"schema": refs[ErrorBody]}},
+                }
+                for status in sorted(one.errors)
+            },
+        },
+    }
+    if one.name == "profile":
+        made["responses"]["304"] = {"description": "As If-None-Match has it"}
+    if one.body is not None:
+        made["requestBody"] = {"required": True, "content": {_JSON: {"schema": refs[one.body]}}}
+    return made
+
+
+def _parameter(name: str, where: str, schema: Document, *, is_required: bool) -> Document:
+    return {"name": name, "in": where, "required": is_required, "schema": schema}
+
+
+def _any_json(kind: type) -> Document:
+    """Return the schema of a value of an identity, which is decoded like that of a record."""
+    if kind is Raw:
+        return {"type": ["string", "number", "boolean", "null"]}
+    raise NotImplementedError
+
+
+def openapi_route(gate: Gate) -> Route:
+    """Return the route of the document, which needs no token: it says what is public."""
+    body = msgspec.json.encode(openapi())
+
+    async def show(request: Request) -> Response:
+        parameters(request)
+        return Response(body, media_type=_JSON)
+
+    return Route("/openapi.json", gate.watched("openapi", show), methods=["GET"])

@@ -1,0 +1,237 @@
+"""The routes of the profile API (docs/serve.md)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from processor.identity.model import Environment, Identifier, Space
+from processor.identity.profile import Profile
+from processor.index.sight import Reader
+from processor.rules import WorkspaceRules
+from processor.serve import people
+from processor.serve.credentials import Token
+from processor.serve.gate import Gate, answer, body_of, parameters
+from processor.serve.native import ProfileView, Rights, asked_parts, profile_view
+from processor.serve.published import asked_fields, published_profile
+from processor.serve.questions import (
+    MOST_ASKED,
+    BatchQuestion,
+    LookupQuestion,
+    PersonQuestion,
+    ResolveQuestion,
+    environment_of,
+    mpid_of,
+    read_body,
+    whole_number,
+)
+from processor.serve.refusal import Refusal, bad_request, forbidden, not_found
+from processor.serve.tags import aspect_of, is_among, tag_of
+
+SEQ: Final = "X-Idstream-Seq"
+_MOST_VERSION: Final = 2**63 - 1
+_encode = msgspec.json.Encoder().encode
+
+
+class LookupAnswer(Struct):
+    """Who was found, the most recently active first."""
+
+    profiles: list[ProfileView]
+    truncated: bool
+    """There are more holders than these."""
+    resolution: dict[str, Any] | UnsetType = UNSET
+    """Of a search: why this one."""
+
+
+class BatchAnswer(Struct):
+    """In the order of the questions; null where there is nobody."""
+
+    profiles: list[ProfileView | None]
+
+
+class Api:
+    """The profile API over *reader*, for *workspaces*; *ids* are numbers that name some of them."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        workspaces: Mapping[str, WorkspaceRules],
+        ids: Mapping[str, str],
+    ) -> None:
+        self._reader = reader
+        self._workspaces = workspaces
+        self._ids = ids
+
+    def routes(self, gate: Gate) -> list[Route]:
+        """Return the routes, behind *gate*."""
+
+        def route(path: str, name: str, *methods: str) -> Route:
+            handler = getattr(self, name)
+            return Route(path, gate.endpoint(name, "profiles:read", handler), methods=list(methods))
+
+        whose = "/{org}/{account}/{workspace}"
+        return [
+            route(f"/userprofile/v1/resolve{whose}", "resolve", "POST"),
+            route(f"/userprofile/v1{whose}/{{mpid}}", "published", "GET", "POST"),
+            route("/v1/{workspace}/profiles/lookup", "lookup", "POST"),
+            route("/v1/{workspace}/profiles/batch", "batch", "POST"),
+            route("/v1/{workspace}/profiles/{mpid}", "profile", "GET"),
+        ]
+
+    def allowed(self, name: str, environment: Environment, token: Token) -> WorkspaceRules:
+        """Return the workspace called *name*, if *token* may read it in *environment*."""
+        workspace = self._workspaces.get(self._ids.get(name, name))
+        if workspace is None or workspace.name not in token.workspaces:
+            raise forbidden()
+        if environment not in token.environments:
+            raise forbidden()
+        return workspace
+
+    def rights(self, workspace: WorkspaceRules, token: Token) -> Rights:
+        """Return what the bearer of *token* may see of people in *workspace*."""
+        return Rights(workspace.name, workspace.policy, token, self._reader.token)
+
+    async def profile(self, request: Request, token: Token) -> Response:
+        """Answer ``GET /v1/{workspace}/profiles/{mpid}``."""
+        asked = parameters(request, "environment", "fields", "min_version")
+        environment = environment_of(asked.get("environment"))
+        workspace = self.allowed(request.path_params["workspace"], environment, token)
+        mpid = mpid_of(request.path_params["mpid"])
+        parts, names = asked_parts(asked.get("fields"))
+        rights = replace(self.rights(workspace, token), parts=parts, names=names)
+        least = whole_number(asked.get("min_version"), "min_version", _MOST_VERSION) or 0
+        space = Space(workspace.scope, environment)
+        aspect = aspect_of("profile", rights, str(mpid))
+        if (known := request.headers.get("if-none-match")) is not None:
+            head = await self._reader.head(space, mpid)
+            if head is not None and head.version >= least:
+                tag = tag_of(head.mpid, head.version, aspect)
+                if is_among(tag, known):
+                    return Response(status_code=304, headers={"ETag": tag})
+        found = await people.by_mpid(self._reader, space, mpid)
+        if least > (0 if found is None else found.profile.version):
+            message = "the profile has not that version yet"
+            raise Refusal(409, "NOT_YET", message, {"Retry-After": "1"})
+        if found is None:
+            raise not_found()
+        its = found.profile
+        headers = {"ETag": tag_of(its.mpid, its.version, aspect), SEQ: str(found.seq)}
+        return answer(profile_view(its, mpid, rights), headers=headers)
+
+    async def lookup(self, request: Request, token: Token) -> Response:
+        """Answer ``POST /v1/{workspace}/profiles/lookup``."""
+        asked = parameters(request, "fields")
+        parts, names = asked_parts(asked.get("fields"))
+        question = read_body(await body_of(request), LookupQuestion)
+        workspace = self.allowed(request.path_params["workspace"], question.environment, token)
+        rights = replace(self.rights(workspace, token), parts=parts, names=names)
+        if (question.identity is None) == (question.identities is None):
+            raise bad_request("body: has identity, or identities with as")
+        if question.identities is not None:
+            return await self._search(question, workspace, rights)
+        if question.match_as is not None:
+            raise bad_request("body.as: goes with identities")
+        assert question.identity is not None
+        its = question.identity
+        identifier = people.lookup_identifier(workspace, question.environment, its.type, its.value)
+        space = Space(workspace.scope, question.environment)
+        found = await people.by_identity(self._reader, space, identifier)
+        views = [profile_view(p, p.mpid, rights) for p in found.profiles]
+        body = LookupAnswer(views, found.is_truncated)
+        return answer(body, headers={SEQ: str(found.seq)})
+
+    async def _search(
+        self, question: LookupQuestion, workspace: WorkspaceRules, rights: Rights
+    ) -> Response:
+        if question.match_as is None:
+            raise bad_request('body.as: is needed with identities: "search"')
+        listed = Raw(_encode(question.identities))
+        found = await people.search(self._reader, workspace, question.environment, listed)
+        views = [] if found.profile is None else [_view(found.profile, rights)]
+        body = LookupAnswer(views, truncated=False, resolution=dict(found.resolution))
+        return answer(body, headers={SEQ: str(found.seq)})
+
+    async def batch(self, request: Request, token: Token) -> Response:
+        """Answer ``POST /v1/{workspace}/profiles/batch``."""
+        asked = parameters(request, "fields")
+        parts, names = asked_parts(asked.get("fields"))
+        question = read_body(await body_of(request), BatchQuestion)
+        environment = question.environment
+        workspace = self.allowed(request.path_params["workspace"], environment, token)
+        rights = replace(self.rights(workspace, token), parts=parts, names=names)
+        if not 1 <= len(question.profiles) <= MOST_ASKED:
+            raise bad_request(f"body.profiles: holds 1 to {MOST_ASKED} questions")
+        wanted = [_wanted(one, workspace, environment) for one in question.profiles]
+        space = Space(workspace.scope, environment)
+        seq, found = await people.each(self._reader, space, wanted)
+        views = [
+            None if one is None else profile_view(one.profile, one.requested_mpid, rights)
+            for one in found
+        ]
+        return answer(BatchAnswer(views), headers={SEQ: str(seq)})
+
+    async def published(self, request: Request, token: Token) -> Response:
+        """Answer ``GET /userprofile/v1/{org}/{account}/{workspace}/{mpid}``."""
+        if request.path_params["org"] == "resolve":
+            raise Refusal(405, "METHOD_NOT_ALLOWED", "this takes POST", {"Allow": "POST"})
+        asked = parameters(request, "environment", "fields", "mpid")
+        environment = environment_of(asked.get("environment"))
+        workspace = self.allowed(request.path_params["workspace"], environment, token)
+        fields = asked_fields(asked.get("fields"))
+        mpid = mpid_of(request.path_params["mpid"])
+        space = Space(workspace.scope, environment)
+        found = await people.by_mpid(self._reader, space, mpid)
+        return self._publish(found, self.rights(workspace, token), fields, asked.get("mpid"))
+
+    async def resolve(self, request: Request, token: Token) -> Response:
+        """Answer ``POST /userprofile/v1/resolve/{org}/{account}/{workspace}``."""
+        asked = parameters(request, "fields", "mpid")
+        fields = asked_fields(asked.get("fields"))
+        question = read_body(await body_of(request), ResolveQuestion)
+        environment, its = question.environment_type, question.identity
+        workspace = self.allowed(request.path_params["workspace"], environment, token)
+        identifier = people.lookup_identifier(workspace, environment, its.type, its.value)
+        policy, kind = workspace.policy, workspace.keys.request[its.type]
+        if kind not in policy.immutable_ids and not policy.search_any_identity:
+            raise bad_request("identity.type: is no immutable identity")
+        space = Space(workspace.scope, environment)
+        seq, (found,) = await people.each(self._reader, space, [identifier])
+        del seq
+        return self._publish(found, self.rights(workspace, token), fields, asked.get("mpid"))
+
+    def _publish(
+        self,
+        found: people.Found | None,
+        rights: Rights,
+        fields: frozenset[str],
+        form: str | None,
+    ) -> Response:
+        if form not in (None, "text"):
+            raise bad_request("mpid: takes text")
+        if found is None:
+            raise bad_request("requested profile is invalid")
+        profile = found.profile
+        body = published_profile(profile, rights, fields, as_text=form == "text")
+        aspect = aspect_of("published", rights, form, *sorted(fields))
+        tag = tag_of(profile.mpid, profile.version, aspect)
+        return answer(body, headers={"ETag": tag, SEQ: str(found.seq)})
+
+
+def _view(profile: Profile, rights: Rights) -> ProfileView:
+    return profile_view(profile, profile.mpid, rights)
+
+
+def _wanted(
+    one: PersonQuestion, workspace: WorkspaceRules, environment: Environment
+) -> int | Identifier | None:
+    if (one.mpid is None) == (one.identity is None):
+        raise bad_request("body.profiles[...]: has mpid or identity")
+    if one.identity is not None:
+        its = one.identity
+        return people.lookup_identifier(workspace, environment, its.type, its.value)
+    return mpid_of(str(one.mpid))

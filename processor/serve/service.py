@@ -1,0 +1,230 @@
+"""The serving process: its parts put together, and run until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final, TextIO
+
+import uvicorn
+import uvloop
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from processor.identity.model import Space
+from processor.index.errors import IndexRefused, IndexUnavailable
+from processor.index.port import Ask
+from processor.index.sight import Head, Reader, Sight
+from processor.kafka.clock import Clock
+from processor.redis.reader import open_reader
+from processor.serve.credentials import TokenFile, TokensRefused
+from processor.serve.gate import PRIVATE, Bounds, Gate, refused
+from processor.serve.openapi import openapi_route
+from processor.serve.refusal import Refusal
+from processor.serve.routes import Api
+from processor.settings import Settings, SettingsError
+from processor.settings.addresses import shown
+from processor.settings.sections import ServeSettings
+from processor.watch.admin import Admin, Health
+from processor.watch.api import ApiMetrics
+from processor.watch.contact import Contact
+from processor.watch.logs import Log, open_log
+
+LOOK_S: Final = 2.0
+"""How often the file of tokens is looked at, and Redis asked whether it is there."""
+_BACKLOG: Final = 2048
+
+
+class ObservedReader:
+    """A reader whose looks are timed, and whose failures are told."""
+
+    def __init__(
+        self, reader: Reader, contact: Contact, metrics: ApiMetrics, now: Callable[[], float]
+    ) -> None:
+        self._reader = reader
+        self._contact = contact
+        self._metrics = metrics
+        self._now = now
+        self.token = reader.token
+        self.close = reader.close
+
+    async def look(self, space: Space, asks: Sequence[Ask]) -> Sight:
+        """Return holders and profiles that *asks* name."""
+        began = self._now()
+        try:
+            sight = await self._reader.look(space, asks)
+        except IndexUnavailable as error:
+            self._contact.failed(str(error))
+            raise
+        self._answered(began)
+        return sight
+
+    async def head(self, space: Space, mpid: int) -> Head | None:
+        """Return whom *mpid* leads to."""
+        began = self._now()
+        try:
+            head = await self._reader.head(space, mpid)
+        except IndexUnavailable as error:
+            self._contact.failed(str(error))
+            raise
+        self._answered(began)
+        return head
+
+    def _answered(self, began: float) -> None:
+        self._contact.answered()
+        self._metrics.looked(self._now() - began)
+
+
+class Parts(Struct, frozen=True):
+    """What a service is made of."""
+
+    settings: Settings
+    served: ServeSettings
+    reader: Reader
+    tokens: TokenFile
+    metrics: ApiMetrics
+    log: Log
+    clock: Clock
+
+
+def application(parts: Parts) -> Starlette:
+    """Return the application that answers every route."""
+    served, clock = parts.served, parts.clock
+    bounds = Bounds(served.max_concurrent, served.timeout_ms / 1000)
+    gate = Gate(parts.tokens, bounds, parts.metrics, parts.log, (clock.now, clock.wall))
+    api = Api(parts.reader, parts.settings.workspaces, served.workspace_ids)
+    routes: list[BaseRoute] = [*api.routes(gate), openapi_route(gate)]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer what no route takes."""
+    assert isinstance(error, HTTPException)
+    del request
+    if error.status_code == 405:  # noqa: PLR2004 - as HTTP numbers it
+        message = "this takes another method"
+        headers = {**PRIVATE, **(error.headers or {})}
+        return refused(Refusal(405, "METHOD_NOT_ALLOWED", message, headers))
+    return refused(Refusal(404, "NOT_FOUND", "there is no such route", PRIVATE))
+
+
+def serve(settings: Settings, environ: Mapping[str, str], log_to: TextIO) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    served = settings.serve
+    if served is None:
+        raise SettingsError("serve: is missing; docs/serve.md says what the section holds")
+    clock = Clock()
+    log = open_log(log_to, settings.observability.log_level, clock.now, environ)
+    metrics = ApiMetrics()
+    heard = metrics.connection("redis")
+    contact = Contact("redis", shown(settings.redis.url), log, clock.now, heard)
+    file = read_tokens(served, settings)
+    with uvloop_runner() as runner:
+        remote = open_reader(settings, served.redis_timeout_ms / 1000)
+        reader = ObservedReader(remote, contact, metrics, clock.now)
+        parts = Parts(settings, served, reader, file, metrics, log, clock)
+        health = Health(clock=clock.now, contacts=(contact,), has_started=True)
+        listen = settings.observability
+        admin = Admin(listen.host, listen.port, health, metrics.registry)
+        try:
+            runner.run(_run(parts, health, admin.port))
+        finally:
+            admin.stop()
+    log.info("stopped")
+
+
+def uvloop_runner() -> asyncio.Runner:
+    """Return what runs the event loop."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+def read_tokens(served: ServeSettings, settings: Settings) -> TokenFile:
+    """Return the file of tokens, read; SettingsError where it cannot be used."""
+    file = TokenFile(Path(served.tokens_file), settings.workspaces)
+    try:
+        file.look()
+    except TokensRefused as error:
+        raise SettingsError(f"serve.tokens_file: {error}") from None
+    return file
+
+
+def listening(served: ServeSettings) -> socket.socket:
+    """Return a socket that listens where *served* says."""
+    family = socket.AF_INET6 if ":" in served.host else socket.AF_INET
+    try:
+        return socket.create_server((served.host, served.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"{served.host}:{served.port}"
+        raise SettingsError(
+            f"serve.port: {where} cannot be listened on ({error.strerror}); name another one"
+        ) from None
+
+
+def server_of(parts: Parts) -> uvicorn.Server:
+    """Return the HTTP server of *parts*; it logs nothing itself: URLs are nobody's business."""
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False
+    config = uvicorn.Config(
+        application(parts),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=10,
+        ssl_certfile=parts.served.tls_cert_file,
+        ssl_keyfile=parts.served.tls_key_file,
+    )
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(f"serve.tls_cert_file: cannot be used ({error.strerror})") from None
+    return uvicorn.Server(config)
+
+
+async def _run(parts: Parts, health: Health, admin_port: int) -> None:
+    server = server_of(parts)
+    # The server takes signals over while it runs, and raises them again for us when it has ended.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _nothing)
+    with listening(parts.served) as opened:
+        port = opened.getsockname()[1]
+        parts.log.info("serving", host=parts.served.host, port=port, admin_port=admin_port)
+        keeper = asyncio.create_task(keep(parts, health))
+        try:
+            await server.serve(sockets=[opened])
+        finally:
+            keeper.cancel()
+            await parts.reader.close()
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Take a signal."""
+
+
+async def keep(parts: Parts, health: Health) -> None:
+    """Look after the file of tokens and the contact to Redis, for ever."""
+    space = parts.settings.spaces()[0]
+    while True:
+        try:
+            if parts.tokens.look():
+                parts.log.info("tokens_read", tokens=len(parts.tokens.tokens.by_hash))
+        except TokensRefused as error:
+            parts.log.warning("tokens_refused", reason=str(error))
+        try:
+            await parts.reader.look(space, [])
+        except IndexUnavailable:
+            pass  # the contact has been told
+        except IndexRefused as error:
+            parts.log.warning("index_refused", reason=str(error))
+        health.turn()
+        await asyncio.sleep(LOOK_S)

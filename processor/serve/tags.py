@@ -1,0 +1,43 @@
+"""Entity tags: equal ones mean equal bytes, and are known before the document is read."""
+
+from hashlib import sha256
+
+import msgspec
+
+from processor import __version__
+from processor.serve.native import Rights
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def aspect_of(form: str, rights: Rights, *more: str | None) -> str:
+    """Return 8 hex digits of all that decides what of a profile is shown, and how.
+
+    *form* names the route, *more* what else its bytes depend on.
+    """
+    policy = rights.policy
+    decides = (
+        __version__,
+        form,
+        rights.workspace,
+        sorted(rights.parts),
+        sorted(rights.names),
+        rights.is_clear,
+        sorted(rights.token.attributes),
+        policy.priority,
+        sorted(policy.login_ids),
+        sorted(policy.unique_ids),
+        more,
+    )
+    return sha256(_encode(decides)).hexdigest()[:8]
+
+
+def tag_of(mpid: int, version: int, aspect: str) -> str:
+    """Return the strong tag of a profile at *version*, seen from *aspect*."""
+    return f'"{mpid}-{version}-{aspect}"'
+
+
+def is_among(tag: str, listed: str) -> bool:
+    """Return whether the header If-None-Match lists *tag*."""
+    tags = (one.strip().removeprefix("W/") for one in listed.split(","))
+    return any(one in (tag, "*") for one in tags)

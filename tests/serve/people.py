@@ -1,0 +1,236 @@
+"""Whom the tests of the service ask for, and a service over them in this process."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+import uvicorn
+
+from processor.index.memory import MemoryIndex
+from processor.index.sight import MemoryReader, Reader
+from processor.kafka.clock import Clock
+from processor.profiles.document import from_json
+from processor.serve.credentials import TokenFile, hash_of, mint
+from processor.serve.service import Parts, server_of
+from processor.settings import load_text
+from processor.settings.settings import Settings
+from processor.watch.api import ApiMetrics
+
+CONFIG = """
+[serve]
+tokens_file = "unused"
+port = 0
+workspace_ids = {{ 3622 = "retail" }}
+{serve}
+
+[workspaces.retail]
+strategy = "profile_isolation"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+immutable_ids = ["customerid"]
+
+[workspaces.shop]
+strategy = "profile_isolation"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+immutable_ids = ["customerid"]
+
+[workspaces.flat]
+strategy = "flat_matching"
+identifiers = {{ user_id = {{ priority = 1 }}, email = {{ priority = 2 }} }}
+
+[inputs.default]
+workspace = "retail"
+"""
+TOKENS = {
+    "all": (["retail"], ["profiles:read", "identities:clear", "activity:read", "ui"]),
+    "reader": (["retail"], ["profiles:read"]),
+    "shop": (["shop"], ["profiles:read", "identities:clear"]),
+    "flat": (["flat"], ["profiles:read", "identities:clear"]),
+    "viewer": (["retail"], ["ui", "profiles:read"]),
+    "nothing": (["retail"], []),
+}
+ADA, BEN, ANONYMOUS = 9080350317581165000, -77, 1234
+MERGED, SURVIVOR = 501, 500
+ALIEN = 4711
+"""Of the workspace shop."""
+
+
+def token(name: str) -> str:
+    """The text of the token called *name*."""
+    return mint(name.encode().ljust(20, b"."))
+
+
+def token_tables(rate: float = 1e6) -> str:
+    return "\n".join(
+        f'[{name}]\nsha256 = "{hash_of(token(name))}"\nworkspaces = {json.dumps(workspaces)}\n'
+        f"scopes = {json.dumps(scopes)}\nrate = {rate}\n"
+        + ('attributes = ["favorite_*"]\n' if name == "reader" else "")
+        for name, (workspaces, scopes) in TOKENS.items()
+    )
+
+
+def document(mpid: int, scope: str = "retail", **fields: object) -> dict[str, object]:
+    return {
+        "scope": scope,
+        "environment": "production",
+        "mpid": str(mpid),
+        "version": 3,
+        "created_ms": 1574704283462,
+        "last_seen_ms": 1575301484215,
+        **fields,
+    }
+
+
+def identity(kind: str, value: str, at: int = 1574704283462) -> dict[str, object]:
+    return {"identity_type": kind, "value": value, "added_ms": at, "updated_ms": at}
+
+
+def attribute(value: object, source: str = "sdk") -> dict[str, object]:
+    return {"value": value, "source": source, "input": "default", "updated_ms": 1575301484215}
+
+
+PEOPLE = [
+    document(
+        ADA,
+        source_mpid=str(ANONYMOUS),
+        identities=[
+            identity("customerid", "12345"),
+            identity("email", "ada@example.com"),
+            identity("email", "a.lovelace@example.com", 1574704283999),
+            identity("android_uuid", "a5d934n0-232f-4afc-2e9a-3832d95zc702"),
+            identity("device_application_stamp", "stamp-1"),
+        ],
+        aliases=[
+            {"role": "destination", "mpid": str(ANONYMOUS), "start_ms": 1, "end_ms": 2}
+            | {"scope": "device", "device": "stamp-1"}
+        ],
+        workspaces={
+            "retail": {
+                "attributes": {
+                    "ltv": attribute(342.1),
+                    "ml_product_recs": attribute(["1", 2]),
+                    "$city": attribute("New York", "custom_feed"),
+                    "favorite_drink": attribute("<script>alert('x')</script>"),
+                    "tag": attribute(None),
+                    "tier": attribute("gold", "account"),
+                },
+                "consent_state": {"gdpr": {"ads": {"consented": True, "timestamp_unixtime_ms": 1}}},
+                "devices": [
+                    {"ids": {"ios_idfv": "V-OLD"}, "first_seen_ms": 1, "last_seen_ms": 2},
+                    {
+                        "ids": {"android_uuid": "a5d934n0-232f-4afc-2e9a-3832d95zc702"},
+                        "first_seen_ms": 1,
+                        "last_seen_ms": 1575301484215,
+                        "info": {"limit_ad_tracking": True, "platform": "Android"},
+                    },
+                ],
+                "attribution": {"publisher": "P", "campaign": "C", "time_ms": 5},
+            },
+            "shop": {"attributes": {"secret_of_shop": attribute("hidden")}},
+        },
+    ),
+    document(BEN, identities=[identity("email", "ben@example.com"), identity("ios_idfv", "V-1")]),
+    document(ANONYMOUS, identities=[identity("ios_idfv", "V-1", 1)], last_seen_ms=1),
+    document(MERGED, merged_into=str(SURVIVOR)),
+    document(SURVIVOR, absorbed=[str(MERGED)], version=7, identities=[identity("email", "s@x.de")]),
+    document(ALIEN, "shop", identities=[identity("customerid", "alien"), identity("email", "z@z")]),
+    document(88, "flat", identities=[identity("user_id", "u1"), identity("email", "u1@x")]),
+]
+
+
+def settings_of(serve: str = "") -> Settings:
+    return load_text(CONFIG.format(serve=serve), {})
+
+
+def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -> MemoryIndex:
+    index = MemoryIndex(b"key")
+    policies = {w.scope: w.policy.priority for w in settings.workspaces.values()}
+    profiles = [from_json(json.dumps(one).encode()) for one in people]
+    index.load(profiles, {s: frozenset(p).__contains__ for s, p in policies.items()})
+    return index
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def _note(self, event: str, /, **facts: object) -> None:
+        self.lines.append(json.dumps({"event": event, **facts}, default=str))
+
+    debug = info = warning = error = _note
+
+
+class Service:
+    """A running service, as its callers see it."""
+
+    def __init__(self, port: int, parts: Parts) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.parts = parts
+        self.log: Log = parts.log
+
+    def call(
+        self, method: str, path: str, name: str | None = "all", **how: object
+    ) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token(name)}"} if name else {}
+        headers |= how.pop("headers", {})
+        return requests.request(
+            method, self.url + path, headers=headers, timeout=20, allow_redirects=False, **how
+        )
+
+    def get(self, path: str, name: str | None = "all", **how: object) -> requests.Response:
+        return self.call("GET", path, name, **how)
+
+    def post(
+        self, path: str, body: object, name: str | None = "all", **how: object
+    ) -> requests.Response:
+        return self.call("POST", path, name, json=body, **how)
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    serve: str = "",
+    *,
+    reader: Callable[[Settings], Reader] | None = None,
+    clock: Clock | None = None,
+    rate: float = 1e6,
+) -> Iterator[Service]:
+    """Serve PEOPLE from this process, at a port of its own, through the real HTTP server."""
+    settings = settings_of(serve)
+    path = folder / "tokens.toml"
+    path.write_text(token_tables(rate))
+    path.chmod(0o600)
+    file = TokenFile(path, settings.workspaces)
+    file.look()
+    made = MemoryReader(index_of(settings)) if reader is None else reader(settings)
+    parts = Parts(settings, settings.serve, made, file, ApiMetrics(), Log(), clock or Clock())
+    server = server_of(parts)
+    with running(server) as port:
+        yield Service(port, parts)
+
+
+@contextmanager
+def running(server: uvicorn.Server) -> Iterator[int]:
+    """Run *server* in a thread; its port."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        try:
+            yield opened.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(20)
