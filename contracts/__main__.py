@@ -10,6 +10,7 @@ from contracts.evolution import broken, rewritten
 from contracts.jsonschemas import json_schema
 from contracts.page import page
 from processor.codecs.avro.schemas import MESSAGES, versions
+from processor.serve.openapi import openapi
 from processor.settings import load
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ def derived() -> Iterator[tuple[Path, str]]:
     document = asyncapi(load(ROOT / "deploy/idstream.toml", {}))
     yield ROOT / "docs/asyncapi.json", json.dumps(document, indent=2) + "\n"
     yield ROOT / "docs/topics.md", page(document)
+    yield ROOT / "schemas/openapi.json", json.dumps(openapi(), indent=2) + "\n"
 
 
 def edited(lock: Path) -> list[str]:

@@ -15,6 +15,7 @@ import click
 
 from processor import __version__
 from processor.commands.options import DEFAULT_CONFIG, Environ, config_option
+from processor.commands.serving import COMMANDS as SERVING
 from processor.commands.views import VIEWS
 
 FAILED: Final = 1
@@ -305,7 +306,7 @@ def replay(
     command.replay(config, environ, options)
 
 
-for view in VIEWS:
+for view in (*VIEWS, *SERVING):
     idstream.add_command(view)
 
 
