@@ -8,6 +8,7 @@ import pytest
 
 from processor.records import DeadLetterReason, OutcomeName
 from processor.settings import load_text
+from processor.watch.api import ApiMetrics
 from processor.watch.metrics import Metrics
 from tests.docs.pages import ROOT, text
 from tests.docs.shell import BLOCK, play
@@ -44,8 +45,9 @@ def test_what_turns_a_check_off_is_refused():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_metric_that_a_page_names_exists(page: Path):
     known = set()
-    for family in Metrics().registry.collect():
-        known |= {family.name, f"{family.name}_total"}
+    for metrics in (Metrics(), ApiMetrics()):
+        for family in metrics.registry.collect():
+            known |= {family.name, f"{family.name}_total"}
     assert set(re.findall(r"\bidstream_[a-z_]+\b", page.read_text())) <= known
 
 
