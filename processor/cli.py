@@ -107,38 +107,6 @@ def schema() -> None:
     command()
 
 
-@idstream.command(short_help="Serve profiles over HTTP.")
-@_config
-@click.pass_obj
-def serve(environ: Environ, config: Path) -> None:
-    """Serve the profile API until SIGTERM or Ctrl-C."""
-    from processor.commands.serve import serve as command  # noqa: PLC0415
-
-    command(config, environ)
-
-
-@idstream.command(short_help="Make a token for callers of the profile API.")
-@_config
-@click.option("--workspace", "workspaces", multiple=True, required=True, metavar="WORKSPACE")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    default=("profiles:read",),
-    show_default=True,
-    type=click.Choice(["profiles:read", "identities:clear", "activity:read", "ui"]),
-)
-@click.argument("name")
-@click.pass_obj
-def token(
-    environ: Environ, config: Path, name: str, workspaces: Sequence[str], scopes: Sequence[str]
-) -> None:
-    """Print a new token, once, and the table of it for the file that serve.tokens_file names."""
-    from processor.commands.token import token as command  # noqa: PLC0415
-
-    command(config, environ, name, workspaces, scopes)
-
-
 @idstream.command(short_help="Show how a deployment stands.")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
