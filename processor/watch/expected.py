@@ -19,7 +19,7 @@ ERRORS: Final = (
     ("index", "IndexUnavailable"),
 )
 """The errors that an operator is paged for: source and kind."""
-_OUTCOMES: Final[dict[Role, tuple[tuple[str, str], ...]]] = {
+OUTCOMES: Final[dict[Role, tuple[tuple[str, str], ...]]] = {
     "batches": (
         ("forwarded", ""),
         ("stored", ""),
@@ -31,7 +31,7 @@ _OUTCOMES: Final[dict[Role, tuple[tuple[str, str], ...]]] = {
 _LETTERS: Final = tuple(("dead_letter", reason) for reason in get_args(DeadLetterReason))
 
 
-class Expected(Struct, frozen=True):
+class Series(Struct, frozen=True):
     """What a process may count, in the order of the metrics' labels."""
 
     guarantee: str
@@ -39,10 +39,10 @@ class Expected(Struct, frozen=True):
     decisions: frozenset[tuple[str, str]]
 
 
-def expected(rules: Rules, guarantee: str) -> Expected:
+def expected(rules: Rules, guarantee: str) -> Series:
     """Return what a process with *rules* may count."""
     strategies = {one.workspace.policy.strategy for one in rules.inputs.values()}
-    return Expected(
+    return Series(
         guarantee,
         frozenset(_records(rules)),
         frozenset((strategy, kind) for strategy in strategies for kind in KINDS.values()),
@@ -58,6 +58,6 @@ def _records(rules: Rules) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def _of_input(topic: str, role: Role, one: InputRules) -> Iterator[tuple[str, str, str, str, str]]:
-    for outcome, reason in (*_OUTCOMES[role], *_LETTERS):
+    for outcome, reason in (*OUTCOMES[role], *_LETTERS):
         if reason != "unknown_input":
             yield topic, one.workspace.name, one.name, outcome, reason

@@ -20,7 +20,7 @@ from processor import __version__
 from processor.kafka.loop.step import TransactionKind
 from processor.pipeline.tally import Tally
 from processor.watch.distribution import Distribution
-from processor.watch.expected import ERRORS, Expected
+from processor.watch.expected import ERRORS, Series
 
 PHASE_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -194,7 +194,7 @@ class Metrics:
         """Note how long records took from their timestamp to the commit."""
         self._latency.add(seconds)
 
-    def expect(self, expected: Expected) -> None:
+    def expect(self, expected: Series) -> None:
         """Let series exist before their first event, which rates would miss otherwise."""
         self._info.labels(__version__, expected.guarantee).set(1)
         for records in expected.records:

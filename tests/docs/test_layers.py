@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+from processor.pipeline.intake import KINDS
 from tests.docs.pages import text
 
 CONTRACTS = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
@@ -26,6 +27,11 @@ def test_the_core_named_is_the_one_that_does_no_input_or_output():
     named = re.search(r"The core \((.*?)\)", SECTION, re.DOTALL)
     core = {m.removeprefix("processor.") for m in checked}
     assert set(re.findall(r"`([\w.]+)`", named[1])) == core
+
+
+def test_the_kinds_of_records_are_in_the_core():
+    (checked,) = [c["source_modules"] for c in CONTRACTS if c["type"] == "forbidden"]
+    assert {kind.__module__ for kind in KINDS.values()} <= set(checked)
 
 
 def test_the_homes_of_client_libraries_are_those_of_the_contract():
