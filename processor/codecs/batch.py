@@ -34,8 +34,8 @@ from processor.codecs.fields import (
     read_field,
     time_of,
 )
+from processor.codecs.misfit import check_batch, check_lost
 from processor.codecs.repair import Repair
-from processor.codecs.shape import check_batch, check_lost
 from processor.identity.model import Environment
 from processor.identity.types import IdentityKeys
 from processor.records import DeadLetter, EventBatch, EventType, Ignored

@@ -24,9 +24,9 @@ from processor.codecs.fields import (
     text_of,
     time_of,
 )
+from processor.codecs.misfit import missing, no_request
 from processor.codecs.nearness import hint
 from processor.codecs.repair import as_milliseconds
-from processor.codecs.shape import missing, no_request
 from processor.identity.model import (
     AliasRequest,
     AliasScope,

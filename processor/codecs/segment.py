@@ -14,9 +14,9 @@ from msgspec import Raw
 
 from processor.codecs.envelope import Fields, Opened, open_object
 from processor.codecs.fault import Fault
+from processor.codecs.misfit import check_call, no_call
 from processor.codecs.moment import milliseconds_of
 from processor.codecs.repair import is_empty, is_nested
-from processor.codecs.shape import check_call, no_call
 from processor.records import Ignored
 
 Place = tuple[str, ...]

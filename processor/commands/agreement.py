@@ -11,7 +11,7 @@ from msgspec import Struct
 from processor.identity.model import Space
 from processor.index.errors import LostWrites, NoStart, other_changelog, other_group
 from processor.index.port import Assignment, RowState
-from processor.kafka.survey import Log
+from processor.kafka.survey import LogEnds
 from processor.pipeline.takeover import Held, objections
 from processor.pipeline.witness import Offset
 from processor.records import RowKey
@@ -32,7 +32,7 @@ class Kafka(Struct, frozen=True):
     """Where the group stands in every input partition."""
     changelog_id: str
     """The id of the topic ``profiles``."""
-    changelog: tuple[Log, ...]
+    changelog: tuple[LogEnds, ...]
     """Its partitions."""
 
 

@@ -24,7 +24,7 @@ _SETTLED_S: Final = 10.0
 _PAUSE_S: Final = 0.1
 
 
-class Log(Struct, frozen=True):
+class LogEnds(Struct, frozen=True):
     """A partition's log: its first offset, and the one that the next record gets."""
 
     begin: int
@@ -38,7 +38,7 @@ class Member(Struct, frozen=True):
     partitions: frozenset[RowKey]
 
 
-def logs(kafka: KafkaSettings, topics: Collection[str]) -> dict[RowKey, Log]:
+def logs(kafka: KafkaSettings, topics: Collection[str]) -> dict[RowKey, LogEnds]:
     """Return the log of every partition of *topics*. Raises KafkaException, or NoTopic.
 
     A partition that has no leader yet, or another one now, is asked again for some seconds.
@@ -108,11 +108,11 @@ def _members(admin: AdminClient, group: str) -> list[Member]:
     ]
 
 
-def _logs(admin: AdminClient, topics: Collection[str]) -> dict[RowKey, Log]:
+def _logs(admin: AdminClient, topics: Collection[str]) -> dict[RowKey, LogEnds]:
     keys = [RowKey(t, p) for t in topics for p in partitions_of(admin, t, _ANSWER_S)]
     first = _listed(admin, keys, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
     after = _listed(admin, keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-    return {key: Log(first[key][0], after[key][0]) for key in keys}
+    return {key: LogEnds(first[key][0], after[key][0]) for key in keys}
 
 
 def _listed(

@@ -16,8 +16,8 @@ from processor.index.errors import other_changelog, other_group
 from processor.index.tokens import tokens
 from processor.records import RowKey
 from processor.redis import keys, wire
+from processor.redis.census import Census, censuses
 from processor.redis.connection import Connection, Timeouts, load_script
-from processor.redis.tally import Tally, tallies
 from processor.redis.uses import binary
 from processor.settings import Settings
 
@@ -176,10 +176,10 @@ class Generations:
         base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
         return any(self._connection.scan_keys(base, _LOT))
 
-    def tallies(self, numbers: Mapping[Space, str]) -> dict[Space, Tally]:
+    def censuses(self, numbers: Mapping[Space, str]) -> dict[Space, Census]:
         """Return what the generations of these numbers have; scans all keys of the server once."""
         bases = {s: f"{keys.control_key(self._prefix, s)}:{n}:" for s, n in numbers.items()}
-        return tallies(self._connection, f"{self._prefix}:{keys.FORMAT}:{{", bases)
+        return censuses(self._connection, f"{self._prefix}:{keys.FORMAT}:{{", bases)
 
     def remember(self, space: Space, owner: str, changelog: str, *, anew: bool = False) -> None:
         """Bind a space to the topic ``profiles`` of the id *changelog*; *anew*: whatever it had.

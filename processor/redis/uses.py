@@ -30,7 +30,7 @@ def binary(data: bytes) -> Raw:
     return Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
 
 
-class Group(Struct, array_like=True):
+class UseGroup(Struct, array_like=True):
     """Uses of one window and the same buckets, as read.lua takes them."""
 
     window_ms: int
@@ -48,7 +48,7 @@ class UseGroups:
     """The uses of one read."""
 
     def __init__(self) -> None:
-        self._rounds: list[dict[tuple[int, tuple[str, ...]], Group]] = [{}]
+        self._rounds: list[dict[tuple[int, tuple[str, ...]], UseGroup]] = [{}]
         """Groups by window and buckets; the second round has tokens that were named before, …"""
         self._named: dict[bytes, int] = {}
 
@@ -64,13 +64,13 @@ class UseGroups:
         if group is None:
             window_ms, names = alike
             life_ms = window_ms + width_ms(window_ms) + LAG_MS
-            group = self._rounds[again][alike] = Group(window_ms, life_ms, names)
+            group = self._rounds[again][alike] = UseGroup(window_ms, life_ms, names)
         packed = binary(token)
         group.asks.append(number)
         group.tokens.append(packed)
         group.noted += (packed, binary(_encode((time_ms, use.coordinates))[1:]))
 
-    def packed(self) -> list[Group]:
+    def packed(self) -> list[UseGroup]:
         """Return the groups in the order in which they are to be looked at."""
         return [group for groups in self._rounds for group in groups.values()]
 

@@ -15,7 +15,7 @@ from processor.settings.error import Mistakes
 from processor.settings.events import SelectorSettings, selectors
 
 
-class Written(Protocol):
+class WrittenDefinitions(Protocol):
     """What one workspace defines, as written."""
 
     @property
@@ -40,7 +40,7 @@ class DefinitionReader(Struct, frozen=True):
     """``limits.max_computed_bytes``."""
 
     def workspace(
-        self, name: str, written: Written, identity_type: Callable[[str], str | None]
+        self, name: str, written: WrittenDefinitions, identity_type: Callable[[str], str | None]
     ) -> Definitions:
         """Return the definitions of a workspace; SettingsError names all that cannot be.
 
@@ -65,7 +65,7 @@ class DefinitionReader(Struct, frozen=True):
 
 
 def computed_scopes(
-    written: Mapping[str, Written],
+    written: Mapping[str, WrittenDefinitions],
     rules: Mapping[str, WorkspaceRules],
     inputs: Mapping[str, InputRules],
     max_bytes: int,

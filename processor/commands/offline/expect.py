@@ -22,7 +22,7 @@ from processor.settings import Settings
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Expected(Struct, frozen=True, forbid_unknown_fields=True):
+class Expectation(Struct, frozen=True, forbid_unknown_fields=True):
     """Members of an answer; None where nothing is expected of one."""
 
     outcome: str | None = None
@@ -39,13 +39,13 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
 
-class Step(Struct, frozen=True, forbid_unknown_fields=True):
+class CaseStep(Struct, frozen=True, forbid_unknown_fields=True):
     """A record, as a line of ``resolve`` has it, and what is expected of it."""
 
     topic: str
     value: dict[str, Any] | str
     """A table, or the text of a value that no table can be."""
-    expect: Expected = Expected()
+    expect: Expectation = Expectation()
     timestamp_ms: int = 0
     input: str | None = None
     key: str | None = None
@@ -69,7 +69,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     """Records that follow each other, over no profiles at first."""
 
     name: str
-    record: list[Step]
+    record: list[CaseStep]
 
 
 class Cases(Struct, frozen=True, forbid_unknown_fields=True):

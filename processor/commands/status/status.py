@@ -43,7 +43,7 @@ def look(settings: Settings) -> Picture:
             kafka, spaces = compared(settings, generations)
             ends = logs(settings.kafka, topics.inputs)
             published_ms = newest_ms(settings.kafka, topics.profiles)
-        tallies = generations.tallies({one.space: one.survey.number for one in spaces})
+        censuses = generations.censuses({one.space: one.survey.number for one in spaces})
     finally:
         generations.close()
     owners = {key: member.name for member in present for key in member.partitions}
@@ -64,9 +64,9 @@ def look(settings: Settings) -> Picture:
         [
             Space(
                 name=one.space.name,
-                profiles=tallies[one.space].profiles,
-                identifiers=tallies[one.space].identifiers,
-                memory_bytes=tallies[one.space].memory_bytes,
+                profiles=censuses[one.space].profiles,
+                identifiers=censuses[one.space].identifiers,
+                memory_bytes=censuses[one.space].memory_bytes,
                 commits=one.survey.seq,
                 agrees=not one.problems,
                 problems=one.problems,

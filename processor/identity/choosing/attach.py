@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from processor.identity.activity import last_activity, seen
 from processor.identity.choosing.contest import contest
-from processor.identity.choosing.draft import Draft, Written
+from processor.identity.choosing.draft import Draft, DraftResult
 from processor.identity.decision import Skip
 from processor.identity.lookup import is_known
 from processor.identity.model import Identifier
@@ -24,7 +24,7 @@ def update(
     profile: Profile,
     matched_on: str | None,
     barred: frozenset[str] = NO_TYPES,
-) -> Written:
+) -> DraftResult:
     """Return *profile* with the identities of the request attached, and what of it was skipped.
 
     *matched_on* is the type by which it was found; None, of an explicit MPID, is above every type.
@@ -42,7 +42,7 @@ def update(
     return finish(draft, matched)
 
 
-def create(question: Question, mpid: int) -> Written:
+def create(question: Question, mpid: int) -> DraftResult:
     """Return a new profile with every identifier of the request that it may have."""
     draft = Draft(question, question.new_profile(mpid))
     for identifier in question.request.identifiers:
@@ -50,7 +50,7 @@ def create(question: Question, mpid: int) -> Written:
     return finish(draft)
 
 
-def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> Written:
+def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> DraftResult:
     """Return the result of *draft*: contested profiles are marked, last activity is renewed."""
     before = after = draft.profile
     identities = tuple(draft.identities)
@@ -58,10 +58,10 @@ def finish(draft: Draft, matched: tuple[Identifier, ...] = ()) -> Written:
         after = replace(before, identities=identities)
     after = seen(draft.question, before, contest(draft, after))
     others = tuple(draft.others[mpid] for mpid in sorted(draft.others))
-    return Written(after, matched, tuple(draft.skipped), others)
+    return DraftResult(after, matched, tuple(draft.skipped), others)
 
 
-def _unchanged(question: Question, profile: Profile) -> Written | None:
+def _unchanged(question: Question, profile: Profile) -> DraftResult | None:
     """Return the result where the profile has every identifier already, as most do; else None."""
     request, policy = question.request, question.policy
     priority, oldest = policy.priority, request.time_ms - policy.activity_resolution_ms
@@ -77,7 +77,7 @@ def _unchanged(question: Question, profile: Profile) -> Written | None:
     matched = request.identifiers
     if skipped:
         matched = tuple(i for i in matched if i.identity_type in priority)
-    return Written(profile, matched, skipped)
+    return DraftResult(profile, matched, skipped)
 
 
 def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str]) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from processor.identity.answer import created, matched, rule_broken
 from processor.identity.choosing.attach import NO_TYPES, create, update
-from processor.identity.choosing.draft import Written
+from processor.identity.choosing.draft import DraftResult
 from processor.identity.choosing.modify import modify
 from processor.identity.choosing.search import search
 from processor.identity.decision import Decision, NotFound, Refused, Skip
@@ -89,7 +89,7 @@ class Choice(Struct, frozen=True):
             written.skipped,
         )
 
-    def _created(self, question: Question, written: Written, candidates: int) -> Decision:
+    def _created(self, question: Question, written: DraftResult, candidates: int) -> Decision:
         is_logout = question.request.action == "logout"
         if self.records_source and not is_logout and is_known(written.profile, question.policy):
             source = current_anonymous(question) or anonymous(question)
@@ -109,7 +109,7 @@ def login_missing(question: Question) -> Refused:
     )
 
 
-def _put(question: Question, written: Written, before: Profile | None = None) -> None:
+def _put(question: Question, written: DraftResult, before: Profile | None = None) -> None:
     """Write the result of a draft to the view, unless the request is ``read_only``."""
     if question.request.read_only:
         return

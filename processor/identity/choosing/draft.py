@@ -95,7 +95,7 @@ class Draft:
             self.fallen.append(mpid)
 
 
-class Written(Struct, frozen=True, gc=False):
+class DraftResult(Struct, frozen=True, gc=False):
     """The result of a draft: profiles to write, and what the decision tells of it."""
 
     profile: Profile

@@ -5,7 +5,7 @@ The rules: (docs/strategies.md, "Requests").
 
 from processor.identity.answer import bad_request, matched, rule_broken
 from processor.identity.choosing.attach import finish, has_room, make_room, own
-from processor.identity.choosing.draft import Draft, Written
+from processor.identity.choosing.draft import Draft, DraftResult
 from processor.identity.decision import ChangeResult, Decision, Refused, Skip, change_results
 from processor.identity.lookup import Found
 from processor.identity.model import Identifier, IdentityChange
@@ -13,7 +13,7 @@ from processor.identity.profile import Profile
 from processor.identity.question import Question
 
 
-def modify(question: Question) -> tuple[Decision, Written | None]:
+def modify(question: Question) -> tuple[Decision, DraftResult | None]:
     """Return the decision and what it writes: nothing if any change breaks a rule.
 
     A modify may make an anonymous profile known under every strategy, and a known one anonymous.
@@ -101,7 +101,7 @@ def _apply_shared(draft: Draft, change: IdentityChange) -> str | None:
     return None
 
 
-def _results(question: Question, target: Profile, written: Written) -> tuple[ChangeResult, ...]:
+def _results(question: Question, target: Profile, written: DraftResult) -> tuple[ChangeResult, ...]:
     pairs = [(target, written.profile)]
     for other in written.others:
         before = question.view.profile(other.mpid)

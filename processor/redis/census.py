@@ -15,7 +15,7 @@ _SAMPLE: Final = 100
 """Keys of a kind and space that are weighed; the others are taken to weigh as much on average."""
 
 
-class Tally(Struct):
+class Census(Struct):
     """What the live generation of a space has."""
 
     profiles: int = 0
@@ -24,9 +24,9 @@ class Tally(Struct):
     """An estimate from a sample of keys; None where we may not ask."""
 
 
-def tallies(
+def censuses(
     connection: Connection, start: str, generations: Mapping[Space, str]
-) -> dict[Space, Tally]:
+) -> dict[Space, Census]:
     """Count the keys of *generations* (the beginnings of their names), all of which begin so.
 
     One scan of the server. Keys in Redis are scanned in the order of a hash, so the first ones of a
@@ -44,21 +44,21 @@ def tallies(
         counts[which] = counts.get(which, 0) + 1
         if len(found := sample.setdefault(which, [])) < _SAMPLE:
             found.append(key)
-    return {space: _tally(connection, space, counts, sample) for space in generations}
+    return {space: _census(connection, space, counts, sample) for space in generations}
 
 
-def _tally(
+def _census(
     connection: Connection,
     space: Space,
     counts: Mapping[tuple[Space, str], int],
     sample: Mapping[tuple[Space, str], list[bytes]],
-) -> Tally:
+) -> Census:
     memory: int | None = 0
     for which, count in counts.items():
         if which[0] == space and memory is not None:
             weight = _weight(connection, sample[which])
             memory = None if weight is None else memory + round(weight * count)
-    return Tally(counts.get((space, "p"), 0), counts.get((space, "i"), 0), memory)
+    return Census(counts.get((space, "p"), 0), counts.get((space, "i"), 0), memory)
 
 
 def _weight(connection: Connection, keys: list[bytes]) -> float | None:
