@@ -14,9 +14,8 @@ and devices (for an identity request, after the identity decision)::
 * ``scope`` (definition) is compiled when the configuration is loaded; None where a scope defines
   nothing, and then nothing here is called.
 * ``standing`` (state) is what the document holds. ``clock_ms``, ``due_ms`` and ``stamp`` stand in
-  the document's ``more``, ``as_plain(computed)`` in each workspace's under ``computed``: plain
-  values that msgpack and JSON can hold, but for ``state``, which is bytes (base64 in JSON). It is
-  there, if empty, for every workspace with definitions where the person was seen.
+  the document's ``more``, ``computed`` in each workspace's. It is there, if empty, for every
+  workspace with definitions where the person was seen.
 * ``facts`` (situation, occasion) is what each of those workspaces knows of the person before and
   after the record. It is looked at, never changed.
 * ``evaluation`` has the standing to store, whether the document must be written for it, and the

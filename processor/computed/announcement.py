@@ -12,7 +12,7 @@ from processor.computed.membership import Memberships
 from processor.computed.message import AudienceChange, Carried, Kind, Reason, carried, in_order
 from processor.computed.occasion import Leaver, Occasion
 from processor.computed.situation import Facts, Situation
-from processor.computed.state import Computed, Membership
+from processor.identity.profile import Computed, Membership
 
 _BY_RECORD: Final = ("record", "merge")
 """Reasons that come with a record's data, by which what messages carry can change."""

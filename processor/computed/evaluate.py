@@ -14,8 +14,9 @@ from processor.computed.definition import Scope
 from processor.computed.message import AudienceChange, bounded, in_order
 from processor.computed.occasion import FactsChange, Occasion
 from processor.computed.situation import Facts
-from processor.computed.state import Computed, Standing
+from processor.computed.state import Standing
 from processor.computed.workspace import Instant
+from processor.identity.profile import Computed
 
 MOST_INSTANTS: Final = 50
 """For how many instants one sweep looks at a person; the rest is due in the next."""

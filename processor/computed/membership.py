@@ -7,7 +7,7 @@ from processor.computed.definition import Audience, Definitions
 from processor.computed.direction import Direction
 from processor.computed.flip import next_flip
 from processor.computed.situation import Situation
-from processor.computed.state import Membership
+from processor.identity.profile import Membership
 
 
 class Memberships(NamedTuple):

@@ -10,35 +10,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from processor.computed.attribute import CalculatedAttribute, Value
+from processor.computed.attribute import CalculatedAttribute
 from processor.computed.core import Stored
+from processor.identity.profile import Computed
 
 FORMAT: Final = 1
 
 Kept = tuple[int, bytes, Any]
 """Version and mark of the definition that a state belongs to, and the state."""
-
-
-class Membership(Struct, frozen=True, array_like=True, gc=False):
-    """That a person is in an audience."""
-
-    version: int
-    """Of the definition that let the person in, or kept them there."""
-    entered_ms: int
-    expires_ms: int | None = None
-    """The instant at which time alone ends it; None: it never does."""
-
-
-class Computed(Struct, frozen=True, gc=False):
-    """What is computed of a person in one workspace."""
-
-    calculated: dict[str, Value] = {}
-    """Values as of the person's clock."""
-    fresh_until_ms: int | None = None
-    """Until then the values hold; None: for ever, if no event comes."""
-    audiences: dict[str, Membership] = {}
-    state: bytes = b""
-    """What definitions remember, packed by :func:`pack_memory`."""
 
 
 class Standing(Struct, frozen=True, gc=False):
@@ -105,31 +84,3 @@ def unpack_memory(state: bytes) -> Memory:
 def packed_bytes(computed: Computed) -> int:
     """Return how many bytes a person's computed data takes in one workspace, packed."""
     return len(computed.state) + len(_pack((computed.calculated, computed.audiences)))
-
-
-def as_plain(computed: Computed) -> dict[str, Any]:
-    """Return *computed* as the plain values that a document holds, what is empty left out."""
-    plain: dict[str, Any] = {}
-    if computed.calculated:
-        plain["calculated"] = computed.calculated
-    if computed.fresh_until_ms is not None:
-        plain["fresh_until_ms"] = computed.fresh_until_ms
-    if computed.audiences:
-        plain["audiences"] = {
-            name: [one.version, one.entered_ms, one.expires_ms]
-            for name, one in computed.audiences.items()
-        }
-    if computed.state:
-        plain["state"] = computed.state
-    return plain
-
-
-def from_plain(plain: Mapping[str, Any]) -> Computed:
-    """Return what :func:`as_plain` wrote."""
-    audiences = plain.get("audiences", {})
-    return Computed(
-        plain.get("calculated", {}),
-        plain.get("fresh_until_ms"),
-        {name: Membership(*one) for name, one in audiences.items()},
-        plain.get("state", b""),
-    )

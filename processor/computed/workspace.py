@@ -17,7 +17,8 @@ from processor.computed.message import AudienceChange
 from processor.computed.number import is_same
 from processor.computed.occasion import FactsChange, Occasion
 from processor.computed.situation import Situation
-from processor.computed.state import Computed, Memory, pack_memory, packed_bytes, unpack_memory
+from processor.computed.state import Memory, pack_memory, packed_bytes, unpack_memory
+from processor.identity.profile import Computed
 
 
 class WorkspaceEvaluation(NamedTuple):

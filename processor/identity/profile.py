@@ -56,10 +56,34 @@ class Attribution(Struct, frozen=True, array_like=True, gc=False):
     time_ms: int
 
 
+class Membership(Struct, frozen=True, array_like=True, gc=False):
+    """That a person is in an audience (docs/computed.md, "Membership")."""
+
+    version: int
+    """Of the definition that let the person in, or kept them there."""
+    entered_ms: int
+    expires_ms: int | None = None
+    """The instant at which time alone ends it; None: it never does."""
+
+
+class Computed(Struct, frozen=True, array_like=True, gc=False):
+    """What is computed of a person in one workspace (docs/computed.md, "What is stored")."""
+
+    calculated: dict[str, Any] = {}
+    """Values as of the person's clock."""
+    fresh_until_ms: int | None = None
+    """Until then the values hold; None: for ever, if no event comes."""
+    audiences: dict[str, Membership] = {}
+    state: bytes = b""
+    """What definitions remember, as ``computed.state`` packs it."""
+
+
 class WorkspaceMore(Struct, frozen=True, omit_defaults=True, gc=False):
     """What a workspace knows of few profiles: only what is set is stored, by name."""
 
     attribution: Attribution | None = None
+    computed: Computed | None = None
+    """There, if empty, of everybody who was evaluated in a workspace with definitions."""
 
 
 NO_WORKSPACE_MORE = WorkspaceMore()
@@ -101,6 +125,14 @@ class More(Struct, frozen=True, omit_defaults=True, gc=False):
     """When the user was first seen, where an alias changed it; else that is ``created_ms``."""
     aliases: tuple[Alias, ...] = ()
     """Oldest first."""
+    clock_ms: int = 0
+    """The latest instant at which the person was evaluated and written; it never goes back."""
+    due_ms: int | None = None
+    """When time alone changes something of the profile next."""
+    bucket: str | None = None
+    """Of the clock: where it is noted that something is due."""
+    stamp: bytes = b""
+    """Which definitions the last evaluation knew."""
 
 
 NO_MORE = More()

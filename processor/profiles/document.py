@@ -29,6 +29,7 @@ from processor.identity.profile import (
 from processor.profiles.more import (
     AliasDocument,
     AttributionDocument,
+    ComputedDocument,
     more_document,
     read_more,
     read_workspace_more,
@@ -73,6 +74,7 @@ class _Workspace(Struct):
     consent_state: dict[str, dict[str, dict[str, Any]]] = {}
     devices: list[_Device] = []
     attribution: AttributionDocument | UnsetType | None = UNSET
+    computed: ComputedDocument | UnsetType | None = UNSET
 
 
 class _Document(Struct):
@@ -95,6 +97,10 @@ class _Document(Struct):
     workspaces: dict[str, _Workspace] | UnsetType = UNSET
     first_seen_ms: int | UnsetType | None = UNSET
     aliases: list[AliasDocument] | UnsetType | None = UNSET
+    clock_ms: int | UnsetType | None = UNSET
+    due_ms: int | UnsetType | None = UNSET
+    bucket: str | UnsetType | None = UNSET
+    stamp: str | UnsetType | None = UNSET
 
 
 _pack_body = msgspec.msgpack.Encoder().encode

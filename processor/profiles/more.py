@@ -17,6 +17,8 @@ from processor.identity.profile import (
     NO_WORKSPACE_MORE,
     Alias,
     Attribution,
+    Computed,
+    Membership,
     More,
     WorkspaceMore,
 )
@@ -45,6 +47,23 @@ class AttributionDocument(Struct):
     time_ms: int = 0
 
 
+class MembershipDocument(Struct):
+    """A membership as published."""
+
+    version: int
+    entered_ms: int
+    expires_ms: int | None = None
+
+
+class ComputedDocument(Struct, omit_defaults=True):
+    """What is computed in a workspace, as published; what is empty is left out."""
+
+    calculated: dict[str, Any] = {}
+    fresh_until_ms: int | None = None
+    audiences: dict[str, MembershipDocument] = {}
+    state: bytes = b""
+
+
 def more_document(more: More | WorkspaceMore) -> dict[str, Any]:
     """Return the fields of *more* that are set, as they are published."""
     nothing = NO_MORE if isinstance(more, More) else NO_WORKSPACE_MORE
@@ -65,6 +84,8 @@ def read_more(document: Struct, mpid: ReadMpid) -> More:
         return NO_MORE
     if "aliases" in found:
         found["aliases"] = tuple(_alias(one, mpid) for one in found["aliases"])
+    if "stamp" in found:
+        found["stamp"] = _stamp(found["stamp"])
     return More(**found)
 
 
@@ -75,6 +96,8 @@ def read_workspace_more(document: Struct) -> WorkspaceMore:
         return NO_WORKSPACE_MORE
     if "attribution" in found:
         found["attribution"] = _attribution(found["attribution"])
+    if "computed" in found:
+        found["computed"] = _computed(found["computed"])
     return WorkspaceMore(**found)
 
 
@@ -107,7 +130,35 @@ def _attribution(its: AttributionDocument) -> Attribution:
     return Attribution(its.publisher, its.campaign, its.service_provider, its.time_ms)
 
 
+def _computed_document(its: Computed) -> ComputedDocument:
+    audiences = {
+        name: MembershipDocument(one.version, one.entered_ms, one.expires_ms)
+        for name, one in its.audiences.items()
+    }
+    return ComputedDocument(its.calculated, its.fresh_until_ms, audiences, its.state)
+
+
+def _computed(its: ComputedDocument) -> Computed:
+    audiences = {
+        name: Membership(one.version, one.entered_ms, one.expires_ms)
+        for name, one in its.audiences.items()
+    }
+    return Computed(its.calculated, its.fresh_until_ms, audiences, its.state)
+
+
+def _stamp(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError("stamp: must be hex digits") from None
+
+
 _PUBLISHED: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
-    {"aliases": _aliases_document, "attribution": _attribution_document}
+    {
+        "aliases": _aliases_document,
+        "attribution": _attribution_document,
+        "computed": _computed_document,
+        "stamp": bytes.hex,
+    }
 )
 """How the fields are published that are not published as they are stored."""

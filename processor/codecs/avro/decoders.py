@@ -12,6 +12,7 @@ from processor.codecs.fields import Int64
 _PRIMITIVES: Final[dict[str, Any]] = {
     "null": None,
     "string": str,
+    "bytes": bytes,  # base64 in JSON
     "int": int,
     "long": Int64,
     "double": float,
@@ -52,7 +53,9 @@ def _decoder(kind: Any, names: dict[str, Any]) -> Callable[[Any], Any]:  # noqa:
     known = len(names)
     decode = msgspec.json.Decoder(_type(kind, names)).decode
     holds_records = len(names) > known or _names_one(kind, names)
-    return (lambda raw: msgspec.to_builtins(decode(raw))) if holds_records else decode
+    if not holds_records:
+        return decode
+    return lambda raw: msgspec.to_builtins(decode(raw), builtin_types=(bytes,))
 
 
 def _names_one(kind: Any, names: dict[str, Any]) -> bool:  # noqa: ANN401 - a schema

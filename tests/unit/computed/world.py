@@ -1,7 +1,5 @@
 """A person whose records and sweeps are played, stored and read between any two steps."""
 
-import base64
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +14,11 @@ from processor.computed.occasion import FactsChange, Leaver, Occasion
 from processor.computed.reading import Source, matches
 from processor.computed.selector import Match
 from processor.computed.situation import Facts
-from processor.computed.state import Standing, as_plain, from_plain
+from processor.computed.state import Standing
 from processor.computed.workspace import values_at
+from processor.identity.profile import Profile, WorkspaceData, WorkspaceMore
 from processor.identity.types import canonical_type
+from processor.profiles.document import from_json, pack, to_json, unpack
 from processor.settings.computed import DefinitionReader
 from processor.settings.conversion import convert
 from processor.settings.sections import WorkspaceSettings
@@ -77,16 +77,15 @@ def purchase(
 
 def stored(standing: Standing) -> Standing:
     """Return *standing* as it comes back from the index and from the topic, which agree."""
-    packed, published = {}, {}
-    for name, computed in standing.workspaces.items():
-        plain = as_plain(computed)
-        packed[name] = from_plain(msgspec.msgpack.decode(msgspec.msgpack.encode(plain)))
-        state = base64.b64encode(plain.pop("state", b"")).decode()
-        again = json.loads(json.dumps({**plain, "state": state}))
-        again["state"] = base64.b64decode(again["state"])
-        published[name] = from_plain(again)
-    assert packed == published == standing.workspaces
-    return Standing(standing.clock_ms, standing.due_ms, standing.stamp, packed)
+    workspaces = {
+        name: WorkspaceData(more=WorkspaceMore(computed=computed))
+        for name, computed in standing.workspaces.items()
+    }
+    profile = Profile("s", "production", 1, 1, 0, 0, workspaces=workspaces)
+    packed, published = unpack(pack(profile)), from_json(to_json(profile))
+    assert packed == published == profile
+    found = {name: one.more.computed for name, one in packed.workspaces.items()}
+    return Standing(standing.clock_ms, standing.due_ms, standing.stamp, found)
 
 
 class Person:

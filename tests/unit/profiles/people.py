@@ -12,8 +12,10 @@ from processor.identity.profile import (
     Alias,
     Attribute,
     Attribution,
+    Computed,
     Device,
     Identity,
+    Membership,
     More,
     Profile,
     WorkspaceData,
@@ -95,7 +97,17 @@ consent = st.dictionaries(
     st.dictionaries(words, st.dictionaries(words, scalars, max_size=3), max_size=3),
 )
 attributions = st.builds(Attribution, *[st.none() | words] * 3, times)
-workspace_mores = st.just(NO_WORKSPACE_MORE) | st.builds(WorkspaceMore, attributions)
+memberships = st.builds(Membership, st.integers(1, 99), times, st.none() | times)
+computed = st.builds(
+    Computed,
+    st.dictionaries(words, scalars.filter(lambda one: one is not None) | st.lists(words)),
+    st.none() | times,
+    st.dictionaries(words, memberships, max_size=3),
+    st.binary(max_size=20),
+)
+workspace_mores = st.just(NO_WORKSPACE_MORE) | st.builds(
+    WorkspaceMore, st.none() | attributions, st.none() | computed
+)
 aliases = st.builds(
     Alias,
     st.sampled_from(["source", "destination"]),
@@ -109,6 +121,10 @@ mores = st.just(NO_MORE) | st.builds(
     More,
     first_seen_ms=st.none() | times,
     aliases=st.lists(aliases, max_size=3).map(tuple),
+    clock_ms=times,
+    due_ms=st.none() | times,
+    bucket=st.none() | words,
+    stamp=st.binary(max_size=4),
 )
 workspaces = st.builds(
     WorkspaceData,

@@ -1,5 +1,6 @@
 """The two written forms of a profile."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -8,14 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from processor.codecs.avro.reading import AvroReader, AvroWriter
 from processor.identity.profile import (
     NO_MORE,
     NO_WORKSPACE_MORE,
     Alias,
     Attribute,
     Attribution,
+    Computed,
     Device,
     Identity,
+    Membership,
     More,
     Profile,
     WorkspaceData,
@@ -140,6 +144,40 @@ def test_more_is_published_under_its_own_names():
 @given(profiles)
 def test_what_is_published_is_read_the_same(document):
     assert from_json(to_json(document)) == document
+
+
+@given(profiles)
+def test_what_is_published_in_avro_is_read_the_same(document):
+    avro = AvroWriter("profile").write(to_json(document))
+    assert from_json(AvroReader("profile").to_json(avro)) == document
+
+
+def test_what_definitions_remember_is_bytes_in_avro_and_base64_in_json():
+    state = bytes(range(256)) * 4
+    computed = Computed({"orders": 2}, None, {"vip": Membership(1, 5, None)}, state)
+    document = replace(
+        profile(attributes={}, more=WorkspaceMore(computed=computed)),
+        more=More(clock_ms=5, due_ms=9, stamp=b"\x00\xff\x10\x01"),
+    )
+    told = json.loads(to_json(document))
+    assert told["stamp"] == "00ff1001"
+    assert told["workspaces"]["retail"]["computed"] == {
+        "calculated": {"orders": 2},
+        "audiences": {"vip": {"version": 1, "entered_ms": 5, "expires_ms": None}},
+        "state": base64.b64encode(state).decode(),
+    }
+    assert state in AvroWriter("profile").write(to_json(document))
+
+
+def test_a_person_of_whom_nothing_is_computed_yet_is_published_as_evaluated():
+    document = profile(attributes={}, more=WorkspaceMore(computed=Computed()))
+    assert json.loads(to_json(document))["workspaces"]["retail"]["computed"] == {}
+    assert unpack(pack(document)) == document
+
+
+def test_a_stamp_that_is_not_hex_is_refused_by_its_field():
+    with pytest.raises(ValueError, match=r"^stamp: must be hex digits$"):
+        from_json(json.dumps({**MINIMAL, "stamp": "xyz"}).encode())
 
 
 @given(profiles, int64)
