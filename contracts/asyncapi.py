@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from contracts.jsonschemas import json_schema
 from processor.codecs.avro.schemas import MESSAGES, OwnSchema, latest
 from processor.codecs.formats import CONTENT_TYPES
 from processor.rules import INPUT_ROLES
 from processor.settings import Settings
+from processor.settings.sections import TopicSettings
 
 Document = dict[str, Any]
 
@@ -23,6 +26,14 @@ HEADERS: dict[str, Document] = {
     "changes": {**SOURCE, "mpid": DECIMAL, "content-type": TEXT},
     "profiles": {**SOURCE, "mpid": DECIMAL, "version": DECIMAL, "content-type": TEXT},
     "outcomes": {**SOURCE, "content-type": TEXT},
+    "audience_changes": {
+        **SOURCE,
+        "mpid": DECIMAL,
+        "workspace": TEXT,
+        "audience": TEXT,
+        "change": TEXT,
+        "content-type": TEXT,
+    },
 }
 KEYS = {
     "batches": "any stable user or device key",
@@ -33,6 +44,7 @@ KEYS = {
     "profiles": "profile key",
     "dead_letters": "the input's key",
     "outcomes": "the input's key",
+    "audience_changes": "profile key",
 }
 SEGMENT: Document = {
     "summary": "One of Segment's calls.",
@@ -82,7 +94,8 @@ def asyncapi(settings: Settings) -> Document:
 
 
 def _topics(settings: Settings) -> dict[str, str]:
-    topics = settings.kafka.topics
+    # Every topic that there can be, also the one that only published audiences need.
+    topics = replace(settings.kafka.topics, audience_changes=TopicSettings().audience_changes)
     return {**topics.roles, **{name: role for role, name in topics.outputs.items()}}
 
 

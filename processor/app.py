@@ -68,9 +68,9 @@ def serve(
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Run the processor until *stop* is set. An error that ends it before is raised."""
-    clock = Clock()
+    refuse_definitions(settings)
+    clock, points = Clock(), CrashPoints(environ)
     log = open_log(log_to, settings.observability.log_level, clock.now, environ)
-    points = CrashPoints(environ)
     kafka, listen = settings.kafka, settings.observability
     with ExitStack() as opened:
         opened.callback((remote := open_index(settings)).close)
@@ -100,6 +100,20 @@ def serve(
         )
         open_loop(kafka, step, _process(options, points, clock), watch).run(stop)
         log.info("stopped")
+
+
+def refuse_definitions(settings: Settings) -> None:
+    """Raise SettingsError where something is to be computed.
+
+    What ends by time alone has no clock yet, so whoever ran with it would keep members for ever.
+    """
+    if settings.computed:
+        scope = min(settings.computed)
+        raise SettingsError(
+            f"scope {scope} defines calculated attributes or audiences: this release checks"
+            " and resolves such definitions (idstream check, idstream resolve) and does not run"
+            " with them yet; take them out to run"
+        )
 
 
 def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None]:
@@ -212,6 +226,7 @@ def build_pipeline(
             spaces=spaces,
             index=edge.index,
             memory_bytes=settings.redis.cache_bytes // 2,
+            computed=settings.computed,
             owner=owner,
             key=settings.key(),
             codecs=edge.codecs,

@@ -72,6 +72,8 @@ class InputRules(Struct, frozen=True):
     """Topics that its records may come from; empty: every input topic."""
     format: Format | None = None
     """The format of its batches; None: that of their topic."""
+    compute: bool = True
+    """Whether its events count for calculated attributes and audiences."""
 
 
 class SpaceRules(Struct, frozen=True):

@@ -199,6 +199,11 @@ class View:
             return None
         return tuple(self._asked_identifiers), tuple(self._asked_mpids)
 
+    def edits(self) -> list[Edit]:
+        """Return what this record has changed so far; its end counts the versions."""
+        found = [Edit(before, self._profiles[mpid]) for mpid, before in self._before.items()]
+        return [edit for edit in found if edit.before is None or edit.before != edit.after]
+
     def end_record(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""
         self._ended_identifiers |= self._asked_identifiers

@@ -100,6 +100,11 @@ class MemoryIndex:
             documents = self._spaces[space].profiles
             yield from (documents[mpid] for mpid in sorted(documents))
 
+    def document(self, scope: str, mpid: int) -> Profile | None:
+        """Return the document of *mpid* in a scope, in whichever environment it is."""
+        held = (one.profiles.get(mpid) for s, one in self._spaces.items() if s.scope == scope)
+        return next((profile for profile in held if profile is not None), None)
+
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier*."""
         return self._tokens(identifier)

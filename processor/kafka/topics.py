@@ -26,7 +26,7 @@ from processor.settings.advice import Advice
 ROOM: Final = 16 * 1024
 """Bytes of a record beside its value: key, headers, and the batch it travels in."""
 COMPACTION_LAG_MS: Final = 600_000
-JOINED: Final = ("enriched", "changes", "profiles")
+JOINED: Final = ("enriched", "changes", "profiles", "audience_changes")
 """Topics under the profile key: with as many partitions each, they can be joined."""
 _DEFAULT_BYTES: Final = 1_048_588
 _ANSWER_S: Final = 10.0
@@ -124,7 +124,7 @@ def partitions_for(role: str, kafka: KafkaSettings, found: Mapping[str, Topic]) 
     As many as the topics that it is joined with, else as the widest input.
     """
     outputs, inputs = kafka.topics.outputs, kafka.topics.inputs
-    joined = [found[outputs[r]].partitions for r in JOINED if outputs[r] in found]
+    joined = [found[n].partitions for r in JOINED if (n := outputs.get(r, "")) in found]
     if role in JOINED and joined:
         return joined[0]
     if role not in outputs:
@@ -170,7 +170,7 @@ def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> l
     """Compare the topics that were *found* with what they must be (pure)."""
     needed = needed_bytes(kafka, limits, found)
     names = dict(kafka.topics.outputs)
-    counts = {found[names[r]].partitions for r in JOINED if names[r] in found}
+    counts = {found[n].partitions for r in JOINED if (n := names.get(r, "")) in found}
     widest = max((found[n].partitions for n in kafka.topics.inputs if n in found), default=0)
     reports = []
     for role, name in _roles(kafka):

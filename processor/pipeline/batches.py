@@ -1,17 +1,22 @@
 """Event batches: taken in, attributed to a profile, stored there, forwarded with what it knows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from processor.codecs.batch import changed_attributes, read_batch, read_heads
 from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
+from processor.codecs.fields import time_of as time_field
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import first_place, mpid_header, output_headers
 from processor.codecs.resolution import resolution
+from processor.computed.definition import Definitions
+from processor.computed.reading import Source, matches
+from processor.computed.selector import Match
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
@@ -24,6 +29,7 @@ from processor.pipeline.enrichment import enrich, lay_over
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
 from processor.pipeline.publish import dead_letter
+from processor.pipeline.showing import computed_fields
 from processor.pipeline.template import Filled
 from processor.pipeline.work import (
     Decided,
@@ -51,6 +57,8 @@ class Batches(Struct, frozen=True):
     key: bytes
     memory: Memory = NOTHING
     """Remembered decisions of known users."""
+    definitions: Mapping[str, Definitions] = {}
+    """What is computed, by the name of the workspace."""
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Take *record* in; one of a ``read_only`` input is forwarded as it came."""
@@ -85,7 +93,7 @@ class Batches(Struct, frozen=True):
         heads = None if memo is None else read_heads(fields)
         if memo is None or heads is None:
             return self._read(record, rules, form, fields)
-        filled = Filled(heads, lay_over(fields, memo.made.fields, None))
+        filled = Filled(heads, lay_over(fields, memo.made.fields, None), fields)
         known = self._recall(record, rules, form, memo, filled)
         if known is None:
             return self._read(record, rules, form, fields)
@@ -99,13 +107,22 @@ class Batches(Struct, frozen=True):
         """Return work with the decision of *memo*; None where the batch must be decided anew."""
         heads = filled.heads
         time_ms = time_of(record, heads.time_ms, self.limits)
-        if time_ms > memo.until_ms:
+        if time_ms > memo.until_ms or self._could_count(record, rules, filled, memo):
             return None
         use = _use(record, rules, heads.source_request_id)
         take_anew = partial(self._open, record, rules, form, self._read)
         content = Known(memo, filled.value, heads.has_events, take_anew)
         ignored = far_off(record, heads.time_ms, time_ms)
         return Work(record, rules, memo.space, Ask(use=use), time_ms, content, ignored=ignored)
+
+    def _could_count(self, record: Record, rules: InputRules, filled: Filled, memo: Memo) -> bool:
+        """Whether time or an event could change what is computed of the user."""
+        if record.timestamp_ms >= memo.holds_until_ms:
+            return True
+        definitions = self.definitions.get(rules.workspace.name)
+        if definitions is None:
+            return False
+        return bool(_matches(definitions, record, rules, filled.fields, memo.device_info))
 
     def _read(self, record: Record, rules: InputRules, form: Format, fields: Fields) -> Taken:
         """Decode *fields* and say what they ask of the index."""
@@ -126,6 +143,10 @@ class Batches(Struct, frozen=True):
             if use is None:
                 return Settled(record, Outcome("forwarded"), _as_received(record, form))
             return Work(record, rules, space, Ask(use=use), time_ms, Batch(batch, form))
+        definitions = self.definitions.get(workspace.name)
+        found: Sequence[Match] = ()
+        if definitions is not None:
+            found = _matches(definitions, record, rules, batch.fields, batch.device_info)
         kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
         request = IdentityRequest(
             action="batch",
@@ -139,9 +160,8 @@ class Batches(Struct, frozen=True):
         )
         identifiers, mpids = reads(request, workspace.policy)
         ask = Ask(identifiers, mpids, use)
-        return Work(
-            record, rules, space, ask, time_ms, Batch(batch, form), request, ignored=ignored
-        )
+        content = Batch(batch, form, definitions, found)
+        return Work(record, rules, space, ask, time_ms, content, request, ignored=ignored)
 
 
 class Batch(Struct, frozen=True, gc=False):
@@ -150,6 +170,10 @@ class Batch(Struct, frozen=True, gc=False):
     batch: EventBatch
     form: Format
     """What the value was read as."""
+    definitions: Definitions | None = None
+    """What is computed in its workspace, if anything."""
+    matches: Sequence[Match] = ()
+    """Its events that selectors want."""
 
     def decide(self, work: Work, view: View, rules: FoldRules) -> Verdict:
         """Attribute the batch to a profile, and store its data there."""
@@ -166,7 +190,7 @@ class Batch(Struct, frozen=True, gc=False):
         if isinstance(decision, NotFound | Refused | Aliased):
             return Verdict(decision, outcome, reason)
         notifications, bounded = self._store(work, view, decision.mpid, rules.limits)
-        return Verdict(decision, outcome, reason, notifications, bounded)
+        return Verdict(decision, outcome, reason, notifications, bounded, matches=self.matches)
 
     def _outcome_of(
         self, decision: Decision, workspace: WorkspaceRules
@@ -215,12 +239,31 @@ class Batch(Struct, frozen=True, gc=False):
             mpid_header(profile.mpid),
             ("resolution", resolution(entry.decision)),
         )
-        return Output(
-            "enriched",
-            profile_key(profile.scope, profile.environment, profile.mpid),
-            enrich(self.batch, profile, work.rules.workspace.name, entry.notifications),
-            headers,
+        value = enrich(
+            self.batch,
+            profile,
+            work.rules.workspace.name,
+            entry.notifications,
+            computed_fields(self.definitions, profile, work.record.timestamp_ms),
         )
+        key = profile_key(profile.scope, profile.environment, profile.mpid)
+        return Output("enriched", key, value, headers)
+
+
+def _matches(
+    definitions: Definitions,
+    record: Record,
+    rules: InputRules,
+    fields: Mapping[str, Raw | bytes],
+    device_info: Mapping[str, Any] | None,
+) -> Sequence[Match]:
+    """Return what selectors want of the events of a batch; none where they do not count."""
+    events = fields.get("events")
+    if events is None or not rules.compute or not definitions.uses:
+        return ()
+    batch_ms = time_field(fields, "timestamp_unixtime_ms")
+    source = Source(rules.name, record.timestamp_ms, batch_ms, device_info or {})
+    return matches(definitions, events, source)
 
 
 def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
@@ -230,7 +273,9 @@ def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
         return
     if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
         return  # its decision depends on its events too
-    memo = memo_of(decided, content.batch, decided.slots, limits)
+    if content.matches:
+        return  # its events count each time
+    memo = memo_of(decided, content.batch, decided.slots, limits, content.definitions)
     if memo is not None:
         memory.keep(rules, memo)
 

@@ -5,6 +5,7 @@ could see two people. The events' bytes go out untouched.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -28,10 +29,19 @@ class _Current(Struct, gc=False):
 
 
 def enrich(
-    batch: EventBatch, profile: Profile, workspace: str, notifications: bytes | None
+    batch: EventBatch,
+    profile: Profile,
+    workspace: str,
+    notifications: bytes | None,
+    computed: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
-    """Return *batch* as the enriched topic gets it, with what *workspace* knows of *profile*."""
-    return lay_over(batch.fields, fields_over(batch, profile, workspace), notifications)
+    """Return *batch* as the enriched topic gets it, with what *workspace* knows of *profile*.
+
+    *computed* are the fields that show what is computed.
+    """
+    over = fields_over(batch, profile, workspace)
+    over.update(computed)
+    return lay_over(batch.fields, over, notifications)
 
 
 def fields_over(batch: EventBatch, profile: Profile, workspace: str) -> dict[str, Any]:

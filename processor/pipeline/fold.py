@@ -15,6 +15,7 @@ from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, ReadSet, View
+from processor.pipeline.computing import Computing
 from processor.pipeline.journal import Entry
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
 from processor.profiles.merging import combine
@@ -43,6 +44,8 @@ class Fold(Struct, frozen=True):
     policy: IdentityPolicy
     limits: Limits
     token: Callable[[Identifier], bytes]
+    computing: Computing | None = None
+    """None where the scope defines nothing to be computed."""
 
     def fold(self, works: Sequence[tuple[Work, bool]], read: ReadSet) -> Folded:
         """Decide works in order over *read*; raises Unread where more must be read first.
@@ -72,6 +75,7 @@ class Fold(Struct, frozen=True):
             return _undecided(work, number, verdict.outcome)
         if verdict.is_recalled:
             return _recalled(work, number, verdict, decision)
+        computed = None if self.computing is None else self.computing.follow(work, verdict, view)
         mpid = verdict.mpid
         asked = view.asked()
         edits = view.end_record()
@@ -87,10 +91,18 @@ class Fold(Struct, frozen=True):
             notifications=verdict.notifications,
             position=number,
             seq=0,
+            messages=() if computed is None else computed.messages,
         )
         documents = tuple([e.after for e in edits])
         return Decided(
-            work, entry, profile, documents, verdict.bounded, verdict, None if edits else asked
+            work,
+            entry,
+            profile,
+            documents,
+            verdict.bounded,
+            verdict,
+            None if edits else asked,
+            computed=computed,
         )
 
     def _changes(

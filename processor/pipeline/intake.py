@@ -5,22 +5,25 @@ request that breaks a rule is answered with its error.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from processor.codecs.avro.reading import CONTENT_TYPE as AVRO_TYPE
 from processor.codecs.avro.reading import UNKNOWN_ID, names_schema
 from processor.codecs.formats import Codecs
+from processor.computed.definition import Definitions
 from processor.identity.model import Space
 from processor.pipeline.batches import Batches
 from processor.pipeline.journal import Entry
 from processor.pipeline.memory import NOTHING, Memory
-from processor.pipeline.publish import Cause, change_events, dead_letter
+from processor.pipeline.publish import Cause, audience_outputs, change_events, dead_letter
 from processor.pipeline.requests import Requests
 from processor.pipeline.work import Kind, Settled, Taken, Work
 from processor.records import DeadLetter, Record
 from processor.rules import Format, InputRules, Limits, Role, Rules
 
-KINDS: Final[Mapping[Role, Callable[[Limits, Codecs, bytes, Memory], Kind]]] = {
+Factory = Callable[[Limits, Codecs, bytes, Memory, Mapping[str, Definitions]], Kind]
+KINDS: Final[Mapping[Role, Factory]] = {
     "batches": Batches,
     "requests": Requests,
 }
@@ -38,10 +41,11 @@ class Intake:
         key: bytes = b"",
         codecs: Codecs | None = None,
         memory: Memory = NOTHING,
+        definitions: Mapping[str, Definitions] = MappingProxyType({}),
     ) -> None:
         self._rules = rules
         self._kinds = {
-            role: kind(rules.limits, codecs or Codecs(), key, memory)
+            role: kind(rules.limits, codecs or Codecs(), key, memory, definitions)
             for role, kind in KINDS.items()
         }
 
@@ -67,6 +71,7 @@ class Intake:
             workspace, place = found[0].workspace.name, (*record.row, record.offset)
             cause = Cause(workspace, space.environment, record.timestamp_ms, place)
             settled.changes += change_events(entry.changes, record, space, cause)
+            settled.audience_changes += audience_outputs(entry, record, space, None)
         return settled
 
     def unknown(self, work: Work) -> Settled | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
+from processor.computed.message import AudienceChange
 from processor.identity.change import Change
 from processor.identity.decision import Decision
 from processor.index.port import RowState, Trim
@@ -39,6 +40,10 @@ class Entry(Struct, array_like=True, gc=False):
     """The space's seq when it was decided.
 
     0 in the journal: the seq of the commit that stores the entry.
+    """
+    messages: tuple[AudienceChange, ...] = ()
+    """What is told of audiences, with what it carries: it is told again as it was, whatever the
+    profiles and the definitions have become.
     """
 
 

@@ -9,13 +9,15 @@ from msgspec.structs import replace
 
 from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.resolution import resolution
+from processor.computed.definition import Definitions
 from processor.identity.decision import Matched
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, current_by_type
 from processor.identity.view import Outdated, View
 from processor.index.cache import Slots
 from processor.pipeline.enrichment import fields_over
-from processor.pipeline.memory import Made, Memo, Reads, words_of
+from processor.pipeline.memory import FOREVER_MS, Made, Memo, Reads, words_of
+from processor.pipeline.showing import computed_fields, holds_until
 from processor.pipeline.work import Decided, FoldRules, Taken, Verdict, Work
 from processor.profiles.attributes import renewed_until
 from processor.profiles.devices import last_known
@@ -63,7 +65,13 @@ class Known(Struct, frozen=True, gc=False):
         return not (self.memo.is_current() and other.mpids.isdisjoint(self.memo.reads.mpids))
 
 
-def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -> Memo | None:
+def memo_of(
+    decided: Decided,
+    batch: EventBatch,
+    slots: Slots,
+    limits: Limits,
+    definitions: Definitions | None = None,
+) -> Memo | None:
     """Return what may be remembered of a batch that was decided; None where time could change it.
 
     The batch was matched, changed nothing and had nothing announced, and no earlier record of its
@@ -81,12 +89,15 @@ def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -
     until_ms = quiet_until(work, batch, profile, limits)
     if until_ms is None:
         return None
-    workspace = work.rules.workspace.name
-    fields = {
-        name: Raw(_encode(value)) for name, value in fields_over(batch, profile, workspace).items()
-    }
+    workspace, record_ms = work.rules.workspace.name, work.record.timestamp_ms
+    over = fields_over(batch, profile, workspace)
+    over.update(computed_fields(definitions, profile, record_ms))
+    holds_until_ms = FOREVER_MS if definitions is None else holds_until(definitions, profile)
+    if record_ms >= holds_until_ms:
+        return None
+    fields = {name: Raw(_encode(value)) for name, value in over.items()}
     key = profile_key(profile.scope, profile.environment, profile.mpid)
-    return Memo(
+    memo = Memo(
         work.space,
         tuple(None if raw is None else Raw(bytes(raw)) for raw in words_of(batch.fields)),
         Reads(*decided.asked, slots),
@@ -102,6 +113,8 @@ def memo_of(decided: Decided, batch: EventBatch, slots: Slots, limits: Limits) -
             (mpid_header(profile.mpid), ("resolution", resolution(verdict.decision))),
         ),
     )
+    memo.holds_until_ms, memo.device_info = holds_until_ms, batch.device_info
+    return memo
 
 
 def quiet_until(work: Work, batch: EventBatch, profile: Profile, limits: Limits) -> int | None:

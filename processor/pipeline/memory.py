@@ -11,8 +11,8 @@ with the same fields. Only decisions that changed nothing and announced nothing 
 * Time: up to ``until_ms``, after which activity may have to be written (``known``).
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from msgspec import Raw, Struct
 
@@ -39,6 +39,7 @@ WORDS: Final = (
 """The fields of a batch that a decision or an enrichment reads, besides the heads of its events."""
 
 Words = tuple[Raw | None, ...]
+FOREVER_MS: Final = 2**63 - 1
 MEMO_BYTES: Final = 1_500
 """About how many bytes a memo takes beside its words and fields."""
 
@@ -77,8 +78,8 @@ class Memo:
     """A remembered decision, which changed nothing, with what it makes of a batch."""
 
     __slots__ = (
-        "cost", "is_used", "made", "place", "reads", "space", "template", "until_ms", "verdicts",
-        "words",
+        "cost", "device_info", "holds_until_ms", "is_used", "made", "place", "reads", "space",
+        "template", "until_ms", "verdicts", "words",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +99,10 @@ class Memo:
         self.verdicts = verdicts
         """Of a batch without events, and of one with events."""
         self.made = made
+        self.holds_until_ms = FOREVER_MS
+        """The first timestamp of a record at which time may change what is computed."""
+        self.device_info: Mapping[str, Any] | None = None
+        """As the batch said it, where events are looked at by it."""
         sizes = (len(bytes(raw)) for raw in (*words, *made.fields.values()) if raw is not None)
         self.cost = MEMO_BYTES + sum(sizes)
         self.is_used = True

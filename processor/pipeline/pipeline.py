@@ -18,10 +18,12 @@ from time import perf_counter
 from msgspec import Struct, field
 
 from processor.codecs.formats import Codecs
+from processor.computed.definition import Scope
 from processor.identity.model import Space
 from processor.index.cache import CachedIndex
 from processor.index.port import Assignment, Index
 from processor.pipeline.batches import remember
+from processor.pipeline.computing import computing_of, definitions_of
 from processor.pipeline.fold import Fold
 from processor.pipeline.intake import Intake
 from processor.pipeline.known import Known
@@ -49,6 +51,8 @@ class Parts(Struct, frozen=True):
     key: bytes = b""
     """Keys the MPIDs; the index has its own copy for the tokens."""
     codecs: Codecs = field(default_factory=Codecs)
+    computed: Mapping[str, Scope] = {}
+    """What identity scopes define to be computed, by their name."""
     with_outcomes: bool = False
     accept_offsets: bool = False
     memory_bytes: int = 0
@@ -70,11 +74,9 @@ class Pipeline:
         self._parts = parts
         self._cache = parts.index if isinstance(parts.index, CachedIndex) else None
         self._memory = NOTHING if self._cache is None else Memory(parts.memory_bytes)
-        self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory)
-        self._folds = {
-            s.space: Fold(s.space, s.policy, parts.rules.limits, parts.index.token)
-            for s in parts.spaces
-        }
+        definitions = definitions_of(parts.computed)
+        self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
+        self._folds = {rules.space: _fold(parts, rules) for rules in parts.spaces}
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
         """The offset of the next record of each partition."""
@@ -265,6 +267,11 @@ class Pipeline:
         return self._sessions[self._parts.spaces[0].space]
 
 
+def _fold(parts: Parts, rules: SpaceRules) -> Fold:
+    computing = computing_of(rules.space.scope, parts.computed, parts.rules)
+    return Fold(rules.space, rules.policy, parts.rules.limits, parts.index.token, computing)
+
+
 Sessions = Mapping[Space, SpaceSession]
 
 
@@ -323,3 +330,5 @@ def _count(
         tally.recalled += its.is_recalled
         strategy = work.rules.workspace.policy.strategy
         tally.note_decision(strategy, entry.decision, entry.changes, its.bounded)
+        if its.computed is not None and its.verdict is not None:
+            tally.note_computed(work.rules.workspace.name, its.verdict.matches, its.computed)

@@ -4,7 +4,7 @@ Shapes are those of docs/messages.md. MPIDs are decimal text in all of them, bec
 rounds JSON numbers of 63 bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
@@ -19,10 +19,12 @@ from processor.codecs.headers import (
     source_headers,
 )
 from processor.codecs.resolution import encode, mpid_text
+from processor.computed.message import AudienceChange
 from processor.identity.alias import LATE_MS
 from processor.identity.change import Change
 from processor.identity.model import Space
 from processor.identity.profile import Profile
+from processor.pipeline.journal import Entry
 from processor.pipeline.work import Decided, Settled, Work
 from processor.profiles.document import profile_key, to_json
 from processor.records import DeadLetter, Outcome, Output, Record
@@ -38,6 +40,10 @@ def settle(decided: Decided) -> Settled:
     settled = Settled(work.record, outcome, output, decision=decision)
     if entry.changes:
         settled.changes += change_events(entry.changes, work.record, work.space, _cause(work))
+    if entry.messages:
+        settled.audience_changes += audience_outputs(
+            entry, work.record, work.space, work.request_id
+        )
     return settled
 
 
@@ -98,6 +104,59 @@ def change_events(
         key = profile_key(space.scope, space.environment, mpid)
         outputs.append(Output("changes", key, value, (*headers, mpid_header(mpid))))
     return outputs
+
+
+def audience_outputs(
+    entry: Entry, record: Record, space: Space, request_id: str | None
+) -> list[Output]:
+    """Return what the topic ``audience-changes`` gets of one record."""
+    versions = dict(entry.touched)
+    return [
+        audience_record(message, versions.get(message.mpid), record, space, request_id)
+        for message in entry.messages
+    ]
+
+
+def audience_record(
+    message: AudienceChange,
+    version: int | None,
+    record: Record,
+    space: Space,
+    request_id: str | None = None,
+) -> Output:
+    """Return one record of ``audience-changes``; *version* is the profile's."""
+    value = {
+        "change": message.change,
+        "audience": message.audience,
+        "mpid": str(message.mpid),
+        "version": version,
+        "workspace": message.workspace,
+        "environment": space.environment,
+        "timestamp_ms": message.timestamp_ms,
+        "reason": message.reason,
+        "definition_version": message.definition_version,
+        "expires_ms": message.expires_ms,
+        "user_identities": _identities(message.carried.identities),
+        "user_attributes": message.carried.attributes,
+        "cause": _Place(record.topic, record.partition, record.offset, request_id),
+    }
+    if message.previous_identities is not None:
+        value["previous_identities"] = _identities(message.previous_identities)
+    if message.is_bounded:
+        value["is_bounded"] = True
+    headers = (
+        *source_headers(record),
+        mpid_header(message.mpid),
+        ("workspace", message.workspace.encode()),
+        ("audience", message.audience.encode()),
+        ("change", message.change.encode()),
+    )
+    key = profile_key(space.scope, space.environment, message.mpid)
+    return Output("audience_changes", key, encode(value), headers)
+
+
+def _identities(identities: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"identity_type": kind, "identity": value} for kind, value in identities]
 
 
 class Cause(Struct, frozen=True, gc=False):

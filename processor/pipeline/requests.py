@@ -1,10 +1,13 @@
 """Identity requests: taken in, decided, and answered (docs/messages.md)."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.request import decode_request
+from processor.computed.definition import Definitions
 from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityPolicy, IdentityRequest, Space
@@ -39,6 +42,8 @@ class Requests(Struct, frozen=True):
     key: bytes
     memory: Memory = NOTHING
     """Not used: a request is answered by what the index holds now."""
+    definitions: Mapping[str, Definitions] = {}
+    """Not used: a request has no events."""
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Decode *record*; a request that breaks a rule is answered with its error."""

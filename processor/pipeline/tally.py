@@ -5,8 +5,11 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field
 
+from processor.computed.message import AudienceChange
+from processor.computed.selector import Match
 from processor.identity.change import Change
 from processor.identity.decision import KINDS, Aliased, Created, Decision, Matched
+from processor.pipeline.work import Computation
 from processor.records import Ignored, Outcome
 from processor.rules import InputRules
 
@@ -30,6 +33,16 @@ class Tally(Struct):
     """Attributes and devices that a limit kept out."""
     aliases: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By outcome and the reason of those that were ignored ('' where applied)."""
+    audience_changes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    """By workspace, audience, change and reason."""
+    selector_matches: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Events that a selector wanted, by workspace and selector."""
+    computed_writes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Records of which such an event changed something, by workspace and selector."""
+    computed_bounded: Counter[tuple[str]] = field(default_factory=Counter)
+    """By workspace, what a bound kept out of what is computed or told."""
+    hidden: Counter[tuple[str]] = field(default_factory=Counter)
+    """By workspace, attributes that were written under the name of a calculated one."""
     profiles_created: int = 0
     recalled: int = 0
     """Batches whose decision was remembered."""
@@ -81,6 +94,25 @@ class Tally(Struct):
                 self.violations[change.identity_type or "", change.reason or ""] += 1
             elif change.alias is not None and change.alias.role == "destination":
                 self.aliases["applied", ""] += 1
+
+    def note_computed(
+        self, workspace: str, matches: Iterable[Match], computation: Computation
+    ) -> None:
+        """Count what was computed for a record of *workspace*."""
+        for match in matches:
+            self.selector_matches[workspace, match.selector] += 1
+        for selector in computation.wrote:
+            self.computed_writes[workspace, selector] += 1
+        if computation.bounded:
+            self.computed_bounded[(workspace,)] += computation.bounded
+        if computation.hidden:
+            self.hidden[(workspace,)] += computation.hidden
+        self.note_messages(computation.messages)
+
+    def note_messages(self, messages: Iterable[AudienceChange]) -> None:
+        """Count what was told of audiences."""
+        for one in messages:
+            self.audience_changes[one.workspace, one.audience, one.change, one.reason] += 1
 
     def note_phase(self, phase: str, seconds: float) -> None:
         """Note how long a phase of a poll batch took."""

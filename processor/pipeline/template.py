@@ -36,6 +36,8 @@ class Filled(Struct, frozen=True, gc=False):
     heads: Heads
     value: bytes
     """The enriched batch."""
+    fields: Mapping[str, Raw | bytes]
+    """The fields that differ from batch to batch, others perhaps among them."""
 
 
 class Template(Struct, frozen=True, gc=False):
@@ -63,7 +65,8 @@ class Template(Struct, frozen=True, gc=False):
         found = self._holes(value)
         if found is None or not _are_bare(found):
             return None
-        heads = heads_of(dict(zip(self.names, found, strict=True)))
+        fields = dict(zip(self.names, found, strict=True))
+        heads = heads_of(fields)
         if heads is None:
             return None
         try:
@@ -72,7 +75,7 @@ class Template(Struct, frozen=True, gc=False):
             return None
         parts = self.parts.copy()
         parts[1::2] = found
-        return Filled(heads, b"".join(parts))
+        return Filled(heads, b"".join(parts), fields)
 
     def _holes(self, value: bytes) -> list[bytes] | None:
         """Return the texts in the holes; None where the text between them differs.

@@ -11,11 +11,14 @@ Everything else (journal, commit, change events, the ``profiles`` topic, metrics
 all kinds.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
 
 from processor.codecs.resolution import UNDECIDED, resolution
+from processor.computed.message import AudienceChange
+from processor.computed.selector import Match
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
 from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
@@ -36,6 +39,19 @@ class FoldRules(Struct, frozen=True):
     documents: DocumentRules
 
 
+class Computation(Struct, gc=False):
+    """What was computed for a record, beside what stands in the profiles now."""
+
+    messages: tuple[AudienceChange, ...] = ()
+    """In the order in which they are published."""
+    bounded: int = 0
+    """Values, news of definitions and contents of messages that a bound kept out."""
+    wrote: frozenset[str] = frozenset()
+    """The selectors whose events changed something."""
+    hidden: int = 0
+    """User attributes that were written under the name of a calculated attribute."""
+
+
 class Verdict(Struct, frozen=True, gc=False):
     """What a record's kind decided for it."""
 
@@ -49,6 +65,8 @@ class Verdict(Struct, frozen=True, gc=False):
     """Attributes and devices of the record that a limit kept out."""
     is_recalled: bool = False
     """Whether the decision was remembered: then nothing was read or written for it now."""
+    matches: Sequence[Match] = ()
+    """The events of the record that selectors want; they count for its profile."""
 
     @property
     def mpid(self) -> int | None:
@@ -105,6 +123,8 @@ class Decided(Struct, gc=False):
     """The keys it read, where it changed nothing and no earlier record had changed any of them."""
     slots: Slots | None = None
     """The cache slots of *asked*."""
+    computed: Computation | None = None
+    """What was computed for it; None where its scope defines nothing, and where it is replayed."""
 
     @property
     def is_recalled(self) -> bool:
@@ -120,6 +140,7 @@ class Settled(Struct, gc=False):
     output: Output | None
     """What the enriched, responses or dead-letters topic gets."""
     changes: list[Output] = field(default_factory=list)
+    audience_changes: list[Output] = field(default_factory=list)
     profiles: list[Output] = field(default_factory=list)
     decision: Decision | None = None
     outcome_record: Output | None = None
@@ -137,6 +158,8 @@ class Settled(Struct, gc=False):
             outputs.append(self.output)
         if self.changes:
             outputs += self.changes
+        if self.audience_changes:
+            outputs += self.audience_changes
         if self.profiles:
             outputs += self.profiles
         if self.outcome_record is not None:

@@ -56,12 +56,12 @@ class MembershipDocument(Struct):
 
 
 class ComputedDocument(Struct, omit_defaults=True):
-    """What is computed in a workspace, as published; what is empty is left out."""
+    """What is computed in a workspace, as published; what is empty is left out, or null in Avro."""
 
-    calculated: dict[str, Any] = {}
+    calculated: dict[str, Any] | None = None
     fresh_until_ms: int | None = None
-    audiences: dict[str, MembershipDocument] = {}
-    state: bytes = b""
+    audiences: dict[str, MembershipDocument] | None = None
+    state: bytes | None = None
 
 
 def more_document(more: More | WorkspaceMore) -> dict[str, Any]:
@@ -135,15 +135,17 @@ def _computed_document(its: Computed) -> ComputedDocument:
         name: MembershipDocument(one.version, one.entered_ms, one.expires_ms)
         for name, one in its.audiences.items()
     }
-    return ComputedDocument(its.calculated, its.fresh_until_ms, audiences, its.state)
+    return ComputedDocument(
+        its.calculated or None, its.fresh_until_ms, audiences or None, its.state or None
+    )
 
 
 def _computed(its: ComputedDocument) -> Computed:
     audiences = {
         name: Membership(one.version, one.entered_ms, one.expires_ms)
-        for name, one in its.audiences.items()
+        for name, one in (its.audiences or {}).items()
     }
-    return Computed(its.calculated, its.fresh_until_ms, audiences, its.state)
+    return Computed(its.calculated or {}, its.fresh_until_ms, audiences, its.state or b"")
 
 
 def _stamp(text: str) -> bytes:

@@ -19,13 +19,23 @@ RESERVE = 64
 
 _WORST_CASE = 20
 _WORST_FRAME = 400
+_SPARE = 65_536
+"""As JSON, what may be computed of a person at once, with room for more."""
 
 Key = TypeVar("Key")
 Entry = TypeVar("Entry")
 
 
 def is_within(profile: Profile, most: int) -> bool:
-    """Whether *profile*, as published JSON, is within *most* bytes.
+    """Whether *profile* without what is computed, as published JSON, is within *most* bytes.
+
+    What is computed yields to everything else, so it is no reason to refuse anything.
+    """
+    return has_room(without_computed(profile), most)
+
+
+def has_room(profile: Profile, most: int) -> bool:
+    """Whether *profile*, as published JSON, is within *most* bytes, all of it.
 
     The packed form is cheap to make, and a byte of it becomes at most twenty of JSON (a control
     character becomes six, an array of a few bytes an object with field names): so the JSON is
@@ -36,6 +46,37 @@ def is_within(profile: Profile, most: int) -> bool:
     return len(to_json(profile)) <= most - RESERVE
 
 
+def without_computed(profile: Profile) -> Profile:
+    """Return *profile* without what is computed; itself where nothing is."""
+    more = profile.more
+    if not more.stamp:
+        return profile
+    workspaces = {
+        name: data
+        if data.more.computed is None
+        else replace(data, more=replace(data.more, computed=None))
+        for name, data in profile.workspaces.items()
+    }
+    bare = replace(more, clock_ms=0, due_ms=None, stamp=b"")
+    return replace(profile, workspaces=workspaces, more=bare)
+
+
+def room_for_computed(profile: Profile, most: int) -> int | None:
+    """Return how many packed bytes of a workspace *profile* has room for; None: enough.
+
+    Published they take more than packed, names of fields and base64, but hardly twice as much.
+    """
+    if has_room_to_spare(profile, most):
+        return None
+    left = most - RESERVE - len(to_json(without_computed(profile)))
+    return max(left, 0) // (2 * max(len(profile.workspaces), 1))
+
+
+def has_room_to_spare(profile: Profile, most: int) -> bool:
+    """Whether *profile* is so far from *most* bytes that nothing computed of it can matter."""
+    return _WORST_CASE * len(pack(profile)) + _WORST_FRAME <= most - RESERVE - _SPARE
+
+
 def fit(
     base: Profile, before: WorkspaceData, after: WorkspaceData, most: int
 ) -> tuple[WorkspaceData, int]:
@@ -44,7 +85,7 @@ def fit(
     Removals come first, then consent, attributes and devices, each in its order. *base* is the
     profile with *before* as its workspace.
     """
-    room = most - RESERVE - len(to_json(base))
+    room = most - RESERVE - len(to_json(without_computed(base)))
     old, new = _by_purpose(before.consent_state), _by_purpose(after.consent_state)
     purposes, room, lost_purposes = _choose(old, new, room, _purpose_bytes)
     attributes, room, lost_attributes = _choose(

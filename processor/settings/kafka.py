@@ -19,6 +19,7 @@ _SERVER: Final = re.compile(
     re.IGNORECASE,
 )
 _PORTS: Final = range(1, 65_536)
+_OPTIONAL: Final = ("outcomes", "audience_changes")
 _SECRET: Final = re.compile(r"password|secret|token|jaas|\.pem$|oauthbearer\.config$")
 
 
@@ -81,7 +82,7 @@ def _check_topics(topics: TopicSettings, mistakes: Mistakes) -> None:
     roles: list[tuple[str, str]] = [(r, n) for r in INPUT_ROLES for n in topics.carrying(r)]
     roles += [(role, getattr(topics, role)) for role in OUTPUT_ROLES]
     for role, name in roles:
-        if role == "outcomes" and not name:
+        if role in _OPTIONAL and not name:
             continue
         if not _TOPIC.fullmatch(name) or name in (".", ".."):
             mistakes.tell(

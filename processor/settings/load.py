@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
+from processor.computed.definition import Scope
 from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.addresses import (
     redis_settings,
@@ -173,8 +174,11 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
     people = population(
         document.get("workspaces", {}), document.get("inputs", {}), limits, mistakes
     )
+    kafka = kafka_settings(document["kafka"], mistakes)
+    with mistakes.noted():
+        kafka = _with_audiences(kafka, people.computed)
     return Settings(
-        kafka=kafka_settings(document["kafka"], mistakes),
+        kafka=kafka,
         schema_registry=(
             plain("schema_registry", RegistrySettings) if "schema_registry" in document else None
         ),
@@ -203,6 +207,24 @@ def _served(
             meant = hint(name, workspaces)
             mistakes.tell(f"serve.workspace_ids.{number}: is no workspace{meant}")
     return served
+
+
+def _with_audiences(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> KafkaSettings:
+    """Return *kafka* with the topic of audiences only where one is published."""
+    is_published = any(
+        audience.is_published
+        for scope in computed.values()
+        for workspace in scope.workspaces.values()
+        for audience in workspace.audiences.values()
+    )
+    if is_published and not kafka.topics.audience_changes:
+        raise SettingsError(
+            "kafka.topics.audience_changes: must name a topic, as audiences are published; or"
+            " write publish = false in each of them"
+        )
+    if is_published:
+        return kafka
+    return replace(kafka, topics=replace(kafka.topics, audience_changes=""))
 
 
 def _section_meant(name: str) -> str:

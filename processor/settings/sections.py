@@ -20,7 +20,15 @@ DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 # Made by factories, as the library writes all other defaults into the schema.
 _NOTHING: Final = Secret("")
 _DEFAULT_URL: Final = Secret(DEFAULT_REDIS_URL)
-OUTPUT_ROLES: Final = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
+OUTPUT_ROLES: Final = (
+    "enriched",
+    "responses",
+    "changes",
+    "profiles",
+    "dead_letters",
+    "outcomes",
+    "audience_changes",
+)
 
 
 class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +42,8 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     profiles: str = "profiles"
     dead_letters: str = "dead-letters"
     outcomes: str = ""
+    audience_changes: str = "audience-changes"
+    """``load`` empties it where no audience is published: then there is no such topic."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -147,6 +157,8 @@ class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dedup_window_s: NotNegative = 600
     topics: tuple[str, ...] = ()
     format: Format | None = None
+    compute: bool = True
+    """false: its events count for nothing that is computed, as those of a load of the past."""
 
 
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,6 @@ from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy, Space
 from processor.rules import InputRules, Limits, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
-from processor.settings.error import SettingsError
 from processor.settings.secret import Secret
 from processor.settings.sections import (
     CheckSettings,
@@ -45,13 +44,7 @@ class Settings(Struct, frozen=True):
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
 
     def rules(self) -> Rules:
-        """Return the rules of records; SettingsError where they would have to compute something."""
-        if self.computed:
-            scope = min(self.computed)
-            raise SettingsError(
-                f"scope {scope} defines calculated attributes or audiences: this release checks"
-                " such definitions (idstream check) and computes nothing yet; take them out to run"
-            )
+        """Return the rules of records."""
         roles, formats = self.kafka.topics.roles, self.kafka.formats
         return Rules(
             inputs=self.inputs,

@@ -277,4 +277,5 @@ def _input(
         dedup_window_ms=written.dedup_window_s * 1000,
         topics=frozenset(written.topics),
         format=written.format,
+        compute=written.compute,
     )

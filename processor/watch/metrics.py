@@ -114,9 +114,40 @@ class Metrics:
             LATENCY_SECONDS,
             registry,
         )
+        self._open_computed(counter)
         self._open_gauges()
         self._errors = counter(
             "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
+        )
+
+    def _open_computed(self, counter: Callable[..., Counter]) -> None:
+        """Register what is counted of calculated attributes and audiences."""
+        self._audience_changes = counter(
+            "audience_changes_total",
+            "Messages that somebody entered or left an audience, or changed in it",
+            "workspace",
+            "audience",
+            "change",
+            "reason",
+        )
+        self._matches = counter(
+            "selector_matches_total", "Events that a selector wants", "workspace", "selector"
+        )
+        self._computed_writes = counter(
+            "computed_writes_total",
+            "Records whose events changed what is computed, by the selector that wanted them",
+            "workspace",
+            "selector",
+        )
+        self._computed_bounded = counter(
+            "computed_bounded_total",
+            "Values, states and contents of messages that a bound kept out",
+            "workspace",
+        )
+        self._hidden = counter(
+            "hidden_attributes_total",
+            "User attributes that were written under the name of a calculated attribute",
+            "workspace",
         )
 
     def _open_gauges(self) -> None:
@@ -160,6 +191,11 @@ class Metrics:
         _add(self._violations, tally.violations)
         _add(self._ignored, tally.ignored)
         _add(self._aliases, tally.aliases)
+        _add(self._audience_changes, tally.audience_changes)
+        _add(self._matches, tally.selector_matches)
+        _add(self._computed_writes, tally.computed_writes)
+        _add(self._computed_bounded, tally.computed_bounded)
+        _add(self._hidden, tally.hidden)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
         self._recalled.inc(tally.recalled)

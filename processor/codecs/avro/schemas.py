@@ -21,6 +21,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "changes": "identity-change",
     "profiles": "profile",
     "outcomes": "outcome",
+    "audience_changes": "audience-change",
 }
 """The message of each role of ``kafka.topics``; dead letters have none, they go out as received."""
 

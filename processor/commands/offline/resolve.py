@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from msgspec import Raw
 
+from processor.commands.offline.computed import CLOCK, Shows, Sweeper, raw_values, versions
 from processor.commands.offline.lines import records
 from processor.commands.offline.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
@@ -41,10 +42,15 @@ def resolve(
     """
     index = load_index(settings, profiles)
     pipeline = offline_pipeline(settings, index)
+    shows, sweeper = Shows(settings, index), Sweeper(settings, index)
     for record in records(source):
-        (settled,) = pipeline.settle([record])
-        pipeline.committed()
-        sink.write(_encoder.encode(answer(settled)) + b"\n")
+        if record.topic == CLOCK:
+            line = sweeper.sweep(record)
+        else:
+            (settled,) = pipeline.settle([record])
+            pipeline.committed()
+            line = answer(settled) | shows.of(settled)
+        sink.write(_encoder.encode(line) + b"\n")
         sink.flush()
     if dump is not None:
         write_snapshot(dump, index.profiles())
@@ -67,7 +73,12 @@ def offline_pipeline(settings: Settings, index: MemoryIndex) -> Pipeline:
     """Return the pipeline that ``run`` has, over *index*, with the topics of ``resolve``."""
     spaces = settings.space_rules()
     parts = Parts(
-        rules=settings.rules(), spaces=spaces, index=index, owner="resolve", key=settings.key()
+        rules=settings.rules(),
+        spaces=spaces,
+        index=index,
+        owner="resolve",
+        key=settings.key(),
+        computed=settings.computed,
     )
     pipeline = Pipeline(parts)
     pipeline.assign([Assignment(topic, 0, topic, None, "") for topic in TOPICS], [])
@@ -85,7 +96,8 @@ def answer(settled: Settled) -> dict[str, Any]:
         "value": None if output is None else _value(output.value),
         "mpid": None if outcome.mpid is None else str(outcome.mpid),
         "resolution": None if settled.resolution is None else Raw(settled.resolution),
-        "changes": [Raw(change.value) for change in settled.changes if change.value is not None],
+        "changes": raw_values(settled.changes),
+        "written": versions(settled.profiles),
     }
 
 

@@ -176,9 +176,12 @@ def test_each_line_is_answered_before_the_next_is_read(config):
         ("{", "not a JSON object"),
         ("[1]", "not a JSON object"),
         ("{} {}", "not a JSON object"),
-        ('{"topic": }', "topic: write batches or requests"),
+        ('{"topic": }', "topic: write batches, requests or clock"),
         ('{"topic": "batches", "value": {}}', "timestamp_ms: is required"),
-        ('{"topic": "profiles", "timestamp_ms": 1, "value": {}}', "topic: write batches or"),
+        (
+            '{"topic": "profiles", "timestamp_ms": 1, "value": {}}',
+            "topic: write batches, requests or",
+        ),
         (
             '{"topic": "batches", "timestamp_ms": "1", "value": {}}',
             "timestamp_ms: must be an integer, not text",

@@ -130,7 +130,7 @@ def test_new_topics_are_as_wide_as_those_they_are_joined_with_or_fed_from():
     wide = {role: partitions_for(role, KAFKA, found) for role in NAMES}
     assert wide == {
         **dict.fromkeys(("batches", "requests"), -1),
-        **dict.fromkeys(("enriched", "changes", "profiles"), 3),
+        **dict.fromkeys(("enriched", "changes", "profiles", "audience_changes"), 3),
         **dict.fromkeys(("responses", "dead_letters"), 8),
     }
 

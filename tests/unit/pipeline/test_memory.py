@@ -59,6 +59,22 @@ priority = 2
 [workspaces.flat.identifiers.anonymous_id]
 priority = 3
 
+[workspaces.counted]
+strategy = "profile_conversion"
+identity_scope = "counted"
+{POLICY}
+[workspaces.counted.events]
+purchase = {{ type = "custom_event", name = "Purchase" }}
+start = {{ type = "session_start" }}
+[workspaces.counted.calculated]
+bought = {{ type = "count", event = "purchase", within = "2h" }}
+colors = {{ type = "unique_list", event = "purchase", attribute = "color" }}
+[workspaces.counted.audiences]
+buyers.all = [{{ event = "purchase", within = "1h" }}]
+red.all = [{{ attribute = "color", op = "equals", value = "red" }}]
+quiet.all = [{{ not = {{ event = "purchase", within = "30m" }} }}]
+quiet.identities = ["email"]
+
 [inputs.default]
 workspace = "isolated"
 source = "sdk"
@@ -75,6 +91,9 @@ source = "sdk"
 [inputs.converted]
 workspace = "converted"
 source = "custom_feed"
+[inputs.counted]
+workspace = "counted"
+source = "sdk"
 [inputs.flat]
 workspace = "flat"
 source = "sdk"
@@ -96,6 +115,7 @@ def pipeline(index: Index, settings: Settings = SETTINGS, *, remembers: bool) ->
             owner="t",
             memory_bytes=ROOM,
             with_outcomes=False,
+            computed=settings.computed,
         )
     )
 
@@ -125,6 +145,7 @@ def batches(inputs: tuple[str, ...]) -> st.SearchStrategy[dict]:
             "deleted": seldom.map(lambda gone: ["color"] if gone else None),
             "consent": seldom,
             "events": st.sampled_from([1, 1, 0, 2]),
+            "bought": seldom,
             "request_id": seldom.map(lambda one: None if one is None else f"id-{one}"),
             "pause": st.sampled_from([0] * 12 + [1, MINUTE, MINUTE, 59 * MINUTE, HOUR]),
             "late": st.sampled_from([0] * 8 + [MINUTE, 2 * HOUR]),
@@ -150,7 +171,15 @@ def lots(inputs: tuple[str, ...]) -> st.SearchStrategy[list[list[dict]]]:
     return st.lists(st.lists(one, min_size=1, max_size=5), min_size=6, max_size=16)
 
 
-SCENES = [("default",), ("default", "feed"), ("announced",), ("best",), ("converted",), ("flat",)]
+SCENES = [
+    ("default",),
+    ("default", "feed"),
+    ("announced",),
+    ("best",),
+    ("converted",),
+    ("flat",),
+    ("counted",),
+]
 histories = st.sampled_from([*SCENES, ("default", "seen")]).flatmap(lots)
 
 
@@ -177,6 +206,9 @@ def batch_of(one: dict, now: int) -> dict:
         "timestamp_unixtime_ms": now,
         "odd": one["pause"],
     }
+    if one["bought"] is not None:
+        bought = {"event_name": "Purchase", "custom_attributes": {"color": one["bought"]}}
+        value["events"].append({"event_type": "custom_event", "data": {**time, **bought}})
     if one["device"]:
         value["device_info"] = {"ios_idfv": one["device"], "os": "x"}
     if one["attributes"] is not None:
@@ -407,3 +439,40 @@ def test_no_more_is_remembered_than_there_is_room_for():
         line.send(value)
         line.send(value)
     assert 0 < memory.bytes <= 25_000
+
+
+PURCHASE = {
+    "event_type": "custom_event",
+    "data": {"event_name": "Purchase", "timestamp_unixtime_ms": START},
+}
+
+
+def counted(*values: dict, at: int = START, line: Line | None = None) -> Line:
+    """A line whose user has bought something and came again, so that the batch is remembered."""
+    line = line or Line()
+    for value in values or (taking(BATCH, events=[PURCHASE]), BATCH, BATCH):
+        line.send(value, at=at, input_name="counted")
+    return line
+
+
+def test_a_user_of_whom_something_is_computed_is_remembered_where_no_event_counts():
+    plain = taking(BATCH, events=[{"event_type": "screen_view", "data": {"screen_name": "x"}}])
+    line = counted(taking(BATCH, events=[PURCHASE]), plain, plain)
+    assert line.remembers(plain, input_name="counted")
+
+
+def test_a_batch_with_an_event_that_counts_is_decided_anew():
+    plain = taking(BATCH, events=None)
+    line = counted(taking(BATCH, events=[PURCHASE]), plain, plain)
+    assert line.remembers(plain, input_name="counted")
+    assert not line.remembers(taking(BATCH, events=[PURCHASE]), input_name="counted")
+
+
+def test_what_is_remembered_ends_where_time_alone_changes_what_is_computed():
+    plain = taking(BATCH, events=None)
+    line = counted(taking(BATCH, events=[PURCHASE]), plain, plain)
+    before, due = START + 30 * MINUTE - 1, START + 30 * MINUTE
+    assert line.remembers(plain, at=before, input_name="counted")
+    assert not line.remembers(plain, at=due, input_name="counted")
+    roles = [o.role for o in line.send(plain, at=due, input_name="counted")]
+    assert "audience_changes" in roles

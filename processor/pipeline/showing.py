@@ -1,0 +1,68 @@
+"""What outputs show of calculated attributes and audiences, at the instant of a record. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from processor.computed.definition import Definitions
+from processor.computed.membership import shown
+from processor.computed.workspace import values_at
+from processor.identity.profile import NO_DATA, Computed, Membership, Profile
+from processor.pipeline.memory import FOREVER_MS
+
+_NOTHING = Computed()
+
+
+class Shown(Struct, frozen=True, gc=False):
+    """What a workspace shows of a person at an instant."""
+
+    calculated: Mapping[str, Any]
+    audiences: Mapping[str, Membership]
+    """Published ones, sorted by name."""
+
+
+class MembershipShown(Struct, gc=False):
+    """A membership, as an entry of ``audience_memberships``."""
+
+    audience_name: str
+    entered_timestamp_ms: int
+    expiration_timestamp_ms: int | None
+
+
+def shown_at(definitions: Definitions, profile: Profile, time_ms: int) -> Shown:
+    """Return what is shown of *profile* at *time_ms*, which its own clock may be ahead of."""
+    data = profile.workspaces.get(definitions.workspace, NO_DATA)
+    computed = data.more.computed or _NOTHING
+    now_ms = max(time_ms, profile.more.clock_ms)
+    return Shown(values_at(definitions, computed, now_ms), shown(definitions, computed.audiences))
+
+
+def computed_fields(
+    definitions: Definitions | None, profile: Profile, time_ms: int
+) -> dict[str, Any]:
+    """Return the fields of an enriched batch in which what is computed shows.
+
+    A calculated attribute owns its name, also where it has no value.
+    """
+    if definitions is None:
+        return {}
+    what, own = shown_at(definitions, profile, time_ms), definitions.calculated
+    stored = profile.workspaces.get(definitions.workspace, NO_DATA).attributes
+    attributes = {name: one.value for name, one in stored.items() if name not in own}
+    attributes.update(what.calculated)
+    fields: dict[str, Any] = {"user_attributes": attributes}
+    if any(audience.is_published for audience in definitions.audiences.values()):
+        fields["audience_memberships"] = [
+            MembershipShown(name, one.entered_ms, one.expires_ms)
+            for name, one in what.audiences.items()
+        ]
+    return fields
+
+
+def holds_until(definitions: Definitions, profile: Profile) -> int:
+    """Return the instant from which on time alone may change what is shown or computed."""
+    data = profile.workspaces.get(definitions.workspace, NO_DATA)
+    fresh_ms = None if data.more.computed is None else data.more.computed.fresh_until_ms
+    ends = [end for end in (profile.more.due_ms, fresh_ms) if end is not None]
+    return min(ends, default=FOREVER_MS)
