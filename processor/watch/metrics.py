@@ -3,8 +3,8 @@
 Counts are added once a transaction has committed, never per record (docs/operations.md lists them).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, get_args
+from collections.abc import Callable, Sequence
+from typing import Final, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,6 +19,7 @@ from prometheus_client import (
 from processor import __version__
 from processor.kafka.loop.step import TransactionKind
 from processor.pipeline.tally import Tally
+from processor.watch.computed import ComputedMetrics, add
 from processor.watch.distribution import Distribution
 from processor.watch.expected import ERRORS, Series
 
@@ -80,9 +81,7 @@ class Metrics:
             "aliases_total", "Aliases by what became of them, and why", "outcome", "reason"
         )
         self._created = counter("profiles_created_total", "Profiles created")
-        self._recalled = counter(
-            "recalled_batches_total", "Batches of known users whose decision was remembered"
-        )
+        self._recalled = counter("recalled_batches_total", "Batches decided from memory")
         self._batch_records = histogram("batch_records", "Records of a poll batch", BATCH_RECORDS)
         self._batch_seconds = histogram(
             "batch_seconds", "Seconds of a poll batch by phase", PHASE_SECONDS, "phase"
@@ -114,40 +113,10 @@ class Metrics:
             LATENCY_SECONDS,
             registry,
         )
-        self._open_computed(counter)
+        self._computed = ComputedMetrics(registry)
         self._open_gauges()
         self._errors = counter(
             "errors_total", "Errors that the loop met, by whose they are", "source", "kind"
-        )
-
-    def _open_computed(self, counter: Callable[..., Counter]) -> None:
-        """Register what is counted of calculated attributes and audiences."""
-        self._audience_changes = counter(
-            "audience_changes_total",
-            "Messages that somebody entered or left an audience, or changed in it",
-            "workspace",
-            "audience",
-            "change",
-            "reason",
-        )
-        self._matches = counter(
-            "selector_matches_total", "Events that a selector wants", "workspace", "selector"
-        )
-        self._computed_writes = counter(
-            "computed_writes_total",
-            "Records whose events changed what is computed, by the selector that wanted them",
-            "workspace",
-            "selector",
-        )
-        self._computed_bounded = counter(
-            "computed_bounded_total",
-            "Values, states and contents of messages that a bound kept out",
-            "workspace",
-        )
-        self._hidden = counter(
-            "hidden_attributes_total",
-            "User attributes that were written under the name of a calculated attribute",
-            "workspace",
         )
 
     def _open_gauges(self) -> None:
@@ -185,17 +154,13 @@ class Metrics:
 
     def count(self, tally: Tally) -> None:
         """Add what a committed transaction counted."""
-        _add(self._records, tally.records)
-        _add(self._decisions, tally.decisions)
-        _add(self._skipped, tally.skipped)
-        _add(self._violations, tally.violations)
-        _add(self._ignored, tally.ignored)
-        _add(self._aliases, tally.aliases)
-        _add(self._audience_changes, tally.audience_changes)
-        _add(self._matches, tally.selector_matches)
-        _add(self._computed_writes, tally.computed_writes)
-        _add(self._computed_bounded, tally.computed_bounded)
-        _add(self._hidden, tally.hidden)
+        add(self._records, tally.records)
+        add(self._decisions, tally.decisions)
+        add(self._skipped, tally.skipped)
+        add(self._violations, tally.violations)
+        add(self._ignored, tally.ignored)
+        add(self._aliases, tally.aliases)
+        self._computed.count(tally)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
         self._recalled.inc(tally.recalled)
@@ -264,9 +229,3 @@ class Metrics:
     def error(self, source: str, kind: str) -> None:
         """Count an error that the loop met; *source* is a ``kafka.loop.step.Source``."""
         self._errors.labels(source, kind).inc()
-
-
-def _add(counter: Counter, counts: Mapping[Any, int]) -> None:
-    """Add *counts*, by the values of the counter's labels."""
-    for labels, n in counts.items():
-        counter.labels(*labels).inc(n)

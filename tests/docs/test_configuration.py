@@ -135,7 +135,9 @@ def test_the_configurations_that_we_ship_are_accepted(name, tmp_path):
 
 def test_the_complete_configuration_says_the_defaults():
     complete = load(ROOT / "deploy/idstream.toml", {})
-    assert complete.kafka == KafkaSettings()
+    topics = replace(complete.kafka.topics, audience_changes=TopicSettings().audience_changes)
+    assert complete.kafka.topics.audience_changes == ""  # it publishes no audience
+    assert replace(complete.kafka, topics=topics) == KafkaSettings()
     assert complete.limits == Limits()
     assert complete.observability == ObservabilitySettings()
     assert replace(complete.redis, url=RedisSettings().url) == RedisSettings()
