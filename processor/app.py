@@ -29,6 +29,7 @@ from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
+from processor.settings.computed import meanings, needs_time
 from processor.watch.admin import Admin, Health
 from processor.watch.contact import Contact, Server
 from processor.watch.drops import Drops
@@ -89,7 +90,7 @@ def serve(
         owner = f"{kafka.group_id}@{cluster}"
         if not options.embedded:
             compare_topics(settings, log, patience)
-            recognise_changelog(settings, owner, patience)
+        bind(settings, owner, patience, options)
         step = build_pipeline(
             settings,
             Edge(CachedIndex(watched.index, settings.redis.cache_bytes // 2), codecs),
@@ -103,17 +104,17 @@ def serve(
 
 
 def refuse_definitions(settings: Settings) -> None:
-    """Raise SettingsError where something is to be computed.
+    """Raise SettingsError where time alone can change what is defined.
 
-    What ends by time alone has no clock yet, so whoever ran with it would keep members for ever.
+    There is no clock yet, so whoever ran with it would keep members for ever.
     """
-    if settings.computed:
-        scope = min(settings.computed)
-        raise SettingsError(
-            f"scope {scope} defines calculated attributes or audiences: this release checks"
-            " and resolves such definitions (idstream check, idstream resolve) and does not run"
-            " with them yet; take them out to run"
-        )
+    for scope in settings.computed.values():
+        if (path := needs_time(scope)) is not None:
+            raise SettingsError(
+                f"{path}: time alone can change it, and this release has no clock: it checks and"
+                " resolves such definitions (idstream check, idstream resolve) and does not run"
+                " with them yet; take it out to run"
+            )
 
 
 def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None]:
@@ -169,6 +170,14 @@ def compare_topics(settings: Settings, log: Log, patience: Patience) -> None:
     refuse_small(reports)
 
 
+def bind(settings: Settings, owner: str, patience: Patience, options: RunOptions) -> None:
+    """Bind the index to the topic of its documents, and to what definitions mean."""
+    if not options.embedded:
+        recognise_changelog(settings, owner, patience)
+    if settings.computed:
+        remember_definitions(settings, owner, patience)
+
+
 def recognise_changelog(settings: Settings, owner: str, patience: Patience) -> None:
     """Bind every space to the topic ``profiles``; refuse to start over another one than before.
 
@@ -182,6 +191,25 @@ def recognise_changelog(settings: Settings, owner: str, patience: Patience) -> N
     def remember() -> None:
         for space in settings.spaces():
             generations.remember(space, owner, found)
+
+    try:
+        until_answered(remember, IndexUnavailable, patience.index)
+    finally:
+        generations.close()
+
+
+def remember_definitions(settings: Settings, owner: str, patience: Patience) -> None:
+    """Let the index remember what definitions mean.
+
+    Raises SettingsError where one means something else than under the same version before.
+    """
+    generations = open_generations(settings)
+
+    def remember() -> None:
+        for space in settings.spaces():
+            scope = settings.computed.get(space.scope)
+            if scope is not None:
+                generations.define(space, owner, partial(meanings, scope))
 
     try:
         until_answered(remember, IndexUnavailable, patience.index)

@@ -4,13 +4,14 @@ A generation that never took over, or that another replaced, is *discarded*: its
 control hash until its keys are gone, so that the next restore can finish deleting them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from processor.computed.definition import Listed
 from processor.identity.model import Identifier, Space
 from processor.index.errors import other_changelog, other_group
 from processor.index.tokens import tokens
@@ -29,6 +30,7 @@ _BUILD = load_script("build")
 _SURVEY = load_script("survey", "no-writes")
 _SWITCH = load_script("switch", "allow-oom")
 _REMEMBER = load_script("remember")
+_DEFINE = load_script("define")
 _FORGET = load_script("forget", "allow-oom")
 
 _LOT = 1000
@@ -36,6 +38,8 @@ _LOT = 1000
 _TIMEOUTS = Timeouts(reply_seconds=30.0)
 
 _encode = msgspec.msgpack.Encoder().encode
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder(dict[str, Listed]).decode
 
 
 class Superseded(Exception):
@@ -191,6 +195,32 @@ class Generations:
             raise other_group(space)
         if reply[1].decode() != changelog:
             raise other_changelog(space)
+
+    def define(
+        self,
+        space: Space,
+        owner: str,
+        decide: Callable[[Mapping[str, Listed]], Mapping[str, Listed]],
+    ) -> None:
+        """Remember which meanings definitions have: what *decide* makes of those remembered so far.
+
+        Whatever *decide* raises leaves all as it was. Raises Fenced where the space is another
+        group's.
+        """
+        known = self._defined(space, owner, b"", b"")
+        while True:
+            wanted = _encode_json(dict(sorted(decide(_decode_json(known or b"{}")).items())))
+            found = self._defined(space, owner, known, wanted)
+            if found == wanted:
+                return
+            known = found
+
+    def _defined(self, space: Space, owner: str, known: bytes, wanted: bytes) -> bytes:
+        reply = self._run(_DEFINE, space, (owner, known.decode(), wanted.decode()))
+        if reply[0] == b"other_group":
+            raise other_group(space)
+        found: bytes = reply[1]
+        return found
 
     def documents(self, space: Space, number: str) -> Iterator[list[bytes]]:
         """Yield the documents of a generation, some at a time, one perhaps twice."""

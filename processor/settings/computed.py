@@ -6,7 +6,18 @@ from typing import Protocol
 from msgspec import Struct
 
 from processor.computed.attribute import CalculatedAttribute
-from processor.computed.definition import Audience, Definitions, Scope, definitions, scope_of
+from processor.computed.definition import (
+    Audience,
+    Definitions,
+    Listed,
+    Scope,
+    conflicts,
+    definitions,
+    listing,
+    remembered,
+    scope_of,
+)
+from processor.computed.direction import Direction
 from processor.identity.types import canonical_type
 from processor.rules import InputRules, WorkspaceRules
 from processor.settings.audiences import AudienceReader, AudienceSettings
@@ -81,6 +92,36 @@ def computed_scopes(
     mistakes.check()
     scopes = {scope: scope_of(found, max_bytes) for scope, found in by_scope.items()}
     return {name: scope for name, scope in scopes.items() if scope is not None}
+
+
+def meanings(scope: Scope, known: Mapping[str, Listed]) -> dict[str, Listed]:
+    """Return what an index is to remember after a start: of each name the higher version.
+
+    SettingsError names every definition whose meaning is another than the *known* one of its
+    version: what is stored under that version would be taken for what it is not.
+    """
+    found, mistakes = dict(known), Mistakes()
+    for name, workspace in scope.workspaces.items():
+        mark = f"{name}/"
+        its = {k.removeprefix(mark): one for k, one in known.items() if k.startswith(mark)}
+        own = listing(workspace)
+        for line in conflicts(name, its, own):
+            mistakes.tell(line)
+        found |= {f"{mark}{key}": one for key, one in remembered(its, own).items()}
+    mistakes.check()
+    return found
+
+
+def needs_time(scope: Scope) -> str | None:
+    """Return the path of a definition that time alone can change, None where there is none."""
+    for name, workspace in scope.workspaces.items():
+        for audience in workspace.audiences.values():
+            if workspace.needs[audience.name].direction is not Direction.NEITHER:
+                return f"workspaces.{name}.audiences.{audience.name}"
+        for attribute in workspace.windowed:
+            if attribute.is_prompt:
+                return f"workspaces.{name}.calculated.{attribute.name}"
+    return None
 
 
 def _identity_types(workspace: WorkspaceRules) -> Callable[[str], str | None]:

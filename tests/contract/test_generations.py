@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from processor.computed.definition import Listed
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone, derive
@@ -347,3 +348,45 @@ def test_a_full_server_lets_a_rebuild_begin_and_make_room(start_redis):
     building.write({building.document_name(1): b"x"})
     building.switch(LIFE)
     generations.close()
+
+
+def test_what_definitions_mean_is_remembered_and_handed_to_whoever_starts_next(servers):
+    _, generations = servers
+    seen = []
+
+    def decide(known):
+        seen.append(dict(known))
+        return {**known, f"shop/audiences.a{len(seen)}": Listed(1, bytes((len(seen), 255)))}
+
+    generations.define(SPACE, OWNER, decide)
+    generations.define(SPACE, OWNER, decide)
+    assert seen == [{}, {"shop/audiences.a1": Listed(1, b"\x01\xff")}]
+
+
+def test_what_another_process_defines_meanwhile_is_decided_upon_again(servers):
+    _, generations = servers
+    seen = []
+
+    def decide(known):
+        seen.append(set(known))
+        if len(seen) == 1:  # another starts between the question and the answer
+            generations.define(SPACE, OWNER, lambda one: {**one, "other": Listed(3, b"o")})
+        return {**known, "mine": Listed(1, b"m")}
+
+    generations.define(SPACE, OWNER, decide)
+    generations.define(SPACE, OWNER, lambda known: seen.append(set(known)) or known)
+    assert seen == [set(), {"other"}, {"other", "mine"}]
+
+
+def test_a_refusal_leaves_what_is_remembered_as_it_was(servers):
+    index, generations = servers
+    generations.define(SPACE, OWNER, lambda known: {**known, "one": Listed(1, b"m")})
+
+    def refuse(known):
+        raise ValueError(str(set(known)))
+
+    with pytest.raises(ValueError, match="one"):
+        generations.define(SPACE, OWNER, refuse)
+    claim(index, ROW)
+    with pytest.raises(Fenced):
+        generations.define(SPACE, "another@cluster", lambda known: known)

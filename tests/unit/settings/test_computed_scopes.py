@@ -2,7 +2,9 @@
 
 import pytest
 
+from processor.computed.definition import Listed
 from processor.settings import SettingsError, load_text
+from processor.settings.computed import meanings, needs_time
 
 PEOPLE = """
 strategy = "profile_conversion"
@@ -109,3 +111,44 @@ def test_all_mistakes_of_definitions_are_told_at_once_and_none_for_another():
     assert [mistake.partition(":")[0] for mistake in caught.value.mistakes] == [
         "workspaces.shop.events.order.type"
     ]
+
+
+def scope_of(definition: str):
+    document = f'[workspaces.shop]{PEOPLE}[inputs.shop]\nworkspace = "shop"\n'
+    document += '[workspaces.shop.events.order]\ntype = "custom_event"\nname = "Order"\n'
+    return load_text(document + definition, {}).computed["shop"]
+
+
+def test_an_index_remembers_what_versions_mean_and_refuses_another_meaning_of_one():
+    old = scope_of('[workspaces.shop.calculated.n]\ntype = "count"\nevent = "order"')
+    known = meanings(old, {"other/audiences.x": Listed(1, b"x")})
+    assert known.keys() == {"other/audiences.x", "shop/calculated.n"}
+    edited = '[workspaces.shop.calculated.n]\ntype = "count"\nevent = "order"\nwithin = "2d"'
+    with pytest.raises(SettingsError) as error:
+        meanings(scope_of(edited), known)
+    assert str(error.value) == (
+        "workspaces.shop.calculated.n: its meaning changed; raise its version to 2"
+    )
+    newer = meanings(scope_of(edited + "\nversion = 2"), known)
+    assert newer["shop/calculated.n"].version == 2
+    assert meanings(old, newer) == newer
+
+
+@pytest.mark.parametrize(
+    ("definition", "path"),
+    [
+        ('calculated.n]\ntype = "count"\nevent = "order"\nwithin = "2d"', None),
+        (
+            'calculated.n]\ntype = "count"\nevent = "order"\nwithin = "2d"\nexpire = "promptly"',
+            "workspaces.shop.calculated.n",
+        ),
+        ('audiences.a]\nall = [{ identity = "email" }]', None),
+        ('audiences.a]\nall = [{ event = "order" }]', None),
+        (
+            'audiences.a]\nall = [{ event = "order", within = "1d" }]',
+            "workspaces.shop.audiences.a",
+        ),
+    ],
+)
+def test_what_time_alone_can_change_is_named(definition, path):
+    assert needs_time(scope_of(f"[workspaces.shop.{definition}")) == path
