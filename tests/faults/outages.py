@@ -110,7 +110,8 @@ def _afterwards(stage: Stage, point: str, back: float) -> Away:
     if end:
         processor.start()
     stage.wait_for_all()
-    back_s = min(at for at in stage.reader.last.values()) - back
+    # The silence that the outage was; none where the last commit before it was read after it.
+    back_s = min((at - back for _, at in stage.reader.silences if at > back), default=0.0)
     eventually(lambda: owes_nothing(stage), within=60, every=0.2)
     processor.terminate()
     status = processor.wait()
@@ -138,10 +139,11 @@ def _rewinds(stage: Stage) -> list[str]:
 
 def told(outcomes: Sequence[Away], seconds: float) -> Iterator[str]:
     """Yield what was seen as lines of a table."""
-    yield f"{f'broker away {seconds:.0f} s at':<24}{'the processor':<18}{'done after':>10}  rewound"
+    head = f"broker away {seconds:.0f} s at"
+    yield f"{head:<24}{'the processor':<18}{'goes on after':>14}  rewound"
     for one in outcomes:
         what = "ended" if one.end else "went on"
-        yield f"{one.point:<24}{what:<18}{one.back_s:>8.1f} s  {', '.join(one.rewinds)}"
+        yield f"{one.point:<24}{what:<18}{one.back_s:>12.1f} s  {', '.join(one.rewinds)}"
         yield from (f"    {text}" for text in (one.end, *one.wrong) if text)
 
 
