@@ -179,18 +179,18 @@ def bind(settings: Settings, owner: str, patience: Patience, options: RunOptions
 
 
 def recognise_changelog(settings: Settings, owner: str, patience: Patience) -> None:
-    """Bind every space to the topic ``profiles``; refuse to start over another one than before.
+    """Bind every space to its key and to the topic ``profiles``; refuse to start with others.
 
-    What is in the index would not be in a topic made anew, and could not be rebuilt from it.
+    Under another key nothing in the index would be found, and it could not be rebuilt from a topic
+    made anew.
     """
     found = until_answered(partial(_changelog_id, settings), Unreachable, patience.topics)
-    if found is None:
-        return  # it is not made yet, or may not be described; the next start looks again
+    changelog = found or ""  # it is not made yet, or stopped meanwhile; the next start looks again
     generations = open_generations(settings)
 
     def remember() -> None:
         for space in settings.spaces():
-            generations.remember(space, owner, found)
+            generations.remember(space, owner, changelog)
 
     try:
         until_answered(remember, IndexUnavailable, patience.index)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from processor.identity.model import Space
-from processor.index.errors import LostWrites, NoStart, other_changelog, other_group
+from processor.index.errors import LostWrites, NoStart, other_changelog, other_group, other_key
 from processor.index.port import Assignment, RowState
 from processor.kafka.survey import LogEnds
 from processor.pipeline.takeover import Held, objections
@@ -71,6 +71,8 @@ def problems_of(rules: SpaceRules, survey: Survey, kafka: Kafka) -> tuple[str, .
     """Return what contradicts *survey* (pure); partitions with the same fault share a line."""
     if survey.owner and survey.owner != kafka.owner:
         return (str(other_group(rules.space)),)
+    if survey.is_of_other_key:
+        return (str(other_key(rules.space)),)
     if survey.changelog and survey.changelog != kafka.changelog_id:
         return (str(other_changelog(rules.space)),)
     offsets = [Offset.of(one) for one in kafka.standing]

@@ -78,6 +78,14 @@ def other_changelog(space: Space) -> NoStart:
     )
 
 
+def other_key(space: Space) -> NoStart:
+    """Return the refusal of a key that the tokens of the space were not made with."""
+    return NoStart(
+        f"the index of space {space.name} was made with another redis.key_file, and nothing in it"
+        f" would be found: put that key back, or {_RESTORE}, which builds it anew with this one"
+    )
+
+
 def lost_row(space: Space, row: RowKey) -> LostWrites:
     """Return the error for an epoch or cursor that is lower than acknowledged to us, or gone."""
     return LostWrites(

@@ -23,3 +23,8 @@ def tokens(key: bytes) -> Callable[[Identifier], bytes]:
         return hashed.digest()
 
     return token
+
+
+def key_fingerprint(key: bytes) -> str:
+    """Return what tells *key* from others, and nothing of it."""
+    return blake2b(key, digest_size=8, person=b"tokenkey").hexdigest()

@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from processor.computed.definition import Listed
 from processor.identity.model import Identifier, Space
-from processor.index.errors import other_changelog, other_group
-from processor.index.tokens import tokens
+from processor.index.errors import other_changelog, other_group, other_key
+from processor.index.tokens import key_fingerprint, tokens
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.census import Census, censuses
 from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.notes import tag_ms
 from processor.redis.uses import binary
 from processor.settings import Settings
 
@@ -98,6 +99,10 @@ class Survey(Struct, frozen=True):
     """Consumer group and Kafka cluster that it is bound to, '' where it is new."""
     changelog: str = ""
     """Id of the topic ``profiles`` that has its documents, '' where none was remembered."""
+    is_of_other_key: bool = False
+    """Whether its tokens were made with another key than ours."""
+    changed_ms: int | None = None
+    """When it was last committed to, or claimed, by the clock of who did; None where unknown."""
 
 
 def open_generations(settings: Settings) -> "Generations":
@@ -115,6 +120,7 @@ class Generations:
         self._connection = connection
         self._prefix = prefix
         self.token = tokens(token_key)
+        self._key = key_fingerprint(token_key)
 
     @classmethod
     def connect(
@@ -145,7 +151,8 @@ class Generations:
     def survey(self, space: Space, rows: Sequence[RowKey]) -> Survey:
         """Return what the live generation holds of *rows*."""
         names = [keys.row_name(row) for row in rows]
-        _, seq, shape, number, states, owner, changelog = self._run(_SURVEY, space, (names,))
+        _, seq, shape, number, states, *life = self._run(_SURVEY, space, (names,))
+        owner, changelog, key, tag = life
         return Survey(
             seq=int(seq),
             shape=shape.decode(),
@@ -161,6 +168,8 @@ class Generations:
             number=number.decode(),
             owner=owner.decode(),
             changelog=changelog.decode(),
+            is_of_other_key=bool(key) and key.decode() != self._key,
+            changed_ms=tag_ms(tag),
         )
 
     def count(self, space: Space, number: str, most: int) -> int:
@@ -186,14 +195,17 @@ class Generations:
         return censuses(self._connection, f"{self._prefix}:{keys.FORMAT}:{{", bases)
 
     def remember(self, space: Space, owner: str, changelog: str, *, anew: bool = False) -> None:
-        """Bind a space to the topic ``profiles`` of the id *changelog*; *anew*: whatever it had.
+        """Bind a space to our key, and to the topic ``profiles`` of the id *changelog*, if any.
 
-        Raises NoStart where it is bound to another one, Fenced where it is another group's.
+        *anew*: to that topic, whatever it had. Raises NoStart where it is bound to another one,
+        Fenced where it is another group's.
         """
-        reply = self._run(_REMEMBER, space, (owner, changelog, int(anew)))
+        reply = self._run(_REMEMBER, space, (owner, changelog, int(anew), self._key))
         if reply[0] == b"other_group":
             raise other_group(space)
-        if reply[1].decode() != changelog:
+        if reply[2].decode() != self._key:
+            raise other_key(space)
+        if changelog and reply[1].decode() != changelog:
             raise other_changelog(space)
 
     def define(
@@ -295,7 +307,8 @@ class NewGeneration:
         """Make this the live generation, atomically; return the seq that the space goes on with."""
         rows = [(keys.row_name(s.row), s.topic_id, str(s.cursor)) for s in life.rows]
         shape, least, changelog = life.shape, str(life.least_seq), life.changelog
-        ask = (self._seq, life.owner, life.config, shape, least, rows, changelog)
+        key = self._generations._key  # noqa: SLF001 - one module
+        ask = (self._seq, life.owner, life.config, shape, least, rows, changelog, key)
         return int(self._run(_SWITCH, ask)[1])
 
     def _run(self, script: Any, ask: Sequence[object]) -> list[Any]:  # noqa: ANN401

@@ -4,10 +4,9 @@ Visits are cut by :class:`Bounds`. Arguments, replies, and what running a script
 said at the head of each ``.lua`` file; names of keys are in ``keys``.
 """
 
+import time
 from collections.abc import Sequence
-from itertools import count
-from os import urandom
-from typing import Any, Final
+from typing import Any
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -32,7 +31,7 @@ from processor.profiles.document import pack, unpack
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
-from processor.redis.notes import changed_since, pack_note
+from processor.redis.notes import Tags, changed_since, pack_note
 from processor.redis.report import ServerReport, report
 from processor.redis.wire import Bounds, CommitNote, Known, RowsClaim, RowWrites
 from processor.settings import Settings
@@ -41,8 +40,6 @@ _READ = load_script("read")
 _COMMIT = load_script("commit")
 _CLAIM = load_script("claim")
 _DUE = load_script("due", "no-writes")
-_NONCE_BYTES: Final = 8
-"""Bytes of a tag that tell processes apart; the rest is a counter."""
 
 
 def open_index(settings: Settings) -> "RedisIndex":
@@ -67,8 +64,7 @@ class RedisIndex:
         self._prefix = prefix
         self._bounds = bounds or Bounds()
         self._packed_token = wire.packed(tokens(token_key))
-        self._nonce = urandom(_NONCE_BYTES)
-        self._tags = count()
+        self._tags = Tags(lambda: time.time_ns() // 1_000_000)
         self._seen: dict[Space, int] = {}
 
     @classmethod
@@ -116,7 +112,7 @@ class RedisIndex:
         """Take rows over: raise each one's epoch and the space's seq by one, return the rows."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
         claims = RowsClaim(owner, config, rows, shape)
-        blob = wire.pack_claim(seen, claims, self._new_tag())
+        blob = wire.pack_claim(seen, claims, self._tags.new())
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] == b"other_shape":
             return ClaimReply(0, (), reply[1].decode())
@@ -171,7 +167,7 @@ class RedisIndex:
     ) -> Commit | Conflict:
         """Write all effects, advance rows and append to journals, if what was read is still so."""
         documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
-        known, tag = Known(self._seen.get(space, 0), since), self._new_tag()
+        known, tag = Known(self._seen.get(space, 0), since), self._tags.new()
         note = CommitNote(tag, pack_note(changed_by(effects, self.token)))
         blob = wire.pack_commit(known, effects, documents, advances, self._packed_token, note)
         reply = self._connection.run(_COMMIT, self._control(space), blob)
@@ -198,10 +194,6 @@ class RedisIndex:
         if reply[0] != b"ok":
             raise _error_of(space, reply, ())
         return wire.openings(reply[1])
-
-    def _new_tag(self) -> bytes:
-        """Return a tag that no other change bears."""
-        return self._nonce + next(self._tags).to_bytes(_NONCE_BYTES, "big")
 
     def _control(self, space: Space) -> str:
         return keys.control_key(self._prefix, space)

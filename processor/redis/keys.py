@@ -1,9 +1,9 @@
 """Names of everything the index keeps in Redis, and how numbers are written in them.
 
-``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape,
-changelog (the id of the topic ``profiles`` that has its documents), and for
-restores building and discarded. All other keys of the space begin with it and the generation that
-it names, and the scripts make them:
+``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape, tag (of
+the last change), changelog (the id of the topic ``profiles`` that has its documents), key (a
+fingerprint of what its tokens are keyed with), and for restores building and discarded. All other
+keys of the space begin with it and the generation that it names, and the scripts make them:
 
 ====================== =============================================================================
 ``i:<token>``          holders of an identifier: 16 hex digits each, in canonical order

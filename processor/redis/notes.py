@@ -1,5 +1,8 @@
 """Notes in Redis: what the last changes of a space changed, as bytes (see scripts/shared.lua)."""
 
+from collections.abc import Callable
+from itertools import count
+from os import urandom
 from typing import Any, Final
 
 from processor.index.port import Changed, Moment
@@ -7,8 +10,31 @@ from processor.index.port import Changed, Moment
 _MPID: Final = 8
 _TOKEN: Final = 16
 _COUNT: Final = 4
+_NONCE: Final = 8
+"""Bytes of a tag that tell processes apart."""
+_NUMBER: Final = 5
+_TIME: Final = 6
 OVERFLOW: Final = b"*"
 """A note that was too long: something has changed."""
+
+
+class Tags:
+    """Makes tags: each marks one change, is like no other, and tells when it was made."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._nonce = urandom(_NONCE)
+        self._numbers = count()
+
+    def new(self) -> bytes:
+        """Return the next tag."""
+        number = next(self._numbers).to_bytes(_NUMBER, "big")
+        return self._nonce + number + self._now_ms().to_bytes(_TIME, "big")
+
+
+def tag_ms(tag: bytes) -> int | None:
+    """Return when *tag* was made, in ms since 1970, by the clock of its process; None for none."""
+    return int.from_bytes(tag[-_TIME:], "big") if tag else None
 
 
 def pack_note(changed: Changed) -> bytes:

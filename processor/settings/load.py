@@ -1,6 +1,5 @@
 """Loading: from the file and the environment to checked ``Settings``."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
@@ -8,6 +7,7 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from processor.computed.definition import Scope
+from processor.index.tokens import key_fingerprint
 from processor.rules import InputRules, Limits, WorkspaceRules
 from processor.settings.addresses import (
     redis_settings,
@@ -122,7 +122,7 @@ def _complete(document: Document) -> Settings:
     with mistakes.noted():
         kafka = with_secret_files(kafka)
     mistakes.check()
-    digest = hashlib.blake2b(key, digest_size=8, person=b"tokenkey").hexdigest()
+    digest = key_fingerprint(key)
     return replace(
         settings,
         kafka=kafka,

@@ -1,6 +1,7 @@
 """A generation built beside the live one, from records in any order, and switched to at once."""
 
 import random
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from processor.computed.definition import Listed
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone, derive
-from processor.index.errors import Fenced, IndexUnavailable, LostWrites
+from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
 from processor.index.port import Ask, RowClaim
 from processor.index.shape import announcement, unfinished
 from processor.redis.generations import Generations, Life, LiveRow, NewRow, OtherShape, Superseded
@@ -175,6 +176,29 @@ def test_spaces_of_other_groups_and_other_settings_are_refused(servers):
         generations.begin(SPACE, OWNER, "another")
     assert generations.begin(SPACE, OWNER, "a shape").number == "2"
     assert generations.begin(SPACE, OWNER, "another", is_new=True).number == "3"
+
+
+def test_the_first_key_binds_a_space_until_a_restore_builds_it_with_another(servers):
+    index, generations = servers
+    claim(index, ROW)
+    generations.remember(SPACE, OWNER, "")
+    assert not generations.survey(SPACE, []).is_of_other_key
+    others = Generations(index._connection, index._prefix, b"another key")
+    assert others.survey(SPACE, []).is_of_other_key
+    with pytest.raises(NoStart, match=r"another redis\.key_file"):
+        others.remember(SPACE, OWNER, "topic-id")
+    others.begin(SPACE, OWNER).switch(LIFE)
+    assert not others.survey(SPACE, []).is_of_other_key
+    with pytest.raises(NoStart, match=r"another redis\.key_file"):
+        generations.remember(SPACE, OWNER, "")
+
+
+def test_a_survey_tells_when_the_space_was_changed_last(servers):
+    index, generations = servers
+    assert generations.survey(SPACE, []).changed_ms is None
+    before_ms = time.time_ns() // 1_000_000
+    claim(index, ROW)
+    assert before_ms <= generations.survey(SPACE, []).changed_ms <= time.time_ns() // 1_000_000
 
 
 def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):

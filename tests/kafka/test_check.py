@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,6 +93,13 @@ def forget(url: str, prefix: str) -> None:
     client.close()
 
 
+def empty(kafka: Kafka, topic: str) -> None:
+    """Delete the records of a compacted topic."""
+    kafka.alter_topic(topic, cleanup_policy="delete")
+    kafka.empty(topic, [0])
+    kafka.alter_topic(topic, cleanup_policy="compact")
+
+
 def test_missing_topics_are_named_created_and_then_right(config, redis_prefix, told, capsys):
     wrong, found = told(config)
     assert wrong == 8
@@ -165,9 +173,12 @@ def test_an_index_that_a_start_would_refuse_is_wrong(config, kafka, redis_url, r
     assert "was built under other identity settings" in found["index retail/production"][0][1]
     config.write_text(text)
 
-    kafka.alter_topic(f"{redis_prefix}-profiles", cleanup_policy="delete")
-    kafka.empty(f"{redis_prefix}-profiles", [0])
-    kafka.alter_topic(f"{redis_prefix}-profiles", cleanup_policy="compact")
+    (config.parent / "key").write_bytes(b"k" * 32)
+    wrong, found = told(config, REDIS__KEY_FILE=str(config.parent / "key"))
+    assert wrong == 2
+    assert "was made with another redis.key_file" in found["index retail/production"][0][1]
+
+    empty(kafka, f"{redis_prefix}-profiles")
     wrong, found = told(config)
     assert wrong == 1
     assert "nothing could be rebuilt from it" in found["index retail/production"][0][1]
@@ -194,12 +205,14 @@ def standing(capsys) -> Callable[..., dict]:
 
 def test_a_running_deployment_is_shown(config, kafka, redis_prefix, standing, capsys):
     check(config, {}, NARROW)
+    before_ms = time.time_ns() // 1_000_000
     works(config, kafka, redis_prefix)
     kafka.produce(f"{redis_prefix}-batches", [json.dumps(BATCH).encode()])
     stopped = standing(config)
     assert stopped["members"] == []
     assert stopped["problems"][0].startswith(f"group {redis_prefix} has no members")
     assert stopped["lag"] == 1
+    assert standing(config, CHECK__ACCEPT='["topics.replicas", "topics.partitions"]')["warnings"]
 
     with running(config):
         eventually(lambda: not standing(config)["problems"] and not standing(config)["lag"])
@@ -216,7 +229,11 @@ def test_a_running_deployment_is_shown(config, kafka, redis_prefix, standing, ca
     space = found["spaces"][0]
     assert (space["name"], space["profiles"], space["identifiers"]) == ("retail/production", 1, 1)
     assert space["memory_bytes"] > 100
+    assert before_ms <= space["changed_ms"] <= time.time_ns() // 1_000_000
     assert found["published_ms"] > 0
+    for warning in ("has 1 partition:", "has 1 replica:", "message.timestamp.type is CreateTime"):
+        assert [one for one in found["warnings"] if warning in one]
+        assert f"topic {redis_prefix}-batches: {warning}" in text
 
 
 def test_a_running_deployment_whose_index_is_gone_is_told(
@@ -228,6 +245,59 @@ def test_a_running_deployment_whose_index_is_gone_is_told(
     found = standing(config)
     assert [one["agrees"] for one in found["spaces"]] == [False, False]
     assert "lost acknowledged writes" in found["problems"][-1]
+
+
+def test_a_running_deployment_that_another_start_would_be_refused_beside_is_told(
+    config, kafka, redis_url, redis_prefix, standing
+):
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    (config.parent / "key").write_bytes(b"k" * 32)
+    settings = config.with_name("other.toml")
+    settings.write_text(
+        config.read_text().replace(
+            'preset = "default"', 'strategy = "best_match"\npriority = ["email"]'
+        )
+    )
+    key = {"REDIS__KEY_FILE": str(config.parent / "key")}
+
+    def told_of(path: Path, **environ: str) -> str:
+        found = standing(path, **environ)
+        assert not found["spaces"][0]["agrees"]
+        return found["spaces"][0]["problems"][0]
+
+    with running(config):
+        eventually(lambda: not standing(config)["problems"])
+        assert "belongs to another consumer group" in told_of(
+            config, KAFKA__GROUP_ID=f"{redis_prefix}-other"
+        )
+        assert "was built under other identity settings" in told_of(settings)
+        assert "was made with another redis.key_file" in told_of(config, **key)
+        empty(kafka, f"{redis_prefix}-profiles")
+        assert "nothing could be rebuilt from it" in told_of(config)
+
+
+def test_another_key_is_refused_until_the_index_is_built_anew_with_it(
+    config, kafka, redis_prefix, told
+):
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    (config.parent / "key").write_bytes(b"k" * 32)
+    config.write_text(
+        config.read_text().replace("[redis]", f'[redis]\nkey_file = "{config.parent / "key"}"')
+    )
+    run = [sys.executable, "-m", "processor", "run", "-c", config]
+    ended = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "was made with another redis.key_file" in ended.stderr
+
+    restored = [sys.executable, "-m", "processor", "restore", "--wait", "-c", config]
+    subprocess.run(restored, cwd=ROOT, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    assert told(config)[0] == 0
+    with running(config):
+        kafka.produce(f"{redis_prefix}-batches", [json.dumps(BATCH).encode()])
+        eventually(lambda: len(kafka.read(f"{redis_prefix}-enriched")) == 2)
+    assert len(kafka.read(f"{redis_prefix}-profiles")) == 1, "the same person"
 
 
 def test_a_new_topic_under_an_old_index_is_refused_until_it_has_every_profile(

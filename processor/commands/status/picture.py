@@ -30,6 +30,8 @@ class Space(Struct, frozen=True):
     """An estimate; None where Redis does not let us ask."""
     commits: int
     """How many commits and claims it has had: it grows while records are decided."""
+    changed_ms: int | None
+    """When a commit or a claim last changed it, by the clock of its process."""
     agrees: bool
     """Whether index, committed offsets and the topic ``profiles`` agree."""
     problems: tuple[str, ...]
@@ -47,6 +49,8 @@ class Picture(Struct, frozen=True):
     """Time of the newest record of ``profiles``: when a commit last changed a profile."""
     problems: tuple[str, ...]
     """One line each; none where all is well."""
+    warnings: tuple[str, ...] = ()
+    """What ``idstream check`` warns of the topics, and was not told to accept."""
 
 
 def picture(

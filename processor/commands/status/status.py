@@ -1,9 +1,10 @@
 """The command: looks at a deployment once; status 1 where something is not as it should be."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from processor.commands.check.index import compared
 from processor.commands.status.picture import Partition, Picture, Space, picture
@@ -13,6 +14,7 @@ from processor.commands.terminal.failure import Failure
 from processor.kafka.asking import NoTopic, Unreachable, asking
 from processor.kafka.group import Unsettled
 from processor.kafka.survey import logs, members, newest_ms
+from processor.kafka.topics import TopicReport, inspect
 from processor.redis.generations import open_generations
 from processor.settings import Settings, load
 
@@ -43,11 +45,12 @@ def look(settings: Settings) -> Picture:
             kafka, spaces = compared(settings, generations)
             ends = logs(settings.kafka, topics.inputs)
             published_ms = newest_ms(settings.kafka, topics.profiles)
+            reports = inspect(settings.kafka, settings.limits)
         censuses = generations.censuses({one.space: one.survey.number for one in spaces})
     finally:
         generations.close()
     owners = {key: member.name for member in present for key in member.partitions}
-    return picture(
+    found = picture(
         settings.kafka.group_id,
         [member.name for member in present],
         [
@@ -68,10 +71,28 @@ def look(settings: Settings) -> Picture:
                 identifiers=censuses[one.space].identifiers,
                 memory_bytes=censuses[one.space].memory_bytes,
                 commits=one.survey.seq,
+                changed_ms=one.survey.changed_ms,
                 agrees=not one.problems,
                 problems=one.problems,
             )
             for one in spaces
         ],
         published_ms,
+    )
+    wrong, warned = _of_topics(reports, settings.check.accept)
+    return replace(found, problems=(*found.problems, *wrong), warnings=warned)
+
+
+def _of_topics(
+    reports: Sequence[TopicReport], accept: Collection[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is wrong with topics, and what is warned of and was not accepted."""
+    return (
+        tuple(f"topic {of.name}: {text}" for of in reports for text in of.problems),
+        tuple(
+            f"topic {of.name}: {one.text} [{one.path}]"
+            for of in reports
+            for one in of.warnings
+            if one.path not in accept
+        ),
     )

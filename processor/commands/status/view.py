@@ -31,7 +31,15 @@ def show(picture: Picture) -> None:
     )
     print_table(
         "spaces",
-        ("space", "profiles", "identifiers", "memory", "commits", "index and topics"),
+        (
+            "space",
+            "profiles",
+            "identifiers",
+            "memory",
+            "commits",
+            "last commit",
+            "index and topics",
+        ),
         [
             (
                 one.name,
@@ -39,11 +47,14 @@ def show(picture: Picture) -> None:
                 f"{one.identifiers:,}",
                 _memory(one.memory_bytes),
                 f"{one.commits:,}",
+                _time(one.changed_ms),
                 "agree" if one.agrees else "differ",
             )
             for one in picture.spaces
         ],
     )
+    for warning in picture.warnings:
+        say(f"warning: {warning}")
 
 
 def _time(ms: int | None) -> str:

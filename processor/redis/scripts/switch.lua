@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, generation, writes in all, seq when it began, owner, config, shape, least
---          seq, rows {{row, topic id, cursor}...}, id of the topic profiles or ''}
+--          seq, rows {{row, topic id, cursor}...}, id of the topic profiles or '',
+--          fingerprint of the key}
 -- Returns  {'ok', seq}; or {'superseded'} as build.lua, {'gone_on'} where the live generation was
 --          claimed or written to since, or {'other_group'}
 --
@@ -28,7 +29,7 @@ for _, given in ipairs(rows) do
 end
 redis.call(
   'HSET', control,
-  'gen', generation, 'owner', owner, 'shape', shape,
+  'gen', generation, 'owner', owner, 'shape', shape, 'key', ask[11],
   'discarded', discarded .. (held[1] or '1') .. ' '
 )
 if ask[10] ~= '' then redis.call('HSET', control, 'changelog', ask[10]) end
