@@ -30,7 +30,7 @@ from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
 from processor.settings.computed import meanings, needs_time
-from processor.watch.admin import Admin, Health
+from processor.watch.admin import Admin, Health, answers
 from processor.watch.contact import Contact, Server
 from processor.watch.drops import Drops
 from processor.watch.expected import expected
@@ -52,6 +52,14 @@ class RunOptions(Struct, frozen=True):
 
     embedded: bool = False
     accept_offsets: bool = False
+    worker: int = 0
+    """The number among the workers of one command; 0: it is the only one."""
+    listening: socket.socket | None = None
+    """For the admin server, in place of the address of the settings."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what every event of the log says."""
+        return {"worker": self.worker} if self.worker else {}
 
 
 class Edge(Struct, frozen=True):
@@ -70,14 +78,13 @@ def serve(
 ) -> None:
     """Run the processor until *stop* is set. An error that ends it before is raised."""
     refuse_definitions(settings)
-    clock, points = Clock(), CrashPoints(environ)
-    log = open_log(log_to, settings.observability.log_level, clock.now, environ)
-    kafka, listen = settings.kafka, settings.observability
+    clock, points, kafka = Clock(), CrashPoints(environ), settings.kafka
+    log = open_log(log_to, settings.observability.log_level, clock.now, environ, options.facts())
     with ExitStack() as opened:
         opened.callback((remote := open_index(settings)).close)
         watched = watch_over(settings, remote, log, clock)
         watch = watched.watch
-        admin = Admin(listen.host, listen.port, watched.health, watched.metrics.registry)
+        admin = open_admin(settings, watched, options)
         opened.callback(admin.stop)
         patience = Patience(watched.kafka, watch, log, stop)
         log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
@@ -126,6 +133,13 @@ def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None
         drops.count(tally)
 
     return counted
+
+
+def open_admin(settings: Settings, watched: "Watched", options: RunOptions) -> Admin:
+    """Return the admin server of a process, which answers from now on."""
+    said = answers(watched.health, watched.metrics.registry)
+    listen = settings.observability
+    return Admin(listen.host, listen.port, said, options.listening)
 
 
 class Watched(Struct, frozen=True):

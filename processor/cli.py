@@ -46,15 +46,36 @@ def idstream() -> None:
     is_flag=True,
     help="Start from the group's offsets as they are; records before them are never processed.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Start and supervise so many processes.  [default: kafka.workers]",
+)
+@click.option("--as-worker", hidden=True)
 @click.pass_obj
-def run(environ: Environ, config: Path | None, *, embedded: bool, accept_offsets: bool) -> None:
+def run(
+    environ: Environ,
+    config: Path | None,
+    *,
+    embedded: bool,
+    accept_offsets: bool,
+    workers: int | None,
+    as_worker: str | None,
+) -> None:
     """Run the processor until SIGTERM or Ctrl-C."""
     from processor.commands import run as command  # noqa: PLC0415
 
     if embedded:
+        if workers is not None:
+            raise click.UsageError("--embedded is one process: leave --workers out")
         command.run_embedded(config, environ, accept_offsets=accept_offsets)
+        return
+    path = config or DEFAULT_CONFIG
+    if as_worker is not None:
+        command.run_worker(path, environ, as_worker, accept_offsets=accept_offsets)
     else:
-        command.run(config or DEFAULT_CONFIG, environ, accept_offsets=accept_offsets)
+        command.run(path, environ, workers, accept_offsets=accept_offsets)
 
 
 @idstream.command(short_help="Play the documented journeys.")

@@ -32,7 +32,7 @@ from processor.serve.routes import Api
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
 from processor.settings.sections import ServeSettings
-from processor.watch.admin import Admin, Health
+from processor.watch.admin import Admin, Health, answers
 from processor.watch.api import ApiMetrics
 from processor.watch.contact import Contact
 from processor.watch.logs import Log, open_log
@@ -132,7 +132,7 @@ def serve(settings: Settings, environ: Mapping[str, str], log_to: TextIO) -> Non
         parts = Parts(settings, served, reader, file, metrics, log, clock)
         health = Health(clock=clock.now, contacts=(contact,), has_started=True)
         listen = settings.observability
-        admin = Admin(listen.host, listen.port, health, metrics.registry)
+        admin = Admin(listen.host, listen.port, answers(health, metrics.registry))
         try:
             runner.run(_run(parts, health, admin.port))
         finally:

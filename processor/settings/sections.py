@@ -74,6 +74,8 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     group_id: str = "idstream"
     guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
     instance_id: str | None = None
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Processes that one `idstream run` starts and supervises."""
     max_batch_records: Positive = 500
     max_batch_wait_ms: NotNegative = 20
     commit_interval_ms: Annotated[int, Meta(ge=0, le=5000)] = 100

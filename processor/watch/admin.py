@@ -4,12 +4,13 @@ It has one thread. Alive means that the loop's last turn is not too old; ready m
 partitions of the process are started, and that Kafka and Redis answer.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from socketserver import TCPServer
 from typing import ClassVar, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from msgspec import Struct, field
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -59,15 +60,24 @@ class AdminUnavailable(Exception):
 class Admin:
     """The running server; ``stop`` ends its thread."""
 
-    def __init__(self, host: str, port: int, health: Health, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        application: WSGIApplication,
+        listening: socket.socket | None = None,
+    ) -> None:
+        """Serve *application* on an address, or on a socket that is *listening* already."""
         try:
-            self._server = _Server((host, port), _Request)
+            self._server = _Server((host, port), _Request, bind_and_activate=listening is None)
         except OSError as error:
             message = (
                 f"{host}:{port} cannot be listened on ({error.strerror}); set observability.port"
             )
             raise AdminUnavailable(message) from None
-        self._server.set_app(_application(health, registry))
+        if listening is not None:
+            self._server.listen_on(listening)
+        self._server.set_app(application)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             args=(_STOP_SECONDS,),
@@ -94,6 +104,15 @@ class _Server(WSGIServer):
     # typing.override is younger than our oldest Python
     def server_bind(self) -> None:  # type: ignore[explicit-override]
         TCPServer.server_bind(self)
+        self._name()
+
+    def listen_on(self, listening: socket.socket) -> None:
+        """Take a socket that listens already in place of an own one."""
+        self.socket.close()
+        self.socket, self.server_address = listening, listening.getsockname()
+        self._name()
+
+    def _name(self) -> None:
         self.server_name, self.server_port = "idstream", self.server_address[1]
         self.setup_environ()
 
@@ -107,33 +126,31 @@ class _Request(WSGIRequestHandler):
         """Log nothing: probes come every few seconds."""
 
 
-def _application(
-    health: Health, registry: CollectorRegistry
-) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+def answers(health: Health, registry: CollectorRegistry) -> WSGIApplication:
+    """Return what answers for one processor."""
     metrics = make_wsgi_app(registry)
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
-            return _say(start, "405 Method Not Allowed", ("only GET is answered",))
+            return say(start, "405 Method Not Allowed", ("only GET is answered",))
         if path == "/metrics":
             body: Iterable[bytes] = metrics(environ, start)
             return body
         if path == "/livez":
             stale = () if health.is_alive else ("the loop has not turned lately",)
-            return _say(
-                start, "503 Service Unavailable" if stale else "200 OK", stale or ("alive",)
-            )
+            return say(start, "503 Service Unavailable" if stale else "200 OK", stale or ("alive",))
         if path == "/readyz":
             missing = health.missing()
             status = "503 Service Unavailable" if missing else "200 OK"
-            return _say(start, status, missing or ("ready",))
-        return _say(start, "404 Not Found", ("there are /metrics, /livez and /readyz",))
+            return say(start, status, missing or ("ready",))
+        return say(start, "404 Not Found", ("there are /metrics, /livez and /readyz",))
 
     return answer
 
 
-def _say(start: StartResponse, status: str, lines: tuple[str, ...]) -> Iterable[bytes]:
+def say(start: StartResponse, status: str, lines: Sequence[str]) -> Iterable[bytes]:
+    """Answer with *lines* of text."""
     body = "".join(f"{line}\n" for line in lines).encode()
     start(
         status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TextIO
 
 import msgspec
@@ -50,16 +51,21 @@ class Log(Protocol):
 
 
 def open_log(
-    stream: TextIO, level: str, now: Callable[[], float], environ: Mapping[str, str]
+    stream: TextIO,
+    level: str,
+    now: Callable[[], float],
+    environ: Mapping[str, str],
+    facts: Mapping[str, object] = MappingProxyType({}),
 ) -> Log:
     """Let this process's log go to *stream*, from *level* on: structlog's and librdkafka's.
 
-    *now* tells seconds that only grow; of *environ*, NO_COLOR counts.
+    *now* tells seconds that only grow; of *environ*, NO_COLOR counts. Every event has *facts*.
     """
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             Repeats(now),
+            lambda _logger, _method, event: {**event, **facts},
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _renderer(stream, has_colours="NO_COLOR" not in environ),
         ],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from processor.watch.admin import Admin, AdminUnavailable, Health
+from processor.watch.admin import Admin, AdminUnavailable, Health, answers
 from processor.watch.contact import Contact
 from processor.watch.metrics import Metrics
 from tests.unit.watch.lines import Lines
@@ -41,7 +41,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def admin(health: Health, metrics: Metrics) -> Iterator[Admin]:
-    server = Admin("127.0.0.1", 0, health, metrics.registry)
+    server = Admin("127.0.0.1", 0, answers(health, metrics.registry))
     yield server
     server.stop()
 
@@ -122,7 +122,7 @@ def test_a_client_that_says_nothing_does_not_hold_it_for_long(admin):
 
 
 def test_it_stops(health, metrics):
-    server = Admin("127.0.0.1", 0, health, metrics.registry)
+    server = Admin("127.0.0.1", 0, answers(health, metrics.registry))
     port = server.port
     server.stop()
     with pytest.raises(ConnectionRefusedError):
@@ -131,4 +131,4 @@ def test_it_stops(health, metrics):
 
 def test_a_taken_port_is_said_in_one_line(admin, health, metrics):
     with pytest.raises(AdminUnavailable, match=r"cannot be listened on .*set observability\.port"):
-        Admin("127.0.0.1", admin.port, health, metrics.registry)
+        Admin("127.0.0.1", admin.port, answers(health, metrics.registry))

@@ -1,0 +1,1 @@
+"""Several workers under one command: processes, each a processor, with one admin server for all."""
