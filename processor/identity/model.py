@@ -69,6 +69,8 @@ class Traits(Struct, frozen=True):
     """Attributes go by the time of the event and null deletes; else they go by order of receipt."""
     can_alias: bool = True
     """False where alias requests are always refused."""
+    has_logins: bool = True
+    """False where logins and logouts are refused, unless ``best_match_login`` takes them."""
 
 
 class IdentityPolicy(Struct, frozen=True):

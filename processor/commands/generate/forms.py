@@ -112,7 +112,7 @@ class Voice:
     def _action(self, action: str) -> str:
         """Return *action*, or identify where the strategy knows no logins."""
         policy = self.rules.workspace.policy
-        is_known = policy.strategy != "best_match" or policy.best_match_login == "as_identify"
+        is_known = policy.traits.has_logins or policy.best_match_login == "as_identify"
         return action if is_known else "identify"
 
     # ---- Segment ----------------------------------------------------------------------------

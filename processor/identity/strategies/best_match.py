@@ -28,4 +28,4 @@ def find(question: Question) -> Found | Refused | None:
     return anyone(question)
 
 
-STRATEGY = Choice(find, traits=Traits(can_alias=False))
+STRATEGY = Choice(find, traits=Traits(can_alias=False, has_logins=False))
