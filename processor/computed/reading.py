@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from msgspec import Raw, Struct
 
 from processor.computed.definition import Definitions
-from processor.computed.event import Event, Object, event_time_ms, read_data, read_heads
+from processor.computed.event import (
+    NAMED,
+    Event,
+    Object,
+    event_time_ms,
+    read_data,
+    read_heads,
+    read_name,
+)
 from processor.computed.selector import Match, match
 
 
@@ -32,6 +40,9 @@ def matches(definitions: Definitions, events: bytes | Raw, source: Source) -> Se
     found = []
     for head in read_heads(events):
         wanted = definitions.wants(head.event_type)
+        if wanted and head.event_type in NAMED:
+            name = read_name(head)
+            wanted = tuple([one for one in wanted if one.names is None or name in one.names])
         data = read_data(head) if wanted else None
         if data is None:
             continue
