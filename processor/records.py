@@ -1,6 +1,6 @@
 """Records: as consumed, as decoded, what becomes of them, and what is published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Raw, Struct
@@ -150,6 +150,8 @@ class EventBatch(Struct, frozen=True, gc=False):
     """What was left out because it is odd (docs/messages.md, "Odd values")."""
     attribution: Attribution | None = None
     """Of the last event of type ``attribution``; its time is 0 where the event says none."""
+    partner_identities: Mapping[str, str | None] = {}
+    """By registered name; None takes one away. Empty where the workspace registers none."""
 
 
 class IdentityCall(Struct, frozen=True, gc=False):

@@ -1,7 +1,7 @@
 """Rules of records: what the settings mean for them, built by ``settings``."""
 
 from collections.abc import Mapping
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -42,6 +42,25 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """How far the window of an alias may reach back from the time of its request."""
 
 
+class PartnerRules(Struct, frozen=True):
+    """What becomes of one partner identity of a workspace."""
+
+    forward: bool = False
+    """Whether enriched batches get the value that is stored."""
+    requires_consent: str | None = None
+    """``gdpr.PURPOSE`` or ``!ccpa.data_sale_opt_out``: only while that holds."""
+
+    def may_forward(self, consent_state: Mapping[str, Any]) -> bool:
+        """Whether the stored value may go out, where *consent_state* is what the user said."""
+        if not self.forward or self.requires_consent is None:
+            return self.forward
+        path = self.requires_consent.removeprefix("!")
+        regulation, _, purpose = path.partition(".")
+        entry = (consent_state.get(regulation) or {}).get(purpose) or {}
+        is_given = entry.get("consented") is True
+        return is_given if path == self.requires_consent else not is_given
+
+
 class WorkspaceRules(Struct, frozen=True):
     """One workspace: the identity policy of its scope, and settings of its own."""
 
@@ -58,6 +77,8 @@ class WorkspaceRules(Struct, frozen=True):
     """Inputs with the source sdk write an attribute only with its user_attribute_change event."""
     auto_alias: Literal["off", "on_link"] = "off"
     """on_link: the anonymous profile that a new known one arose from is aliased to it."""
+    partner_identities: Mapping[str, PartnerRules] = {}
+    """By the names that batches may use."""
 
 
 class InputRules(Struct, frozen=True):
@@ -72,6 +93,8 @@ class InputRules(Struct, frozen=True):
     """Topics that its records may come from; empty: every input topic."""
     format: Format | None = None
     """The format of its batches; None: that of their topic."""
+    partner: str | None = None
+    """Of a partner feed: whose identities it may send."""
     compute: bool = True
     """Whether its events count for calculated attributes and audiences."""
 

@@ -78,12 +78,22 @@ class Computed(Struct, frozen=True, array_like=True, gc=False):
     """What definitions remember, as ``computed.state`` packs it."""
 
 
+class PartnerIdentity(Struct, frozen=True, array_like=True, gc=False):
+    """An identifier that only a partner understands; it finds nobody."""
+
+    value: str
+    updated_ms: int
+    input: str
+
+
 class WorkspaceMore(Struct, frozen=True, omit_defaults=True, gc=False):
     """What a workspace knows of few profiles: only what is set is stored, by name."""
 
     attribution: Attribution | None = None
     computed: Computed | None = None
     """There, if empty, of everybody who was evaluated in a workspace with definitions."""
+    partner_identities: dict[str, PartnerIdentity] = {}
+    """By the names that the workspace registers."""
 
 
 NO_WORKSPACE_MORE = WorkspaceMore()

@@ -13,6 +13,7 @@ from processor.codecs.fault import Fault
 from processor.codecs.fields import time_of as time_field
 from processor.codecs.formats import Codecs
 from processor.codecs.headers import first_place, mpid_header, output_headers
+from processor.codecs.partners import FIELD, read_partner_identities
 from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
 from processor.computed.reading import Source, matches
@@ -29,7 +30,7 @@ from processor.pipeline.enrichment import enrich, lay_over
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
 from processor.pipeline.publish import dead_letter
-from processor.pipeline.showing import computed_fields
+from processor.pipeline.showing import added_fields
 from processor.pipeline.template import Filled
 from processor.pipeline.work import (
     Decided,
@@ -128,7 +129,7 @@ class Batches(Struct, frozen=True):
         """Decode *fields* and say what they ask of the index."""
         workspace = rules.workspace
         try:
-            batch = read_batch(fields, workspace.keys)
+            batch = _with_partners(read_batch(fields, workspace.keys), rules)
         except Fault as fault:
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
         if batch.consent_state:
@@ -244,10 +245,20 @@ class Batch(Struct, frozen=True, gc=False):
             profile,
             work.rules.workspace.name,
             entry.notifications,
-            computed_fields(self.definitions, profile, work.record.timestamp_ms),
+            added_fields(self.definitions, work.rules.workspace, profile, self.batch, work.record),
         )
         key = profile_key(profile.scope, profile.environment, profile.mpid)
         return Output("enriched", key, value, headers)
+
+
+def _with_partners(batch: EventBatch, rules: InputRules) -> EventBatch:
+    """Return *batch* with its partner identities; Fault where it must not send one of them."""
+    registered = rules.workspace.partner_identities
+    if not registered or FIELD not in batch.fields:
+        return batch
+    is_feed = rules.source == "partner_feed"
+    found = read_partner_identities(batch.fields, registered, rules.partner, is_feed=is_feed)
+    return replace(batch, partner_identities=found)
 
 
 def _matches(

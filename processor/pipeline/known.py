@@ -17,7 +17,7 @@ from processor.identity.view import Outdated, View
 from processor.index.cache import Slots
 from processor.pipeline.enrichment import fields_over
 from processor.pipeline.memory import FOREVER_MS, Made, Memo, Reads, words_of
-from processor.pipeline.showing import computed_fields, holds_until
+from processor.pipeline.showing import added_fields, holds_until
 from processor.pipeline.work import Decided, FoldRules, Taken, Verdict, Work
 from processor.profiles.attributes import renewed_until
 from processor.profiles.devices import last_known
@@ -91,7 +91,7 @@ def memo_of(
         return None
     workspace, record_ms = work.rules.workspace.name, work.record.timestamp_ms
     over = fields_over(batch, profile, workspace)
-    over.update(computed_fields(definitions, profile, record_ms))
+    over.update(added_fields(definitions, work.rules.workspace, profile, batch, work.record))
     holds_until_ms = FOREVER_MS if definitions is None else holds_until(definitions, profile)
     if record_ms >= holds_until_ms:
         return None

@@ -35,6 +35,7 @@ WORDS: Final = (
     "user_attributes",
     "deleted_user_attributes",
     "consent_state",
+    "partner_identities",
 )
 """The fields of a batch that a decision or an enrichment reads, besides the heads of its events."""
 
@@ -127,6 +128,7 @@ def words_of(fields: Fields) -> Words:
         get("user_attributes"),
         get("deleted_user_attributes"),
         get("consent_state"),
+        get("partner_identities"),
     )
 
 

@@ -10,6 +10,8 @@ from processor.computed.membership import shown
 from processor.computed.workspace import values_at
 from processor.identity.profile import NO_DATA, Computed, Membership, Profile
 from processor.pipeline.memory import FOREVER_MS
+from processor.records import EventBatch, Record
+from processor.rules import WorkspaceRules
 
 _NOTHING = Computed()
 
@@ -57,6 +59,29 @@ def computed_fields(
             MembershipShown(name, one.entered_ms, one.expires_ms)
             for name, one in what.audiences.items()
         ]
+    return fields
+
+
+def added_fields(
+    definitions: Definitions | None,
+    workspace: WorkspaceRules,
+    profile: Profile,
+    batch: EventBatch,
+    record: Record,
+) -> dict[str, Any]:
+    """Return the fields of an enriched batch that only some workspaces have."""
+    fields = computed_fields(definitions, profile, record.timestamp_ms)
+    if not workspace.partner_identities:
+        return fields
+    data = profile.workspaces.get(workspace.name, NO_DATA)
+    forwarded = {
+        name: one.value
+        for name, one in data.more.partner_identities.items()
+        if (rules := workspace.partner_identities.get(name)) is not None
+        and rules.may_forward(data.consent_state)
+    }
+    if forwarded:
+        fields["partner_identities"] = {**forwarded, **batch.partner_identities}
     return fields
 
 

@@ -30,6 +30,7 @@ from processor.profiles.more import (
     AliasDocument,
     AttributionDocument,
     ComputedDocument,
+    PartnerDocument,
     more_document,
     read_more,
     read_workspace_more,
@@ -75,6 +76,7 @@ class _Workspace(Struct):
     devices: list[_Device] = []
     attribution: AttributionDocument | UnsetType | None = UNSET
     computed: ComputedDocument | UnsetType | None = UNSET
+    partner_identities: dict[str, PartnerDocument] | UnsetType | None = UNSET
 
 
 class _Document(Struct):

@@ -8,6 +8,7 @@ from processor.identity.profile import (
     NO_DATA,
     NO_WORKSPACE_MORE,
     Attribute,
+    PartnerIdentity,
     Profile,
     WorkspaceData,
     WorkspaceMore,
@@ -49,7 +50,24 @@ def _more(more: WorkspaceMore, other: WorkspaceMore) -> WorkspaceMore:
     """Return what the survivor has, and of the absorbed what the survivor lacks."""
     if other == NO_WORKSPACE_MORE:
         return more
-    return replace(more, attribution=more.attribution or other.attribution)
+    return replace(
+        more,
+        attribution=more.attribution or other.attribution,
+        partner_identities=_latest(more.partner_identities, other.partner_identities),
+    )
+
+
+def _latest(
+    own: dict[str, PartnerIdentity], others: dict[str, PartnerIdentity]
+) -> dict[str, PartnerIdentity]:
+    """Return of each name what was received last; the survivor's where both were at once."""
+    if not others:
+        return own
+    found = dict(own)
+    for name, other in others.items():
+        if name not in found or found[name].updated_ms < other.updated_ms:
+            found[name] = other
+    return found
 
 
 def _attributes(stored: dict[str, Attribute], others: dict[str, Attribute]) -> dict[str, Attribute]:

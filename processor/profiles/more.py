@@ -20,6 +20,7 @@ from processor.identity.profile import (
     Computed,
     Membership,
     More,
+    PartnerIdentity,
     WorkspaceMore,
 )
 
@@ -53,6 +54,14 @@ class MembershipDocument(Struct):
     version: int
     entered_ms: int
     expires_ms: int | None = None
+
+
+class PartnerDocument(Struct):
+    """A partner identity as published."""
+
+    value: str
+    updated_ms: int = 0
+    input: str = "default"
 
 
 class ComputedDocument(Struct, omit_defaults=True):
@@ -98,6 +107,11 @@ def read_workspace_more(document: Struct) -> WorkspaceMore:
         found["attribution"] = _attribution(found["attribution"])
     if "computed" in found:
         found["computed"] = _computed(found["computed"])
+    if "partner_identities" in found:
+        found["partner_identities"] = {
+            name: PartnerIdentity(one.value, one.updated_ms, one.input)
+            for name, one in found["partner_identities"].items()
+        }
     return WorkspaceMore(**found)
 
 
@@ -148,6 +162,10 @@ def _computed(its: ComputedDocument) -> Computed:
     return Computed(its.calculated or {}, its.fresh_until_ms, audiences, its.state or b"")
 
 
+def _partner_document(its: Mapping[str, PartnerIdentity]) -> dict[str, PartnerDocument]:
+    return {n: PartnerDocument(one.value, one.updated_ms, one.input) for n, one in its.items()}
+
+
 def _stamp(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
@@ -160,6 +178,7 @@ _PUBLISHED: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         "aliases": _aliases_document,
         "attribution": _attribution_document,
         "computed": _computed_document,
+        "partner_identities": _partner_document,
         "stamp": bytes.hex,
     }
 )

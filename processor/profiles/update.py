@@ -1,5 +1,6 @@
 """What a batch changes of its profile: attributes, consent, devices."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from processor.identity.profile import (
     NO_DATA,
     Attribute,
+    PartnerIdentity,
     Profile,
     WorkspaceData,
     WorkspaceMore,
@@ -59,6 +61,8 @@ def apply_batch(
         consent = merge_consent(consent, batch.consent_state)
     devices = _note_device(before.devices, rules, batch, time_ms, limits)
     more = _note_attribution(before.more, batch, time_ms)
+    if batch.partner_identities:
+        more = _note_partners(more, batch.partner_identities, rules.name, received_ms)
     if (
         written is before.attributes
         and consent is before.consent_state
@@ -170,6 +174,18 @@ def _note_attribution(more: WorkspaceMore, batch: EventBatch, time_ms: int) -> W
     if said == known or (known is not None and known.time_ms > said.time_ms):
         return more
     return replace(more, attribution=said)
+
+
+def _note_partners(
+    more: WorkspaceMore, said: Mapping[str, str | None], input_name: str, received_ms: int
+) -> WorkspaceMore:
+    """Note what partners call the user: what is received last counts, null takes it away."""
+    known = more.partner_identities
+    found = {name: one for name, one in known.items() if said.get(name, "") is not None}
+    for name, value in said.items():
+        if value is not None and (name not in found or found[name].value != value):
+            found[name] = PartnerIdentity(value, received_ms, input_name)
+    return more if found == known else replace(more, partner_identities=found)
 
 
 def _with_workspace(profile: Profile, name: str, data: WorkspaceData) -> Profile:

@@ -159,6 +159,8 @@ class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dedup_window_s: NotNegative = 600
     topics: tuple[str, ...] = ()
     format: Format | None = None
+    partner: str | None = None
+    """Of a partner feed: whose partner identities it may send."""
     compute: bool = True
     """false: its events count for nothing that is computed, as those of a load of the past."""
 
@@ -179,6 +181,13 @@ class IdentifierSettings(Struct, frozen=True, forbid_unknown_fields=True):
     blocked_patterns: tuple[str, ...] = ()
     found_in: tuple[str, ...] = ()
     """Where calls of Segment's have it; empty: in Segment's places."""
+
+
+class PartnerIdentitySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[workspaces.NAME.partner_identities]``: an identifier that only a partner understands."""
+
+    forward: bool = False
+    requires_consent: str | None = None
 
 
 class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,6 +224,8 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     demotion: Literal["lowest_relevant", "lowest"] | None = None
     max_merges: NotNegative | None = None
     max_mappings: Positive | None = None
+    partner_identities: dict[str, PartnerIdentitySettings] = {}
+    """Names that batches may give values to, as PARTNER_IDENTITY."""
     events: dict[str, SelectorSettings] = {}
     """Which events definitions mean, as ``calculated`` and ``audiences`` name them."""
     calculated: dict[str, CalculatedSettings] = {}

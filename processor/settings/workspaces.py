@@ -12,7 +12,7 @@ from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import NAMES, STANDARD_KEYS, canonical_type
-from processor.rules import InputRules, Limits, WorkspaceRules
+from processor.rules import InputRules, Limits, PartnerRules, WorkspaceRules
 from processor.settings.computed import computed_scopes
 from processor.settings.conversion import kept
 from processor.settings.error import Mistakes, SettingsError, hint
@@ -21,6 +21,8 @@ from processor.settings.policy import DECIDING, check_apart, policy_of, with_kno
 from processor.settings.sections import IdentifierSettings, InputSettings, WorkspaceSettings
 
 # Names become parts of Redis keys, hash tags, record keys and offset metadata.
+_PARTNER_NAME: Final = re.compile(r"[A-Za-z0-9]+_[A-Za-z0-9_.-]+", re.ASCII)
+_CONSENT: Final = re.compile(r"!?(?:gdpr\.[^.]+|ccpa\.data_sale_opt_out)")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BLOCKS: Final = (
     "blocked_values",
@@ -186,6 +188,9 @@ def _rules(
         mistakes.refuse()
     with mistakes.noted():
         _check_links(workspace, policy, path)
+    partners: Mapping[str, PartnerRules] = {}
+    with mistakes.noted():
+        partners = _partner_identities(workspace, path)
     literal = frozenset(policy.priority) if policy.traits.is_literal else None
     with mistakes.noted():
         normalizers = _normalizers(workspace, path, literal)
@@ -202,7 +207,27 @@ def _rules(
         validation=workspace.validation,
         sdk_requires_change_events=workspace.sdk_requires_change_events,
         auto_alias=workspace.auto_alias,
+        partner_identities=partners,
     )
+
+
+def _partner_identities(workspace: WorkspaceSettings, path: str) -> dict[str, PartnerRules]:
+    mistakes = Mistakes()
+    for name, written in workspace.partner_identities.items():
+        where = f"{path}.partner_identities.{name}"
+        if not _PARTNER_NAME.fullmatch(name):
+            mistakes.tell(f"{where}: is no name; write PARTNER_IDENTITY, as TradeDesk_UID2")
+        consent = written.requires_consent
+        if consent is not None and not _CONSENT.fullmatch(consent):
+            mistakes.tell(
+                f"{where}.requires_consent: must be gdpr.PURPOSE or ccpa.data_sale_opt_out, with"
+                " a ! in front where it must not be given"
+            )
+    mistakes.check()
+    return {
+        name: PartnerRules(one.forward, one.requires_consent)
+        for name, one in workspace.partner_identities.items()
+    }
 
 
 def _blocklist(workspace: WorkspaceSettings, path: str) -> Blocklist:
@@ -269,6 +294,8 @@ def _input(
             f"{path}.format: segment's identifiers belong to flat_matching; give workspace"
             f" {written.workspace} that strategy"
         )
+    if written.partner is not None and written.source != "partner_feed":
+        raise SettingsError(f"{path}.partner: only a partner_feed has one; remove it")
     return InputRules(
         name=name,
         workspace=workspace,
@@ -277,5 +304,6 @@ def _input(
         dedup_window_ms=written.dedup_window_s * 1000,
         topics=frozenset(written.topics),
         format=written.format,
+        partner=written.partner,
         compute=written.compute,
     )

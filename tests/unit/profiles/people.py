@@ -17,6 +17,7 @@ from processor.identity.profile import (
     Identity,
     Membership,
     More,
+    PartnerIdentity,
     Profile,
     WorkspaceData,
     WorkspaceMore,
@@ -106,7 +107,10 @@ computed = st.builds(
     st.binary(max_size=20),
 )
 workspace_mores = st.just(NO_WORKSPACE_MORE) | st.builds(
-    WorkspaceMore, st.none() | attributions, st.none() | computed
+    WorkspaceMore,
+    st.none() | attributions,
+    st.none() | computed,
+    st.dictionaries(words, st.builds(PartnerIdentity, words, times, words), max_size=2),
 )
 aliases = st.builds(
     Alias,
