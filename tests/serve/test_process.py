@@ -40,7 +40,7 @@ class Process:
             stdout=self._log,
             stderr=self._log,
         )
-        eventually(lambda: '"event":"serving"' in self.told() or self.process.poll() is not None)
+        eventually(self._has_begun)
         (serving,) = [line for line in self.lines() if line["event"] == "serving"]
         self.url = f"http://127.0.0.1:{serving['port']}"
         self.admin = f"http://127.0.0.1:{serving['admin_port']}"
@@ -49,7 +49,12 @@ class Process:
         return Path(self._log.name).read_text()
 
     def lines(self) -> list[dict]:
-        return [json.loads(line) for line in self.told().splitlines()]
+        whole = self.told().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
+    def _has_begun(self) -> bool:
+        assert self.process.poll() is None, self.told()
+        return any(line["event"] == "serving" for line in self.lines())
 
     def get(self, path: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {token('all')}"}
