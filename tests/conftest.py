@@ -12,6 +12,7 @@ pytest_plugins = [
         "tests.servers.redis",
         "tests.servers.kafka",
         "tests.servers.registry",
+        "tests.servers.chromium",
         "tests.servers.go",
     )
     if importlib.util.find_spec(name) is not None

@@ -18,6 +18,7 @@ _ANSWER_S: Final = 2.0
 _FIRST: Final = 5_000
 """Records of the first window; each further one has four times as many."""
 _SLICE: Final = 500
+_WAIT_S: Final = 0.05
 
 
 class Budget(Struct, frozen=True):
@@ -45,6 +46,10 @@ class Standing(Struct, frozen=True):
     done: int
 
 
+class NotSeen(Exception):
+    """Kafka did not answer in time, does not let us look, or has no such topic."""
+
+
 class Recents:
     """Looks back into topics, as nobody's group member; one thread at a time uses it."""
 
@@ -58,7 +63,7 @@ class Recents:
         """Return the newest records of *topic* with one of *keys*.
 
         *before* is an offset in the partition of the first key, of which alone older records are
-        looked for then. Raises KafkaException, or NoTopic.
+        looked for then. Raises NotSeen.
         """
         deadline = self._now() + budget.seconds
         with _reader(self._kafka) as consumer:
@@ -91,7 +96,7 @@ class Recents:
             for partition in partitions:
                 low, high = _watermarks(consumer, topic, partition)
                 starts[partition], ends[partition] = max(low, high - each), high
-            for records in Span(consumer, topic, starts, ends).read(_SLICE):
+            for records in Span(consumer, topic, starts, ends).read(_SLICE, _WAIT_S):
                 found += records
                 if self._now() > deadline:
                     break
@@ -133,7 +138,7 @@ class Recents:
             mine: list[Record] = []
             for records in Span(
                 consumer, row.topic, {row.partition: start}, {row.partition: end}
-            ).read(_SLICE):
+            ).read(_SLICE, _WAIT_S):
                 read += len(records)
                 mine += [r for r in records if r.key is not None and is_wanted(r.key)]
                 if records:
@@ -158,6 +163,8 @@ def _reader(kafka: KafkaSettings, group_id: str | None = None) -> Iterator[Consu
     consumer = Consumer(reader_config(kafka, group_id or f"{kafka.group_id}-serve"))
     try:
         yield consumer
+    except (KafkaException, NoTopic) as error:
+        raise NotSeen("Kafka did not answer in time, or has no such topic") from error
     finally:
         consumer.close()
 

@@ -38,15 +38,15 @@ class Span:
         """How many offsets are behind the reader."""
         return sum(min(at, self._ends[p]) - self._starts[p] for p, at in self._at.items())
 
-    def read(self, most: int) -> Iterator[list[Record]]:
+    def read(self, most: int, wait_s: float = _WAIT_S) -> Iterator[list[Record]]:
         """Yield the records in slices of *most*, from the starts on each time that it is called.
 
-        A slice is empty where nothing came within half a second.
+        A slice is empty where nothing came within *wait_s*.
         """
         self._at = dict(self._starts)
         self._consumer.assign([TopicPartition(self._topic, p, at) for p, at in self._left()])
         while self._left():
-            messages = self._consumer.consume(most, _WAIT_S)
+            messages = self._consumer.consume(most, wait_s)
             yield [one for message in messages if (one := self._taken(message)) is not None]
 
     def _left(self) -> list[tuple[int, int]]:

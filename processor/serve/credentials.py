@@ -78,9 +78,9 @@ class Tokens(Struct, frozen=True):
         token = self.by_hash.get(hash_of(presented))
         return token if token is not None and is_valid(token, now_s) else None
 
-    def named(self, name: str, now_s: float) -> Token | None:
-        """Return the token called *name*, which a session has instead of its text."""
-        found = (token for token in self.by_hash.values() if token.name == name)
+    def begins_with(self, digits: str, now_s: float) -> Token | None:
+        """Return the token whose hash begins with *digits*, which a session has of it."""
+        found = (token for known, token in self.by_hash.items() if known.startswith(digits))
         token = next(found, None)
         return token if token is not None and is_valid(token, now_s) else None
 

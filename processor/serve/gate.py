@@ -65,12 +65,15 @@ class Gate:
 
         return self.watched(route, admitted)
 
-    def watched(self, route: str, handler: Endpoint) -> Endpoint:
-        """Return *handler* within the bounds, counted, its errors turned into answers."""
+    def watched(self, route: str, handler: Endpoint, patience: float = 1.0) -> Endpoint:
+        """Return *handler* within the bounds, counted, its errors turned into answers.
+
+        It may take *patience* times as long as others.
+        """
 
         async def answer(request: Request) -> Response:
             began = self._now()
-            response = await self._answer(request, route, handler)
+            response = await self._answer(request, route, handler, patience)
             for name, value in PRIVATE.items():
                 response.headers.setdefault(name, value)
             self._metrics.request(route, response.status_code, self._now() - began)
@@ -78,12 +81,14 @@ class Gate:
 
         return answer
 
-    async def _answer(self, request: Request, route: str, handler: Endpoint) -> Response:
+    async def _answer(
+        self, request: Request, route: str, handler: Endpoint, patience: float
+    ) -> Response:
         if self._open >= self._bounds.max_concurrent:
             return refused(unavailable("too many requests at a time"))
         self._open += 1
         try:
-            async with asyncio.timeout(self._bounds.timeout_s):
+            async with asyncio.timeout(self._bounds.timeout_s * patience):
                 return await handler(request)
         except ClientDisconnect:
             return Response(status_code=499)  # nobody is there to see it

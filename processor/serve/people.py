@@ -80,6 +80,20 @@ def holders(found: ReadSet, identifier: Identifier) -> tuple[Profile, ...]:
     return tuple(sorted(profiles, key=lambda p: (-p.last_seen_ms, p.mpid)))
 
 
+async def holders_of(reader: Reader, space: Space, wanted: Sequence[Identifier]) -> list[Profile]:
+    """Return who holds any of *wanted*, each once, the most recently active first."""
+    sight = await reader.look(space, [Ask((one,)) for one in wanted])
+    found = {p.mpid: p for one in wanted for p in holders(sight.found, one)}
+    return sorted(found.values(), key=lambda p: (-p.last_seen_ms, p.mpid))
+
+
+def lookup_text(
+    workspace: WorkspaceRules, environment: Environment, kind: str, text: str
+) -> Identifier | None:
+    """Return the identifier that somebody wrote into a form."""
+    return lookup_identifier(workspace, environment, kind, Raw(_encode(text)))
+
+
 def lookup_identifier(
     workspace: WorkspaceRules, environment: Environment, kind: str, value: Raw
 ) -> Identifier | None:

@@ -69,9 +69,14 @@ def read_body(data: bytes, kind: type[_Body]) -> _Body:
         raise Refusal(400, "BAD_REQUEST", "the body is no JSON") from None
 
 
+def is_mpid(text: str) -> bool:
+    """Return whether *text* writes an MPID."""
+    return _MPID.fullmatch(text) is not None and int(text) in _INT64
+
+
 def mpid_of(text: str) -> int:
     """Return the MPID that *text* writes."""
-    if not _MPID.fullmatch(text) or int(text) not in _INT64:
+    if not is_mpid(text):
         raise bad_request("mpid: is no MPID, a decimal number of 64 bits")
     return int(text)
 

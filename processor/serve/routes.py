@@ -63,7 +63,7 @@ class Api:
         workspaces: Mapping[str, WorkspaceRules],
         ids: Mapping[str, str],
     ) -> None:
-        self._reader = reader
+        self.reader = reader
         self._workspaces = workspaces
         self._ids = ids
 
@@ -94,7 +94,7 @@ class Api:
 
     def rights(self, workspace: WorkspaceRules, token: Token) -> Rights:
         """Return what the bearer of *token* may see of people in *workspace*."""
-        return Rights(workspace.name, workspace.policy, token, self._reader.token)
+        return Rights(workspace.name, workspace.policy, token, self.reader.token)
 
     async def profile(self, request: Request, token: Token) -> Response:
         """Answer ``GET /v1/{workspace}/profiles/{mpid}``."""
@@ -108,12 +108,12 @@ class Api:
         space = Space(workspace.scope, environment)
         aspect = aspect_of("profile", rights, str(mpid))
         if (known := request.headers.get("if-none-match")) is not None:
-            head = await self._reader.head(space, mpid)
+            head = await self.reader.head(space, mpid)
             if head is not None and head.version >= least:
                 tag = tag_of(head.mpid, head.version, aspect)
                 if is_among(tag, known):
                     return Response(status_code=304, headers={"ETag": tag})
-        found = await people.by_mpid(self._reader, space, mpid)
+        found = await people.by_mpid(self.reader, space, mpid)
         if least > (0 if found is None else found.profile.version):
             message = "the profile has not that version yet"
             raise Refusal(409, "NOT_YET", message, {"Retry-After": "1"})
@@ -140,7 +140,7 @@ class Api:
         its = question.identity
         identifier = people.lookup_identifier(workspace, question.environment, its.type, its.value)
         space = Space(workspace.scope, question.environment)
-        found = await people.by_identity(self._reader, space, identifier)
+        found = await people.by_identity(self.reader, space, identifier)
         views = [profile_view(p, p.mpid, rights) for p in found.profiles]
         body = LookupAnswer(views, found.is_truncated)
         return answer(body, headers={SEQ: str(found.seq)})
@@ -151,7 +151,7 @@ class Api:
         if question.match_as is None:
             raise bad_request('body.as: is needed with identities: "search"')
         listed = Raw(_encode(question.identities))
-        found = await people.search(self._reader, workspace, question.environment, listed)
+        found = await people.search(self.reader, workspace, question.environment, listed)
         views = [] if found.profile is None else [_view(found.profile, rights)]
         body = LookupAnswer(views, truncated=False, resolution=dict(found.resolution))
         return answer(body, headers={SEQ: str(found.seq)})
@@ -168,7 +168,7 @@ class Api:
             raise bad_request(f"body.profiles: holds 1 to {MOST_ASKED} questions")
         wanted = [_wanted(one, workspace, environment) for one in question.profiles]
         space = Space(workspace.scope, environment)
-        seq, found = await people.each(self._reader, space, wanted)
+        seq, found = await people.each(self.reader, space, wanted)
         views = [
             None if one is None else profile_view(one.profile, one.requested_mpid, rights)
             for one in found
@@ -185,7 +185,7 @@ class Api:
         fields = asked_fields(asked.get("fields"))
         mpid = mpid_of(request.path_params["mpid"])
         space = Space(workspace.scope, environment)
-        found = await people.by_mpid(self._reader, space, mpid)
+        found = await people.by_mpid(self.reader, space, mpid)
         return self._publish(found, self.rights(workspace, token), fields, asked.get("mpid"))
 
     async def resolve(self, request: Request, token: Token) -> Response:
@@ -200,7 +200,7 @@ class Api:
         if kind not in policy.immutable_ids and not policy.search_any_identity:
             raise bad_request("identity.type: is no immutable identity")
         space = Space(workspace.scope, environment)
-        seq, (found,) = await people.each(self._reader, space, [identifier])
+        seq, (found,) = await people.each(self.reader, space, [identifier])
         del seq
         return self._publish(found, self.rights(workspace, token), fields, asked.get("mpid"))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,10 @@ from processor.kafka.clock import Clock
 from processor.redis.reader import open_reader
 from processor.serve.credentials import TokenFile, TokensRefused
 from processor.serve.gate import PRIVATE, Bounds, Gate, refused
+from processor.serve.happenings import Happenings
 from processor.serve.openapi import openapi_route
+from processor.serve.pages.signing import Signer
+from processor.serve.pages.views import Pages
 from processor.serve.refusal import Refusal
 from processor.serve.routes import Api
 from processor.settings import Settings, SettingsError
@@ -40,6 +44,7 @@ from processor.watch.logs import Log, open_log
 LOOK_S: Final = 2.0
 """How often the file of tokens is looked at, and Redis asked whether it is there."""
 _BACKLOG: Final = 2048
+_KEY_BYTES: Final = 32
 
 
 class ObservedReader:
@@ -101,7 +106,26 @@ def application(parts: Parts) -> Starlette:
     gate = Gate(parts.tokens, bounds, parts.metrics, parts.log, (clock.now, clock.wall))
     api = Api(parts.reader, parts.settings.workspaces, served.workspace_ids)
     routes: list[BaseRoute] = [*api.routes(gate), openapi_route(gate)]
+    if served.ui:
+        signer = Signer(session_key(served), clock.wall)
+        happenings = Happenings(parts.settings, clock.now)
+        pages = Pages(api, parts.tokens, signer, happenings, parts.log, clock)
+        routes += pages.routes(gate)
     return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+
+
+def session_key(served: ServeSettings) -> bytes:
+    """Return the key of sessions: the file's, or one that ends with this process."""
+    if served.session_key_file is None:
+        return os.urandom(_KEY_BYTES)
+    where = f"serve.session_key_file: {served.session_key_file}"
+    try:
+        key = Path(served.session_key_file).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{where}: cannot be read ({error.strerror})") from None
+    if len(key) < _KEY_BYTES:
+        raise SettingsError(f"{where}: has less than {_KEY_BYTES} bytes")
+    return key
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.serve.happenings import happened
 from tests.serve.people import Service, serving
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("serve")) as running:
+    with happened() as kafka, serving(tmp_path_factory.mktemp("serve"), kafka=kafka) as running:
         yield running

@@ -21,6 +21,10 @@ from processor.settings.settings import Settings
 from processor.watch.api import ApiMetrics
 
 CONFIG = """
+[kafka]
+bootstrap_servers = "{kafka}"
+client = {{ "fetch.wait.max.ms" = 20 }}
+
 [serve]
 tokens_file = "unused"
 port = 0
@@ -145,8 +149,8 @@ PEOPLE = [
 ]
 
 
-def settings_of(serve: str = "") -> Settings:
-    return load_text(CONFIG.format(serve=serve), {})
+def settings_of(serve: str = "", kafka: str = "127.0.0.1:9") -> Settings:
+    return load_text(CONFIG.format(serve=serve, kafka=kafka), {})
 
 
 def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -> MemoryIndex:
@@ -203,9 +207,10 @@ def serving(
     reader: Callable[[Settings], Reader] | None = None,
     clock: Clock | None = None,
     rate: float = 1e6,
+    kafka: str = "127.0.0.1:9",
 ) -> Iterator[Service]:
     """Serve PEOPLE from this process, at a port of its own, through the real HTTP server."""
-    settings = settings_of(serve)
+    settings = settings_of(serve, kafka)
     path = folder / "tokens.toml"
     path.write_text(token_tables(rate))
     path.chmod(0o600)

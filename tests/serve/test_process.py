@@ -19,6 +19,7 @@ from tests.servers.redis import StartRedis
 from tests.servers.waiting import eventually
 
 PATH = "/v1/retail/profiles/1"
+NOWHERE = "127.0.0.1:9"
 
 
 class Process:
@@ -29,7 +30,9 @@ class Process:
         tokens.write_text(token_tables())
         tokens.chmod(0o600)
         config = folder / "idstream.toml"
-        text = CONFIG.format(serve="redis_timeout_ms = 300").replace("unused", str(tokens))
+        text = CONFIG.format(serve="redis_timeout_ms = 300", kafka=NOWHERE).replace(
+            "unused", str(tokens)
+        )
         more = '[observability]\nhost = "127.0.0.1"\nport = 0\n'
         config.write_text(f'{more}[redis]\nurl = "{redis_url}"\n{text}')
         self._log = (folder / "log").open("w+")
@@ -127,7 +130,10 @@ login_ids = ["email"]
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (CONFIG.format(serve=""), "serve.tokens_file: unused: cannot be read (No such file or"),
+        (
+            CONFIG.format(serve="", kafka=NOWHERE),
+            "serve.tokens_file: unused: cannot be read (No such file or",
+        ),
         (WITHOUT, "serve: is missing"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The activity pages: one person, and what happens now, for people who look (docs/serve.md)."""

@@ -1,0 +1,125 @@
+"""What happens now: how far the processors are, what they decided, and what they refused."""
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from processor.identity.model import Environment
+from processor.kafka.recent import Standing
+from processor.records import RowKey
+from processor.rules import WorkspaceRules
+from processor.serve.credentials import Token
+from processor.serve.happenings import Happening, Happenings
+from processor.serve.refusal import Refusal
+
+_FRESH_S: Final = 3.0
+"""How long what was seen is shown again: many may look at once."""
+_REFUSED: Final = 400
+MOST: Final = 12
+
+
+class Input(Struct, frozen=True):
+    """How far the processors are with an input topic."""
+
+    topic: str
+    end: int
+    lag: int
+    rate: float | None
+    """Records that came in per second since the look before; None at the first one."""
+
+
+class Landing(Struct, frozen=True):
+    """What the page shows."""
+
+    seen_s: float
+    standing: Mapping[RowKey, Standing]
+    inputs: list[Input]
+    decisions: list[Happening]
+    refusals: list[Happening]
+    letters: list[Happening]
+    why_not: str = ""
+
+
+async def landing(
+    happenings: Happenings,
+    token: Token,
+    workspace: WorkspaceRules,
+    environment: Environment,
+    seen: MutableMapping[str, Landing],
+    now: Callable[[], float],
+) -> Landing:
+    """Return what happens in *workspace*; *seen* keeps the last look of each."""
+    key, now_s = f"{workspace.name}/{environment}", now()
+    if not token.may("activity:read"):
+        return _nothing(now_s, "This token may not read activity (activity:read).")
+    before = seen.get(key)
+    if before is not None and now_s - before.seen_s < _FRESH_S:
+        return before
+    try:
+        found = seen[key] = await _look(happenings, workspace, environment, before, now_s)
+    except Refusal as refusal:
+        return _nothing(now_s, f"Not shown: {refusal.message}.")
+    return found
+
+
+def _nothing(now_s: float, why: str) -> Landing:
+    return Landing(now_s, {}, [], [], [], [], why)
+
+
+async def _look(
+    happenings: Happenings,
+    workspace: WorkspaceRules,
+    environment: Environment,
+    before: Landing | None,
+    now_s: float,
+) -> Landing:
+    standing = await happenings.standing()
+    answers = [
+        one
+        for one in await happenings.newest("responses")
+        if _is_of(one.value, workspace.name, environment)
+    ]
+    changes = [
+        one
+        for one in await happenings.newest("changes")
+        if _is_of(one.value, workspace.name, environment)
+    ]
+    letters = [
+        one
+        for one in await happenings.newest("dead_letters")
+        if happenings.workspace_of(str(one.value.get("input"))) == workspace.name
+    ]
+    refused = [one for one in answers if _status(one.value) >= _REFUSED]
+    return Landing(
+        now_s,
+        standing,
+        _inputs(standing, before, now_s),
+        changes[:MOST],
+        refused[:MOST],
+        letters[:MOST],
+    )
+
+
+def _is_of(value: Mapping[str, Any], workspace: str, environment: str) -> bool:
+    return value.get("workspace") == workspace and value.get("environment") == environment
+
+
+def _status(value: Mapping[str, Any]) -> int:
+    found = value.get("status")
+    return found if isinstance(found, int) else 0
+
+
+def _inputs(
+    standing: Mapping[RowKey, Standing], before: Landing | None, now_s: float
+) -> list[Input]:
+    found = []
+    for topic in sorted({row.topic for row in standing}):
+        its = [one for row, one in standing.items() if row.topic == topic]
+        end = sum(one.end for one in its)
+        rate = None
+        if before is not None and before.standing:
+            earlier = sum(one.end for row, one in before.standing.items() if row.topic == topic)
+            rate = max(0, end - earlier) / max(0.001, now_s - before.seen_s)
+        found.append(Input(topic, end, sum(max(0, one.end - one.done) for one in its), rate))
+    return found

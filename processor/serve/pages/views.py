@@ -1,0 +1,305 @@
+"""The pages: sign in, look at what happens, search, look at one person."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from processor.identity.model import Environment, Identifier, Space
+from processor.identity.profile import Profile
+from processor.kafka.clock import Clock
+from processor.rules import WorkspaceRules
+from processor.serve import people
+from processor.serve.credentials import Token, TokenFile, hash_of
+from processor.serve.gate import Gate, body_of, parameters
+from processor.serve.happenings import Happenings, Page
+from processor.serve.native import profile_view
+from processor.serve.pages.landing import Landing, landing
+from processor.serve.pages.lineage import lineage
+from processor.serve.pages.looks import STATIC, page
+from processor.serve.pages.signing import SESSION_S, Session, Signer
+from processor.serve.questions import environment_of, is_mpid, mpid_of, whole_number
+from processor.serve.refusal import Refusal, forbidden, not_found
+from processor.serve.routes import Api
+from processor.watch.logs import Log
+
+COOKIE: Final = "idstream_session"
+MOST_SHOWN: Final = 50
+_HASH_DIGITS: Final = 16
+_FOREVER: Final = 2**63 - 1
+
+
+class Viewer(Struct, frozen=True):
+    """Who looks."""
+
+    token: Token
+    form_token: str
+
+
+class Pages:
+    """The pages over *api*; nothing is shown that the viewer's token may not see."""
+
+    def __init__(
+        self,
+        api: Api,
+        file: TokenFile,
+        signer: Signer,
+        happenings: Happenings,
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        self._api = api
+        self._file = file
+        self._signer = signer
+        self._happenings = happenings
+        self._log = log
+        self._now = clock.now
+        self._wall = clock.wall
+        self._landings: dict[str, Landing] = {}
+
+    def routes(self, gate: Gate) -> list[Route]:
+        """Return the routes of the pages."""
+
+        def route(path: str, handler: Callable[[Request], Awaitable[Response]], *how: str) -> Route:
+            name = f"ui_{handler.__name__}"
+            return Route(path, gate.watched(name, _as_page(handler), 10.0), methods=list(how))
+
+        return [
+            route("/ui", self.start, "GET"),
+            route("/ui/sign-in", self.sign_in, "GET", "POST"),
+            route("/ui/sign-out", self.sign_out, "POST"),
+            route("/ui/static/{name}", static, "GET"),
+            route("/ui/{workspace}", self.landing, "GET"),
+            route("/ui/{workspace}/search", self.search, "POST"),
+            route("/ui/{workspace}/profiles/{mpid}", self.person, "GET"),
+        ]
+
+    async def start(self, request: Request) -> Response:
+        """Lead to the first workspace of whoever signed in, others to the sign-in."""
+        viewer = self._viewer(request)
+        if viewer is None:
+            return RedirectResponse("/ui/sign-in", 303)
+        return RedirectResponse(f"/ui/{min(viewer.token.workspaces)}", 303)
+
+    async def sign_in(self, request: Request) -> Response:
+        """Show the form, and take what comes of it."""
+        if request.method != "POST":
+            return page("sign_in", error="", viewer=None)
+        presented = (await _form(request)).get("token", "").strip()
+        token = self._file.tokens.find(presented, self._wall())
+        if token is None or not token.may("ui") or not token.workspaces:
+            error = "This token is not known, has expired, or may not sign in here."
+            return page("sign_in", 403, error=error, viewer=None)
+        end_s = self._wall() + SESSION_S
+        session = Session(token.name, hash_of(presented)[:_HASH_DIGITS], end_s)
+        response = RedirectResponse("/ui", 303)
+        response.set_cookie(
+            COOKIE,
+            self._signer.cookie(session),
+            max_age=SESSION_S,
+            path="/ui",
+            secure=_is_secure(request),
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        """End the session."""
+        viewer = self._signed_in(request)
+        await self._checked_form(request, viewer)
+        response = RedirectResponse("/ui/sign-in", 303)
+        response.delete_cookie(COOKIE, path="/ui")
+        return response
+
+    async def landing(self, request: Request) -> Response:
+        """Show what happens now, and the search."""
+        viewer = self._signed_in(request)
+        asked = parameters(request, "environment")
+        workspace, environment = self._place(request, viewer, asked.get("environment"))
+        found = await landing(
+            self._happenings, viewer.token, workspace, environment, self._landings, self._now
+        )
+        return page("landing", now=found, **_frame(viewer, workspace, environment))
+
+    async def search(self, request: Request) -> Response:
+        """Find people: one is shown at once, several are listed."""
+        viewer = self._signed_in(request)
+        form = await self._checked_form(request, viewer)
+        workspace, environment = self._place(request, viewer, form.get("environment"))
+        kind, value = _wanted(form)
+        frame = _frame(viewer, workspace, environment)
+        if kind == "mpid":
+            return _to_person(workspace, environment, mpid_of(value))
+        found = await self._holders(workspace, environment, kind, value)
+        if not kind and is_mpid(value):
+            space = Space(workspace.scope, environment)
+            named = await people.by_mpid(self._api.reader, space, int(value))
+            found = found if named is None else [named.profile, *found]
+        if len(found) == 1:
+            return _to_person(workspace, environment, found[0].mpid)
+        rights = self._api.rights(workspace, viewer.token)
+        views = [profile_view(one, one.mpid, rights) for one in found]
+        return page("results", found=views, kind=kind, **frame)
+
+    async def _holders(
+        self, workspace: WorkspaceRules, environment: Environment, kind: str, value: str
+    ) -> list[Profile]:
+        """Return who holds *value* as an identity of *kind*, or, without one, of any kind."""
+        kinds = [kind] if kind else list(workspace.policy.priority)
+        wanted: list[Identifier] = []
+        for one in kinds:
+            identifier = people.lookup_text(workspace, environment, one, value)
+            wanted += [] if identifier is None else [identifier]
+        space = Space(workspace.scope, environment)
+        found = await people.holders_of(self._api.reader, space, wanted)
+        return found[: people.MOST_HOLDERS]
+
+    async def person(self, request: Request) -> Response:
+        """Show one person."""
+        viewer = self._signed_in(request)
+        asked = parameters(request, "environment", "changes", "events")
+        workspace, environment = self._place(request, viewer, asked.get("environment"))
+        mpid = mpid_of(request.path_params["mpid"])
+        found = await people.by_mpid(self._api.reader, Space(workspace.scope, environment), mpid)
+        if found is None:
+            raise not_found()
+        rights = self._api.rights(workspace, viewer.token)
+        view = profile_view(found.profile, mpid, rights)
+        self._log.info("viewed", token=viewer.token.name, workspace=workspace.name, mpid=view.mpid)
+        older = {name: whole_number(asked.get(name), name, _FOREVER) for name in _OLDER}
+        lately = await self._lately(viewer, found.profile, workspace, older)
+        return page(
+            "person",
+            person=view,
+            drawing=lineage(found.profile),
+            is_clear=rights.is_clear,
+            **lately,
+            **_frame(viewer, workspace, environment),
+        )
+
+    async def _lately(
+        self,
+        viewer: Viewer,
+        profile: Profile,
+        workspace: WorkspaceRules,
+        older: Mapping[str, int | None],
+    ) -> dict[str, Any]:
+        """Return what happened to a person, or why that is not shown."""
+        if not viewer.token.may("activity:read"):
+            why = "This token may not read activity (activity:read)."
+            return {"changes": None, "events": None, "why_not": why}
+        try:
+            changes = await self._happenings.changes(profile, MOST_SHOWN, older["changes"])
+            events = await self._happenings.events(profile, MOST_SHOWN, older["events"])
+        except Refusal as refusal:
+            return {"changes": None, "events": None, "why_not": f"Not shown: {refusal.message}."}
+        own = [one for one in changes.found if one.value.get("workspace") == workspace.name]
+        changes = Page(own, changes.since_ms, changes.before)
+        return {"changes": changes, "events": events, "why_not": ""}
+
+    def _viewer(self, request: Request) -> Viewer | None:
+        """Return who signed in; None where nobody did, or not for this long."""
+        cookie = request.cookies.get(COOKIE, "")
+        session = self._signer.session(cookie) if cookie else None
+        if session is None:
+            return None
+        known = self._file.tokens.begins_with(session.hash, self._wall())
+        if known is None or known.name != session.token or not known.may("ui"):
+            return None
+        return Viewer(known, self._signer.form_token(cookie))
+
+    def _signed_in(self, request: Request) -> Viewer:
+        viewer = self._viewer(request)
+        if viewer is None:
+            raise Refusal(303, "SIGN_IN", "sign in first", {"Location": "/ui/sign-in"})
+        return viewer
+
+    async def _checked_form(self, request: Request, viewer: Viewer) -> dict[str, str]:
+        form = await _form(request)
+        cookie = request.cookies.get(COOKIE, "")
+        if not self._signer.is_form_token(cookie, form.get("form_token", "")):
+            raise forbidden()
+        del viewer  # who has no session never gets here
+        return form
+
+    def _place(
+        self, request: Request, viewer: Viewer, named: str | None
+    ) -> tuple[WorkspaceRules, Environment]:
+        environment = environment_of(named)
+        name = request.path_params["workspace"]
+        return self._api.allowed(name, environment, viewer.token), environment
+
+
+_OLDER: Final = ("changes", "events")
+
+
+def _frame(viewer: Viewer, workspace: WorkspaceRules, environment: Environment) -> dict[str, Any]:
+    """Return what every page around a workspace needs."""
+    return {
+        "viewer": viewer,
+        "workspace": workspace,
+        "environment": environment,
+        "kinds": workspace.policy.priority,
+    }
+
+
+def _wanted(form: Mapping[str, str]) -> tuple[str, str]:
+    """Return type and value of what is searched for; an unnamed type may stand before the value."""
+    kind, value = form.get("type", ""), form.get("value", "").strip()
+    if kind:
+        return kind, value
+    name, equals, rest = value.partition("=")
+    if equals and name.isidentifier():
+        return name, rest
+    return "", value
+
+
+def _to_person(workspace: WorkspaceRules, environment: Environment, mpid: int) -> Response:
+    where = f"/ui/{workspace.name}/profiles/{mpid}"
+    more = "" if environment == "production" else f"?environment={environment}"
+    return RedirectResponse(where + more, 303)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    text = (await body_of(request)).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        return {}
+
+
+def _is_secure(request: Request) -> bool:
+    """Return whether the cookie is for TLS only: not where somebody tries this at home."""
+    return request.url.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+async def static(request: Request) -> Response:
+    """Give the style sheet or the script; their names change with what they hold."""
+    found = STATIC.get(PurePosixPath(request.path_params["name"]).name)
+    if found is None:
+        raise not_found()
+    kind, data = found
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(data, media_type=kind, headers=headers)
+
+
+def _as_page(
+    handler: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return *handler*, whose refusals are pages too."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            if "Location" in refusal.headers:
+                return RedirectResponse(refusal.headers["Location"], refusal.status)
+            return page("refusal", refusal.status, refusal=refusal, viewer=None)
+
+    return answer

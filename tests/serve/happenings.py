@@ -1,0 +1,72 @@
+"""What has happened to the people of the tests, on the topics of a broker."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Producer
+
+from processor.kafka.mock import EmbeddedBroker
+from processor.settings.sections import TopicSettings
+from tests.serve.people import ADA, ANONYMOUS
+
+TOPICS = TopicSettings()
+AT = 1_575_301_484_000
+SOURCE = {"source-topic": "event-batches", "source-partition": "0", "source-offset": "7"}
+WHY = {"outcome": "matched", "matched_on": "customerid", "candidates": 1, "skipped": []}
+
+
+def change(kind: str, mpid: int = ADA, workspace: str = "retail", **more: object) -> dict:
+    found = {"change": kind, "mpid": str(mpid), "version": 3, "workspace": workspace}
+    return found | {"environment": "production", "timestamp_ms": AT} | more
+
+
+CHANGES = [
+    change("profile_created"),
+    change("identity_added", identity_type="email", token="00ff"),
+    change("identity_removed", ANONYMOUS, identity_type="ios_idfv"),
+    change("identity_added", ADA, "shop", identity_type="google"),
+    change("violation", identity_type="email", reason="blocked"),
+]
+BATCH = {
+    "events": [
+        {"event_type": "custom_event", "data": {"event_name": "<b>Checkout</b>"}},
+        {"event_type": "screen_view", "data": {"screen_name": "Home"}},
+    ]
+}
+ERROR = {
+    "request_type": "login",
+    "workspace": "retail",
+    "environment": "production",
+    "status": 400,
+    "errors": [{"code": "LOOKUP_ERROR", "message": "a login request needs a login ID"}],
+}
+
+
+@contextmanager
+def happened() -> Iterator[str]:
+    """Run a broker where all that has happened; its address."""
+    broker = EmbeddedBroker([*TOPICS.inputs, *TOPICS.outputs.values()])
+    producer = Producer(
+        {"bootstrap.servers": broker.bootstrap_servers, "partitioner": "murmur2_random"}
+    )
+
+    def tell(topic: str, key: str, value: object, number: int = 0, **headers: str) -> None:
+        listed = [(k, v.encode()) for k, v in (SOURCE | headers).items()]
+        data = json.dumps(value)
+        producer.produce(topic, data, key, headers=listed, timestamp=AT + number * 1000)
+
+    for number, one in enumerate(CHANGES):
+        tell(TOPICS.changes, f"retail/production/{one['mpid']}", one, number)
+    for number in range(60):
+        why = json.dumps(WHY)
+        tell(TOPICS.enriched, f"retail/production/{ADA}", BATCH, number, resolution=why)
+    tell(TOPICS.responses, "r", ERROR, 1)
+    tell(TOPICS.responses, "r", ERROR | {"workspace": "shop", "errors": [{"code": "OF_SHOP"}]}, 2)
+    tell(TOPICS.dead_letters, "d", {"value": "v"}, 3, reason="invalid", detail="mpid: is none")
+    tell(TOPICS.batches[0], "b", {})
+    producer.flush(20)
+    try:
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()

@@ -1,0 +1,230 @@
+"""The pages, without a browser: who gets in, and what nobody gets to see."""
+
+import re
+
+import pytest
+import requests
+
+from tests.serve.people import ADA, ALIEN, BEN, MERGED, Service, serving, token
+
+VALUES = ("12345", "lovelace", "ada@example.com", "a5d934n0", "stamp-1", "V-OLD", "Android")
+PERSON = f"/ui/retail/profiles/{ADA}"
+
+
+class Visitor:
+    """Somebody with a browser that keeps cookies."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.session = requests.Session()
+
+    def get(self, path: str) -> requests.Response:
+        return self.session.get(self.service.url + path, timeout=30)
+
+    def post(self, path: str, **fields: str) -> requests.Response:
+        return self.session.post(self.service.url + path, data=fields, timeout=30)
+
+    def sign_in(self, name: str) -> requests.Response:
+        return self.post("/ui/sign-in", token=token(name))
+
+    def form_token(self) -> str:
+        return re.search(r'name="form_token" value="(\w+)"', self.get("/ui/retail").text)[1]
+
+    def search(self, value: str, kind: str = "", **more: str) -> requests.Response:
+        form = {"value": value, "type": kind, "form_token": self.form_token()} | more
+        return self.post("/ui/retail/search", **form)
+
+
+@pytest.fixture
+def visitor(service: Service) -> Visitor:
+    return Visitor(service)
+
+
+@pytest.fixture
+def ada_fan(visitor: Visitor) -> Visitor:
+    visitor.sign_in("all")
+    return visitor
+
+
+def test_who_is_not_signed_in_is_led_to_the_sign_in(visitor: Visitor):
+    for path in ("/ui", "/ui/retail", PERSON):
+        found = visitor.get(path)
+        assert found.url.endswith("/ui/sign-in")
+        assert "<h1>Sign in</h1>" in found.text
+
+
+@pytest.mark.parametrize("name", ["reader", "shop", "nothing", "unknown"])
+def test_only_a_token_with_the_scope_signs_in(visitor: Visitor, name):
+    found = visitor.sign_in(name)
+    assert found.status_code == 403
+    assert not visitor.session.cookies
+    assert token(name) not in found.text
+
+
+def test_the_cookie_is_for_the_pages_alone_and_holds_no_token(service: Service):
+    data = {"token": token("all")}
+    found = requests.post(f"{service.url}/ui/sign-in", data=data, timeout=30, allow_redirects=False)
+    cookie = found.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Path=/ui" in cookie
+    assert token("all") not in cookie
+
+
+def test_a_cookie_that_is_not_ours_or_has_expired_is_none(service: Service, tmp_path):
+    visitor = Visitor(service)
+    visitor.sign_in("all")
+    (cookie,) = [c.value for c in visitor.session.cookies]
+    body, _, signature = cookie.partition(".")
+    for wrong in (f"{body}.{'0' * 64}", f"{body}x.{signature}", body, "", "é.x", "."):
+        asked = requests.get(
+            f"{service.url}/ui/retail",
+            cookies={"idstream_session": wrong.encode("utf-8").decode("latin-1")},
+            timeout=30,
+            allow_redirects=False,
+        )
+        assert asked.status_code == 303
+    from processor.kafka.clock import Clock
+
+    wall = [1000.0]
+    with serving(tmp_path, clock=Clock(wall=lambda: wall[0])) as other:
+        late = Visitor(other)
+        late.sign_in("all")
+        assert "Sign out" in late.get("/ui/retail").text
+        wall[0] += 8 * 3600
+        assert "Sign in" in late.get("/ui/retail").text
+
+
+def test_a_token_out_of_the_file_ends_its_sessions(tmp_path):
+    with serving(tmp_path) as service:
+        visitor = Visitor(service)
+        visitor.sign_in("all")
+        assert "Sign out" in visitor.get("/ui/retail").text
+        (tmp_path / "tokens.toml").write_text("")
+        service.parts.tokens.look()
+        assert visitor.get("/ui/retail").url.endswith("/ui/sign-in")
+
+
+def test_a_form_without_its_token_is_refused(ada_fan: Visitor):
+    for form in ({}, {"form_token": "0" * 64}, {"form_token": "é"}):
+        assert ada_fan.post("/ui/retail/search", value="x", **form).status_code == 403
+        assert ada_fan.post("/ui/sign-out", **form).status_code == 403
+    assert "Sign out" in ada_fan.get("/ui/retail").text
+    ada_fan.post("/ui/sign-out", form_token=ada_fan.form_token())
+    assert "Sign in" in ada_fan.get("/ui/retail").text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (str(ADA), "mpid"),
+        (str(ADA), ""),
+        ("12345", "customerid"),
+        ("ada@example.com", "email"),
+        ("email=ada@example.com", ""),
+        ("ada@example.com", ""),
+        ("  ada@example.com ", ""),
+    ],
+)
+def test_a_person_is_found_by_each_of_their_keys(ada_fan: Visitor, value, kind):
+    found = ada_fan.search(value, kind)
+    assert found.url.endswith(PERSON)
+    assert f'<span class="mpid">{ADA}</span>' in found.text
+
+
+def test_several_holders_are_listed_and_nobody_is_told(ada_fan: Visitor):
+    several = ada_fan.search("V-1", "ios_idfv")
+    assert "2 people have it" in several.text
+    assert f"/ui/retail/profiles/{BEN}" in several.text
+    assert "Nobody has that" in ada_fan.search("nobody@example.com").text
+    assert ada_fan.search("x", "shoe_size").status_code == 400
+    assert ada_fan.search("99", "mpid").status_code == 404
+
+
+def test_what_a_person_is_shown_with(ada_fan: Visitor):
+    text = ada_fan.get(PERSON).text
+    for word in ("12345", "a.lovelace@example.com", "New York", "custom_feed", "gold", "given"):
+        assert word in text
+    assert "sdk, csv, partner_feed" in text  # what cannot overwrite a custom feed's attribute
+    assert "email was added" in text
+    assert "ios_idfv was removed" in text  # of the anonymous profile before
+    assert "google was added" not in text  # of another workspace of the scope
+    assert "Found by customerid." in text
+    assert "&lt;b&gt;Checkout&lt;/b&gt;" in text
+    assert "event-batches/0/7" in text
+    assert "Older events" in text
+    assert "secret_of_shop" not in text
+    assert "<script>alert" not in text
+    assert "<svg" in text
+
+
+def test_older_events_are_a_link_away(ada_fan: Visitor):
+    text = ada_fan.get(PERSON).text
+    older = re.search(r'href="(\?events=[^"]+)"', text)[1].replace("&amp;", "&")
+    assert "This is all that the topic still keeps" in ada_fan.get(PERSON + older).text
+
+
+def test_a_merged_person_is_the_survivor(ada_fan: Visitor):
+    found = ada_fan.get(f"/ui/retail/profiles/{MERGED}")
+    assert f"{MERGED} was merged into this profile" in found.text
+
+
+def test_who_may_not_see_values_finds_none_in_any_page(service: Service):
+    visitor = Visitor(service)
+    visitor.sign_in("viewer")
+    pages = [visitor.get("/ui/retail"), visitor.get(PERSON), visitor.search("V-1", "ios_idfv")]
+    pages.append(visitor.search("ada@example.com", "email"))
+    for found in pages:
+        assert found.status_code == 200
+        shown = found.text.replace("a.lovelace", "lovelace")
+        assert not [value for value in VALUES if value in shown]
+    assert "This token may not read activity" in pages[1].text
+
+
+def test_another_workspace_is_nowhere(ada_fan: Visitor):
+    assert ada_fan.get("/ui/shop").status_code == 403
+    assert ada_fan.get(f"/ui/shop/profiles/{ALIEN}").status_code == 403
+    assert ada_fan.get(f"/ui/retail/profiles/{ALIEN}").status_code == 404
+    assert ada_fan.get(f"{PERSON}?environment=development").status_code == 403
+
+
+def test_what_happens_now_is_that_of_the_workspace(ada_fan: Visitor):
+    text = ada_fan.get("/ui/retail").text
+    assert "LOOKUP_ERROR: a login request needs a login ID" in text
+    assert "invalid: mpid: is none" in text
+    assert "OF_SHOP" not in text
+    assert "email was kept out: blocked" in text
+    assert re.search(r"event-batches</th><td[^>]*>1</td><td[^>]*>1</td>", text)
+
+
+def test_pages_are_private_and_run_nothing_of_others(ada_fan: Visitor):
+    found = ada_fan.get(PERSON)
+    policy = found.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert found.headers["Cache-Control"] == "no-store"
+    assert found.headers["Referrer-Policy"] == "no-referrer"
+    style = re.search(r'href="(/ui/static/style-\w+\.css)"', found.text)[1]
+    assert "immutable" in ada_fan.get(style).headers["Cache-Control"]
+    assert ada_fan.get("/ui/static/views.py").status_code == 404
+
+
+def test_looking_is_logged_without_a_value(ada_fan: Visitor):
+    before = len(ada_fan.service.log.lines)
+    ada_fan.search("ada@example.com", "email")
+    told = "\n".join(ada_fan.service.log.lines[before:])
+    assert '"event": "viewed"' in told
+    assert f'"mpid": "{ADA}"' in told
+    assert not [value for value in VALUES if value in told]
+
+
+def test_without_kafka_a_page_says_so(tmp_path):
+    with serving(tmp_path) as service:
+        visitor = Visitor(service)
+        visitor.sign_in("all")
+        assert "Not shown: Kafka did not answer in time" in visitor.get(PERSON).text
+
+
+def test_without_the_pages_there_is_only_the_api(tmp_path):
+    with serving(tmp_path, "ui = false") as service:
+        assert service.get("/ui").status_code == 404
