@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from processor.commands.demo.background import processing
+from processor.commands.demo.pages import show_pages
 from processor.commands.demo.player import play
 from processor.commands.demo.stage import Stage
 from processor.commands.terminal.console import note, say
@@ -18,8 +19,8 @@ from processor.kafka.clock import Clock
 from processor.kafka.conversation import Conversation, NoAnswer
 
 
-def demo(environ: Mapping[str, str]) -> None:
-    """Play every journey and show steps, profiles and enriched batches."""
+def demo(environ: Mapping[str, str], *, with_pages: bool = False) -> None:
+    """Play every journey and show steps, profiles and enriched batches; then serve their pages."""
     settings = embedded_settings(None, environ)
     settings = replace(
         settings, observability=replace(settings.observability, port=0, log_level="warning")
@@ -33,6 +34,8 @@ def demo(environ: Mapping[str, str]) -> None:
             raise Failure(str(late)) from None
         finally:
             client.close()
+        if with_pages:
+            show_pages(running, environ)
     if differs:
         raise Failure(f"{differs} steps or profiles differ from the published tables")
     say("Every step reached the profile that the published tables name.")
