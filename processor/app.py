@@ -20,6 +20,7 @@ from processor.index.port import Index
 from processor.kafka import topics
 from processor.kafka.asking import Unreachable, asking, wait_for_cluster_id
 from processor.kafka.clock import Clock
+from processor.kafka.loop.horizon import HorizonPace
 from processor.kafka.loop.open import Process, open_loop
 from processor.kafka.survey import topic_id
 from processor.pipeline.pipeline import Parts, Pipeline
@@ -106,7 +107,7 @@ def serve(
             points,
             options,
         )
-        open_loop(kafka, step, _process(options, points, clock), watch).run(stop)
+        open_loop(kafka, step, _process(settings, options, points, clock), watch).run(stop)
         log.info("stopped")
 
 
@@ -130,6 +131,7 @@ def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None
 
     def counted(tally: Tally) -> None:
         metrics.count(tally)
+        metrics.clock.count(tally)
         drops.count(tally)
 
     return counted
@@ -268,6 +270,7 @@ def build_pipeline(
             spaces=spaces,
             index=edge.index,
             memory_bytes=settings.redis.cache_bytes // 2,
+            max_swept_per_s=settings.clock.max_per_s,
             computed=settings.computed,
             owner=owner,
             key=settings.key(),
@@ -282,13 +285,15 @@ def build_pipeline(
     )
 
 
-def _process(options: RunOptions, points: CrashPoints, clock: Clock) -> Process:
+def _process(settings: Settings, options: RunOptions, points: CrashPoints, clock: Clock) -> Process:
+    pace, is_timed = settings.clock, bool(settings.kafka.topics.clock)
     return Process(
         name=process_name(),
         embedded=options.embedded,
         accept_offsets=options.accept_offsets,
         reach=points.reach,
         clock=clock,
+        horizon=HorizonPace(pace.grace_s, pace.max_silence_s) if is_timed else None,
     )
 
 

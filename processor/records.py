@@ -8,7 +8,9 @@ from msgspec import Raw, Struct
 from processor.identity.model import AliasRequest, Environment, Identifier, IdentityChange
 from processor.identity.profile import Attribution
 
-OutcomeName = Literal["forwarded", "stored", "answered", "dropped", "duplicate", "dead_letter"]
+OutcomeName = Literal[
+    "forwarded", "stored", "answered", "dropped", "duplicate", "dead_letter", "swept"
+]
 
 DeadLetterReason = Literal[
     "malformed",
@@ -84,6 +86,8 @@ class Output(Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes], ...]
     as_received: str | None = None
     """The format of a value that goes out as it came in; None for a value that we made."""
+    partition: int | None = None
+    """Of a sweep: the partition that it is for; all others go by their key."""
 
 
 class Outcome(Struct, frozen=True, gc=False):

@@ -1,7 +1,7 @@
 """Rules of records: what the settings mean for them, built by ``settings``."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -13,9 +13,10 @@ Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_
 Protection = Literal["create_and_update", "update_only", "read_only"]
 Validation = Literal["lenient", "strict"]
 Format = Literal["json", "avro", "segment"]
-Role = Literal["batches", "requests"]
+Role = Literal["batches", "requests", "clock"]
 """What an input topic carries: the key of its name in ``kafka.topics``."""
-INPUT_ROLES: Final[tuple[Role, ...]] = get_args(Role)
+INPUT_ROLES: Final[tuple[Role, ...]] = ("batches", "requests")
+"""Those that come from outside; sweeps are processors' own."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, ReadSet, View
 from processor.pipeline.computing import Computing
 from processor.pipeline.journal import Entry
+from processor.pipeline.sweeping import entered, place_edits
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
 from processor.profiles.merging import combine
 from processor.profiles.room import is_within
@@ -66,7 +67,10 @@ class Fold(Struct, frozen=True):
             else self._decide(work, number, view, rules)
             for number, (work, is_duplicate) in enumerate(works)
         ]
-        return Folded(decided, view.effects())
+        effects = view.effects()
+        if effects is not None and self.computing is not None:
+            effects = entered(effects, read)
+        return Folded(decided, effects)
 
     def _decide(self, work: Work, number: int, view: View, rules: FoldRules) -> Decided:
         verdict = work.content.decide(work, view, rules)
@@ -76,6 +80,8 @@ class Fold(Struct, frozen=True):
         if verdict.is_recalled:
             return _recalled(work, number, verdict, decision)
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
+        if computed is not None:
+            place_edits(view)
         mpid = verdict.mpid
         asked = view.asked()
         edits = view.end_record()

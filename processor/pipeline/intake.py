@@ -93,6 +93,8 @@ class Intake:
 
     def _named(self, name: str, topic: str) -> InputRules | None:
         rules = self._rules.inputs.get(name)
+        if self._rules.roles.get(topic) == "clock":
+            return None
         if rules is None or (rules.topics and topic not in rules.topics):
             return None
         return rules

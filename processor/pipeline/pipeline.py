@@ -16,10 +16,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from processor.codecs.formats import Codecs
 from processor.computed.definition import Scope
 from processor.identity.model import Space
+from processor.identity.profile import Profile
 from processor.index.cache import CachedIndex
 from processor.index.port import Assignment, Index
 from processor.pipeline.batches import remember
@@ -32,6 +34,8 @@ from processor.pipeline.publish import dead_letter, outcome_output, profile_reco
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
 from processor.pipeline.round import ROUNDS, Rounds
 from processor.pipeline.session import SpaceSession
+from processor.pipeline.sweeping import Sweep, sweeps_last
+from processor.pipeline.sweeps import Carried, Clockwork, Sweeps
 from processor.pipeline.takeover import Takeover
 from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
@@ -57,6 +61,8 @@ class Parts(Struct, frozen=True):
     accept_offsets: bool = False
     memory_bytes: int = 0
     """For decisions of known users, where the index remembers what they read (``CachedIndex``)."""
+    max_swept_per_s: int = 2000
+    """Profiles that time changes, a second."""
     rounds: int = ROUNDS
     """How often a batch may meet a conflict before it is cut."""
     wait: Callable[[float], None] = lambda _seconds: None
@@ -77,6 +83,7 @@ class Pipeline:
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
         self._folds = {rules.space: _fold(parts, rules) for rules in parts.spaces}
+        self.sweeps = Sweeps(_clockwork(parts, self._folds))
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
         """The offset of the next record of each partition."""
@@ -95,21 +102,20 @@ class Pipeline:
         outputs: list[Output] = []
         for settled in self.settle(records):
             settled.add_outputs(outputs)
-        outputs += self._republished()
-        return self._parts.codecs.written(outputs)
+        outputs += _republished(self._sessions)
+        return [*self._parts.codecs.written(outputs), *self.sweeps.following()]
 
     def settle(self, records: Sequence[Record]) -> list[Settled]:
-        """Process a poll batch and return what became of each record, in order."""
+        """Process a poll batch and return what became of each record, sweeps after all others."""
+        records = sweeps_last(records, self.sweeps.topics)
         started = perf_counter()
         taken = self._take_in(records)
         taken_in = perf_counter()
         decided = self._decide(taken)
+        carried = self.sweeps.carry_out(taken, self._sessions, self._tally)
         resolved = perf_counter()
-        settled = [
-            settle(decided[number]) if isinstance(one, Work) else one
-            for number, one in enumerate(taken)
-        ]
-        self._add_profiles(settled, decided)
+        settled = [_settled(one, n, decided, carried) for n, one in enumerate(taken)]
+        _add_profiles(settled, _changed(decided, carried), self._sessions)
         if self._cache is not None:
             for its in decided.values():
                 remember(self._memory, its, self._parts.rules.limits)
@@ -126,25 +132,39 @@ class Pipeline:
         _count(self._intake, settled, decided, tally)
         return settled
 
-    def _take_in(self, records: Sequence[Record]) -> list[Taken]:
+    def _take_in(self, records: Sequence[Record]) -> list[Taken | Sweep]:
         """Decode a poll batch.
 
         Suspect records are marked in the index first; a record that has ended the process
         ``max_deaths`` times is set aside undecoded.
         """
         if self._quarantine.is_poison(records):
-            return [_set_aside(record, self._intake, self._sessions) for record in records]
+            return [self._poisoned(record) for record in records]
         marks = self._quarantine.marks(records)
         if marks:
             self._first.mark(marks)
         self._parts.look(records)
-        taken = [self._intake.take(record) for record in records]
+        taken = [self._take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
             taken = [_decoded(one) for one in taken]
             return [_as_before(one, self._intake, self._sessions) for one in taken]
         return taken
 
-    def _decide(self, taken: Sequence[Taken]) -> dict[int, Decided]:
+    def _take(self, record: Record) -> Taken | Sweep:
+        if record.topic not in self.sweeps.topics:
+            return self._intake.take(record)
+        found = self.sweeps.take(record)
+        is_alone = isinstance(found, Sweep) and self._quarantine.is_suspect(record)
+        return replace(found, most=1) if is_alone else found
+
+    def _poisoned(self, record: Record) -> Taken | Sweep:
+        """Return what becomes of a record that ends processes."""
+        found = self._take(record) if record.topic in self.sweeps.topics else None
+        if isinstance(found, Sweep) and found.shard is not None:
+            return replace(found, is_poison=True)
+        return _set_aside(record, self._intake, self._sessions)
+
+    def _decide(self, taken: Sequence[Taken | Sweep]) -> dict[int, Decided]:
         """Decide what needs the index, space by space; return decisions by number in the batch."""
         works: dict[Space, dict[int, Work]] = {}
         for number, one in enumerate(taken):
@@ -162,26 +182,6 @@ class Pipeline:
             decided.update(zip(its, rounds.decide(tuple(its.values()), self._tally), strict=True))
         return decided
 
-    def _add_profiles(self, settled: Sequence[Settled], decided: Mapping[int, Decided]) -> None:
-        """Hand each changed profile to the last record that changed it."""
-        changed = {number: one for number, one in decided.items() if one.documents}
-        last = _last_changes(changed)
-        for number, one in changed.items():
-            space = one.work.space
-            for document in one.documents:
-                if last[space, document.mpid] == number:
-                    record = settled[number].record
-                    source = record.topic, record.partition, record.offset
-                    settled[number].profiles.append(profile_record(document, source))
-                    self._sessions[space].note_published(document)
-
-    def _republished(self) -> list[Output]:
-        return [
-            profile_record(owed.profile, (owed.row.topic, owed.row.partition, owed.offset))
-            for session in self._sessions.values()
-            for owed in session.owed()
-        ]
-
     # ---- what else the loop asks ------------------------------------------------------------
 
     def lots(self, records: Sequence[Record]) -> Lots:
@@ -195,7 +195,7 @@ class Pipeline:
         """Trim journals and notice lost writes; return documents to publish again."""
         for session in self._sessions.values():
             session.check()
-        return self._parts.codecs.written(self._republished())
+        return self._parts.codecs.written(_republished(self._sessions))
 
     # ---- the transaction --------------------------------------------------------------------
 
@@ -222,6 +222,7 @@ class Pipeline:
         IndexUnavailable as the index does.
         """
         own, lent = [Offset.of(p) for p in partitions], [Offset.of(p) for p in others]
+        self.sweeps.forget()
         self._parts.reach("before_claim")
         for rules in self._parts.spaces:
             session = self._sessions[rules.space]
@@ -253,6 +254,7 @@ class Pipeline:
         }
         self._positions = {}
         self._tally = Tally()
+        self.sweeps.forget()
 
     def excuse(self) -> None:
         """Remove the marks of records in hand: the process ends, and no record is the cause."""
@@ -267,6 +269,12 @@ class Pipeline:
         return self._sessions[self._parts.spaces[0].space]
 
 
+def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:
+    topics = frozenset(name for name, role in parts.rules.roles.items() if role == "clock")
+    rules = {s: (fold.computing,) for s, fold in folds.items() if fold.computing is not None}
+    return Clockwork(parts.index, rules, topics, parts.max_swept_per_s, parts.wait)
+
+
 def _fold(parts: Parts, rules: SpaceRules) -> Fold:
     computing = computing_of(rules.space.scope, parts.computed, parts.rules)
     return Fold(rules.space, rules.policy, parts.rules.limits, parts.index.token, computing)
@@ -275,14 +283,14 @@ def _fold(parts: Parts, rules: SpaceRules) -> Fold:
 Sessions = Mapping[Space, SpaceSession]
 
 
-def _decoded(one: Taken) -> Taken:
+def _decoded(one: Taken | Sweep) -> Taken | Sweep:
     """Return a record without what is remembered of it: it may be one to replay."""
     if isinstance(one, Work) and isinstance(one.content, Known):
         return one.content.take_anew()
     return one
 
 
-def _as_before(one: Taken, intake: Intake, sessions: Sessions) -> Taken:
+def _as_before(one: Taken | Sweep, intake: Intake, sessions: Sessions) -> Taken | Sweep:
     """Keep a replayed record the dead letter it was.
 
     Its schema is known now, but when the journal was written it was not, so there is no decision to
@@ -307,13 +315,46 @@ def _set_aside(record: Record, intake: Intake, sessions: Sessions) -> Settled:
     return dead_letter(record, POISON)
 
 
-def _last_changes(decided: Mapping[int, Decided]) -> dict[tuple[Space, int], int]:
-    """Return for each changed profile the number of the record that changed it last."""
-    return {
-        (one.work.space, document.mpid): number
-        for number, one in decided.items()
-        for document in one.documents
+def _settled(
+    one: Taken | Sweep, number: int, decided: Mapping[int, Decided], carried: Mapping[int, Carried]
+) -> Settled:
+    if isinstance(one, Settled):
+        return one
+    return settle(decided[number]) if isinstance(one, Work) else carried[number].settled()
+
+
+Changed = Mapping[int, tuple[Space, Sequence[Profile]]]
+"""By number of a record the space and the documents that it changed."""
+
+
+def _changed(decided: Mapping[int, Decided], carried: Mapping[int, Carried]) -> Changed:
+    changed = {n: (one.work.space, one.documents) for n, one in decided.items() if one.documents}
+    swept = {n: (one.order.space, one.documents) for n, one in carried.items()}
+    return {**changed, **swept} if swept else changed
+
+
+def _add_profiles(settled: Sequence[Settled], changed: Changed, sessions: Sessions) -> None:
+    """Hand each changed profile to the last record that changed it."""
+    last = {
+        (space, document.mpid): number
+        for number, (space, documents) in changed.items()
+        for document in documents
     }
+    for number, (space, documents) in changed.items():
+        for document in documents:
+            if last[space, document.mpid] == number:
+                record = settled[number].record
+                source = record.topic, record.partition, record.offset
+                settled[number].profiles.append(profile_record(document, source))
+                sessions[space].note_published(document)
+
+
+def _republished(sessions: Sessions) -> list[Output]:
+    return [
+        profile_record(owed.profile, (owed.row.topic, owed.row.partition, owed.offset))
+        for session in sessions.values()
+        for owed in session.owed()
+    ]
 
 
 def _count(

@@ -89,9 +89,9 @@ class Quarantine:
         if not ends.keys() & (self._until.keys() | self._fresh.keys()):
             return ()
         self._fresh.update((row, ends[row]) for row in ends.keys() & self._fresh.keys())
-        alone = [(r,) for r in records if self._is_suspect(r)]
+        alone = [(r,) for r in records if self.is_suspect(r)]
         calm = [r for r in records if r.row not in self._until]
-        rest = [r for r in records if r.row in self._until and not self._is_suspect(r)]
+        rest = [r for r in records if r.row in self._until and not self.is_suspect(r)]
         return [*self._lots(calm), *alone, *self._lots(rest)]
 
     def _lots(self, records: Sequence[Record]) -> Lots:
@@ -109,7 +109,7 @@ class Quarantine:
         """Return what is to be written before *records* are looked at, one of their lots."""
         if not self._fresh and not self._until:
             return []
-        if len(records) == 1 and self._is_suspect(records[0]):
+        if len(records) == 1 and self.is_suspect(records[0]):
             return [self._tried(records[0])]
         marks = {}
         for record in records:
@@ -121,7 +121,7 @@ class Quarantine:
 
     def is_poison(self, records: Sequence[Record]) -> bool:
         """Whether *records* is one record that has killed often enough."""
-        if not self._until or len(records) != 1 or not self._is_suspect(records[0]):
+        if not self._until or len(records) != 1 or not self.is_suspect(records[0]):
             return False
         key = records[0].row
         offset, tries = self._tries[key]
@@ -155,5 +155,6 @@ class Quarantine:
         self._mine[key] = self._until[key], offset
         return Mark(key, taken=self._until[key], alone=offset, tries=tries)
 
-    def _is_suspect(self, record: Record) -> bool:
+    def is_suspect(self, record: Record) -> bool:
+        """Whether *record* may have killed a process: it is taken alone."""
         return record.offset < self._until.get(record.row, 0)

@@ -43,6 +43,8 @@ class Tally(Struct):
     """By workspace, what a bound kept out of what is computed or told."""
     hidden: Counter[tuple[str]] = field(default_factory=Counter)
     """By workspace, attributes that were written under the name of a calculated one."""
+    swept: Counter[str] = field(default_factory=Counter)
+    """Entries of the wheel, by what became of them."""
     profiles_created: int = 0
     recalled: int = 0
     """Batches whose decision was remembered."""

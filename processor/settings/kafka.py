@@ -19,7 +19,7 @@ _SERVER: Final = re.compile(
     re.IGNORECASE,
 )
 _PORTS: Final = range(1, 65_536)
-_OPTIONAL: Final = ("outcomes", "audience_changes")
+_OPTIONAL: Final = ("outcomes", "audience_changes", "clock")
 _SECRET: Final = re.compile(r"password|secret|token|jaas|\.pem$|oauthbearer\.config$")
 
 
@@ -80,7 +80,7 @@ def _check_servers(servers: str, mistakes: Mistakes) -> None:
 def _check_topics(topics: TopicSettings, mistakes: Mistakes) -> None:
     seen: dict[str, str] = {}
     roles: list[tuple[str, str]] = [(r, n) for r in INPUT_ROLES for n in topics.carrying(r)]
-    roles += [(role, getattr(topics, role)) for role in OUTPUT_ROLES]
+    roles += [(role, getattr(topics, role)) for role in (*OUTPUT_ROLES, "clock")]
     for role, name in roles:
         if role in _OPTIONAL and not name:
             continue

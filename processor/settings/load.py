@@ -15,6 +15,7 @@ from processor.settings.addresses import (
     with_redis_url,
     with_registry_url,
 )
+from processor.settings.computed import needs_time
 from processor.settings.conversion import kept
 from processor.settings.environment import override
 from processor.settings.error import Mistakes, SettingsError, hint
@@ -22,7 +23,9 @@ from processor.settings.kafka import kafka_settings, with_secret_files
 from processor.settings.reflection import keys_of
 from processor.settings.secret import Secret
 from processor.settings.sections import (
+    CLOCK_TOPIC,
     CheckSettings,
+    ClockSettings,
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -41,6 +44,7 @@ SECTIONS: Final[Mapping[str, object]] = {
     "schema_registry": RegistrySettings,
     "redis": RedisSettings,
     "limits": Limits,
+    "clock": ClockSettings,
     "observability": ObservabilitySettings,
     "check": CheckSettings,
     "serve": ServeSettings,
@@ -165,7 +169,14 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
                 f"{section}: unknown section; remove it or correct its spelling"
                 f"{_section_meant(section)}"
             )
-    document = {"limits": {}, "kafka": {}, "redis": {}, "observability": {}, "check": {}} | document
+    document = {
+        "limits": {},
+        "kafka": {},
+        "redis": {},
+        "observability": {},
+        "check": {},
+        "clock": {},
+    } | document
 
     def plain(section: str, kind: type[_Section]) -> _Section:
         return kept(document[section], kind, section, mistakes) or kind()
@@ -176,7 +187,7 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
     )
     kafka = kafka_settings(document["kafka"], mistakes)
     with mistakes.noted():
-        kafka = _with_audiences(kafka, people.computed)
+        kafka = _with_clock(_with_audiences(kafka, people.computed), people.computed)
     return Settings(
         kafka=kafka,
         schema_registry=(
@@ -185,6 +196,7 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
         redis=redis_settings(document["redis"], mistakes),
         limits=limits,
         observability=plain("observability", ObservabilitySettings),
+        clock=plain("clock", ClockSettings),
         check=plain("check", CheckSettings),
         workspaces=people.workspaces,
         inputs=people.inputs,
@@ -225,6 +237,13 @@ def _with_audiences(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> Kafk
     if is_published:
         return kafka
     return replace(kafka, topics=replace(kafka.topics, audience_changes=""))
+
+
+def _with_clock(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> KafkaSettings:
+    """Return *kafka* with the topic of sweeps only where anything can be due."""
+    is_timed = any(needs_time(scope) is not None for scope in computed.values())
+    name = (kafka.topics.clock or CLOCK_TOPIC) if is_timed else ""
+    return replace(kafka, topics=replace(kafka.topics, clock=name))
 
 
 def _section_meant(name: str) -> str:

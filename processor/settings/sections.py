@@ -31,6 +31,9 @@ OUTPUT_ROLES: Final = (
 )
 
 
+CLOCK_TOPIC: Final = "idstream-clock"
+
+
 class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``kafka.topics``: the name of every topic; an empty ``outcomes`` turns that topic off."""
 
@@ -45,21 +48,32 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     audience_changes: str = "audience-changes"
     """``load`` empties it where no audience is published: then there is no such topic."""
 
+    clock: str = ""
+    """Of sweeps: ``load`` names it ``CLOCK_TOPIC`` where anything can be due, and empties it where
+    nothing can.
+    """
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """Every topic that is consumed."""
-        return tuple(name for role in INPUT_ROLES for name in self.carrying(role))
+        return tuple(self.roles)
 
     @property
     def roles(self) -> dict[str, Role]:
         """What each input topic carries, by its name."""
-        return {name: role for role in INPUT_ROLES for name in self.carrying(role)}
+        roles = {name: role for role in INPUT_ROLES for name in self.carrying(role)}
+        return {**roles, self.clock: "clock"} if self.clock else roles
 
     @property
     def outputs(self) -> dict[str, str]:
         """Topic name by role, for the roles that are on."""
         names = {role: getattr(self, role) for role in OUTPUT_ROLES}
         return {role: name for role, name in names.items() if name}
+
+    @property
+    def produced(self) -> dict[str, str]:
+        """Topic name by role of all that is written: the outputs, and that of sweeps."""
+        return {**self.outputs, "clock": self.clock} if self.clock else self.outputs
 
     def carrying(self, role: Role) -> tuple[str, ...]:
         """Return the input topics of *role*, as they are listed."""
@@ -92,6 +106,17 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def client_options(self) -> dict[str, ClientValue]:
         """Return the settings for librdkafka, secrets revealed. Never log them."""
         return {**self.client, **{k: v.reveal() for k, v in self.client_secrets.items()}}
+
+
+class ClockSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[clock]``: how far the clock may go, and how fast."""
+
+    grace_s: NotNegative = 10
+    """How long records may be under way to Kafka."""
+    max_silence_s: NotNegative = 86_400
+    """After how long without any record the clock stands still; 0: it never does."""
+    max_per_s: Positive = 2000
+    """Profiles a second that time changes in one process."""
 
 
 class RegistrySettings(Struct, frozen=True, forbid_unknown_fields=True):

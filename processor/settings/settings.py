@@ -14,6 +14,7 @@ from processor.settings.advice import Advice, advice
 from processor.settings.secret import Secret
 from processor.settings.sections import (
     CheckSettings,
+    ClockSettings,
     KafkaSettings,
     ObservabilitySettings,
     RedisSettings,
@@ -40,6 +41,7 @@ class Settings(Struct, frozen=True):
     check: CheckSettings = CheckSettings()
     serve: ServeSettings | None = None
     """None where the configuration has no such section: there is nothing to serve then."""
+    clock: ClockSettings = ClockSettings()
     token_key: Secret = Secret("")
     """Hex of the 32 bytes that key tokens and MPIDs; empty without a ``key_file``."""
 

@@ -19,6 +19,7 @@ from prometheus_client import (
 from processor import __version__
 from processor.kafka.loop.step import TransactionKind
 from processor.pipeline.tally import Tally
+from processor.watch.clockwork import ClockMetrics
 from processor.watch.computed import ComputedMetrics, add
 from processor.watch.distribution import Distribution
 from processor.watch.expected import ERRORS, Series
@@ -122,6 +123,7 @@ class Metrics:
     def _open_gauges(self) -> None:
         """Register the gauges, and Python's own metrics of the process."""
         registry = self.registry
+        self.clock = ClockMetrics(registry)
         self._lag = Gauge(
             "idstream_consumer_lag_records",
             "Records between the position and the end of a partition",

@@ -3,8 +3,10 @@
 import gc
 from collections.abc import Callable, Sequence
 
+from processor.kafka.loop.horizon import Held
 from processor.kafka.loop.statistics import Standing
 from processor.kafka.loop.step import Source, TransactionKind
+from processor.pipeline.sweeps import Due
 from processor.watch.admin import Health
 from processor.watch.contact import Contact
 from processor.watch.metrics import Metrics
@@ -94,6 +96,10 @@ class Watch:
         elif standing.is_member or not self._kafka.is_lost:
             self._kafka.answered()
         self._tell()
+
+    def clock(self, due: Due, held: Held, seconds: float) -> None:
+        """Note what is due, and whether the clock stands."""
+        self._metrics.clock.tell(due, held, seconds)
 
     def partitions(self, started: int, waiting: int) -> None:
         """Note what this process has.

@@ -17,6 +17,7 @@ from processor.settings.reflection import choices_of
 from processor.settings.schema import json_schema
 from processor.settings.sections import (
     CheckSettings,
+    ClockSettings,
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -36,6 +37,7 @@ SECTIONS = {
     "observability": ObservabilitySettings,
     "check": CheckSettings,
     "serve": ServeSettings,
+    "clock": ClockSettings,
     "workspaces.NAME": WorkspaceSettings,
     "inputs.NAME": InputSettings,
 }

@@ -46,7 +46,8 @@ def test_the_documented_labels_are_the_metrics_labels():
             continue
         attribute = next(
             metric
-            for metric in (*vars(METRICS).values(), *vars(METRICS._computed).values())
+            for part in (METRICS, METRICS._computed, METRICS.clock)
+            for metric in vars(part).values()
             if getattr(metric, "_name", None) == name.strip("`").removesuffix("_total")
         )
         assert [label for label in labels.split(", ") if label] == list(attribute._labelnames)

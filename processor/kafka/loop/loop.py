@@ -46,6 +46,7 @@ class Loop:
         self._step = parts.step
         self._observer = parts.observer
         self._reach = parts.reach
+        self._sweeping = parts.sweeping
         self._partitions = Partitions(parts.consumer, parts.observer)
         self._starter = Starter(parts, self._partitions)
         self._inputs = list(inputs)
@@ -105,6 +106,9 @@ class Loop:
             self._commit()
         else:
             self._idle()
+        if self._sweeping is not None and (due := self._sweeping.turn(self._partitions.started)):
+            self._interval.add((), due, self._now())
+            self._reach("sweep_appended")
 
     def _process_all(self, records: Sequence[Record]) -> None:
         """Process a poll batch, or one lot of it after the other, with commits between them."""

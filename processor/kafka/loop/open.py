@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from processor.apart import apart
-from processor.kafka.asking import TopicIds, described_topic_ids, topic_names
+from processor.kafka.asking import described_topic_ids, topic_names
 from processor.kafka.clients import (
     Config,
     client_config,
@@ -20,7 +20,8 @@ from processor.kafka.clients import (
 )
 from processor.kafka.clock import Clock
 from processor.kafka.loop.deliveries import Deliveries, Refusals
-from processor.kafka.loop.horizon import HorizonPace
+from processor.kafka.loop.horizon import Horizon, HorizonPace
+from processor.kafka.loop.inputs import AdminInputs, ConsumerInputs, Inputs
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
@@ -28,6 +29,7 @@ from processor.kafka.loop.publishing import Committer, Delivered
 from processor.kafka.loop.starting import LoopParts
 from processor.kafka.loop.statistics import EVERY_MS, standing
 from processor.kafka.loop.step import Observer, Step
+from processor.kafka.loop.sweeping import Sweeping, SweepParts
 from processor.kafka.loop.transactions import Producers, Transactions
 from processor.settings import KafkaSettings, SettingsError
 
@@ -79,6 +81,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     except KafkaException as failure:
         raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
+    admin = None if process.embedded else AdminClient(client_config(kafka, "admin"))
     parts = LoopParts(
         consumer=consumer,
         leave=partial(leave, consumer),
@@ -87,7 +90,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         positions=Positions(
             consumer,
             kafka.topics.inputs,
-            _topic_ids(kafka, process),
+            topic_names if admin is None else described_topic_ids(admin),
             process.clock,
             accept_offsets=process.accept_offsets,
         ),
@@ -96,6 +99,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         reach=process.reach,
         pace=pace,
         clock=process.clock,
+        sweeping=_sweeping(kafka, process, _Clients(consumer, admin), step, observer),
     )
     return Loop(parts, kafka.topics.inputs, kafka.max_batch_records, kafka.max_batch_wait_ms / 1000)
 
@@ -107,7 +111,7 @@ def _committer(
     refusals: Refusals,
     callbacks: Config,
 ) -> Committer:
-    topics, reach, clock = kafka.topics.outputs, process.reach, process.clock
+    topics, reach, clock = kafka.topics.produced, process.reach, process.clock
     if kafka.guarantee == "at_least_once":
         config = {**idempotent_config(kafka), **callbacks}
         return Deliveries(partial(_producer, config), consumer, refusals, topics, reach, clock)
@@ -121,10 +125,28 @@ def _producer(config: Config, delivered: Delivered) -> Producer:
     return Producer({**config, "on_delivery": delivered})
 
 
-def _topic_ids(kafka: KafkaSettings, process: Process) -> TopicIds:
-    if process.embedded:
-        return topic_names
-    return described_topic_ids(AdminClient(client_config(kafka, "admin")))
+class _Clients(Struct, frozen=True):
+    consumer: Consumer
+    admin: AdminClient | None
+
+
+def _sweeping(
+    kafka: KafkaSettings, process: Process, clients: _Clients, step: Step, observer: Observer
+) -> Sweeping | None:
+    """Return the clock of the process; None where nothing can be due."""
+    topics = kafka.topics
+    if process.horizon is None or not topics.clock:
+        return None
+    asked = (*topics.batches, *topics.requests)
+    inputs: Inputs = (
+        ConsumerInputs(clients.consumer, asked)
+        if clients.admin is None
+        else AdminInputs(clients.admin, kafka.group_id, asked)
+    )
+    horizon = Horizon(inputs, process.horizon, process.clock)
+    return Sweeping(
+        SweepParts(clients.consumer, topics.clock, horizon, step.sweeps, observer, process.clock)
+    )
 
 
 def leave(consumer: Consumer) -> None:

@@ -19,6 +19,7 @@ from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.positions import GroupOffsets, Positions
 from processor.kafka.loop.publishing import Committer
 from processor.kafka.loop.step import Observer, Step
+from processor.kafka.loop.sweeping import Sweeping
 from processor.kafka.messages import OutOfRange
 from processor.records import RowKey
 
@@ -43,6 +44,8 @@ class LoopParts(Struct, frozen=True):
     """Passes a named crash point."""
     pace: Pace
     clock: Clock
+    sweeping: Sweeping | None = None
+    """None where nothing can be due."""
 
 
 class Starter:

@@ -1,15 +1,32 @@
 """The step, which the loop drives, and the observer, which it tells how it fares: two ports."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from processor.index.port import Assignment
+from processor.kafka.loop.horizon import Held
 from processor.kafka.loop.statistics import Standing
+from processor.pipeline.sweeps import Due
 from processor.records import Output, Record
 
 TransactionKind = Literal["committed", "aborted"]
 Source = Literal["kafka", "consumer", "producer", "index", "registry"]
 """Which part an error comes from; ``kafka`` is the cluster, as its clients report it."""
+
+
+class SweepStep(Protocol):
+    """What a step does for the clock: asked only where there is one (``kafka.loop.sweeping``)."""
+
+    def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
+        """Look whether anything is due in own *shards*, named with the partition of their sweeps.
+
+        Called about once a second.
+        """
+        ...
+
+    def issue(self, as_of_ms: int) -> Sequence[Output]:
+        """Return the sweeps to append: *as_of_ms* is an instant up to which all is decided."""
+        ...
 
 
 class Step(Protocol):
@@ -38,6 +55,11 @@ class Step(Protocol):
     other error ends the process. Before it ends for Fenced, NoStart, IndexRefused, or a failure of
     Kafka that no record caused, ``excuse`` is called.
     """
+
+    @property
+    def sweeps(self) -> SweepStep:
+        """What it does for the clock."""
+        ...
 
     def assign(self, partitions: Sequence[Assignment], others: Sequence[Assignment]) -> None:
         """Get ready to process *partitions*: those just assigned, or all own ones after ``forget``.
@@ -122,6 +144,10 @@ class Observer(Protocol):
 
     def cluster(self, standing: Standing) -> None:
         """Note how the consumer stands with the cluster and its group; told every few seconds."""
+        ...
+
+    def clock(self, due: Due, held: Held, seconds: float) -> None:
+        """Note what is due, and for how long the clock has stood, and why; about once a second."""
         ...
 
     def partitions(self, started: int, waiting: int) -> None:

@@ -1,0 +1,262 @@
+"""Sweeps: what time alone changes of the profiles that stand at the front of the wheel.
+
+A sweep is a record, so what it did is decided once, like everything else. It asks whose entries
+are due and does for each all that is due by its instant, in one step; who is not due yet goes on
+into another bucket. Here it is worked out over what was read; ``sweeps`` reads and commits. Pure.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final, Literal, Protocol
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from processor.clock.bucket import bucket_named
+from processor.clock.place import NOWHERE, Place, counts, gone_on, is_entered_anew, placed
+from processor.clock.wheel import MOST, Entry, Moves, Take
+from processor.codecs.sweep import read_sweep
+from processor.computed.evaluate import Evaluation
+from processor.computed.message import AudienceChange
+from processor.identity.model import Space
+from processor.identity.profile import Profile
+from processor.identity.view import Effects, ReadSet, View
+from processor.index.port import Ask, Reading
+from processor.records import DeadLetter, Record
+
+Result = Literal["flipped", "moved", "stale"]
+"""What became of an entry: something was due, it went on into another bucket, it fell away."""
+
+MOST_BYTES: Final = 1024 * 1024
+"""Bytes of messages after which a sweep ends: the journal holds all of them."""
+
+
+class TimeRules(Protocol):
+    """What time changes of a profile. It must move ``more.due_ms`` beyond the instant."""
+
+    def swept(self, profile: Profile, until_ms: int) -> tuple[Profile, Evaluation]:
+        """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.
+
+        After a bound of instants it stops: what is left is due still.
+        """
+        ...
+
+    def renewed(self, profile: Profile, as_of_ms: int) -> tuple[Profile, Evaluation]:
+        """Do what is due, then bring *profile* up to the settings as they are now."""
+        ...
+
+
+class Sweep(Struct, frozen=True, gc=False):
+    """A sweep taken in: a shard of a space, or named profiles, as of an instant."""
+
+    record: Record
+    space: Space
+    as_of_ms: int
+    """Never later than the record: a processor whose clock is ahead can make nobody older."""
+    shard: int | None = None
+    mpids: tuple[int, ...] = ()
+    most: int = MOST
+    """Entries that it takes."""
+    is_poison: bool = False
+    """It was in hand, alone, when processes died: whom it would take is set aside unseen."""
+
+    def ask(self) -> Ask:
+        """Return what it asks of the index."""
+        if self.shard is None:
+            return Ask(mpids=self.mpids)
+        return Ask(take=Take(self.shard, self.as_of_ms, self.most))
+
+
+class Swept(Struct, gc=False):
+    """What a sweep does: its effects, and what is told of it."""
+
+    effects: Effects | None
+    """None where it changes nothing at all."""
+    documents: tuple[Profile, ...] = ()
+    messages: tuple[AudienceChange, ...] = ()
+    results: list[Result] = field(default_factory=list)
+    bounded: int = 0
+    has_more: bool = False
+    """Whether more was open than it took."""
+
+
+def take_sweep(record: Record, spaces: Collection[Space]) -> Sweep | DeadLetter:
+    """Take a record of the topic ``clock`` in."""
+    order = read_sweep(record.value)
+    if isinstance(order, str):
+        return DeadLetter("malformed", order)
+    if order.space not in spaces:
+        return DeadLetter("invalid", "scope: the configuration has no such scope")
+    as_of_ms = min(order.as_of_ms, record.timestamp_ms)
+    mpids = tuple(dict.fromkeys(int(text) for text in order.mpids or ()))
+    return Sweep(record, order.space, as_of_ms, order.shard, mpids)
+
+
+def sweeps_last(records: Sequence[Record], is_sweep: Collection[str]) -> Sequence[Record]:
+    """Return *records* with those of the topics *is_sweep* after all others.
+
+    They are decided after them, so that neither is decided anew for the other's sake.
+    """
+    if not is_sweep:
+        return records
+    last = [record for record in records if record.topic in is_sweep]
+    if not last:
+        return records
+    return [*(record for record in records if record.topic not in is_sweep), *last]
+
+
+def sweep(order: Sweep, reading: Reading, rules: Sequence[TimeRules]) -> Swept:
+    """Work out what *order* does to those whom *reading* brought."""
+    if order.is_poison:
+        return set_aside(reading.entries)
+    work = _Work(order, reading.found, rules)
+    if order.shard is None:
+        for mpid in order.mpids:
+            work.renew(mpid)
+        return work.done(())
+    taken: list[Entry] = []
+    for entry in reading.entries:
+        work.meet(entry)
+        taken.append(entry)
+        if work.bytes >= MOST_BYTES:
+            break
+    swept = work.done(taken)
+    swept.has_more = len(taken) < len(reading.entries) or len(taken) == order.most
+    return swept
+
+
+def set_aside(entries: Sequence[Entry]) -> Swept:
+    """Return what becomes of entries that nobody dares to look at: they are put on a shelf."""
+    moves = Moves(taken=entries, set_aside=[entry.mpid for entry in entries])
+    return Swept(Effects({}, {}, {}, {}, moves) if entries else None)
+
+
+def place_of(profile: Profile | None) -> Place:
+    """Return what a document says of its place in the wheel."""
+    if profile is None or profile.merged_into is not None:
+        return NOWHERE
+    return Place(profile.more.due_ms, profile.more.bucket)
+
+
+def with_place(profile: Profile, place: Place) -> Profile:
+    """Return *profile* at another place."""
+    more = profile.more
+    if (more.due_ms, more.bucket) == (place.due_ms, place.bucket):
+        return profile
+    return replace(profile, more=replace(more, due_ms=place.due_ms, bucket=place.bucket))
+
+
+def place_edits(view: View) -> None:
+    """Give every profile that a record has changed its place, as of its own clock."""
+    for edit in view.edits():
+        if edit.after.merged_into is None:
+            more = edit.after.more
+            place = placed(place_of(edit.before), more.due_ms, more.clock_ms)
+            after = with_place(edit.after, place)
+            if after is not edit.after:
+                view.put(after)
+
+
+def entered(effects: Effects, read: ReadSet) -> Effects:
+    """Return *effects* with the entries that follow from the documents of before and after."""
+    entries = [
+        Entry(profile.more.bucket, mpid)
+        for mpid, profile in effects.profiles.items()
+        if profile.more.bucket is not None
+        and is_entered_anew(place_of(read.profiles.get(mpid)), place_of(profile))
+    ]
+    return replace(effects, moves=Moves(entered=entries)) if entries else effects
+
+
+class _Work:
+    """A sweep at work: the view, and what has been done in it."""
+
+    def __init__(self, order: Sweep, read: ReadSet, rules: Sequence[TimeRules]) -> None:
+        self._as_of_ms = order.as_of_ms
+        self._rules = rules
+        self._view = View(read, _is_no_lookup, order.space)
+        self._met: set[int] = set()
+        self._entered: list[Entry] = []
+        self._documents: list[Profile] = []
+        self._messages: list[AudienceChange] = []
+        self._results: list[Result] = []
+        self._bounded = 0
+        self.bytes = 0
+
+    def meet(self, entry: Entry) -> None:
+        """Do what is due of whom *entry* names."""
+        profile = self._view.exact(entry.mpid)
+        place = place_of(profile)
+        if profile is None or entry.mpid in self._met or not counts(place, entry.bucket):
+            self._results.append("stale")
+            return
+        self._met.add(entry.mpid)
+        if place.due_ms is None:
+            self._results.append("stale")
+        elif place.due_ms <= self._as_of_ms:
+            self._step(profile)
+        else:
+            after, bucket = gone_on(place, self._as_of_ms)
+            self._entered.append(Entry(bucket, entry.mpid))
+            self._write(profile, with_place(profile, after))
+            self._results.append("moved")
+
+    def renew(self, mpid: int) -> None:
+        """Bring a named profile up to the settings as they are."""
+        profile = self._view.exact(mpid)
+        if profile is None or profile.merged_into is not None:
+            self._results.append("stale")
+            return
+        after = profile
+        for rules in self._rules:
+            after, evaluation = rules.renewed(after, self._as_of_ms)
+            self._tell(evaluation)
+        before = place_of(profile)
+        named = None if before.bucket is None else bucket_named(before.bucket)
+        if named is not None and named.opens_ms <= self._as_of_ms:
+            before = NOWHERE  # its entry may be lost, or set aside
+        place = placed(before, after.more.due_ms, self._as_of_ms)
+        if place.bucket is not None and is_entered_anew(before, place):
+            self._entered.append(Entry(place.bucket, mpid))
+        self._write(profile, with_place(after, place))
+        self._results.append("flipped" if after is not profile else "stale")
+
+    def done(self, taken: Sequence[Entry]) -> Swept:
+        """Return all of it, with the entries that it takes off."""
+        moves = Moves(taken, self._entered)
+        effects = self._view.effects()
+        if effects is None and (taken or self._entered):
+            effects = Effects({}, {}, {}, {})
+        return Swept(
+            None if effects is None else replace(effects, moves=moves),
+            tuple(self._documents),
+            tuple(self._messages),
+            self._results,
+            self._bounded,
+        )
+
+    def _step(self, profile: Profile) -> None:
+        after = profile
+        for rules in self._rules:
+            after, evaluation = rules.swept(after, self._as_of_ms)
+            self._tell(evaluation)
+        place = placed(NOWHERE, after.more.due_ms, self._as_of_ms)
+        if place.bucket is not None:
+            self._entered.append(Entry(place.bucket, profile.mpid))
+        self._write(profile, with_place(after, place))
+        self._results.append("flipped")
+
+    def _tell(self, evaluation: Evaluation) -> None:
+        self._messages += evaluation.messages
+        self._bounded += evaluation.bounded
+        self.bytes += sum(len(msgspec.msgpack.encode(one)) for one in evaluation.messages)
+
+    def _write(self, before: Profile, after: Profile) -> None:
+        if after is not before:
+            self._view.put(after)
+            self._documents += [edit.after for edit in self._view.end_record()]
+
+
+def _is_no_lookup(_type: str) -> bool:
+    """Time changes no identities yet."""
+    return False

@@ -1,0 +1,234 @@
+"""The sweeps of one process: which are issued, and how one that comes is carried out.
+
+Whoever owns a partition of the topic ``clock`` issues the sweeps of its shards, at most one at a
+time for each. Issued twice, or lost, they do no harm: a sweep only asks what is due.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from processor.clock.place import SHARDS
+from processor.codecs.sweep import shard_sweep
+from processor.identity.model import Space
+from processor.identity.profile import Profile
+from processor.index.port import Ask, Commit, Index, RowAdvance
+from processor.pipeline.journal import Entry, pack_entries
+from processor.pipeline.publish import audience_outputs, dead_letter
+from processor.pipeline.quarantine import POISON
+from processor.pipeline.round import CUT_WAIT_SECONDS, READ_PLACE
+from processor.pipeline.session import SpaceSession
+from processor.pipeline.sweeping import Sweep, Swept, TimeRules, sweep, take_sweep
+from processor.pipeline.tally import Tally
+from processor.pipeline.work import Settled
+from processor.records import DeadLetter, Outcome, Output, Record
+
+
+class Due(Struct, frozen=True):
+    """What a look at the wheel has found of own shards."""
+
+    is_open: bool
+    """Whether a bucket is open by the wall that no sweep is under way for."""
+    lag_s: float
+    """For how long the oldest open bucket has been open."""
+    set_aside: int
+    """Profiles whom no sweep comes to."""
+
+
+class Carried(Struct, gc=False):
+    """A sweep that was carried out: its journal entry, and the documents that it changed."""
+
+    order: Sweep
+    entry: Entry
+    documents: tuple[Profile, ...] = ()
+
+    def settled(self) -> Settled:
+        """Return what becomes of it and what is published for it, but for profiles."""
+        record, entry = self.order.record, self.entry
+        if entry.outcome == "dead_letter":
+            return dead_letter(record, POISON)
+        outcome = Outcome("swept", None, None, entry.seq, entry.position)
+        told = audience_outputs(entry, record, self.order.space, None)
+        return Settled(record, outcome, None, audience_changes=told)
+
+
+class Clockwork(Struct, frozen=True):
+    """What sweeps need of their process."""
+
+    index: Index
+    rules: Mapping[Space, Sequence[TimeRules]]
+    """What time changes, of the spaces where it changes anything."""
+    topics: frozenset[str]
+    """The topic of sweeps; none where time changes nothing."""
+    max_per_s: int
+    wait: Callable[[float], None]
+
+
+class Sweeps:
+    """What one process does for the clock. One thread uses it."""
+
+    def __init__(self, parts: Clockwork) -> None:
+        self._parts = parts
+        self.topics = parts.topics
+        self._left = float(parts.max_per_s)
+        """How many profiles may be swept at present."""
+        self._refilled_ms = 0
+        self._under_way: set[tuple[Space, int]] = set()
+        self._wanted: list[_Open] = []
+        self._next: list[Output] = []
+
+    def forget(self) -> None:
+        """Forget what is under way: it is asked anew."""
+        self._under_way.clear()
+        self._wanted, self._next = [], []
+
+    # ---- issued -----------------------------------------------------------------------------
+
+    def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
+        """Look at own *shards*, by the partition that their sweeps go to."""
+        self._refill(wall_ms)
+        self._wanted, aside, oldest = [], 0, wall_ms
+        for space in self._parts.rules:
+            found = self._parts.index.openings(space, list(shards))
+            for (shard, partition), opening in zip(shards.items(), found, strict=True):
+                aside += opening.set_aside
+                if opening.opens_ms is None or opening.opens_ms > wall_ms:
+                    continue
+                oldest = min(oldest, opening.opens_ms)
+                if (space, shard) not in self._under_way:
+                    self._wanted.append(_Open(opening.opens_ms, space, shard, partition))
+        return Due(bool(self._wanted), (wall_ms - oldest) / 1000, aside)
+
+    def issue(self, as_of_ms: int) -> list[Output]:
+        """Return sweeps of the shards whose bucket has opened as of an instant, oldest first."""
+        if self._left <= 0:
+            return []
+        opened = sorted(one for one in self._wanted if one.opens_ms <= as_of_ms)
+        self._wanted = [one for one in self._wanted if one.opens_ms > as_of_ms]
+        return [self._issued(one.space, one.shard, as_of_ms, one.partition) for one in opened]
+
+    def following(self) -> list[Output]:
+        """Return, once, the sweeps that follow those just carried out: more was open."""
+        found, self._next = self._next, []
+        return found
+
+    def _issued(self, space: Space, shard: int, as_of_ms: int, partition: int) -> Output:
+        self._under_way.add((space, shard))
+        value = shard_sweep(space, as_of_ms, shard)
+        return Output("clock", None, value, (), partition=partition)
+
+    def _refill(self, wall_ms: int) -> None:
+        most = self._parts.max_per_s
+        if self._refilled_ms:
+            passed_s = max(0, wall_ms - self._refilled_ms) / 1000
+            self._left = min(most, self._left + passed_s * most)
+        self._refilled_ms = wall_ms
+
+    # ---- carried out ------------------------------------------------------------------------
+
+    def take(self, record: Record) -> Sweep | Settled:
+        """Take a record of the topic of sweeps in."""
+        found = take_sweep(record, self._parts.rules.keys())
+        return dead_letter(record, found) if isinstance(found, DeadLetter) else found
+
+    def carry_out(
+        self, taken: Sequence[object], sessions: Mapping[Space, SpaceSession], tally: Tally
+    ) -> dict[int, Carried]:
+        """Carry out the sweeps among *taken*, one after the other, by number in the batch."""
+        if not self.topics:
+            return {}
+        return {
+            number: self._carried(one, sessions[one.space], tally)
+            for number, one in enumerate(taken)
+            if isinstance(one, Sweep)
+        }
+
+    def _carried(self, order: Sweep, session: SpaceSession, tally: Tally) -> Carried:
+        """Do what *order* asks for, once: one that was decided before is told again."""
+        row = order.record.row
+        if order.shard is not None:
+            self._under_way.discard((order.space, order.shard))
+        entry = session.replayed(row, order.record.offset)
+        if entry is not None:
+            return _told_again(order, entry, session)
+        again = order
+        while True:
+            reading = session.read([again.ask()], [row])
+            swept = sweep(again, reading, self._parts.rules[order.space])
+            entry = _entry(order, swept)
+            if swept.effects is None:
+                entry.seq, entry.position = reading.seq, READ_PLACE
+                session.rows[row].pending.append(entry)
+                break
+            if _commit(session, order, swept, entry):
+                break
+            tally.conflicts += 1
+            again = replace(again, most=max(1, again.most // 2))
+            self._parts.wait(CUT_WAIT_SECONDS * (1 + order.record.offset * 7 % 13))
+        self._note(order, swept, tally)
+        return Carried(order, entry, swept.documents)
+
+    def _note(self, order: Sweep, swept: Swept, tally: Tally) -> None:
+        self._left -= len(swept.results)
+        tally.swept.update(swept.results)
+        tally.note_messages(swept.messages)
+        if order.shard is not None and swept.has_more and self._left > 0:
+            partition = order.record.partition
+            self._next.append(self._issued(order.space, order.shard, order.as_of_ms, partition))
+
+
+class _Open(NamedTuple):
+    """A shard of which a bucket is open by the wall."""
+
+    opens_ms: int
+    space: Space
+    shard: int
+    partition: int
+
+
+def _commit(session: SpaceSession, order: Sweep, swept: Swept, entry: Entry) -> bool:
+    """Write what a sweep does; False where something of it has changed since it was read."""
+    assert swept.effects is not None
+    row = session.rows[order.record.row]
+    chunk = pack_entries((*row.pending, entry))
+    advance = RowAdvance(row.key, row.epoch, row.cursor, entry.offset + 1, chunk)
+    session.reach("before_sweep_commit")
+    result = session.index.commit(session.space, swept.effects, [advance])
+    session.reach("after_sweep_commit")
+    if not isinstance(result, Commit):
+        return False
+    session.note_commit({row.key: [entry]}, result.seq)
+    entry.seq = result.seq
+    return True
+
+
+def _told_again(order: Sweep, entry: Entry, session: SpaceSession) -> Carried:
+    """Return a sweep as it was decided, with the documents of today."""
+    mpids = tuple(mpid for mpid, _ in entry.touched)
+    found = session.read([Ask(mpids=mpids)], [order.record.row]).found
+    return Carried(order, entry, tuple(p for m in mpids if (p := found.profiles[m]) is not None))
+
+
+def shards_of(partitions: Collection[int], width: int) -> dict[int, int]:
+    """Return the shards of whoever owns *partitions* of *width*, with the partition of each."""
+    if width < 1:
+        return {}
+    return {s: s % width for s in range(SHARDS) if s % width in partitions}
+
+
+def _entry(order: Sweep, swept: Swept) -> Entry:
+    return Entry(
+        offset=order.record.offset,
+        outcome="dead_letter" if order.is_poison else "swept",
+        reason="poison" if order.is_poison else None,
+        mpid=None,
+        decision=None,
+        changes=(),
+        touched=tuple((one.mpid, one.version) for one in swept.documents),
+        notifications=None,
+        position=0,
+        seq=0,
+        messages=swept.messages,
+    )

@@ -1,0 +1,330 @@
+"""Sweeps: what time changes is told once, at its instant, whatever dies meanwhile."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.clock.bucket import MINUTE_MS
+from processor.clock.place import Place, shard_of
+from processor.codecs.sweep import named_sweep, read_sweep, shard_sweep
+from processor.identity.model import Space
+from processor.index.memory import MemoryIndex
+from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.sweeping import place_of
+from processor.pipeline.sweeps import shards_of
+from processor.records import Output, Record
+from processor.settings import Settings, load_text
+from tests.unit.pipeline.stream import Crash, Crasher, Stream
+
+START = 1_767_225_600_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+SPACE = Space("shop", "production")
+CLOCK = "idstream-clock"
+CONFIG = """
+[kafka.topics]
+batches = ["batches"]
+requests = []
+[limits]
+max_deaths = 2
+[workspaces.shop]
+strategy = "profile_conversion"
+priority = ["customerid"]
+login_ids = ["customerid"]
+unique_ids = ["customerid"]
+[workspaces.shop.events]
+order = { type = "custom_event", name = "Order" }
+[workspaces.shop.audiences]
+buyers = { all = [{ event = "order", within = "7d" }] }
+fresh = { all = [{ event = "order", within = "30m" }] }
+idle = { all = [{ event = "order" }, { not = { event = "order", within = "3d" } }] }
+[inputs.default]
+workspace = "shop"
+"""
+
+
+def settings_of(more: str = "") -> Settings:
+    return load_text(CONFIG + more, {})
+
+
+def order(offset: int, time_ms: int, who: str = "ada") -> Record:
+    value = {
+        "environment": "production",
+        "user_identities": {"customer_id": who},
+        "events": [
+            {"event_type": "custom_event", "data": {"event_name": "Order"}},
+        ],
+        "timestamp_unixtime_ms": time_ms,
+    }
+    return Record("batches", 0, offset, time_ms, None, json.dumps(value).encode())
+
+
+@dataclass
+class Life:
+    """An input, the topic of sweeps in two partitions, an index; processes that may die."""
+
+    settings: Settings = field(default_factory=settings_of)
+    index: MemoryIndex = field(default_factory=MemoryIndex)
+    crasher: Crasher = field(default_factory=Crasher)
+    killer: int | None = None
+    """An MPID whose profile kills whoever reads it in a sweep."""
+
+    def __post_init__(self) -> None:
+        self.stream = Stream({("batches", 0): [], (CLOCK, 0): [], (CLOCK, 1): []})
+        self.pipeline = self.start()
+
+    def start(self) -> Pipeline:
+        parts = Parts(
+            rules=self.settings.rules(),
+            spaces=self.settings.space_rules(),
+            index=self.index,
+            owner="test",
+            computed=self.settings.computed,
+            reach=self.crasher.reach,
+            max_swept_per_s=1_000_000,
+        )
+        pipeline = Pipeline(parts)
+        self.stream.start(pipeline)
+        return pipeline
+
+    def restart(self) -> None:
+        self.crasher.at = None
+        self.pipeline = self.start()
+
+    def play(self, steps: list[tuple[int, list[Record]]]) -> None:
+        """At each instant records come and are processed, then everything due is swept."""
+        for wall_ms, records in steps:
+            before = len(self.stream.records["batches", 0])
+            self.stream.records["batches", 0] += records[max(0, before - records[0].offset) :]
+            self.surviving(wall_ms)
+
+    def surviving(self, wall_ms: int) -> None:
+        while True:
+            try:
+                self.settle(wall_ms)
+            except Crash:
+                self.restart()
+            else:
+                return
+
+    def settle(self, wall_ms: int) -> None:
+        """Process what is there, sweep what is due, until nothing happens any more."""
+        while True:
+            self.commit(self.pipeline, self.taken())
+            due = self.pipeline.sweeps.look(shards_of({0, 1}, 2), wall_ms)
+            if not due.is_open:
+                return
+            self.append(self.pipeline.sweeps.issue(wall_ms), wall_ms)
+
+    def taken(self) -> list[Record]:
+        return [
+            record
+            for key, records in self.stream.records.items()
+            for record in records[self.stream.offsets[key][0] :]
+        ]
+
+    def commit(self, pipeline: Pipeline, records: list[Record]) -> None:
+        lots = pipeline.lots(records) or [records]
+        for lot in lots:
+            outputs = pipeline.process(lot)
+            position = {key: self.stream.offsets[key][0] for key in self.stream.records}
+            for record in lot:
+                position[record.topic, record.partition] = record.offset + 1
+            self.stream._commit(pipeline, position, outputs, self.crasher.reach)
+            sweeps = [one for one in outputs if one.role == "clock"]
+            self.append(sweeps, max((r.timestamp_ms for r in records), default=0))
+
+    def append(self, sweeps: list[Output], time_ms: int) -> None:
+        for one in sweeps:
+            log = self.stream.records[CLOCK, one.partition]
+            log.append(Record(CLOCK, one.partition, len(log), time_ms, None, one.value))
+
+    def told(self) -> list[tuple[str, str, str, int]]:
+        values = [
+            json.loads(o.value) for o in self.stream.published if o.role == "audience_changes"
+        ]
+        return [(v["audience"], v["change"], v["reason"], v["timestamp_ms"]) for v in values]
+
+    def profile(self) -> Any:
+        (profile,) = self.index.profiles()
+        return profile
+
+
+def test_what_time_ends_is_told_at_its_instant_and_not_before():
+    life = Life()
+    life.play([(START, [order(0, START)])])
+    life.settle(START + 7 * DAY - 1)
+    before = life.told()
+    life.settle(START + 7 * DAY + MINUTE_MS)
+
+    assert [one for one in before if one[0] == "buyers"] == [("buyers", "entered", "record", START)]
+    assert life.told()[len(before) :] == [("buyers", "left", "time", START + 7 * DAY)]
+    assert life.profile().more.due_ms is None
+    assert place_of(life.profile()) == Place()
+
+
+def test_after_a_long_pause_everything_is_told_at_its_own_instant_in_order():
+    life = Life()
+    life.play([(START, [order(0, START)])])
+    life.settle(START + 90 * DAY)
+
+    assert life.told()[2:] == [
+        ("fresh", "left", "time", START + HOUR // 2),
+        ("idle", "entered", "time", START + 3 * DAY),
+        ("buyers", "left", "time", START + 7 * DAY),
+    ]
+    assert life.profile().version == 2, "all of it is one step"
+
+
+def test_a_record_that_comes_before_the_sweep_makes_the_flip_itself():
+    life = Life()
+    other = order(1, START + 8 * DAY, "bob")
+    late = order(2, START + 8 * DAY)
+    life.play([(START, [order(0, START)])])
+    before = life.told()
+    life.stream.records["batches", 0] += [other, late]
+    life.settle(START + 8 * DAY)
+
+    mine = [one for one in life.told()[len(before) :] if one[3] != START + 8 * DAY]
+    assert mine == [], "whoever leaves and comes back within one record is not told"
+
+
+def test_a_sweep_counts_for_no_later_instant_than_its_record():
+    life = Life()
+    life.play([(START, [order(0, START)])])
+    mpid = life.profile().mpid
+    shard = shard_of(mpid)
+    value = shard_sweep(SPACE, START + 90 * DAY, shard)
+    life.append([Output("clock", None, value, (), partition=shard % 2)], START + MINUTE_MS)
+    life.settle(START + MINUTE_MS)
+    assert len(life.told()) == 2
+
+
+def test_what_is_postponed_moves_no_entry_and_is_told_when_it_comes():
+    life = Life()
+    records = [order(n, START + n * 10 * MINUTE_MS) for n in range(12)]
+    life.play([(one.timestamp_ms, [one]) for one in records])
+    last = records[-1].timestamp_ms
+    life.settle(last + 30 * MINUTE_MS + MINUTE_MS)
+    assert [one for one in life.told() if one[0] == "fresh"] == [
+        ("fresh", "entered", "record", START),
+        ("fresh", "left", "time", last + 30 * MINUTE_MS),
+    ]
+
+
+def test_where_more_is_due_than_one_sweep_takes_the_next_follows_at_once():
+    life = Life()
+    people = [order(n, START, who=f"p{16 * n}") for n in range(500)]
+    life.play([(START, people)])
+    sweeps = len(life.stream.records[CLOCK, 0]) + len(life.stream.records[CLOCK, 1])
+    life.settle(START + HOUR)
+
+    left = [one for one in life.told() if one[:3] == ("fresh", "left", "time")]
+    assert len(left) == 500
+    assert sweeps == 0
+
+
+def history(life: Life) -> None:
+    life.play(
+        [
+            (START, [order(0, START), order(1, START, "bob")]),
+            (START + 2 * HOUR, [order(2, START + 2 * HOUR)]),
+            (START + 4 * DAY, [order(3, START + 4 * DAY, "bob")]),
+        ]
+    )
+    life.surviving(START + 5 * DAY)
+    life.surviving(START + 20 * DAY)
+
+
+def by_person(life: Life) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for output in life.stream.published:
+        if output.role == "audience_changes":
+            value = json.loads(output.value)
+            del value["cause"]
+            found.setdefault(value["mpid"], []).append(value)
+    return found
+
+
+def test_whoever_dies_at_any_point_every_flip_is_told_once():
+    whole = Life()
+    history(whole)
+    expected = by_person(whole)
+    assert sum(map(len, expected.values())) == 12
+    for at in range(3, whole.crasher.passed + 1):  # the first two are the claim of the start
+        life = Life(crasher=Crasher(at=at))
+        history(life)
+        assert by_person(life) == expected, f"died at {whole.crasher.names[at - 1]}"
+
+
+@given(st.data())
+def test_two_processors_that_own_the_same_shards_tell_nothing_twice(data):
+    """An old owner that does not know it yet sweeps too, until the index refuses it."""
+    whole, life = Life(), Life()
+    history(whole)
+    life.play([(START, [order(0, START), order(1, START, "bob")])])
+    for hours in data.draw(st.lists(st.integers(1, 200), max_size=8)):
+        value = shard_sweep(SPACE, START + hours * HOUR, data.draw(st.integers(0, 15)))
+        life.append([Output("clock", None, value, (), partition=0)], START + hours * HOUR)
+    life.settle(START)
+    history(life)
+    instants = Counter(
+        (v["mpid"], v["audience"], v["change"], v["timestamp_ms"])
+        for values in by_person(life).values()
+        for v in values
+    )
+    assert max(instants.values()) == 1
+
+
+def test_named_profiles_are_brought_up_to_the_definitions():
+    life = Life(settings=settings_of())
+    life.play([(START, [order(0, START)])])
+    life.settings = settings_of(
+        '[workspaces.shop.audiences.all]\nall = [{ identity = "customerid" }]\n'
+    )
+    life.restart()
+    value = named_sweep(SPACE, START + MINUTE_MS, [life.profile().mpid, 7])
+    life.append([Output("clock", None, value, (), partition=0)], START + MINUTE_MS)
+    life.settle(START + MINUTE_MS)
+    assert life.told()[2:] == [("all", "entered", "definition", START + MINUTE_MS)]
+    life.settle(START + 90 * DAY)
+    assert ("buyers", "left", "time", START + 7 * DAY) in life.told()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{}",
+        b'{"scope":"shop","environment":"production","as_of_ms":1}',
+        b'{"scope":"shop","environment":"production","as_of_ms":1,"shard":16}',
+        b'{"scope":"shop","environment":"production","as_of_ms":1,"mpids":["x"]}',
+        b'{"scope":"shop","environment":"production","as_of_ms":1,"shard":1,"mpids":["1"]}',
+        b'{"scope":"other","environment":"production","as_of_ms":1,"shard":1}',
+    ],
+)
+def test_what_is_no_sweep_of_ours_is_a_dead_letter(value):
+    life = Life()
+    life.stream.records[CLOCK, 0].append(Record(CLOCK, 0, 0, START, None, value))
+    life.settle(START)
+    (letter,) = life.stream.published
+    assert letter.role == "dead_letters"
+
+
+def test_a_sweep_says_what_it_is_about():
+    named = read_sweep(named_sweep(SPACE, 5, [-1, 2]))
+    assert (named.space, named.as_of_ms, named.mpids) == (SPACE, 5, ["-1", "2"])
+    shard = read_sweep(shard_sweep(SPACE, 5, 3))
+    assert (shard.space, shard.as_of_ms, shard.shard) == (SPACE, 5, 3)
+
+
+def test_whoever_owns_partitions_owns_their_shards():
+    assert shards_of({0, 1}, 2) == {s: s % 2 for s in range(16)}
+    assert shards_of({3}, 16) == {3: 3}
+    assert shards_of({20}, 32) == {}
+    assert shards_of({0}, 0) == {}
