@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.clock.place import NOWHERE, Place
 from processor.identity.model import AliasRole, AliasScope, Identifier
 
 
@@ -170,6 +171,13 @@ class Profile(Struct, frozen=True, array_like=True, gc=False):
     """The profiles that were merged into this survivor, with their own, in that order."""
     more: More = NO_MORE
     """Last, and left out of documents where it is empty (``profiles.document``)."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the wheel; nowhere once it was merged."""
+        if self.more.due_ms is None or self.merged_into is not None:
+            return NOWHERE
+        return Place(self.more.due_ms, self.more.bucket)
 
     @property
     def first_seen_ms(self) -> int:

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from msgspec import Struct, field
 
-from processor.clock.wheel import Entry, Wheel
+from processor.clock.wheel import Entry, Moves, Wheel
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet, canonical
@@ -93,6 +93,9 @@ class MemoryIndex:
         for space, state in derive(profiles, is_lookup).items():
             held = self._space(space)
             held.profiles, held.holders = state.profiles, state.holders
+            held.wheel = Wheel()
+            places = [(p.place.bucket, p.mpid) for p in state.profiles.values()]
+            held.wheel.move(Moves(entered=[Entry(b, mpid) for b, mpid in places if b is not None]))
 
     def profiles(self) -> Iterator[Profile]:
         """Yield every document, those of merged profiles included, by space and MPID."""

@@ -133,9 +133,7 @@ def set_aside(entries: Sequence[Entry]) -> Swept:
 
 def place_of(profile: Profile | None) -> Place:
     """Return what a document says of its place in the wheel."""
-    if profile is None or profile.merged_into is not None:
-        return NOWHERE
-    return Place(profile.more.due_ms, profile.more.bucket)
+    return NOWHERE if profile is None else profile.place
 
 
 def with_place(profile: Profile, place: Place) -> Profile:

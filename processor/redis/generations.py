@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from processor.clock.wheel import Entry
 from processor.computed.definition import Listed
 from processor.identity.model import Identifier, Space
 from processor.index.errors import other_changelog, other_group, other_key
@@ -290,11 +291,11 @@ class NewGeneration:
         found: list[bytes | None] = reply[1]
         return found
 
-    def write(self, values: Mapping[bytes, bytes]) -> None:
-        """Write *values* under their names; an empty one removes."""
+    def write(self, values: Mapping[bytes, bytes], entered: Sequence[Entry] = ()) -> None:
+        """Write *values* under their names, an empty one removes; append entries to the wheel."""
         if values:
             pairs = [binary(part) for part in chain.from_iterable(values.items())]
-            self._run(_BUILD, (pairs,))
+            self._run(_BUILD, (pairs, *([wire.pack_entered(entered)] if entered else [])))
             self._written += 1
 
     def announce(self, announcement: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.clock.place import NOWHERE, is_entered_anew
+from processor.clock.wheel import Entry
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile, lookups, without
 from processor.identity.view import Edit, canonical
@@ -68,7 +70,7 @@ class Restoration:
             if (after := latest[mpid]) is not None and after is not before
         ]
         values = {self._generation.document_name(r.mpid): _written(r) for _, r in edits}
-        self._generation.write({**values, **self._entries(edits)})
+        self._generation.write({**values, **self._entries(edits)}, _entered(edits))
         for before, record in edits:
             self.profiles += isinstance(record, Profile) - isinstance(before, Profile)
             if isinstance(record, Tombstone):
@@ -213,6 +215,20 @@ class Restoration:
         names = [self._generation.document_name(mpid) for mpid in mpids]
         found = map(_read, self._generation.values(names))
         return {p.mpid: p for p in found if isinstance(p, Profile)}
+
+
+def _entered(
+    edits: Iterable[tuple[Profile | Tombstone | None, Profile | Tombstone]],
+) -> list[Entry]:
+    """Return the places in the wheel that documents name, and did not name before."""
+    found = []
+    for before, record in edits:
+        bucket = record.place.bucket if isinstance(record, Profile) else None
+        if bucket is not None and isinstance(record, Profile):
+            was = before.place if isinstance(before, Profile) else NOWHERE
+            if is_entered_anew(was, record.place):
+                found.append(Entry(bucket, record.mpid))
+    return found
 
 
 def _written(record: Profile | Tombstone) -> bytes:

@@ -243,14 +243,20 @@ def _moves(moves: Moves) -> tuple[object, ...]:
     taken: list[object] = []
     for (shard, bucket), mpids in _by_list(moves.taken).items():
         taken += (str(shard), bucket, len(mpids), binary(b"".join(map(keys.mpid_bytes, mpids))))
-    entered: list[object] = []
-    for (shard, bucket), mpids in _by_list(moves.entered).items():
-        known = bucket_named(bucket)
-        assert known is not None  # it was chosen here
-        packed = [binary(keys.mpid_bytes(mpid)) for mpid in mpids]
-        entered += (str(shard), bucket, str(known.opens_ms), packed)
+    entered = pack_entered(moves.entered)
     aside = [(str(shard_of(mpid)), binary(keys.mpid_bytes(mpid))) for mpid in moves.set_aside]
     return taken, entered, aside
+
+
+def pack_entered(entries: Sequence[Entry]) -> list[object]:
+    """Return what scripts append to the wheel."""
+    entered: list[object] = []
+    for (shard, bucket), mpids in _by_list(entries).items():
+        known = bucket_named(bucket)
+        if known is not None:  # a document from elsewhere may name anything
+            packed = [binary(keys.mpid_bytes(mpid)) for mpid in mpids]
+            entered += (str(shard), bucket, str(known.opens_ms), packed)
+    return entered
 
 
 def _by_list(entries: Sequence[Entry]) -> dict[tuple[int, str], list[int]]:

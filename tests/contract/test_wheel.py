@@ -5,12 +5,19 @@ import redis
 from msgspec.structs import replace
 
 from processor.clock.bucket import DAY_MS, HOUR_MS, MINUTE_MS, bucket_named
+from processor.clock.place import counts
 from processor.clock.wheel import Entry, Moves, Take
+from processor.identity.model import IdentityPolicy
+from processor.identity.profile import More, Profile
 from processor.identity.view import Effects
+from processor.index.derivation import Tombstone
+from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Commit, Conflict, Index, Opening
+from processor.redis.generations import Generations, Life
 from processor.redis.index import RedisIndex
+from processor.redis.restoration import Restoration
 from tests.contract.conftest import OpenIndex
-from tests.contract.people import DEVICE, EMAIL, SPACE, claim, pair, profile, store, view_of
+from tests.contract.people import DEVICE, EMAIL, OWNER, SPACE, claim, pair, profile, store, view_of
 from tests.contract.stored import Stored
 
 MINUTE, HOUR, DAY = "m29454420", "h490908", "d20456"
@@ -203,3 +210,38 @@ def test_the_buckets_of_these_tests_are_what_their_names_say():
     assert bucket_named(MINUTE).end_ms - bucket_named(MINUTE).start_ms == MINUTE_MS
     assert bucket_named(HOUR).end_ms - bucket_named(HOUR).start_ms == HOUR_MS
     assert bucket_named(DAY).end_ms - bucket_named(DAY).start_ms == DAY_MS
+
+
+def due(mpid: int, version: int, bucket: str | None) -> Profile:
+    more = More(due_ms=None if bucket is None else OPEN, bucket=bucket)
+    return profile(mpid, EMAIL, version=version, more=more)
+
+
+@pytest.mark.redis
+def test_a_restore_puts_every_document_into_the_bucket_that_it_names(open_redis, redis_prefix):
+    index = open_redis()
+    generations = Generations(index._connection, redis_prefix, b"key")
+    building = generations.begin(SPACE, OWNER)
+    restoration = Restoration(
+        building, IdentityPolicy("profile_conversion", priority=("email",)), is_new_policy=False
+    )
+    restoration.add([due(16, 1, DAY), due(32, 1, MINUTE), due(48, 1, None)])
+    restoration.add([due(16, 2, MINUTE), due(32, 3, None), due(48, 2, HOUR), due(64, 5, DAY)])
+    restoration.add([due(48, 1, DAY), Tombstone("retail", "production", 64, 6)])
+    restoration.finish()
+    building.switch(Life(OWNER, "c", "", 0, ()))
+
+    reading = open_redis().visit(SPACE, {}, [Ask(take=Take(0, EVER))])
+
+    standing = {
+        entry.mpid: entry.bucket
+        for entry in reading.entries
+        if (found := reading.found.profiles.get(entry.mpid)) and counts(found.place, entry.bucket)
+    }
+    assert standing == {16: MINUTE, 48: HOUR}
+
+
+def test_documents_that_are_loaded_stand_where_they_say():
+    index = MemoryIndex(b"key")
+    index.load([due(16, 1, MINUTE), due(32, 1, None)], {"retail": lambda _: True})
+    assert take(index) == (Entry(MINUTE, 16),)

@@ -32,8 +32,6 @@ for at, advance in ipairs(advances) do
   end
 end
 
-local function bucket_key(shard, bucket) return base .. 't:' .. shard .. ':' .. bucket end
-
 local function is_as_read()
   local now = {}
   fetch('i:', tokens, 1, #tokens, now)
@@ -63,14 +61,7 @@ raise(ask[10], ask[11])
 for _, advance in ipairs(advances) do
   redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
 end
-for at = 1, #entered, 4 do
-  local shard, bucket, mpids = entered[at], entered[at + 1], entered[at + 3]
-  redis.call('ZADD', base .. 'w:' .. shard, entered[at + 2], bucket)
-  for first = 1, #mpids, CHUNK do
-    local last = math.min(first + CHUNK - 1, #mpids)
-    redis.call('RPUSH', bucket_key(shard, bucket), unpack(mpids, first, last))
-  end
-end
+enter(entered)
 write('i:', holders)
 write('p:', documents)
 for _, one in ipairs(aside) do redis.call('RPUSH', bucket_key(one[1], 'x'), one[2]) end

@@ -77,6 +77,21 @@ local function write(kind, values)
   flush(0)
 end
 
+-- A list of the wheel: who stands in a bucket of a shard.
+local function bucket_key(shard, bucket) return base .. 't:' .. shard .. ':' .. bucket end
+
+-- Appends entries {shard, bucket, when it opens, {MPID of 8 bytes...}, ...} to the wheel.
+local function enter(entered)
+  for at = 1, #entered, 4 do
+    local shard, bucket, mpids = entered[at], entered[at + 1], entered[at + 3]
+    redis.call('ZADD', base .. 'w:' .. shard, entered[at + 2], bucket)
+    for first = 1, #mpids, CHUNK do
+      local last = math.min(first + CHUNK - 1, #mpids)
+      redis.call('RPUSH', bucket_key(shard, bucket), unpack(mpids, first, last))
+    end
+  end
+end
+
 -- Notes: what the last changes of the space changed. A stream whose ids are the seqs, each with the tag
 -- of its writer and the keys that had a value before: their number of MPIDs (4 bytes), these (8 each),
 -- then tokens (16 each). A note of more than NOTE_BYTES says only that there was a change.
