@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
+from processor.clock.place import SHARDS
 from processor.kafka.asking import answered, open_admin, unreachable
 from processor.kafka.clients import producer_config
 from processor.kafka.clock import Clock
@@ -28,6 +29,7 @@ ROOM: Final = 16 * 1024
 COMPACTION_LAG_MS: Final = 600_000
 JOINED: Final = ("enriched", "changes", "profiles", "audience_changes")
 """Topics under the profile key: with as many partitions each, they can be joined."""
+_WEEK_MS: Final = 7 * 24 * 3_600_000
 _DEFAULT_BYTES: Final = 1_048_588
 _ANSWER_S: Final = 10.0
 _PAUSE_S: Final = 0.1
@@ -123,7 +125,9 @@ def partitions_for(role: str, kafka: KafkaSettings, found: Mapping[str, Topic]) 
 
     As many as the topics that it is joined with, else as the widest input.
     """
-    outputs, inputs = kafka.topics.outputs, kafka.topics.inputs
+    if role == "clock":
+        return SHARDS
+    outputs, inputs = kafka.topics.outputs, kafka.topics.fed
     joined = [found[n].partitions for r in JOINED if (n := outputs.get(r, "")) in found]
     if role in JOINED and joined:
         return joined[0]
@@ -141,6 +145,12 @@ def settings_for(role: str, needed: Mapping[str, int]) -> dict[str, str]:
         settings |= {
             "cleanup.policy": "compact",
             "min.compaction.lag.ms": str(COMPACTION_LAG_MS),
+            "message.timestamp.type": "LogAppendTime",
+        }
+    if role == "clock":
+        settings |= {
+            "cleanup.policy": "delete",
+            "retention.ms": str(_WEEK_MS),
             "message.timestamp.type": "LogAppendTime",
         }
     if role == "changes":
@@ -171,7 +181,7 @@ def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> l
     needed = needed_bytes(kafka, limits, found)
     names = dict(kafka.topics.outputs)
     counts = {found[n].partitions for r in JOINED if (n := names.get(r, "")) in found}
-    widest = max((found[n].partitions for n in kafka.topics.inputs if n in found), default=0)
+    widest = max((found[n].partitions for n in kafka.topics.fed if n in found), default=0)
     reports = []
     for role, name in _roles(kafka):
         topic = found.get(name)
@@ -197,14 +207,20 @@ def _problems(role: str, topic: Topic, needed: int) -> Iterator[str]:
     if role != "profiles":
         if "compact" in policy:
             yield f"cleanup.policy is {policy}: records would vanish; set delete"
+        if role == "clock" and _timestamp_type(topic) != "LogAppendTime":
+            yield "message.timestamp.type must be LogAppendTime: nobody may make time pass early"
         return
     if policy != "compact":
         yield f"cleanup.policy is {policy}: profiles would vanish; set compact"
     lag = int(topic.settings.get("min.compaction.lag.ms", 0))
     if lag < COMPACTION_LAG_MS:
         yield f"min.compaction.lag.ms is {lag}; set {COMPACTION_LAG_MS} or more"
-    if topic.settings.get("message.timestamp.type", "CreateTime") != "LogAppendTime":
+    if _timestamp_type(topic) != "LogAppendTime":
         yield "message.timestamp.type must be LogAppendTime: the compaction lag counts from it"
+
+
+def _timestamp_type(topic: Topic) -> str:
+    return topic.settings.get("message.timestamp.type", "CreateTime")
 
 
 def _warnings(role: str, topic: Topic) -> Iterator[Advice]:
@@ -224,7 +240,7 @@ def _width_warnings(role: str, topic: Topic, widest: int) -> Iterator[Advice]:
     if role in INPUT_ROLES and topic.partitions == 1:
         text = "has 1 partition: 1 process works, all others stand by; raise it before records come"
         yield Advice("topics.partitions", text)
-    if role not in INPUT_ROLES and topic.partitions < widest:
+    if role not in (*INPUT_ROLES, "clock") and topic.partitions < widest:
         text = f"has {topic.partitions} partitions, fewer than an input's {widest}"
         yield Advice("topics.partitions", f"{text}: whoever reads it cannot keep pace")
     if topic.replicas == 1:

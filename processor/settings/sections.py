@@ -59,6 +59,11 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(self.roles)
 
     @property
+    def fed(self) -> tuple[str, ...]:
+        """The topics that producers write to: all that is consumed but sweeps."""
+        return tuple(name for role in INPUT_ROLES for name in self.carrying(role))
+
+    @property
     def roles(self) -> dict[str, Role]:
         """What each input topic carries, by its name."""
         roles = {name: role for role in INPUT_ROLES for name in self.carrying(role)}

@@ -137,11 +137,10 @@ def _sweeping(
     topics = kafka.topics
     if process.horizon is None or not topics.clock:
         return None
-    asked = (*topics.batches, *topics.requests)
     inputs: Inputs = (
-        ConsumerInputs(clients.consumer, asked)
+        ConsumerInputs(clients.consumer, topics.fed)
         if clients.admin is None
-        else AdminInputs(clients.admin, kafka.group_id, asked)
+        else AdminInputs(clients.admin, kafka.group_id, topics.fed)
     )
     horizon = Horizon(inputs, process.horizon, process.clock)
     return Sweeping(

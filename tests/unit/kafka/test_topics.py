@@ -1,6 +1,7 @@
 """What topics must be like, judged without a cluster."""
 
 import pytest
+from msgspec.structs import replace
 
 from processor.kafka.topics import (
     COMPACTION_LAG_MS,
@@ -64,6 +65,24 @@ def test_a_missing_topic_is_wrong(role):
 def test_profiles_must_keep_every_newest_version(settings, says):
     problems, _ = judged(cluster(profiles=settings))["profiles"]
     assert [p for p in problems if p.startswith(says)]
+
+
+def test_the_topic_of_sweeps_is_wide_short_lived_and_stamped_by_the_broker():
+    topics = replace(KAFKA.topics, clock="idstream-clock")
+    kafka = replace(KAFKA, topics=topics)
+    right = settings_for("clock", {})
+    assert partitions_for("clock", kafka, {}) == 16
+    assert right["retention.ms"] == "604800000"
+
+    def report(**settings: str):
+        wide = {**cluster(), "idstream-clock": Topic("idstream-clock", 16, {**right, **settings})}
+        reports = {one.role: one for one in judge(kafka, LIMITS, wide)}
+        assert not reports["enriched"].warnings, "sweeps make no output wider"
+        return reports["clock"].problems
+
+    assert report() == ()
+    assert "LogAppendTime" in report(**{"message.timestamp.type": "CreateTime"})[0]
+    assert "records would vanish" in report(**{"cleanup.policy": "compact"})[0]
 
 
 @pytest.mark.parametrize("role", sorted(set(NAMES) - {"profiles"}))
