@@ -30,7 +30,7 @@ from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
-from processor.settings.computed import meanings, needs_time
+from processor.settings.computed import meanings
 from processor.watch.admin import Admin, Health, answers
 from processor.watch.contact import Contact, Server
 from processor.watch.drops import Drops
@@ -78,7 +78,6 @@ def serve(
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Run the processor until *stop* is set. An error that ends it before is raised."""
-    refuse_definitions(settings)
     clock, points, kafka = Clock(), CrashPoints(environ), settings.kafka
     log = open_log(log_to, settings.observability.log_level, clock.now, environ, options.facts())
     with ExitStack() as opened:
@@ -109,20 +108,6 @@ def serve(
         )
         open_loop(kafka, step, _process(settings, options, points, clock), watch).run(stop)
         log.info("stopped")
-
-
-def refuse_definitions(settings: Settings) -> None:
-    """Raise SettingsError where time alone can change what is defined.
-
-    There is no clock yet, so whoever ran with it would keep members for ever.
-    """
-    for scope in settings.computed.values():
-        if (path := needs_time(scope)) is not None:
-            raise SettingsError(
-                f"{path}: time alone can change it, and this release has no clock: it checks and"
-                " resolves such definitions (idstream check, idstream resolve) and does not run"
-                " with them yet; take it out to run"
-            )
 
 
 def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None]:

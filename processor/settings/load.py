@@ -111,10 +111,10 @@ def _complete(document: Document) -> Settings:
     # What is wrong with the topics is told; what is said of them cannot be judged then.
     inputs = {} if mistakes.are_below("kafka.topics") else settings.inputs
     for name, rules in inputs.items():
-        for topic in sorted(rules.topics - set(settings.kafka.topics.inputs)):
+        for topic in sorted(rules.topics - set(settings.kafka.topics.fed)):
             mistakes.tell(
                 f"inputs.{name}.topics: {topic} is not consumed; add it to kafka.topics.batches"
-                f" or kafka.topics.requests{hint(topic, settings.kafka.topics.inputs)}"
+                f" or kafka.topics.requests{hint(topic, settings.kafka.topics.fed)}"
             )
     redis, registry, kafka, key = settings.redis, settings.schema_registry, settings.kafka, b""
     with mistakes.noted():

@@ -80,7 +80,7 @@ def tail(config: Path, environ: Mapping[str, str], options: TailOptions) -> None
     topics = settings.kafka.topics
     try:
         with reaching(settings.kafka):
-            names = [*topics.inputs, *(n for r, n in topics.outputs.items() if r != "profiles")]
+            names = [*topics.fed, *(n for r, n in topics.outputs.items() if r != "profiles")]
             listening = Listening(settings.kafka, "tail", names)
             try:
                 _follow(settings, listening, options, stop)
@@ -96,7 +96,7 @@ def _follow(settings: Settings, listening: Listening, options: TailOptions, stop
     joining = Joining(has_outcomes="outcomes" in roles.values())
     values, clock, shown = Values(settings.registry_url()), Clock(), 0
     if not options.as_json:
-        note(f"Records of {', '.join(settings.kafka.topics.inputs)} from now on. Ctrl-C ends it.")
+        note(f"Records of {', '.join(settings.kafka.topics.fed)} from now on. Ctrl-C ends it.")
     while not stop.is_set():
         for record in listening.read(_TURN_S):
             joining.add(roles[record.topic], record, clock.now())

@@ -152,3 +152,21 @@ def test_an_index_remembers_what_versions_mean_and_refuses_another_meaning_of_on
 )
 def test_what_time_alone_can_change_is_named(definition, path):
     assert needs_time(scope_of(f"[workspaces.shop.{definition}")) == path
+
+
+def test_only_what_time_can_change_has_a_topic_of_the_clock_and_no_input_may_be_bound_to_it():
+    base = f'[workspaces.shop]{PEOPLE}[workspaces.shop.events.order]\ntype = "custom_event"\n'
+    timed = (
+        base + '[workspaces.shop.audiences.fresh]\nall = [{ event = "order", within = "30m" }]\n'
+    )
+    named = '[kafka.topics]\nclock = "mine"\n'
+    assert load_text(base, {}).kafka.topics.clock == ""
+    assert load_text(named + base, {}).kafka.topics.clock == ""
+    topics = load_text(timed, {}).kafka.topics
+    assert (topics.clock, topics.roles[topics.clock]) == ("idstream-clock", "clock")
+    assert topics.fed == tuple(name for name in topics.inputs if name != topics.clock)
+    assert topics.produced == {**topics.outputs, "clock": "idstream-clock"}
+    assert load_text(named + timed, {}).kafka.topics.clock == "mine"
+    bound = '[inputs.own]\nworkspace = "shop"\ntopics = "idstream-clock"\n'
+    with pytest.raises(SettingsError, match="idstream-clock is not consumed"):
+        load_text(timed + bound, {})
