@@ -52,7 +52,7 @@ def idstream() -> None:
     metavar="N",
     help="Start and supervise so many processes.  [default: kafka.workers]",
 )
-@click.option("--as-worker", hidden=True)
+@click.option("--as-worker", hidden=True, help="Its name, where a supervisor starts this process.")
 @click.pass_obj
 def run(
     environ: Environ,
