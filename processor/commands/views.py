@@ -28,7 +28,12 @@ from processor.commands.options import Environ, config_option
     metavar="N",
     help="How many.  [default: until Ctrl-C; with --print 100]",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="The same again.")
+@click.option(
+    "--seed",
+    type=int,
+    metavar="N",
+    help="The same again.  [default: another each time, which is told; with --print 1]",
+)
 @click.option(
     "--people",
     type=click.IntRange(min=1),
@@ -121,4 +126,31 @@ def tail(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
     command.tail(config, environ, command.asked(**how))
 
 
-VIEWS: Final = (tail, letters, generate)
+@click.command(short_help="Show how processes do, again and again.")
+@config_option
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="The /metrics of a process; several times.  [default: as the configuration says, here]",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=2.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between two looks.",
+)
+@click.option("--once", is_flag=True, help="Look twice, show what is between, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each look.")
+@click.pass_obj
+def top(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
+    """Show how processes do: rates, latency, lag, where time goes, and what is refused."""
+    from processor.commands.top import top as command  # noqa: PLC0415
+
+    command.top(config, environ, command.TopOptions(**how))
+
+
+VIEWS: Final = (tail, top, letters, generate)

@@ -11,6 +11,8 @@ from processor.rules import InputRules, Role, Rules
 
 DROPPED: Final = ("no_identity", "unknown_user", "unknown_mpid", "no_attachable_identity")
 """Why a batch is dropped (docs/strategies.md)."""
+ALIASES: Final = (("applied", ""), ("ignored", "already"))
+"""What becomes of aliases in the ordinary way."""
 ERRORS: Final = (
     ("kafka", "_ALL_BROKERS_DOWN"),
     ("kafka", "_TRANSPORT"),

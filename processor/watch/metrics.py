@@ -22,7 +22,7 @@ from processor.pipeline.tally import Tally
 from processor.watch.clockwork import ClockMetrics
 from processor.watch.computed import ComputedMetrics, add
 from processor.watch.distribution import Distribution
-from processor.watch.expected import ERRORS, Series
+from processor.watch.expected import ALIASES, ERRORS, Series
 
 PHASE_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -204,6 +204,8 @@ class Metrics:
             self._records.labels(*records)
         for decisions in expected.decisions:
             self._decisions.labels(*decisions)
+        for aliases in ALIASES:
+            self._aliases.labels(*aliases)
         for errors in ERRORS:
             self._errors.labels(*errors)
         for kind in get_args(TransactionKind):

@@ -21,10 +21,12 @@ from processor.commands.terminal.tables import print_table
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.clock import Clock
 from processor.kafka.sending import Sending
-from processor.settings import Settings, load, load_offline
+from processor.settings import Settings, load_offline
+from processor.settings import load as load_settings
 
 PRINTED: Final = 100
 """How many records are printed where the command line does not say."""
+_SEED: Final = 1
 _TURN_S: Final = 0.05
 _MOST_OF_A_TURN: Final = 5000
 _START_MS: Final = 1_767_225_600_000
@@ -36,13 +38,14 @@ class GenerateOptions(Struct, frozen=True):
 
     load: Load
     rate: float
-    seed: int
+    seed: int | None = None
+    """None: another each time."""
     records: int | None = None
 
 
 def asked(
     rate: float,
-    seed: int,
+    seed: int | None,
     records: int | None,
     inputs: Sequence[str],
     **load: Any,  # noqa: ANN401
@@ -53,8 +56,9 @@ def asked(
 
 def generate(config: Path, environ: Mapping[str, str], options: GenerateOptions) -> None:
     """Send records to the input topics until there are enough, or a signal says stop."""
-    settings = load(config, environ)
-    traffic = _traffic(settings, options)
+    settings = load_settings(config, environ)
+    seed = int(Clock().wall()) if options.seed is None else options.seed
+    traffic = _traffic(settings, options.load, seed)
     stop = stopped_by_signals()
     sent: Counter[str] = Counter()
     try:
@@ -68,15 +72,16 @@ def generate(config: Path, environ: Mapping[str, str], options: GenerateOptions)
     except (NoTopic, Unreachable) as error:
         raise Failure(str(error)) from None
     finally:
-        _tell(sent)
+        _tell(sent, seed)
 
 
 def print_lines(
     config: Path, environ: Mapping[str, str], options: GenerateOptions, sink: BinaryIO
 ) -> None:
     """Write records to *sink*, a line each as ``idstream resolve`` reads it."""
-    options = replace(options, load=replace(options.load, as_text=True))
-    traffic = _traffic(load_offline(config, environ), options)
+    load = replace(options.load, as_text=True)
+    seed = _SEED if options.seed is None else options.seed
+    traffic = _traffic(load_offline(config, environ), load, seed)
     times = (int(1000 * n / options.rate) for n in range(options.records or PRINTED))
     sink.writelines(line(traffic.take(_START_MS + time)) + b"\n" for time in times)
     sink.flush()
@@ -94,14 +99,14 @@ def line(sent: Sent) -> bytes:
     return msgspec.json.encode(around)[:-1] + b',"value":' + sent.value + b"}"
 
 
-def _traffic(settings: Settings, options: GenerateOptions) -> Traffic:
-    unknown = sorted(options.load.inputs - settings.inputs.keys())
+def _traffic(settings: Settings, load: Load, seed: int) -> Traffic:
+    unknown = sorted(load.inputs - settings.inputs.keys())
     if unknown:
         known = ", ".join(settings.inputs)
         raise Failure(f"there is no input {unknown[0]}; the configuration has {known}")
-    chance = random.Random(options.seed).random  # noqa: S311 - what is wanted is the same again
+    chance = random.Random(seed).random  # noqa: S311 - what is wanted is the same again
     try:
-        return Traffic(settings.rules(), options.load, chance)
+        return Traffic(settings.rules(), load, chance)
     except NothingToSay as error:
         raise Failure(str(error)) from None
 
@@ -139,7 +144,8 @@ def _kind(sent: Sent) -> str:
     return f"{sent.role} of {sent.input}" if sent.wrong is None else f"bad: {sent.wrong}"
 
 
-def _tell(sent: Counter[str]) -> None:
+def _tell(sent: Counter[str], seed: int) -> None:
     if sent:
         rows = [(kind, f"{count:,}") for kind, count in sorted(sent.items())]
         print_table("Sent", ("what", "records"), rows)
+        note(f"The same people do the same again: --seed {seed}")

@@ -32,6 +32,7 @@ COMMANDS = [
     "schema",
     "status",
     "tail",
+    "top",
 ]
 CONFIG = """
 [workspaces.retail]

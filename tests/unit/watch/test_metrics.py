@@ -146,6 +146,7 @@ def test_what_can_happen_is_there_at_zero_before_it_happens():
     assert found("idstream_records_total", labels) == 0
     assert found("idstream_errors_total", {"source": "index", "kind": "IndexUnavailable"}) == 0
     assert found("idstream_transactions_total", {"kind": "aborted"}) == 0
+    assert found("idstream_aliases_total", {"outcome": "applied", "reason": ""}) == 0
     assert found("idstream_info", {"version": __version__, "guarantee": "exactly_once"}) == 1
 
 
