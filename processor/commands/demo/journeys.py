@@ -57,9 +57,14 @@ def _app(
     *,
     is_new: bool = False,
 ) -> JourneyStep:
-    words = ", ".join(f"{_SHORT[t]} {_NAMES.get(v, v)}" for t, v in known.items())
+    words = ", ".join(called(t, v) for t, v in known.items())
     body = {"known_identities": known}
     return JourneyStep(scenario, action, f"{action} {words}", body, reaches, is_new, current)
+
+
+def called(identity_type: str, value: str) -> str:
+    """Return an identity in the words of the story."""
+    return f"{_SHORT[identity_type]} {_NAMES.get(value, value)}"
 
 
 _SHORT: Final = {

@@ -1,10 +1,10 @@
-"""Plays journeys on a stage, a row of a table for each step, and compares them with the tables."""
+"""Plays journeys on a stage, and compares each step with the published tables."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-import click
 import msgspec
+from msgspec import Struct
 
 from processor.commands.demo.journeys import (
     ATTRIBUTES,
@@ -13,80 +13,124 @@ from processor.commands.demo.journeys import (
     AttributeStep,
     Journey,
     JourneyStep,
+    called,
 )
 from processor.commands.demo.stage import Stage, value_of
-from processor.commands.terminal.console import say
-from processor.commands.terminal.tables import COLOURS, print_table
 
 START_MS: Final = 1_767_225_600_000
-WIDTHS: Final = (22, 42, 10, 10)
-HEAD: Final = ("scenario", "request", "published", "reached", "")
-ATTRIBUTES_HEAD: Final = ("attributes", "batch of customer ABC123 sets", "enriched batch shows", "")
 
 
-def play(stage: Stage) -> int:
-    """Play all journeys; return in how many places they differ from the tables."""
-    differs = 0
+class Played(Struct, frozen=True):
+    """A step that was played: what went in, and what came out."""
+
+    journey: str
+    scenario: str
+    topic: str
+    input: str
+    says: str
+    """What went in, in the table's words."""
+    published: str
+    """The profile that the table names."""
+    reached: str
+    mpid: str | None
+    holds: bool
+    """Whether it went as published."""
+    sent: dict[str, Any]
+    received: dict[str, Any]
+
+
+class Ending(Struct, frozen=True):
+    """A profile at the end of its journey."""
+
+    label: str
+    mpid: str
+    identities: str
+    source: str
+    holds: bool
+
+
+class Act(Struct):
+    """A journey that was played."""
+
+    journey: Journey
+    steps: list[Played]
+    attributes: list[Played]
+    profiles: list[Ending]
+    missing: int
+    """How many profiles of the table there never were."""
+
+    def differs(self) -> int:
+        """Return in how many places it went otherwise than published."""
+        steps = sum(not one.holds for one in (*self.steps, *self.attributes))
+        return self.missing + steps + sum(not one.holds for one in self.profiles)
+
+
+def play(stage: Stage) -> Iterator[Act]:
+    """Yield each journey once it is played."""
     for journey in JOURNEYS:
-        say(f"\n{journey.strategy}: the published scenarios, each a record on a topic")
-        _row(HEAD)
         labels: dict[str, str] = {}
-        for number, step in enumerate(journey.steps):
-            differs += not _step(stage, journey, step, labels, START_MS + number * 60_000)
-        if journey is ISOLATION:
-            say("")
-            _row(ATTRIBUTES_HEAD)
-            for attributes in ATTRIBUTES:
-                differs += not _attributes(stage, attributes)
+        steps = [
+            _step(stage, journey, step, labels, START_MS + number * 60_000)
+            for number, step in enumerate(journey.steps)
+        ]
+        is_longest = journey is ISOLATION
+        attributes = [_attributes(stage, one, labels) for one in ATTRIBUTES] if is_longest else []
         stage.read_on()
-        differs += _profiles(stage, journey, labels)
-    say("Enriched batches:")
-    for batch in stage.enriched:
-        say(msgspec.json.format(msgspec.json.encode(batch), indent=2).decode())
-    say("")
-    return differs
+        profiles = list(_profiles(stage, journey, labels))
+        missing = len(set(journey.final) - set(labels.values()))
+        yield Act(journey, steps, attributes, profiles, missing)
 
 
 def _step(
     stage: Stage, journey: Journey, step: JourneyStep, labels: dict[str, str], time_ms: int
-) -> bool:
-    """Play a step, print its row, and return whether it went as published."""
-    mpids = {label: mpid for mpid, label in labels.items()}
-    if step.action == "batch":
-        topic, name = stage.topics.batches[0], journey.feed
-        body = {"environment": "production", **step.body}
-    else:
-        topic, name = stage.topics.requests[0], journey.app
-        body = {
-            "request_type": step.action,
-            "request_id": step.scenario,
-            "environment": "production",
-            "request_timestamp_ms": time_ms,
-            **step.body,
-        }
-        if step.current is not None:
-            field = "mpid" if step.action == "modify" else "previous_mpid"
-            body[field] = mpids.get(step.current)
+) -> Played:
+    """Play a step; a profile that is met for the first time gets its label."""
+    body = _body(step, {label: mpid for mpid, label in labels.items()}, time_ms)
+    is_batch = step.action == "batch"
+    topic = (stage.topics.batches if is_batch else stage.topics.requests)[0]
+    name = journey.feed if is_batch else journey.app
     answer = stage.ask(topic, name, body)
     mpid = dict(answer.headers).get("mpid", b"").decode()
     is_new = bool(mpid) and mpid not in labels
     if is_new:
         labels[mpid] = f"P{len(labels) + 1}"
     reached = labels.get(mpid, "none")
-    holds = (reached, is_new) == (step.reaches, step.is_new)
-    _row(
-        (
-            step.scenario,
-            step.says,
-            f"{step.reaches}{' new' if step.is_new else ''}",
-            f"{reached}{' new' if is_new else ''}",
-            "ok" if holds else "differs",
-        )
+    return Played(
+        journey=journey.strategy,
+        scenario=step.scenario,
+        topic=topic,
+        input=name,
+        says=step.says,
+        published=_named(step.reaches, is_new=step.is_new),
+        reached=_named(reached, is_new=is_new),
+        mpid=mpid or None,
+        holds=(reached, is_new) == (step.reaches, step.is_new),
+        sent=body,
+        received=value_of(answer),
     )
-    return holds
 
 
-def _attributes(stage: Stage, step: AttributeStep) -> bool:
+def _body(step: JourneyStep, mpids: Mapping[str, str], time_ms: int) -> dict[str, Any]:
+    if step.action == "batch":
+        return {"environment": "production", **step.body}
+    body = {
+        "request_type": step.action,
+        "request_id": step.scenario,
+        "environment": "production",
+        "request_timestamp_ms": time_ms,
+        **step.body,
+    }
+    if step.current is not None:
+        field = "mpid" if step.action == "modify" else "previous_mpid"
+        body[field] = mpids.get(step.current)
+    return body
+
+
+def _named(label: str, *, is_new: bool) -> str:
+    return f"{label} new" if is_new else label
+
+
+def _attributes(stage: Stage, step: AttributeStep, labels: Mapping[str, str]) -> Played:
     event = {"event_type": "custom_event", "data": {"event_name": step.scenario}}
     body = {
         "environment": "production",
@@ -94,44 +138,52 @@ def _attributes(stage: Stage, step: AttributeStep) -> bool:
         "user_attributes": step.sets,
         "events": [event],
     }
-    answer = value_of(stage.ask(stage.topics.batches[0], step.input, body))
-    holds = answer.get("user_attributes") == step.shows
-    sets, shows = (
-        ", ".join(f"{k} {v}" for k, v in values.items())
-        for values in (step.sets, answer.get("user_attributes", {}))
+    topic = stage.topics.batches[0]
+    answer = stage.ask(topic, step.input, body)
+    received = value_of(answer)
+    mpid = dict(answer.headers).get("mpid", b"").decode()
+    return Played(
+        journey=ISOLATION.strategy,
+        scenario=step.scenario,
+        topic=topic,
+        input=step.input,
+        says=_pairs(step.sets),
+        published=_pairs(step.shows),
+        reached=_pairs(received.get("user_attributes", {})),
+        mpid=mpid or None,
+        holds=received.get("user_attributes") == step.shows and mpid in labels,
+        sent=body,
+        received=received,
     )
-    _row((step.scenario, sets, shows, "ok" if holds else "differs"))
-    return holds
 
 
-def _profiles(stage: Stage, journey: Journey, labels: Mapping[str, str]) -> int:
-    """Show a journey's profiles, as the profiles topic has them; return how many differ."""
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in values.items())
+
+
+def _profiles(stage: Stage, journey: Journey, labels: Mapping[str, str]) -> Iterator[Ending]:
+    """Yield a journey's profiles, as the topic of profiles has them."""
     scope = stage.scope_of[journey.app]
-    rows, differs = [], 0
     for mpid, label in labels.items():
         profile = stage.profiles.get((scope, mpid), {})
         held = {i["identity_type"]: i["value"] for i in profile.get("identities", ())}
         source = labels.get(profile.get("source_mpid") or "", "")
         survivor = labels.get(profile.get("merged_into") or "", "")
-        holds = (held, source, survivor) == (
-            journey.final.get(label),
-            journey.sources.get(label, ""),
-            journey.merged.get(label, ""),
-        )
-        differs += not holds
         nothing = f"(merged into {survivor})" if survivor else "(orphaned)"
-        identities = ", ".join(f"{t} {v}" for t, v in held.items()) or nothing
-        rows.append((label, mpid, source, identities, "ok" if holds else "differs"))
-    differs += len(set(journey.final) - set(labels.values()))
-    say("")
-    print_table(
-        f"Profiles of {journey.strategy}", ("profile", "MPID", "source", "identities", ""), rows
-    )
-    return differs
+        yield Ending(
+            label=label,
+            mpid=mpid,
+            identities=", ".join(called(t, v) for t, v in held.items()) or nothing,
+            source=source,
+            holds=(held, source, survivor)
+            == (
+                journey.final.get(label),
+                journey.sources.get(label, ""),
+                journey.merged.get(label, ""),
+            ),
+        )
 
 
-def _row(cells: tuple[str, ...]) -> None:
-    *texts, verdict = cells
-    line = "  ".join(text.ljust(width) for text, width in zip(texts, WIDTHS, strict=False))
-    colour = COLOURS.get(verdict)
-    say(f"{line}  {click.style(verdict, fg=colour) if colour else verdict}".rstrip())
+def as_json(act: Act) -> Iterator[bytes]:
+    """Yield each step as a JSON object: what went in and what came out, whole."""
+    yield from (msgspec.json.encode(one) for one in (*act.steps, *act.attributes))

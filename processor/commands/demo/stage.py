@@ -14,7 +14,7 @@ ANSWER_SECONDS: Final = 30.0
 
 
 class Stage:
-    """Asks one question after the other, and collects profiles and enriched batches on the way."""
+    """Asks one question after the other, and collects profiles on the way."""
 
     def __init__(
         self, client: Conversation, processor: ProcessorThread, settings: Settings
@@ -24,7 +24,6 @@ class Stage:
         self.topics = settings.kafka.topics
         self.scope_of = {n: i.workspace.scope for n, i in settings.inputs.items()}
         self.profiles: dict[tuple[str, str], dict[str, Any]] = {}
-        self.enriched: list[dict[str, Any]] = []
         self._answers: dict[Place, Record] = {}
 
     def ask(self, topic: str, name: str, body: dict[str, Any]) -> Record:
@@ -50,8 +49,6 @@ class Stage:
         for record in records:
             if record.topic in answers:
                 self._answers[_source(record)] = record
-            if record.topic == self.topics.enriched:
-                self.enriched.append(value_of(record))
             if record.topic == self.topics.profiles:
                 self._note(value_of(record))
 

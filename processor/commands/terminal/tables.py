@@ -23,8 +23,11 @@ COLOURS: Final[Mapping[str, str]] = {
     "differ": "red",
     "warning": "yellow",
     "accepted": "cyan",
+    "+": "green",
+    "~": "yellow",
+    "-": "red",
 }
-"""Words that stand for a verdict, in the colours that both rich and click know."""
+"""Verdicts and signs of a change, in the colours that both rich and click know."""
 _GAP: Final = 2
 
 
@@ -60,7 +63,7 @@ def draw(title: str, head: Cells, rows: Sequence[Cells], console: "Console") -> 
 
     console.print(Text(title, style="bold"))
     widths = _widths(head, rows)
-    if sum(widths) + _GAP * len(widths) <= console.width:
+    if sum(widths) + _GAP * (len(widths) - 1) <= console.width:
         _draw_columns(head, rows, console)
     elif any(head):
         _stack(head, rows, console)
@@ -74,7 +77,12 @@ def _draw_columns(head: Cells, rows: Sequence[Cells], console: "Console") -> Non
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(
-        box=None, show_header=any(head), pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim"
+        box=None,
+        show_header=any(head),
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        collapse_padding=True,
+        header_style="dim",
     )
     for place, name in enumerate(head):
         numbers = bool(rows) and all(_is_number(row[place]) for row in rows)
@@ -97,8 +105,9 @@ def _stack(head: Cells, rows: Sequence[Cells], console: "Console") -> None:
 def _draw_facts(facts: Sequence[Cells], width: int, console: "Console") -> None:
     from rich.text import Text  # noqa: PLC0415 - an extra
 
-    for name, cell in facts:
-        line = Text(name.ljust(width + _GAP), style="dim")
+    for name, *cells in facts:
+        line = Text(name.ljust(width + _GAP), style=COLOURS.get(name, "dim"))
+        cell = "  ".join(cells)
         line.append(cell, style=COLOURS.get(cell, "not dim"))
         # The terminal itself wraps: what is copied from it has no line ends.
         console.print(line, soft_wrap=True)

@@ -1,11 +1,13 @@
 """The demo: the published tables, played through the topics of an embedded broker."""
 
 import json
+import re
 
 import pytest
 from msgspec.structs import replace
 
 from processor.commands.demo import player
+from processor.commands.demo.comparison import Line, compare
 from processor.commands.demo.demo import demo
 from processor.commands.demo.journeys import ISOLATION, JOURNEYS, LINK
 from processor.commands.terminal.failure import Failure
@@ -25,27 +27,49 @@ def test_a_journey_is_that_of_the_conformance_cases(journey, case_id):
     assert asked == [step.get("known_identities") for step in case.steps]
 
 
-def test_it_plays_every_step_as_published_and_shows_profiles_and_enriched_batches(capsys):
+def test_it_plays_every_step_as_published_and_tells_what_came_of_it(capsys):
     demo({})
-    shown = capsys.readouterr().out
-    lines = shown.splitlines()
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
     steps = [line for line in lines if line.endswith("  ok") and line[0].isdigit()]
     assert len(steps) == sum(len(journey.steps) for journey in JOURNEYS) == 20
-    assert "differs" not in shown
+    assert "differs" not in shown.out
     assert sum("(orphaned)" in line for line in lines) == 2
     assert sum("(merged into P1)" in line for line in lines) == 1
-    assert lines[-1] == "Every step reached the profile that the published tables name."
-    decoder = json.JSONDecoder()
-    rest = shown[shown.index("Enriched batches:") :].partition("\n")[2]
-    batches = []
-    while rest.lstrip().startswith("{"):
-        batch, end = decoder.raw_decode(rest.lstrip())
-        batches.append(batch)
-        rest = rest.lstrip()[end:]
-    assert len(batches) == 5
-    assert batches[-1]["mpid"] or batches[-2]["mpid"]
-    drinks = [b["user_attributes"].get("favorite_drink") for b in batches]
-    assert drinks.count("Coke") == 2, "the partner's Beer came too late"
+    assert "Every step reached the profile that the published tables name." in shown.err
+    assert re.search(
+        r"^~  user_attributes\.favorite_drink +Coke  \(was Beer\)$", shown.out, re.MULTILINE
+    )
+    assert re.search(r"^\+  user_attributes\.tier +gold$", shown.out, re.MULTILINE)
+    (mpid,) = re.findall(r"^\+  mpid +(-?\d+)  \(P2\)$", shown.out, re.MULTILINE)
+    assert re.search(rf"^P2 +{mpid} +customer ABC123, ", shown.out, re.MULTILINE)
+    assert "idstream run --embedded" in lines[-4]
+
+
+def test_every_step_can_be_had_as_json(capsys):
+    demo({}, raw=True)
+    played = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(played) == 23
+    enriched = [one for one in played if "events" in one["received"]]
+    assert len(enriched) == 5
+    assert all(str(one["received"]["mpid"]) == one["mpid"] for one in enriched)
+    assert all(one["holds"] and one["sent"] for one in played)
+
+
+def test_a_batch_is_compared_field_by_field():
+    before = {"user_identities": {"email": "a"}, "plan": 1, "gone": "x", "events": [EVENT]}
+    identities = [{"identity_type": "email", "identity": "b"}]
+    after = {"user_identities": identities, "plan": 1, "mpid": 7, "events": [EVENT]}
+    assert compare(before, after) == [
+        Line("~", "user_identities.email", "b", "a"),
+        Line("", "plan", "1"),
+        Line("-", "gone", "x"),
+        Line("", "events", "crash"),
+        Line("+", "mpid", "7"),
+    ]
+
+
+EVENT = {"event_type": "crash"}
 
 
 def test_a_step_that_differs_makes_it_fail(capsys, monkeypatch):
