@@ -29,6 +29,7 @@ BATCH_RECORDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 LATENCY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600)
 INDEX_SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 10)
 COMMIT_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_OF_RECORDS: Final = ("topic", "workspace", "input", "outcome", "reason")
 
 
 class Metrics:
@@ -44,15 +45,7 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"idstream_{name}", text, labels, registry=registry, buckets=buckets)
 
-        self._records = counter(
-            "records_total",
-            "Records by what became of them",
-            "topic",
-            "workspace",
-            "input",
-            "outcome",
-            "reason",
-        )
+        self._records = counter("records_total", "Records by what became of them", *_OF_RECORDS)
         self._decisions = counter(
             "decisions_total", "Identity decisions by strategy and kind", "strategy", "outcome"
         )
