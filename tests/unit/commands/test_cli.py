@@ -30,8 +30,10 @@ COMMANDS = [
     "restore",
     "run",
     "schema",
+    "serve",
     "status",
     "tail",
+    "token",
     "top",
 ]
 CONFIG = """
