@@ -193,18 +193,31 @@ def resolve(
     metavar="SNAPSHOT",
     help="Over these profiles, one JSON object per line.",
 )
+@click.option("--live", is_flag=True, help="Over the live index; nothing is written.")
 @click.option("--json", "as_json", is_flag=True, help="Explain as one JSON object.")
 @click.argument("record", type=click.File("rb"), default="-")
 @click.pass_obj
 def explain(
-    environ: Environ, config: Path, profiles: Path | None, record: BinaryIO, *, as_json: bool
+    environ: Environ,
+    /,
+    config: Path,
+    profiles: Path | None,
+    record: BinaryIO,
+    *,
+    live: bool,
+    as_json: bool,
 ) -> None:
     """Tell what would become of one RECORD, a line as resolve reads it, and why."""
     from processor.commands.offline import explain as command  # noqa: PLC0415
+    from processor.commands.offline.over import index_for  # noqa: PLC0415
     from processor.settings import load_offline  # noqa: PLC0415
 
+    if live and profiles is not None:
+        raise click.UsageError("--live does not go with --profiles: it is one or the other")
     tell = command.show_json if as_json else command.show
-    tell(load_offline(config, environ), record, sys.stdout.buffer, profiles)
+    settings = load_offline(config, environ)
+    with index_for(config, environ, profiles, live=live) as index:
+        tell(settings, record, sys.stdout.buffer, index)
 
 
 @idstream.command(short_help="Show a profile.")
@@ -216,19 +229,24 @@ def explain(
     show_default=True,
     help="Where the profile lives: the two never meet.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+@click.option("--history", is_flag=True, help="Show its changes too, from the topic of changes.")
+@click.option("--json", "as_json", is_flag=True, help="Print the profile, or its history, as JSON.")
 @click.argument("workspace")
 @click.argument("key")
 @click.pass_obj
 def profile(
-    environ: Environ, config: Path, environment: str, workspace: str, key: str, *, as_json: bool
+    environ: Environ, /, config: Path, *, history: bool, as_json: bool, **query: str
 ) -> None:
     """Show a profile of WORKSPACE by KEY: an MPID, or an identity as type=value."""
     from processor.commands import profile as command  # noqa: PLC0415
 
-    query = command.ProfileQuery(workspace, environment, key)
-    show = command.show_json if as_json else command.show
-    show(config, environ, query)
+    asked = command.ProfileQuery(**query)
+    if history:
+        command.show_history(config, environ, asked, as_json=as_json)
+    elif as_json:
+        command.show_json(config, environ, asked)
+    else:
+        command.show(config, environ, asked)
 
 
 @idstream.command()

@@ -1,12 +1,13 @@
 """``idstream profile``: one profile out of the index, by its MPID or by an identity."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from processor.commands.history import HEAD, changes_of, row
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.moments import moment
@@ -14,6 +15,7 @@ from processor.commands.terminal.tables import print_table
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribution, Profile, WorkspaceData
 from processor.identity.types import type_under
+from processor.index.tokens import tokens
 from processor.profiles.document import to_json
 from processor.redis.index import RedisIndex, open_index
 from processor.rules import WorkspaceRules
@@ -42,6 +44,29 @@ def show_json(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> 
     settings = load(config, environ)
     for profile in _find(settings, query):
         say(to_json(profile).decode())
+
+
+def show_history(
+    config: Path, environ: Mapping[str, str], query: ProfileQuery, *, as_json: bool
+) -> None:
+    """Print the changes of the profile, or of every profile that holds the identity."""
+    settings = load(config, environ)
+    found = _find(settings, query)
+    changes = changes_of(settings, found)
+    if as_json:
+        for change in changes:
+            say(msgspec.json.encode(change).decode())
+        return
+    for profile in found:
+        _print(profile)
+    known = _values_by_token(settings, found)
+    print_table("History", HEAD, [row(change, known) for change in changes])
+
+
+def _values_by_token(settings: Settings, found: Sequence[Profile]) -> dict[str, str]:
+    token = tokens(settings.key())
+    held = (i for one in found for i in one.identities)
+    return {token(Identifier(i.identity_type, i.value)).hex(): i.value for i in held}
 
 
 def _find(settings: Settings, query: ProfileQuery) -> list[Profile]:

@@ -1,11 +1,11 @@
 """``idstream explain``: what would become of one record, and why, in words or as JSON.
 
-The record is decided as ``resolve`` decides it, over a snapshot and without any server. The
-explanation holds identifier values: it goes to the person who asked, and nowhere else.
+The record is decided as ``resolve`` decides it, over a snapshot or what the live index has of it;
+nothing is written. The explanation holds identifier values: it goes to the person who asked, and
+nowhere else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Supplied
 from processor.commands.offline.lines import records
 from processor.commands.offline.places import odd, places
-from processor.commands.offline.resolve import answer, load_index, offline_pipeline
+from processor.commands.offline.resolve import answer, offline_pipeline
 from processor.commands.offline.words import REASONS, alias_in_words, in_words
 from processor.commands.terminal.failure import Failure
 from processor.identity.flat.evidence import Demotion
@@ -29,12 +29,11 @@ from processor.records import Record
 from processor.settings import Settings
 
 
-def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) -> Explanation:
-    """Return what becomes of the first record of *source* over the snapshot *profiles*."""
+def explain(settings: Settings, source: Iterable[bytes], index: MemoryIndex) -> Explanation:
+    """Return what becomes of the first record of *source* over *index*."""
     record = next(records(source), None)
     if record is None:
         raise Failure("there is no record: give one on a line, as `idstream resolve` reads it")
-    index = load_index(settings, profiles)
     taken = Intake(settings.rules(), settings.key()).take(record)
     work = taken if isinstance(taken, Work) and taken.request is not None else None
     before = _Before(index, work)
@@ -58,18 +57,16 @@ def explain(settings: Settings, source: Iterable[bytes], profiles: Path | None) 
     return msgspec.structs.replace(found, words=tuple(in_words(found)))
 
 
-def show(
-    settings: Settings, source: Iterable[bytes], sink: BinaryIO, profiles: Path | None
-) -> None:
+def show(settings: Settings, source: Iterable[bytes], sink: BinaryIO, index: MemoryIndex) -> None:
     """Explain a record on *sink* in words."""
-    sink.writelines(f"{line}\n".encode() for line in explain(settings, source, profiles).words)
+    sink.writelines(f"{line}\n".encode() for line in explain(settings, source, index).words)
 
 
 def show_json(
-    settings: Settings, source: Iterable[bytes], sink: BinaryIO, profiles: Path | None
+    settings: Settings, source: Iterable[bytes], sink: BinaryIO, index: MemoryIndex
 ) -> None:
     """Explain a record on *sink* as one JSON object."""
-    told = msgspec.json.encode(explain(settings, source, profiles))
+    told = msgspec.json.encode(explain(settings, source, index))
     sink.write(msgspec.json.format(told, indent=2) + b"\n")
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from processor.commands.offline.explain import explain
+from processor.commands.offline.resolve import load_index
 from processor.settings import load_offline
 
 CONFIGURATION = """
@@ -49,7 +50,7 @@ def words(tmp_path):
         line = f'{json.dumps(around)[:-1]}, "value": {case["value"]}}}'
         return [
             re.sub(r"profile -?\d+", "profile N", one)
-            for one in explain(settings, [line.encode()], None).words
+            for one in explain(settings, [line.encode()], load_index(settings, None)).words
         ]
 
     return of
