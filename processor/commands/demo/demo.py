@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from processor.commands.demo.background import processing
 from processor.commands.demo.pages import show_pages
-from processor.commands.demo.player import Act, as_json, play
+from processor.commands.demo.player import as_json, play
 from processor.commands.demo.stage import Stage
 from processor.commands.demo.telling import begin, end, tell
 from processor.commands.terminal.console import note, say
