@@ -1,3 +1,3 @@
 """idstream: an event-stream processor for customer identity. Importing it does nothing."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -11,7 +11,7 @@ from processor.commands.history import HEAD, changes_of, row
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.moments import moment
-from processor.commands.terminal.tables import print_table
+from processor.commands.terminal.tables import Give, print_table
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Attribution, Profile, WorkspaceData
 from processor.identity.types import type_under
@@ -21,6 +21,8 @@ from processor.redis.index import RedisIndex, open_index
 from processor.rules import WorkspaceRules
 from processor.settings import Settings, load
 
+IDENTITIES: Final = ("type", "value", "added", "updated", "input")
+_DATES: Final = Give(("added", "updated"))
 _MPID: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -60,7 +62,8 @@ def show_history(
     for profile in found:
         _print(profile)
     known = _values_by_token(settings, found)
-    print_table("History", HEAD, [row(change, known) for change in changes])
+    rows = [row(change, known) for change in changes]
+    print_table("History", HEAD, rows, give=Give(("caused by",)))
 
 
 def _values_by_token(settings: Settings, found: Sequence[Profile]) -> dict[str, str]:
@@ -137,7 +140,7 @@ def _print(profile: Profile) -> None:
         for i in profile.identities
     ]
     if identities:
-        print_table("Identities", ("type", "value", "added", "updated", "input"), identities)
+        print_table("Identities", IDENTITIES, identities, give=_DATES)
     aliases = [
         (a.role, str(a.mpid), moment(a.start_ms), moment(a.end_ms), a.scope, a.device or "")
         for a in profile.more.aliases
@@ -156,7 +159,7 @@ def _print_data(workspace: str, data: WorkspaceData) -> None:
     ]
     if attributes:
         head = ("attribute", "value", "source", "input", "updated")
-        print_table(f"Attributes in {workspace}", head, attributes)
+        print_table(f"Attributes in {workspace}", head, attributes, give=_DATES)
     if data.more.attribution is not None:
         _print_attribution(workspace, data.more.attribution)
     consent = [

@@ -14,7 +14,7 @@ from processor.commands.replay import known
 from processor.commands.terminal.console import note, say, visible
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.moments import moment
-from processor.commands.terminal.tables import print_table
+from processor.commands.terminal.tables import Give, print_table
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.letters import REASONS
 from processor.kafka.mailbox import Mailbox
@@ -90,7 +90,8 @@ def _show_piles(
         say(f"There is no dead letter in {topic}{_among(reasons)}.")
         return
     count, waiting = (sum(getattr(p, n) for p in listed) for n in ("letters", "waiting"))
-    print_table(f"{count:,} dead letters in {topic}", HEAD, [_row(pile) for pile in listed])
+    title, rows = f"{count:,} dead letters in {topic}", [_row(pile) for pile in listed]
+    print_table(title, HEAD, rows, give=Give(("newest", "waiting"), "detail"))
     note(f"One in full: idstream letters {_newest(listed[0])}")
     if waiting:
         note(f"What would go back: idstream replay --reason {listed[0].reason} --dry-run")

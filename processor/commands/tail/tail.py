@@ -32,7 +32,6 @@ _COLOURS: Final = {
     "dropped": "red",
 }
 _TURN_S: Final = 0.2
-_INDENT: Final = " " * 10
 _INPUT: Final = 8
 _WHAT: Final = 13
 """What names of inputs and of events mostly fit into: columns that are read from top to bottom."""
@@ -119,9 +118,26 @@ def print_told(told: Told, *, as_json: bool) -> None:
         return
     came, became = list(_came(told)), list(_became(told))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    length = sum(len(click.unstyle(part)) + 2 for part in (*came, *became))
-    fits = not width or length <= width
-    say("  ".join([*came, *became]) if fits else f"{'  '.join(came)}\n{_INDENT}{'  '.join(became)}")
+    if not width or _length([*came, *became]) <= width:
+        say("  ".join([*came, *became]))
+        return
+    for line in (*_lines(came, width), *_lines(["", *became], width)):
+        say(line)
+
+
+def _lines(parts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield lines of *parts*, which go on below where the next one does not fit; none is cut."""
+    line = [parts[0]]
+    for part in parts[1:]:
+        if _length([*line, part]) > width:
+            yield "  ".join(line)
+            line = [""]
+        line.append(part)
+    yield "  ".join(line)
+
+
+def _length(parts: Sequence[str]) -> int:
+    return len(click.unstyle("  ".join(parts)))
 
 
 def _came(told: Told) -> Iterator[str]:

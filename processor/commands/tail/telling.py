@@ -53,7 +53,7 @@ def tell(passage: Passage, role: str, read: Read, *, clear: bool) -> Told:
         what=_what(role, fields) if isinstance(body, dict) else "(unreadable)",
         identities=identities,
         outcome=NOTHING,
-        changes=tuple(_changes(passage, read)),
+        changes=tuple(dict.fromkeys(_changes(passage, read))),
     )
     for name, output in passage.outputs.items():
         _add(told, name, output, read)

@@ -7,7 +7,9 @@ and a value that is longer than a line goes on in the next, so that a copy of it
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
+
+from msgspec import Struct
 
 from processor.commands.terminal.console import visible
 
@@ -29,10 +31,28 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 """Verdicts and signs of a change, in the colours that both rich and click know."""
 _GAP: Final = 2
+_SENTENCE: Final = 32
+"""The least width of a column of sentences that are folded."""
+
+
+class Give(Struct, frozen=True):
+    """What a table gives up first on a terminal that is too narrow for it, by name of column."""
+
+    left_out: tuple[str, ...] = ()
+    """Columns that may be missing, the first one first."""
+    folded: str | None = None
+    """A column of sentences, which may go on in the next line."""
+
+
+NOTHING: Final = Give()
 
 
 def print_table(
-    title: str, head: Cells, rows: Sequence[Cells], stream: TextIO | None = None
+    title: str,
+    head: Cells,
+    rows: Sequence[Cells],
+    stream: TextIO | None = None,
+    give: Give = NOTHING,
 ) -> None:
     """Print *rows* under *head* (empty cells: without one), to standard output or *stream*."""
     stream = stream or sys.stdout
@@ -40,7 +60,7 @@ def print_table(
     if stream.isatty() and importlib.util.find_spec("rich") is not None:
         from rich.console import Console  # noqa: PLC0415 - an extra
 
-        draw(title, head, rows, Console(file=stream, highlight=False))
+        draw(title, head, rows, Console(file=stream, highlight=False), give)
     else:
         stream.write(plain(title, head, rows))
         stream.flush()
@@ -57,22 +77,42 @@ def plain(title: str, head: Cells, rows: Sequence[Cells]) -> str:
     return "\n".join([title, *lines, ""]) + "\n"
 
 
-def draw(title: str, head: Cells, rows: Sequence[Cells], console: "Console") -> None:
+def draw(
+    title: str, head: Cells, rows: Sequence[Cells], console: "Console", give: Give = NOTHING
+) -> None:
     """Draw the table on *console*, or its rows one below the other where it is too narrow."""
     from rich.text import Text  # noqa: PLC0415 - an extra
 
     console.print(Text(title, style="bold"))
-    widths = _widths(head, rows)
-    if sum(widths) + _GAP * (len(widths) - 1) <= console.width:
-        _draw_columns(head, rows, console)
+    fitting = _fitted(head, rows, console.width, give)
+    if fitting is not None:
+        _draw_columns(*fitting, console, give.folded)
     elif any(head):
         _stack(head, rows, console)
     else:
-        _draw_facts(rows, widths[0], console)
+        _draw_facts(rows, _widths(head, rows)[0], console)
     console.print()
 
 
-def _draw_columns(head: Cells, rows: Sequence[Cells], console: "Console") -> None:
+def _fitted(
+    head: Cells, rows: Sequence[Cells], width: int, give: Give
+) -> tuple[Cells, Sequence[Cells]] | None:
+    """Return as much of the table as fits into *width* by what it gives up, None if it does not."""
+    for count in range(len(give.left_out) + 1):
+        kept = [n for n, name in enumerate(head) if name not in give.left_out[:count]]
+        its_head, its_rows = [head[n] for n in kept], [[row[n] for n in kept] for row in rows]
+        widths = _widths(its_head, its_rows)
+        if give.folded in its_head:
+            place = its_head.index(give.folded)
+            widths[place] = min(widths[place], _SENTENCE)
+        if sum(widths) + _GAP * (len(widths) - 1) <= width:
+            return its_head, its_rows
+    return None
+
+
+def _draw_columns(
+    head: Cells, rows: Sequence[Cells], console: "Console", folded: str | None
+) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -86,7 +126,9 @@ def _draw_columns(head: Cells, rows: Sequence[Cells], console: "Console") -> Non
     )
     for place, name in enumerate(head):
         numbers = bool(rows) and all(_is_number(row[place]) for row in rows)
-        table.add_column(name, no_wrap=True, justify="right" if numbers else "left")
+        justify: Literal["left", "right"] = "right" if numbers else "left"
+        is_whole = name != folded
+        table.add_column(name, no_wrap=is_whole, overflow="fold", justify=justify)
     for row in rows:
         # Text, not markup: brackets in a value are no style.
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from processor.commands.terminal.tables import draw, plain, print_table
+from processor.commands.terminal.tables import Give, draw, plain, print_table
 
 ROWS = [("email", "ada@example.com"), ("customerid", "[bold]1[/bold]")]
 LONG = "7d1f4c3e-1111-4222-8333-444444444444-" * 4
@@ -16,10 +16,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def drawn(head, rows, width):
+def drawn(head, rows, width, **give):
     console = pytest.importorskip("rich.console")
     stream = io.StringIO()
-    draw("Identities", head, rows, console.Console(file=stream, width=width))
+    draw("Identities", head, rows, console.Console(file=stream, width=width), Give(**give))
     return stream.getvalue()
 
 
@@ -82,6 +82,20 @@ def test_what_does_not_fit_stands_one_below_the_other_and_whole():
         "seen   now",
         "",
     ]
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_folded_sentences_before_it_gets_a_stack():
+    head = ("type", "added", "why")
+    rows = [("email", "2026-07-01 10:00:00", "it is too long, or there is no room for it there")]
+    shown = drawn(head, rows, 80).splitlines()
+    assert [line.split() for line in shown[1:2]] == [["type", "added", "why"]]
+    shown = drawn(head, rows, 62, left_out=("added",), folded="why").splitlines()
+    assert "2026-07-01" in shown[2], "a sentence is folded first"
+    shown = drawn(head, rows, 40, left_out=("added",), folded="why").splitlines()
+    assert shown[1].split() == ["type", "why"]
+    assert " ".join(" ".join(shown[2:4]).split()) == f"email {rows[0][2]}"
+    shown = drawn(head, rows, 30, left_out=("added",), folded="why").splitlines()
+    assert shown[1:4] == ["type   email", "added  2026-07-01 10:00:00", f"why    {rows[0][2]}"]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120, 300])

@@ -2,6 +2,7 @@
 
 import json
 
+import click
 import pytest
 
 from processor.codecs.avro.reading import AvroWriter
@@ -196,9 +197,13 @@ def test_a_line_is_printed_whole_or_in_two(capsys, monkeypatch):
     (line,) = capsys.readouterr().out.splitlines()
     assert line == "00:00:00  app       screen_view    email=•••  → forwarded  12  in/0@1"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "40")
-    print_told(TOLD, as_json=False)
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    for width, count in (("60", 2), ("40", 3)):
+        monkeypatch.setenv("COLUMNS", width)
+        print_told(TOLD, as_json=False)
+        shown = [click.unstyle(one) for one in capsys.readouterr().out.splitlines()]
+        assert len(shown) == count
+        assert all(len(one) <= int(width) for one in shown)
+        assert " ".join(shown).split() == line.split()
     print_told(TOLD, as_json=True)
     assert json.loads(capsys.readouterr().out)["outcome"] == "forwarded"
 
