@@ -23,13 +23,21 @@ def serve(environ: Environ, config: Path) -> None:
 
 @click.command(short_help="Make a token for callers of the profile API.")
 @config_option
-@click.option("--workspace", "workspaces", multiple=True, required=True, metavar="WORKSPACE")
+@click.option(
+    "--workspace",
+    "workspaces",
+    multiple=True,
+    required=True,
+    metavar="WORKSPACE",
+    help="What it lets its caller see; may be given several times.",
+)
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     default=_SCOPES[:1],
     show_default=True,
+    help="What it lets its caller do; may be given several times.",
     type=click.Choice(_SCOPES),
 )
 @click.argument("name")

@@ -72,7 +72,7 @@ def test_every_command_and_option_says_what_it_is_for(name):
     command = cli.idstream.commands[name]
     assert command.help
     for parameter in command.params:
-        if isinstance(parameter, click.Option):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.help, parameter.name
     shown = CliRunner().invoke(cli.idstream, [name, "--help"], obj={})
     assert shown.exit_code == 0
