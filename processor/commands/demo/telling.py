@@ -65,6 +65,7 @@ def end(command: str) -> None:
         ("", ""),
         [
             (f"{command} run --embedded", "the same with records of yours: says how to send"),
+            (f"{command} demo --serve", "pages of these people, to look at"),
             (f"{command} demo --json", "every record of this story, whole"),
             ("https://idstream.github.io/idstream/tutorial/", "the first hour, on a real Kafka"),
         ],

@@ -43,7 +43,7 @@ def test_it_plays_every_step_as_published_and_tells_what_came_of_it(capsys):
     assert re.search(r"^\+  user_attributes\.tier +gold$", shown.out, re.MULTILINE)
     (mpid,) = re.findall(r"^\+  mpid +(-?\d+)  \(P2\)$", shown.out, re.MULTILINE)
     assert re.search(rf"^P2 +{mpid} +customer ABC123, ", shown.out, re.MULTILINE)
-    assert "idstream run --embedded" in lines[-4]
+    assert "idstream run --embedded" in lines[-5]
 
 
 def test_every_step_can_be_had_as_json(capsys):
