@@ -48,12 +48,22 @@ class Intake:
             role: kind(rules.limits, codecs or Codecs(), key, memory, definitions)
             for role, kind in KINDS.items()
         }
+        self._plain = {
+            topic: (self._kinds[role], named, self._usual_format(named, topic))
+            for topic, role in rules.roles.items()
+            if (named := self._named("default", topic)) is not None
+        }
+        """What a record without headers is, by its topic."""
 
     def take(self, record: Record) -> Taken:
         """Decode *record* and say what it asks of the index.
 
         Raises RegistryUnavailable where its schema has to be asked for, and cannot be.
         """
+        plain = None if record.headers else self._plain.get(record.topic)
+        if plain is not None:
+            kind, rules, form = plain
+            return kind.take(record, rules, form)
         found = self._input_of(record)
         if isinstance(found, DeadLetter):
             return dead_letter(record, found)
