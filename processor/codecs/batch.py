@@ -5,7 +5,7 @@ types of the fields that decide something; others are left out where they are od
 "Odd values"). All fields that are not read go out as they came.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -189,23 +189,12 @@ def read_heads(fields: Fields) -> Heads | None:
         return None
     try:
         check_batch(fields)
-    except Fault:
-        return None
-    return heads_of(fields)
-
-
-def heads_of(fields: Mapping[str, Raw | bytes]) -> Heads | None:
-    """Return the same of fields whose names are known to be those of a batch.
-
-    A text that is no JSON is not as it should be, either.
-    """
-    try:
         raw = fields.get("events")
         events = (() if raw is None else _decode_plain(raw)) or ()
         time_ms = time_of(fields, "timestamp_unixtime_ms")
         raw = fields.get("source_request_id")
         request_id = None if raw is None else _decode_text(raw)
-    except (msgspec.DecodeError, Fault):
+    except (msgspec.ValidationError, Fault):
         return None
     return Heads(bool(events), _earliest(events, time_ms), request_id or None)
 

@@ -58,12 +58,6 @@ def open_object(value: bytes | None, max_bytes: int) -> Fields:
     return fields
 
 
-def check_text_and_depth(value: bytes) -> None:
-    """Raise Fault where *value*, JSON by all that is known, is no UTF-8 or nested too deeply."""
-    _check_text(value)
-    _check_depth(value)
-
-
 def _no_object(value: bytes) -> str:
     if value.lstrip().startswith(b"["):
         return "the value is a list: send each of its entries as a record of its own"

@@ -92,7 +92,7 @@ def environment_of(fields: Fields) -> Environment | None:
     return environment
 
 
-def time_of(fields: Mapping[str, Raw | bytes], name: str) -> int | None:
+def time_of(fields: Fields, name: str) -> int | None:
     """Return the time in a field, None where there is none; one before 1970 counts as 1970."""
     raw = fields.get(name)
     if raw is None:

@@ -1,10 +1,10 @@
 """Event batches: taken in, attributed to a profile, stored there, forwarded with what it knows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.codecs.batch import changed_attributes, read_batch, read_heads
@@ -26,12 +26,11 @@ from processor.identity.resolve import refused_skips, resolve
 from processor.identity.view import View
 from processor.index.port import Ask, Use
 from processor.pipeline.aliasing import follow_link
-from processor.pipeline.enrichment import enrich, lay_over
+from processor.pipeline.enrichment import enrich
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.showing import added_fields
-from processor.pipeline.template import Filled
 from processor.pipeline.work import (
     Decided,
     FoldRules,
@@ -63,67 +62,40 @@ class Batches(Struct, frozen=True):
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Take *record* in; one of a ``read_only`` input is forwarded as it came."""
-        if form == "json" and len(record.value or b"") <= self.limits.max_record_bytes:
-            found = self.memory.fits(rules, record)
-            if found is not None:
-                memo, filled = found
-                known = self._recall(record, rules, form, memo, filled)
-                if known is not None:
-                    return known
-        return self._open(record, rules, form, self._find)
-
-    def _open(
-        self,
-        record: Record,
-        rules: InputRules,
-        form: Format,
-        read: Callable[[Record, InputRules, Format, Fields], Taken],
-    ) -> Taken:
-        """Return what *read* makes of the fields of *record*, a dead letter where it has none."""
         workspace = rules.workspace
         opener = self.codecs.batch_opener(form, workspace.validation, workspace.keys.places)
         try:
             fields = opener(record.value, self.limits.max_record_bytes)
         except Fault as fault:
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
-        return read(record, rules, form, fields)
-
-    def _find(self, record: Record, rules: InputRules, form: Format, fields: Fields) -> Taken:
-        """Return work as it is remembered for a batch in these words, else as it is decoded."""
         memo = self.memory.find(rules, fields)
-        heads = None if memo is None else read_heads(fields)
-        if memo is None or heads is None:
-            return self._read(record, rules, form, fields)
-        filled = Filled(heads, lay_over(fields, memo.made.fields, None), fields)
-        known = self._recall(record, rules, form, memo, filled)
-        if known is None:
-            return self._read(record, rules, form, fields)
-        if form == "json" and rules.workspace.validation == "lenient":
-            self.memory.keep_text(rules, record, fields, memo)
-        return known
+        known = None if memo is None else self._recall(record, rules, form, fields, memo)
+        return known or self._read(record, rules, form, fields)
 
     def _recall(
-        self, record: Record, rules: InputRules, form: Format, memo: Memo, filled: Filled
+        self, record: Record, rules: InputRules, form: Format, fields: Fields, memo: Memo
     ) -> Work | None:
         """Return work with the decision of *memo*; None where the batch must be decided anew."""
-        heads = filled.heads
+        heads = read_heads(fields)
+        if heads is None:
+            return None
         time_ms = time_of(record, heads.time_ms, self.limits)
-        if time_ms > memo.until_ms or self._could_count(record, rules, filled, memo):
+        if time_ms > memo.until_ms or self._could_count(record, rules, fields, memo):
             return None
         use = _use(record, rules, heads.source_request_id)
-        take_anew = partial(self._open, record, rules, form, self._read)
-        content = Known(memo, filled.value, heads.has_events, take_anew)
+        take_anew = partial(self._read, record, rules, form, fields)
+        content = Known(memo, fields, heads.has_events, take_anew)
         ignored = far_off(record, heads.time_ms, time_ms)
         return Work(record, rules, memo.space, Ask(use=use), time_ms, content, ignored=ignored)
 
-    def _could_count(self, record: Record, rules: InputRules, filled: Filled, memo: Memo) -> bool:
+    def _could_count(self, record: Record, rules: InputRules, fields: Fields, memo: Memo) -> bool:
         """Whether time or an event could change what is computed of the user."""
         if record.timestamp_ms >= memo.holds_until_ms:
             return True
         definitions = self.definitions.get(rules.workspace.name)
         if definitions is None:
             return False
-        return bool(_matches(definitions, record, rules, filled.fields, memo.device_info))
+        return bool(_matches(definitions, record, rules, fields, memo.device_info))
 
     def _read(self, record: Record, rules: InputRules, form: Format, fields: Fields) -> Taken:
         """Decode *fields* and say what they ask of the index."""
@@ -265,7 +237,7 @@ def _matches(
     definitions: Definitions,
     record: Record,
     rules: InputRules,
-    fields: Mapping[str, Raw | bytes],
+    fields: Fields,
     device_info: Mapping[str, Any] | None,
 ) -> Sequence[Match]:
     """Return what selectors want of the events of a batch; none where they do not count."""

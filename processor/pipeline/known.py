@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from processor.codecs.envelope import Fields
 from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
@@ -15,7 +16,7 @@ from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, current_by_type
 from processor.identity.view import Outdated, View
 from processor.index.cache import Slots
-from processor.pipeline.enrichment import fields_over
+from processor.pipeline.enrichment import fields_over, lay_over
 from processor.pipeline.memory import FOREVER_MS, Made, Memo, Reads, words_of
 from processor.pipeline.showing import added_fields, holds_until
 from processor.pipeline.work import Decided, FoldRules, Taken, Verdict, Work
@@ -34,8 +35,7 @@ class Known(Struct, frozen=True, gc=False):
     """The content of an event batch whose decision is remembered."""
 
     memo: Memo
-    value: bytes
-    """The enriched batch: the fields received, with those remembered laid over them."""
+    fields: Fields
     has_events: bool
     take_anew: Callable[[], Taken]
     """Decodes the record as if nothing were remembered."""
@@ -53,12 +53,12 @@ class Known(Struct, frozen=True, gc=False):
         return memo.verdicts[self.has_events or work.rules.workspace.forward_empty_batches]
 
     def output(self, decided: Decided) -> Output | None:
-        """Return the enriched batch."""
+        """Return the enriched batch: the fields received, with those remembered laid over them."""
         if decided.entry.outcome != "forwarded":
             return None
         made = self.memo.made
         headers = (*output_headers(decided.work.record), *made.headers)
-        return Output("enriched", made.key, self.value, headers)
+        return Output("enriched", made.key, lay_over(self.fields, made.fields, None), headers)
 
     def is_outdated(self, other: Outdated) -> bool:
         """Whether the decision is outdated, or read something of the same people as *other*."""

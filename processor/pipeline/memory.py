@@ -21,9 +21,7 @@ from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
 from processor.index.cache import Slots
-from processor.pipeline.template import Filled, Template, template_of
 from processor.pipeline.work import Verdict
-from processor.records import Record
 from processor.rules import InputRules
 
 WORDS: Final = (
@@ -79,8 +77,8 @@ class Memo:
     """A remembered decision, which changed nothing, with what it makes of a batch."""
 
     __slots__ = (
-        "cost", "device_info", "holds_until_ms", "is_used", "made", "place", "reads", "space",
-        "template", "until_ms", "verdicts", "words",
+        "cost", "device_info", "holds_until_ms", "is_used", "made", "reads", "space", "until_ms",
+        "verdicts", "words",
     )  # fmt: skip
 
     def __init__(
@@ -107,9 +105,6 @@ class Memo:
         sizes = (len(bytes(raw)) for raw in (*words, *made.fields.values()) if raw is not None)
         self.cost = MEMO_BYTES + sum(sizes)
         self.is_used = True
-        self.template: Template | None = None
-        self.place: Place | None = None
-        """Where it is found by its template."""
 
     def is_current(self) -> bool:
         """Whether the index holds what the decision read. Asking counts as use."""
@@ -134,8 +129,6 @@ def words_of(fields: Fields) -> Words:
 
 Name = tuple[str, bytes, bytes]
 """Input, user identities and device: each has one memo, which changed attributes replace."""
-Place = tuple[str, bytes | None]
-"""Input and key of a record."""
 
 
 class Memory:
@@ -145,30 +138,6 @@ class Memory:
         self._max_bytes = max_bytes
         self.bytes = 0
         self._memos: dict[Name, Memo] = {}
-        self._by_key: dict[Place, Memo] = {}
-        """Those with a template: the last one of each key of records."""
-
-    def fits(self, rules: InputRules, record: Record) -> tuple[Memo, Filled] | None:
-        """Return what is remembered of *record*, of JSON, if its text is that of a template."""
-        memo = self._by_key.get((rules.name, record.key))
-        if memo is None or memo.template is None or not memo.is_current():
-            return None
-        filled = memo.template.fill(record.value or b"")
-        if filled is None:
-            return None
-        memo.is_used = True
-        return memo, filled
-
-    def keep_text(self, rules: InputRules, record: Record, fields: Fields, memo: Memo) -> None:
-        """Remember the text of *record*, JSON that was opened to *fields*: once for each memo."""
-        if memo.place is not None or record.key is None:
-            return
-        memo.place = rules.name, record.key
-        memo.template = template_of(record.value or b"", fields, memo.made.fields)
-        if memo.template is not None:
-            self._by_key[memo.place] = memo
-            memo.cost += memo.template.cost
-            self._add(memo.template.cost)
 
     def find(self, rules: InputRules, fields: Fields) -> Memo | None:
         """Return what is remembered of a batch in these words."""
@@ -184,10 +153,7 @@ class Memory:
         name = _name(rules, memo.words)
         self._forget(name)
         self._memos[name] = memo
-        self._add(memo.cost)
-
-    def _add(self, cost: int) -> None:
-        self.bytes += cost
+        self.bytes += memo.cost
         if self.bytes > self._max_bytes:
             self._shrink()
 
@@ -195,8 +161,6 @@ class Memory:
         memo = self._memos.pop(name, None)
         if memo is not None:
             self.bytes -= memo.cost
-            if memo.place is not None and self._by_key.get(memo.place) is memo:
-                del self._by_key[memo.place]
 
     def _shrink(self) -> None:
         """Forget what was not used since the last time, or half of all where all was."""

@@ -304,12 +304,11 @@ class Line:
         return type(self.made._intake.take(record).content).__name__ == "Known"
 
 
-@pytest.fixture(params=[2, 3], ids=["words", "template"])
-def line(request) -> Line:
-    """A processor that remembers the words of a batch, or its text too."""
+@pytest.fixture
+def line() -> Line:
     made = Line()
-    for _ in range(request.param):
-        made.send(BATCH)
+    made.send(BATCH)
+    made.send(BATCH)
     return made
 
 
