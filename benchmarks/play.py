@@ -64,6 +64,7 @@ workspace = "shop"
 [workspaces.shop]
 {workspace}
 """
+BAD = ("dead_letter", "dropped", "duplicate")
 DECISIONS = ("matched", "created", "merged", "not_found", "refused")
 OUTPUTS: dict[str, dict[str, str]] = {
     "enriched": {},
@@ -269,7 +270,7 @@ class Running:
         address = f"http://127.0.0.1:{self._play.port}/metrics"
         with urllib.request.urlopen(address, timeout=10) as answer:
             counted = counts(answer.read().decode())
-        bad = {k: n for k, n in counted.items() if k in ("dead_letter", "dropped", "duplicate")}
+        bad = {k: n for k, n in counted.items() if n and k in BAD}
         assert not bad, f"{self._play.load.name}: {bad}"
         decided = {k: n for k, n in counted.items() if k in DECISIONS}
         most = max(decided, key=lambda name: decided[name])
