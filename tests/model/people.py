@@ -79,6 +79,12 @@ def _modify(old: str | None, new: str | None) -> dict[str, Any]:
     return {"request_type": "modify", "mpid": "7", "identity_changes": [change]}
 
 
+def _alias(source: str, destination: str, start: int, end: int, **more: str) -> dict[str, Any]:
+    window = {"start_unixtime_ms": start, "end_unixtime_ms": end}
+    data = {"source_mpid": source, "destination_mpid": destination, **window, **more}
+    return {"request_type": "alias", "data": data}
+
+
 BATCHES = [
     *(
         _batch(customer, device, {"user_attributes": {"x": number}})
@@ -93,6 +99,7 @@ BATCHES = [
     _batch("A", "E", {"mpid": 7, "user_attributes": {"z": 1}}),
     {**_batch("", "", {"mpid": 7}), "user_identities": {"email": "b@x"}},
     None,
+    _batch("", "F", {"mpid": 8}),
 ]
 REQUESTS = [
     _request("login", customerid="A", ios_idfv="D"),
@@ -108,6 +115,9 @@ REQUESTS = [
     _modify("a@x", "b@x"),
     _modify("b@x", None),
     {"request_type": "sing"},
+    _alias("8", "7", 0, 5),
+    _alias("8", "7", 5, 9, scope="device", device_application_stamp="S"),
+    _alias("7", "8", 0, 5),
 ]
 
 
