@@ -265,7 +265,7 @@ def _attributes(view: ProfileView, _: Profile, data: WorkspaceData, rights: Righ
 
 
 def _calculated(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
-    its = getattr(data.more, "computed", None)
+    its = data.more.computed
     if its is not None:
         view.calculated = {n: v for n, v in its.calculated.items() if rights.token.may_read(n)}
         view.calculated_fresh_until_ms = its.fresh_until_ms
@@ -273,7 +273,7 @@ def _calculated(view: ProfileView, _: Profile, data: WorkspaceData, rights: Righ
 
 def _audiences(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
     del rights
-    its = getattr(data.more, "computed", None)
+    its = data.more.computed
     if its is not None:
         view.audiences = {
             name: MembershipView(one.version, one.entered_ms, one.expires_ms)

@@ -154,6 +154,6 @@ def _text(value: Any) -> str | list[str] | None:  # noqa: ANN401 - any JSON valu
 
 
 def _memberships(data: WorkspaceData) -> list[PublishedMembership]:
-    its = getattr(data.more, "computed", None)
+    its = data.more.computed
     audiences = {} if its is None else its.audiences
     return [PublishedMembership(None, n, one.expires_ms) for n, one in audiences.items()]

@@ -47,6 +47,8 @@ EVERYTHING = {
     },
 }
 
+WITH_API = {**EVERYTHING, "serve": {"enabled": True, "sessionKey": "session.key"}}
+
 # Building Helm takes minutes, once.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("go")]
 
@@ -102,7 +104,7 @@ def test_helm_finds_nothing_to_complain_of(helm):
 
 
 @pytest.mark.parametrize("kube", [OLDEST, NEWEST])
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("values", [{}, WITH_API], ids=["defaults", "everything"])
 def test_every_document_is_what_its_schema_says_strictly(chart, values, kube):
     for document in chart.render(values, kube=kube):
         crd = CRDS / f"{document['kind']}.json"
@@ -125,7 +127,7 @@ def test_a_field_that_its_schema_does_not_know_is_seen(chart):
 
 def test_everything_means_every_template(chart):
     templates = (CHART / "templates").glob("*.yaml")
-    sources = set(re.findall(r"# Source: idstream/(\S+)", chart.template(EVERYTHING).stdout))
+    sources = set(re.findall(r"# Source: idstream/(\S+)", chart.template(WITH_API).stdout))
     assert {f"templates/{p.name}" for p in templates} == sources
 
 
@@ -273,3 +275,34 @@ def test_the_port_is_the_one_that_the_processor_listens_on():
 def test_the_default_configuration_is_toml_without_a_chart_too():
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert tomllib.loads(values["config"])["redis"]["url_file"]
+
+
+def test_the_api_is_pods_of_its_own_that_only_its_service_and_the_policy_meet(chart):
+    documents = chart.render(WITH_API)
+    api = the(documents, "Deployment")
+    pod = api["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    assert api["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    services = {d["metadata"]["name"]: d for d in documents if d["kind"] == "Service"}
+    assert services["idstream-api"]["spec"]["selector"].items() <= labels.items()
+    assert not services["idstream"]["spec"]["selector"].items() <= labels.items()
+    policy = the(documents, "NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert {"protocol": "TCP", "port": "http"} in [p for i in policy["ingress"] for p in i["ports"]]
+    secrets = next(v for v in pod["spec"]["volumes"] if v["name"] == "secrets")
+    assert secrets["secret"]["defaultMode"] == 0o440
+    assert pod["spec"]["securityContext"]["fsGroup"] == 10001
+
+
+def test_the_environment_of_the_api_makes_its_section(chart, tmp_path):
+    pod = the(chart.render(WITH_API), "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    environ = {one["name"]: one["value"] for one in container["env"]}
+    served = {k: v for k, v in environ.items() if k.startswith("IDSTREAM_SERVE__")}
+    text = '[workspaces.retail]\npreset = "default"\n'
+    settings = load_text(text, served).serve
+    assert settings.host == "0.0.0.0"
+    assert settings.port == container["ports"][0]["containerPort"]
+    assert settings.tokens_file == "/run/secrets/idstream/tokens.toml"
+    assert settings.session_key_file == "/run/secrets/idstream/session.key"
+    assert settings.ui is True

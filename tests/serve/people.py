@@ -135,6 +135,11 @@ PEOPLE = [
                         "info": {"limit_ad_tracking": True, "platform": "Android"},
                     },
                 ],
+                "computed": {
+                    "calculated": {"orders_30d": 4, "favorite_hour": "9"},
+                    "fresh_until_ms": 1575301500000,
+                    "audiences": {"big_spenders": {"version": 2, "entered_ms": 1575301484215}},
+                },
                 "attribution": {"publisher": "P", "campaign": "C", "time_ms": 5},
             },
             "shop": {"attributes": {"secret_of_shop": attribute("hidden")}},

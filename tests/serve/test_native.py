@@ -38,6 +38,16 @@ def test_a_profile_is_shown_with_who_wrote_what(service: Service):
     assert body["attribution"]["publisher"] == "P"
 
 
+def test_what_is_computed_is_shown_as_far_as_attributes_may_be_read(service: Service):
+    body = service.get(f"{PATH}?fields=calculated,audiences").json()
+    assert body["calculated"] == {"orders_30d": 4, "favorite_hour": "9"}
+    assert body["calculated_fresh_until_ms"] == 1575301500000
+    entered = {"version": 2, "entered_ms": 1575301484215, "expires_ms": None}
+    assert body["audiences"] == {"big_spenders": entered}
+    assert service.get(PATH, "reader").json()["calculated"] == {"favorite_hour": "9"}
+    assert "calculated" not in service.get(f"/v1/retail/profiles/{BEN}").json()
+
+
 def test_what_another_workspace_knows_is_not_shown(service: Service):
     assert "secret_of_shop" not in service.get(PATH).text
 

@@ -43,7 +43,9 @@ def test_a_profile_has_the_published_form(service: Service):
             "favorite_drink": "<script>alert('x')</script>",
             "tag": None,
         },
-        "audience_memberships": [],
+        "audience_memberships": [
+            {"audience_id": None, "audience_name": "big_spenders", "expiration_timestamp_ms": None}
+        ],
         "attribution": {"publisher": "P", "campaign": "C", "service_provider": None, "time_ms": 5},
     }
 

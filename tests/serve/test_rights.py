@@ -74,10 +74,11 @@ def test_only_the_right_to_it_shows_values_of_identities(service: Service, route
 
 
 def test_nothing_that_was_asked_stands_in_the_log_or_in_a_metric(service: Service):
+    before = len(service.log.lines)
     for route in ROUTES:
         for name in ("all", "reader", "shop", "nothing", None):
             ask(service, route, "retail", "retail", name)
-    told = "\n".join(service.log.lines)
+    told = "\n".join(service.log.lines[before:])
     counted = str([list(m.samples) for m in service.parts.metrics.registry.collect()])
     for value in ("12345", "ada@example.com", "stamp-1", str(ADA), token("all"), "lovelace"):
         assert value not in told
