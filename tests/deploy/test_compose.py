@@ -1,10 +1,15 @@
 """docker-compose.yml names files, services and images that exist, and keeps what must be kept."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
+from processor.serve.credentials import TokenFile
 from processor.settings import ObservabilitySettings, load_text
 from tests.docs.pages import ROOT, text
 
@@ -92,3 +97,19 @@ def test_the_front_comes_before_the_services_of_the_main_file():
     for service in CONNECT.values():
         for volume in service["volumes"]:
             assert (ROOT / volume.partition(":")[0]).exists()
+
+
+def test_the_token_that_serve_begins_with_is_one_for_the_pages(tmp_path):
+    service = SERVICES["serve"]
+    script, tokens = service["entrypoint"][2], tmp_path / "tokens.toml"
+    script = script.replace("/etc/idstream/", f"{ROOT}/deploy/compose/")
+    script = script.replace("/tmp/tokens.toml", str(tokens)).replace("exec idstream", "echo")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = {**os.environ, **service["environment"], "PATH": path}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("serve -c ")
+    file = TokenFile(tokens, ["retail"])
+    assert file.look()
+    assert file.tokens.find(done.stderr.split()[-1], 0.0).may("ui")
