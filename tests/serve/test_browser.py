@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.serve.people import ADA, BEN, Service, token
 
+# One worker has the browser, and is done with it before it runs event loops of other tests.
+pytestmark = pytest.mark.xdist_group("browser")
 PERSON = f"/ui/retail/profiles/{ADA}"
 SIZES = {"phone": (360, 740), "desk": (1280, 900)}
 SHOTS = os.environ.get("IDSTREAM_TEST_SCREENSHOTS")

@@ -19,9 +19,9 @@ CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A running browser."""
+    """A running browser. While there is one, its thread has an event loop that runs."""
     found = os.environ.get("IDSTREAM_TEST_CHROMIUM") or next(
         filter(None, map(shutil.which, NAMES)), None
     )
