@@ -25,7 +25,7 @@ CHECKS = [
 ]
 SCHEMA = schemathesis.openapi.from_dict(openapi())
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
-EXAMPLES = 40
+EXAMPLES = 20
 
 
 def test_the_document_that_is_served_is_the_one_that_is_stored(service: Service):
