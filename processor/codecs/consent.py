@@ -10,6 +10,9 @@ from processor.records import Ignored
 
 _REGULATIONS: Final = ("gdpr", "ccpa")
 _OPT_OUT: Final = "data_sale_opt_out"
+_SINCE_2001_S: Final = 1e9
+_LEAST_MS: Final = 1e11
+_LEAST_US: Final = 1e14
 _ENTRY: Final = "consent_state[...][...]"
 
 
@@ -51,11 +54,20 @@ def _check_entry(entry: dict[str, Any], purpose: str, ignored: list[Ignored]) ->
     elif type(entry["consented"]) is not bool:
         raise Fault(f"{_ENTRY}.consented: must be true or false")
     time = entry.get("timestamp_unixtime_ms")
-    if type(time) is str or type(time) is bool:
-        _mend_time(entry, time, ignored)
+    if time is not None and not (type(time) in (int, float) and _is_in_ms(time)):
+        _read_time(entry, time, ignored)
 
 
-def _mend_time(entry: dict[str, Any], time: object, ignored: list[Ignored]) -> None:
+def _is_in_ms(time: float) -> bool:
+    """Return whether a number is a time in milliseconds, a small one of a clock that stood still.
+
+    Seconds since 2001 and what is finer than milliseconds are not.
+    """
+    return time < _SINCE_2001_S or _LEAST_MS <= time < _LEAST_US
+
+
+def _read_time(entry: dict[str, Any], time: object, ignored: list[Ignored]) -> None:
+    """Put *time* into *entry* as milliseconds, in whatever unit or form it is."""
     time_ms = milliseconds_of(time)
     if time_ms is None:
         ignored.append(Ignored(f"{_ENTRY}.timestamp_unixtime_ms", "time"))

@@ -1,6 +1,7 @@
 """Times as clients write them: numbers in some unit, and text in some form."""
 
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -19,6 +20,13 @@ _BROWSER: Final = re.compile(
     re.ASCII,
 )
 """As JavaScript's ``Date`` prints itself."""
+_HALF: Final = re.compile(r"\b[AP]\.?M\b", re.ASCII)
+_HALF_DAY: Final = re.compile(
+    r"(.*[0-9]) ?([AP])\.?M\.?( (?:UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?", re.ASCII
+)
+"""A clock of twelve hours, such as ``Oct 16, 2021 at 4:00:27 PM``."""
+_ONE_DIGIT: Final = re.compile(r"(?<![0-9:])([0-9]):", re.ASCII)
+_HOURS: Final = range(1, 13)
 _UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))
 """Numbers below the first are in a unit of so many milliseconds: s, ms, µs or ns."""
 _LONGEST: Final = 64
@@ -62,14 +70,34 @@ def _of_number(number: float) -> int | None:
 
 
 def _of_text(text: str) -> int | None:
-    for form in (_iso, _printed, _mailed):
+    # Nearly all are in ISO 8601, and the parts of a day are in none of these.
+    time = _read(text, (_iso,)) or _told(" ".join(text.split()).replace(" AT ", " "))
+    if time is None:
+        return None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return max((time - _EPOCH) // timedelta(milliseconds=1), 0)
+
+
+def _told(text: str) -> datetime | None:
+    """Read a time as people and languages write it, by a clock of 24 hours or of twelve."""
+    half = _HALF_DAY.fullmatch(text)
+    if half is None:
+        # What reads mail would overlook which half of a day it is.
+        return None if _HALF.search(text) else _read(text, (_printed, _mailed))
+    padded = _ONE_DIGIT.sub(r"0\1:", half[1], count=1)
+    time = _read(f"{padded}{half[3] or ''}", (_iso, _printed, _mailed))
+    if time is None or time.hour not in _HOURS:
+        return None
+    return time.replace(hour=time.hour % 12 + (12 if half[2] == "P" else 0))
+
+
+def _read(text: str, forms: Iterable[Callable[[str], datetime]]) -> datetime | None:
+    for form in forms:
         try:
-            time = form(text)
+            return form(text)
         except (ValueError, OverflowError, TypeError, IndexError):
             continue
-        if time.tzinfo is None:
-            time = time.replace(tzinfo=UTC)
-        return max((time - _EPOCH) // timedelta(milliseconds=1), 0)
     return None
 
 

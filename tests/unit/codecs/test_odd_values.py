@@ -195,6 +195,11 @@ def test_numbers_too_large_for_anything_cost_no_call():
         1634400027000,
         1634400027000000,
         1634400027000000000,
+        "Oct 16, 2021 4:00:27 PM",
+        "Oct 16, 2021 at 4:00:27\u202fPM",
+        "2021-10-16 04:00:27 pm UTC",
+        "Sat, 16 October 2021 4:00:27 p.m.",
+        "2021-10-16 6:00:27 PM +0200",
     ],
     ids=repr,
 )
@@ -209,6 +214,31 @@ def test_one_time_in_many_forms(text):
 )
 def test_what_is_no_time_is_none(value):
     assert milliseconds_of(value) is None
+
+
+@pytest.mark.parametrize("text", ["2021-10-16 16:00 PM", "2021-10-16 PM", "4 PM on 16 Oct 2021"])
+def test_half_a_day_is_no_guess(text):
+    assert milliseconds_of(text) is None
+
+
+@pytest.mark.parametrize(("text", "hour"), [("12:00:00 AM", 0), ("12:00:00 PM", 12)])
+def test_twelve_begins_each_half_of_a_day(text, hour):
+    assert milliseconds_of(f"Oct 16, 2021 {text}") == 1_634_342_400_000 + hour * 3_600_000
+
+
+def test_the_time_of_an_answer_may_be_in_any_unit():
+    state = {"gdpr": {"a": {"consented": True, "timestamp_unixtime_ms": AT_MS // 1000}}}
+    batch = read({**EMAIL, "consent_state": state})
+    assert batch.consent_state["gdpr"]["a"]["timestamp_unixtime_ms"] == AT_MS
+
+
+def test_what_answers_nothing_about_consent_is_told():
+    state = {"gdpr": {"a": {"document": "x"}}, "ccpa": {"sale": {"consented": True}}}
+    batch = read({**EMAIL, "consent_state": state})
+    assert noted(batch) == [
+        ("consent_state[...][...]", "missing"),
+        ("consent_state.ccpa[...]", "value"),
+    ]
 
 
 @given(st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False))
