@@ -1,0 +1,45 @@
+"""What a check says of calculated attributes and audiences: how large they may grow."""
+
+from collections.abc import Iterator
+
+from processor.commands.check.findings import Finding
+from processor.computed.definition import Definitions
+from processor.computed.size import audience_bytes, core_bytes, worst_bytes
+from processor.settings import Settings
+
+_MOST_NAMED = 5
+"""How many definitions are named with their size: the largest ones."""
+
+
+def computed(settings: Settings) -> Iterator[Finding]:
+    """Say of each workspace with definitions what they may take of a person's document."""
+    for scope in settings.computed.values():
+        for definitions in scope.workspaces.values():
+            yield from _of_workspace(definitions, scope.max_bytes)
+
+
+def _of_workspace(definitions: Definitions, most: int) -> Iterator[Finding]:
+    path = f"workspaces.{definitions.workspace}"
+    sizes = {f"calculated.{n}": worst_bytes(one) for n, one in definitions.calculated.items()}
+    sizes |= {f"audiences.{n}": audience_bytes(one) for n, one in definitions.audiences.items()}
+    total = _total(definitions)
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST_NAMED]
+    named = ", ".join(f"{name} {sizes[name]}" for name in largest)
+    if len(sizes) > _MOST_NAMED:
+        named += f" and {len(sizes) - _MOST_NAMED} more"
+    says = f"computes up to {total} bytes a person: {named}"
+    if total <= most:
+        yield Finding(path, "ok", says)
+        return
+    text = (
+        f"{says}; limits.max_computed_bytes keeps {most}, and news beyond it are lost: choose a"
+        " coarser resolution, lower max_values, or raise the limit"
+    )
+    yield Finding(path, "warning", text, f"{path}.calculated")
+
+
+def _total(definitions: Definitions) -> int:
+    """Return how large all of it can become: what criteria share counts once."""
+    members = sum(len(name.encode()) + 22 for name in definitions.audiences)
+    cores = sum(core_bytes(core) for core in definitions.cores.values())
+    return members + cores + sum(worst_bytes(one) for one in definitions.calculated.values())
