@@ -199,6 +199,10 @@ class View:
             return None
         return tuple(self._asked_identifiers), tuple(self._asked_mpids)
 
+    def written(self) -> list[Profile]:
+        """Return the profiles that this record has put, changed or not."""
+        return [self._profiles[mpid] for mpid in self._before]
+
     def edits(self) -> list[Edit]:
         """Return what this record has changed so far; its end counts the versions."""
         found = [Edit(before, self._profiles[mpid]) for mpid, before in self._before.items()]

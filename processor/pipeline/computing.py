@@ -224,6 +224,16 @@ def definitions_of(scopes: Mapping[str, Scope]) -> dict[str, Definitions]:
     return {name: one for scope in scopes.values() for name, one in scope.workspaces.items()}
 
 
+def yield_room(view: View, most: int) -> None:
+    """Take what was computed from profiles of a record that have no room for it any more.
+
+    It yields to everything else also where nothing is defined any more, and nobody is evaluated.
+    """
+    for profile in view.written():
+        if profile.more.stamp and not has_room(profile, most):
+            view.put(without_computed(profile))
+
+
 def standing_of(profile: Profile) -> Standing:
     """Return what is computed of *profile*."""
     more = profile.more

@@ -15,7 +15,7 @@ from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, ReadSet, View
-from processor.pipeline.computing import Computing
+from processor.pipeline.computing import Computing, yield_room
 from processor.pipeline.journal import Entry
 from processor.pipeline.sweeping import entered, place_edits
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
@@ -82,6 +82,8 @@ class Fold(Struct, frozen=True):
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
         if computed is not None:
             place_edits(view)
+        else:
+            yield_room(view, self.limits.max_profile_bytes)
         mpid = verdict.mpid
         asked = view.asked()
         edits = view.end_record()

@@ -271,6 +271,21 @@ def test_what_is_computed_yields_to_attributes_and_members_then_leave():
     assert told(full) == ["left buyers record"]
 
 
+def test_what_was_computed_yields_to_attributes_where_nothing_is_defined_any_more():
+    settings = settings_of(limits="max_profile_bytes = 6000")
+    shop = Shop(settings)
+    long = [f"{n:03}" + "x" * 80 for n in range(8)]
+    shop.batch(*(order(color=one) for one in long), user_identities={"customer_id": "A"})
+    other = Shop(replace(settings, computed={}))
+    other.index.load(shop.index.profiles(), {"shop": {"customerid", "email"}.__contains__})
+    full = other.batch(
+        user_identities={"customer_id": "A"}, user_attributes=dict.fromkeys("ab", "y" * 2650)
+    )
+    document = other.profile(full)
+    assert document.workspaces["shop"].attributes.keys() == {"a", "b"}
+    assert len(to_json(document)) <= 6000
+
+
 def test_hidden_writes_are_kept_underneath_and_counted():
     tallies = []
     settings, index = settings_of(), MemoryIndex()
