@@ -64,8 +64,14 @@ def _what(change: Mapping[str, Any], known: Mapping[str, str]) -> str:
     if change.get("reason"):
         parts.append(f"({change['reason']})")
     others = {n: v for n, v in change.items() if n not in _TOLD and n not in _VALUED}
-    parts += [f"{name} {_text(value)}" for name, value in others.items() if value is not None]
-    return " ".join(parts)
+    parts += [_pair(name, value) for name, value in others.items() if value is not None]
+    return ", ".join(parts) if len(parts) > 2 else " ".join(parts)  # noqa: PLR2004 - type, value
+
+
+def _pair(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if name.endswith("_ms") and isinstance(value, int):
+        return f"{name.removesuffix('_ms')} {moment(value)}"
+    return f"{name} {_text(value)}"
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value

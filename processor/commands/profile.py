@@ -63,7 +63,7 @@ def show_history(
         _print(profile)
     known = _values_by_token(settings, found)
     rows = [row(change, known) for change in changes]
-    print_table("History", HEAD, rows, give=Give(("caused by",)))
+    print_table("History", HEAD, rows, give=Give(("caused by",), "what"))
 
 
 def _values_by_token(settings: Settings, found: Sequence[Profile]) -> dict[str, str]:

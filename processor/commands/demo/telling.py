@@ -10,15 +10,16 @@ from processor.commands.terminal.tables import print_table
 
 CAST: Final = (
     ("customer", CUSTOMER, "the number that the shop knows Ed by"),
-    ("ed, hj", f"{ED}, {HJ}", "his addresses: he changes one for the other"),
+    ("ed", ED, "his address"),
+    ("hj", HJ, "the address that he changes it for"),
     ("idfv", PHONE, "his phone"),
     ("roku", ROKU, "his television set"),
     ("jane", JANE, "an address that two people share"),
 )
 STORIES: Final[Mapping[str, str]] = {
-    "profile_isolation": "what was before a login stays with the device, not with the customer",
-    "profile_link": "the same, but a new customer remembers the visitor that it arose from",
-    "flat_matching": "whoever shares an identifier is one person, and two profiles become one",
+    "profile_isolation": "what was before a login stays with the device",
+    "profile_link": "a new customer remembers the visitor before",
+    "flat_matching": "whoever shares an identifier is one person",
 }
 LAST: Final = 2
 """The batch that is shown before and after: the last of those with attributes."""
@@ -64,7 +65,7 @@ def end(command: str) -> None:
         "Now",
         ("", ""),
         [
-            (f"{command} run --embedded", "the same with records of yours: says how to send"),
+            (f"{command} run --embedded", "the same, with your own records"),
             (f"{command} demo --serve", "pages of these people, to look at"),
             (f"{command} demo --json", "every record of this story, whole"),
             ("https://idstream.github.io/idstream/tutorial/", "the first hour, on a real Kafka"),

@@ -31,6 +31,7 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 """Verdicts and signs of a change, in the colours that both rich and click know."""
 _GAP: Final = 2
+_AMOUNT: Final = 16
 _SENTENCE: Final = 32
 """The least width of a column of sentences that are folded."""
 
@@ -160,4 +161,5 @@ def _widths(head: Cells, rows: Sequence[Cells]) -> list[int]:
 
 
 def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").replace(".", "", 1).isdecimal()
+    """Whether *cell* is an amount: an MPID is none, though it has digits only."""
+    return len(cell) < _AMOUNT and cell.replace(",", "").replace(".", "", 1).isdecimal()
