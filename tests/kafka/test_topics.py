@@ -7,6 +7,7 @@ from processor.kafka.asking import Unreachable
 from processor.kafka.topics import COMPACTION_LAG_MS, Width, create_missing, inspect
 from processor.rules import Limits
 from processor.settings import KafkaSettings, TopicSettings
+from processor.settings.sections import OUTPUT_ROLES
 
 pytestmark = pytest.mark.kafka
 LIMITS = Limits()
@@ -19,10 +20,7 @@ def settings(kafka):
     names = TopicSettings(
         batches=(f"{stem}-batches",),
         requests=(f"{stem}-requests",),
-        **{
-            role: f"{stem}-{role}"
-            for role in ("enriched", "responses", "changes", "profiles", "dead_letters")
-        },
+        **{role: f"{stem}-{role}" for role in OUTPUT_ROLES if role != "outcomes"},
     )
     return KafkaSettings(bootstrap_servers=kafka.bootstrap, topics=names)
 
