@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,8 +72,8 @@ class Life:
     settings: Settings = field(default_factory=settings_of)
     index: MemoryIndex = field(default_factory=MemoryIndex)
     crasher: Crasher = field(default_factory=Crasher)
-    killer: int | None = None
-    """An MPID whose profile kills whoever reads it in a sweep."""
+    is_deadly: bool = False
+    """Whether processes die when they are about to look at a sweep."""
 
     def __post_init__(self) -> None:
         self.stream = Stream({("batches", 0): [], (CLOCK, 0): [], (CLOCK, 1): []})
@@ -87,10 +88,15 @@ class Life:
             computed=self.settings.computed,
             reach=self.crasher.reach,
             max_swept_per_s=1_000_000,
+            look=self.look,
         )
         pipeline = Pipeline(parts)
         self.stream.start(pipeline)
         return pipeline
+
+    def look(self, records: Sequence[Record]) -> None:
+        if self.is_deadly and any(record.topic == CLOCK for record in records):
+            raise Crash("of a sweep")
 
     def restart(self) -> None:
         self.crasher.at = None
@@ -279,6 +285,23 @@ def test_two_processors_that_own_the_same_shards_tell_nothing_twice(data):
         for v in values
     )
     assert max(instants.values()) == 1
+
+
+def test_whom_sweeps_die_of_is_set_aside_unseen_and_the_others_go_on():
+    life = Life()
+    life.play([(START, [order(0, START)])])
+    life.is_deadly = True
+    life.surviving(START + HOUR)
+    life.is_deadly = False
+
+    (opening,) = life.index.openings(SPACE, [shard_of(life.profile().mpid)])
+    assert (opening.opens_ms, opening.set_aside) == (None, 1)
+    assert [one.role for one in life.stream.published].count("dead_letters") == 1
+    life.settle(START + 90 * DAY)
+    assert len(life.told()) == 2, "no sweep comes to it"
+    life.play([(START + 91 * DAY, [order(1, START + 91 * DAY)])])
+    life.settle(START + 120 * DAY)
+    assert ("buyers", "left", "time", START + 98 * DAY) in life.told(), "its next record does"
 
 
 def test_named_profiles_are_brought_up_to_the_definitions():
