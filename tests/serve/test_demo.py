@@ -41,7 +41,6 @@ def test_the_demo_ends_with_pages_of_its_people():
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=40)
         assert process.returncode == 0, rest
-        assert "Every step reached the profile" in rest
     finally:
         process.kill()
         process.communicate()
