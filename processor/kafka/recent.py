@@ -73,16 +73,16 @@ class Recents:
             places: dict[int, set[bytes]] = {}
             for key in keys[:1] if before is not None else keys:
                 places.setdefault(partition_of(key, count), set()).add(key)
-            found = Recent([])
+            found, own = Recent([]), partition_of(keys[0], count)
             for partition, its in places.items():
                 row = RowKey(topic, partition)
                 one = self._back(consumer, row, its.__contains__, budget, (before, deadline))
                 found.records += one.records
                 found.since_ms = _later(found.since_ms, one.since_ms)
-                if partition == partition_of(keys[0], count):
+                if partition == own:
                     found.before = one.before
         found.records.sort(key=lambda record: -record.timestamp_ms)
-        del found.records[budget.found :]
+        _cut(found, budget.found, own)
         return found
 
     def of_all(self, topic: str, budget: Budget) -> list[Record]:
@@ -136,17 +136,19 @@ class Recents:
         while end > low and len(found.records) < budget.found and read < budget.records:
             start = max(low, end - window)
             mine: list[Record] = []
+            since_ms: int | None = None
             for records in Span(
                 consumer, row.topic, {row.partition: start}, {row.partition: end}
             ).read(_SLICE, _WAIT_S):
                 read += len(records)
                 mine += [r for r in records if r.key is not None and is_wanted(r.key)]
                 if records:
-                    found.since_ms = _earlier(found.since_ms, records[0].timestamp_ms)
+                    since_ms = _earlier(since_ms, records[0].timestamp_ms)
                 if self._now() > deadline:
                     # Newer records of this window were not reached: it does not count.
                     found.before = end
                     return found
+            found.since_ms = found.since_ms if since_ms is None else since_ms
             found.records += reversed(mine)
             end, window = start, window * 4
         found.before = end if end > low else None
@@ -155,6 +157,15 @@ class Recents:
             found.before = found.records[-1].offset
             found.since_ms = found.records[-1].timestamp_ms
         return found
+
+
+def _cut(found: Recent, most: int, own: int) -> None:
+    """Keep the newest *most*; what goes of the partition *own* is what older ones begin with."""
+    gone = [record.offset for record in found.records[most:] if record.partition == own]
+    del found.records[most:]
+    if gone:
+        found.before = max(gone) + 1
+        found.since_ms = found.records[-1].timestamp_ms
 
 
 @contextmanager

@@ -41,6 +41,9 @@ def test_records_of_a_key_come_newest_first_and_older_ones_on_demand(kafka, topi
     assert older.before is None
     both = look.of_keys(topic, [KEY, OTHER], Budget(found=4))
     assert [r.value for r in both.records] == [b"59", b"58", b"57", b"56"]
+    # What the other's records pushed out is where older ones begin.
+    older = look.of_keys(topic, [KEY], Budget(found=2), both.before)
+    assert [r.value for r in older.records] == [b"54", b"52"]
     nobody = look.of_keys(topic, [b"retail/production/3"], Budget())
     assert (nobody.records, nobody.before) == ([], None)
 
