@@ -196,7 +196,8 @@ def _settle(calls: Sequence[_Call], reply: list[Any], waiting: deque[_Call]) -> 
         if call.heads:
             answer: object = [next(its_heads) for _ in call.heads]
         elif count < len(call.asks):
-            if count:
+            # Who was not the first begins anew, as the first: what fits is seen in one instant.
+            if count and call is calls[0]:
                 call.so_far = _seen(call, int(seq), found)
                 del call.asks[:count]
             left.append(call)

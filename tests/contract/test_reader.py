@@ -120,6 +120,39 @@ def test_more_than_one_instant_may_hold_is_seen_in_several(both):
 
 
 @pytest.mark.redis
+def test_what_fits_is_seen_in_one_instant_whoever_asks_beside_it(redis_url):
+    index = RedisIndex.connect(redis_url, "test-reader-instant", b"key")
+
+    def write() -> None:
+        people = [
+            profile(n, Identifier("email", str(n)), workspaces=pair(60_000)) for n in range(1, 5)
+        ]
+        store(index, *people)
+
+    class Restless(RedisReader):
+        """Between two scripts everybody is written."""
+
+        async def _run(self, *how):
+            reply = await super()._run(*how)
+            write()
+            return reply
+
+    async def run():
+        server = Server(lambda: redis_url, "test-reader-instant")
+        reader = Restless(server, b"key", 5.0, Bounds(max_bytes=100_000))
+        try:
+            asks = [Ask(mpids=(n,)) for n in range(1, 5)]
+            return await asyncio.gather(reader.look(SPACE, asks[:1]), reader.look(SPACE, asks[2:]))
+        finally:
+            await reader.close()
+
+    write()
+    _, both = asyncio.run(run())
+    index.close()
+    assert both.found.profiles[3].version == both.found.profiles[4].version
+
+
+@pytest.mark.redis
 def test_a_user_who_may_only_read_can_look_and_nothing_is_changed(start_redis: StartRedis):
     node = start_redis()
     index = RedisIndex.connect(node.url, "idstream", b"key")
@@ -174,3 +207,41 @@ def test_a_server_that_is_away_hangs_or_refuses_is_told_and_answers_again(start_
 
     asyncio.run(run())
     index.close()
+
+
+@pytest.mark.redis
+def test_an_answer_that_came_too_late_is_nobody_elses(start_redis: StartRedis):
+    node = start_redis()
+    index = RedisIndex.connect(node.url, "idstream", b"key")
+    emails = [Identifier("email", str(n)) for n in range(1, 9)]
+    store(index, *(profile(n, email) for n, email in enumerate(emails, 1)))
+
+    async def run():
+        reader = RedisReader(Server(lambda: node.url, "idstream"), b"key", 0.2)
+        try:
+            for mpid, email in enumerate(emails, 1):
+                node.pause()
+                given_up = asyncio.create_task(reader.look(SPACE, [Ask((emails[-mpid],))]))
+                if mpid % 2:  # its caller goes, or Redis is not waited for any longer
+                    await asyncio.sleep(0)
+                    given_up.cancel()
+                await asyncio.wait([given_up])
+                node.resume()
+                for _ in range(2):
+                    sight = await _patiently(reader, email)
+                    assert sight.found.holders == {email: (mpid,)}
+        finally:
+            await reader.close()
+
+    asyncio.run(run())
+    index.close()
+
+
+async def _patiently(reader: Reader, email: Identifier):
+    """What is seen once Redis answers again."""
+    for _ in range(50):
+        try:
+            return await reader.look(SPACE, [Ask((email,))])
+        except IndexUnavailable:
+            continue
+    raise AssertionError("Redis does not answer")
