@@ -19,7 +19,7 @@ SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 TOKEN_BYTES: Final = 20
 """160 bits: nobody guesses one, so a fast hash keeps it safe."""
 _PREFIX: Final = "ids_"
-_OTHERS: Final = 0o037
+OTHERS: Final = 0o037
 """Modes of a file that others may read, or that its group may change."""
 _Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -167,7 +167,7 @@ class TokenFile:
     def __init__(self, path: Path, workspaces: Collection[str]) -> None:
         self._path = path
         self._workspaces = frozenset(workspaces)
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[int, ...] | None = None
         self.tokens = Tokens({})
 
     def look(self) -> bool:
@@ -176,12 +176,11 @@ class TokenFile:
         Raises TokensRefused, once for each state of the file.
         """
         try:
-            status = self._path.stat()
-            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+            seen, mode = self._state()
             if seen == self._seen:
                 return False
             self._seen = seen
-            if status.st_mode & _OTHERS:
+            if mode & OTHERS:
                 raise TokensRefused(f"{self._path}: others may read it; run chmod 600 on it")
             text = self._path.read_text("utf-8")
         except OSError as error:
@@ -193,3 +192,15 @@ class TokenFile:
         except TokensRefused as error:
             raise TokensRefused(f"{self._path}: {error}") from None
         return True
+
+    def _state(self) -> tuple[tuple[int, ...], int]:
+        """Return what changes with the file, and its mode; no file is a state too."""
+        try:
+            its = self._path.stat()
+        except FileNotFoundError:
+            if self._seen == ():
+                return (), 0
+            self._seen = ()
+            raise
+        # The time of the last change of status tells of a chmod, which the others do not.
+        return (its.st_mtime_ns, its.st_ctime_ns, its.st_size, its.st_ino), its.st_mode

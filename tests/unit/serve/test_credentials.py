@@ -85,3 +85,32 @@ def test_a_file_is_read_again_when_it_changes_and_a_broken_one_changes_nothing(t
     path.write_text("")
     assert file.look()
     assert file.tokens.find(TOKEN, 0.0) is None
+
+
+def test_a_file_is_read_again_when_its_mode_was_put_right(tmp_path):
+    path = tmp_path / "tokens.toml"
+    path.write_text(CRM)
+    path.chmod(0o644)
+    file = TokenFile(path, ["retail"])
+    with pytest.raises(TokensRefused, match="others may read it"):
+        file.look()
+    path.chmod(0o600)
+    assert file.look()
+    assert file.tokens.find(TOKEN, 0.0)
+
+
+def test_a_file_that_is_gone_is_told_once_and_changes_nothing(tmp_path):
+    path = tmp_path / "tokens.toml"
+    path.write_text(CRM)
+    path.chmod(0o600)
+    file = TokenFile(path, ["retail"])
+    file.look()
+    path.unlink()
+    with pytest.raises(TokensRefused, match="cannot be read"):
+        file.look()
+    assert not file.look()
+    assert file.tokens.find(TOKEN, 0.0)
+    path.write_text("")
+    path.chmod(0o600)
+    assert file.look()
+    assert file.tokens.find(TOKEN, 0.0) is None
