@@ -1,6 +1,7 @@
 """The gate before every route: who asks, how often, how many at a time, and for how long."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import PurePath
 from typing import Any, Final
@@ -24,6 +25,7 @@ PRIVATE: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options"
 MOST_BYTES: Final = 65_536
 """The largest body that a request may have."""
 _BEARER: Final = "bearer "
+_COMING: Final = "idstream.body_is_coming"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,6 +34,22 @@ class Bounds(Struct, frozen=True):
 
     max_concurrent: int
     timeout_s: float
+
+
+class Place(Struct, frozen=True):
+    """Routes that share a bound: who fills one place keeps nobody out of another."""
+
+    name: str
+    patience: float = 1.0
+    """How many times as long as others a request here may take."""
+
+
+API: Final = Place("api")
+LATELY: Final = Place("lately", 10.0)
+"""What reads Kafka."""
+PAGES: Final = Place("pages", 10.0)
+SIGN_IN: Final = Place("sign-in")
+"""Nobody is known yet who sends something there."""
 
 
 class Gate:
@@ -51,29 +69,26 @@ class Gate:
         self._log = log
         self._now, self._wall = clock
         self._throttle = Throttle(self._now)
-        self._open = 0
+        self._open: Counter[str] = Counter()
 
-    def endpoint(self, route: str, scope: Scope, handler: Handler) -> Endpoint:
+    def endpoint(self, route: str, scope: Scope, handler: Handler, place: Place = API) -> Endpoint:
         """Return what answers *route*: *handler* is asked where the caller has *scope*."""
 
         async def admitted(request: Request) -> Response:
             token = self._token(request)
             if not token.may(scope):
                 raise forbidden()
-            self._count(token)
+            self.count(token)
             return await handler(request, token)
 
-        return self.watched(route, admitted)
+        return self.watched(route, admitted, place)
 
-    def watched(self, route: str, handler: Endpoint, patience: float = 1.0) -> Endpoint:
-        """Return *handler* within the bounds, counted, its errors turned into answers.
-
-        It may take *patience* times as long as others.
-        """
+    def watched(self, route: str, handler: Endpoint, place: Place = API) -> Endpoint:
+        """Return *handler* within the bounds of *place*, counted; its errors become answers."""
 
         async def answer(request: Request) -> Response:
             began = self._now()
-            response = await self._answer(request, route, handler, patience)
+            response = await self._answer(request, route, handler, place)
             for name, value in PRIVATE.items():
                 response.headers.setdefault(name, value)
             self._metrics.request(route, response.status_code, self._now() - began)
@@ -82,20 +97,22 @@ class Gate:
         return answer
 
     async def _answer(
-        self, request: Request, route: str, handler: Endpoint, patience: float
+        self, request: Request, route: str, handler: Endpoint, place: Place
     ) -> Response:
-        if self._open >= self._bounds.max_concurrent:
+        if self._open[place.name] >= self._bounds.max_concurrent:
             return refused(unavailable("too many requests at a time"))
-        self._open += 1
+        self._open[place.name] += 1
         try:
-            async with asyncio.timeout(self._bounds.timeout_s * patience):
+            async with asyncio.timeout(self._bounds.timeout_s * place.patience):
                 return await handler(request)
         except ClientDisconnect:
             return Response(status_code=499)  # nobody is there to see it
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            if isinstance(error, TimeoutError) and _is_coming(request):
+                return refused(Refusal(408, "TOO_SLOW", "the body did not come in time"))
             return refused(self._refusal(error, route))
         finally:
-            self._open -= 1
+            self._open[place.name] -= 1
 
     def _refusal(self, error: Exception, route: str) -> Refusal:
         """Return what the caller is told of *error*; what it says may be data, and is not told."""
@@ -120,7 +137,8 @@ class Gate:
             raise Refusal(401, "UNAUTHORIZED", message, headers)
         return token
 
-    def _count(self, token: Token) -> None:
+    def count(self, token: Token) -> None:
+        """Count a request of *token*; Refusal where it is beyond its rate."""
         wait_s = self._throttle.wait_s(token)
         if wait_s > 0:
             self._metrics.throttled(token.name)
@@ -161,12 +179,19 @@ def parameters(request: Request, *known: str) -> dict[str, str]:
 async def body_of(request: Request) -> bytes:
     """Return the body of *request*, which may have MOST_BYTES."""
     parts, size = list[bytes](), 0
+    request.scope[_COMING] = True
     async for part in request.stream():
         size += len(part)
         if size > MOST_BYTES:
             raise Refusal(413, "TOO_LARGE", f"the body is larger than {MOST_BYTES} bytes")
         parts.append(part)
+    request.scope[_COMING] = False
     return b"".join(parts)
+
+
+def _is_coming(request: Request) -> bool:
+    """Return whether the body of *request* is still being waited for."""
+    return bool(request.scope.get(_COMING))
 
 
 def _place(error: BaseException) -> str:

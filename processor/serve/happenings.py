@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.kafka.recent import Budget, NotSeen, Recent, Recents, Standing
+from processor.kafka.recent import Budget, NotSeen, Recents, Standing
 from processor.profiles.document import profile_key
 from processor.records import Record, RowKey
+from processor.rules import WorkspaceRules
 from processor.serve.refusal import Refusal, unavailable
 from processor.settings import Settings
 
@@ -30,8 +31,10 @@ class Happening(Struct):
     time_ms: int
     place: str
     """Partition and offset."""
+    topic: str
+    """Of the record that caused it."""
     source: str
-    """The record that caused it."""
+    """Topic, partition and offset of the record that caused it."""
     value: Mapping[str, Any]
     resolution: Mapping[str, Any] | None = None
     reason: str = ""
@@ -45,6 +48,14 @@ class Page(Struct, frozen=True):
     since_ms: int | None
     before: int | None
     """Where older ones may be."""
+    left_out: int = 0
+    """How many are not shown, as they may be another workspace's."""
+
+
+def of_workspace(page: Page, workspace: str) -> Page:
+    """Return the changes of *page* that records of *workspace* caused."""
+    own = [one for one in page.found if one.value.get("workspace") == workspace]
+    return Page(own, page.since_ms, page.before)
 
 
 class Happenings:
@@ -60,26 +71,51 @@ class Happenings:
         topic = self._settings.kafka.topics.changes
         return await self._of(topic, "changes", profile, most, before)
 
-    async def events(self, profile: Profile, most: int, before: int | None = None) -> Page:
-        """Return the newest batches of *profile*."""
-        topic = self._settings.kafka.topics.enriched
-        return await self._of(topic, "enriched", profile, most, before)
+    async def events(
+        self, profile: Profile, allowed: Collection[str], most: int, before: int | None = None
+    ) -> Page:
+        """Return the newest batches of *profile* that are of the workspaces *allowed*.
 
-    def workspace_of(self, name: str) -> str:
-        """Return the workspace of the input called *name*, '' where there is no such input."""
+        Batches do not name their workspace. Where several share people, those whose topic records
+        of yet another one may come by are left out.
+        """
+        topic = self._settings.kafka.topics.enriched
+        page = await self._of(topic, "enriched", profile, most, before)
+        own = [
+            one
+            for one in page.found
+            if {w.name for w in self._who_sends(one.topic) if w.scope == profile.scope}
+            <= set(allowed)
+        ]
+        return Page(own, page.since_ms, page.before, len(page.found) - len(own))
+
+    def workspace_of(self, name: str, topic: str) -> str:
+        """Return the workspace of records that name the input *name* on *topic*, '' of none."""
         found = self._settings.inputs.get(name)
-        return "" if found is None else found.workspace.name
+        if found is None or (found.topics and topic not in found.topics):
+            return ""
+        return found.workspace.name
+
+    def _who_sends(self, topic: str) -> list[WorkspaceRules]:
+        """Return the workspaces whose records may come by *topic*; by one of the past all's may."""
+        if topic not in self._settings.kafka.topics.fed:
+            return list(self._settings.workspaces.values())
+        inputs = self._settings.inputs.values()
+        return [one.workspace for one in inputs if not one.topics or topic in one.topics]
 
     async def newest(self, role: str) -> list[Happening]:
         """Return the newest records of an output, whoever they are about."""
         topic = self._settings.kafka.topics.outputs[role]
         self._readable(role)
-        records = await self._look(lambda: self._recents.of_all(topic, LANDING))
-        return [_happening(record) for record in records]
+        return await self._look(lambda: _happenings(self._recents.of_all(topic, LANDING)))
 
-    async def standing(self) -> Mapping[RowKey, Standing]:
-        """Return where the group stands in its inputs."""
-        topics: Collection[str] = self._settings.kafka.topics.inputs
+    async def standing(self, workspace: str) -> Mapping[RowKey, Standing]:
+        """Return where the group stands in the topics that records of *workspace* come by."""
+        topics = [
+            topic
+            for topic in self._settings.kafka.topics.fed
+            if workspace in [one.name for one in self._who_sends(topic)]
+        ]
         return await self._look(lambda: self._recents.standing(topics))
 
     async def _of(
@@ -87,8 +123,12 @@ class Happenings:
     ) -> Page:
         self._readable(role)
         keys, budget = keys_of(profile), Budget(found=most)
-        found: Recent = await self._look(lambda: self._recents.of_keys(topic, keys, budget, before))
-        return Page([_happening(r) for r in found.records], found.since_ms, found.before)
+
+        def look() -> Page:
+            found = self._recents.of_keys(topic, keys, budget, before)
+            return Page(_happenings(found.records), found.since_ms, found.before)
+
+        return await self._look(look)
 
     def _readable(self, role: str) -> None:
         if self._settings.kafka.formats.get(role, _JSON) != _JSON:
@@ -119,6 +159,11 @@ def keys_of(profile: Profile) -> Sequence[bytes]:
     return [profile_key(space.scope, space.environment, mpid) for mpid in mpids]
 
 
+def _happenings(records: Sequence[Record]) -> list[Happening]:
+    """Return *records* decoded: in the thread that read them, as batches may be large."""
+    return [_happening(record) for record in records]
+
+
 def _happening(record: Record) -> Happening:
     headers = dict(record.headers)
 
@@ -130,6 +175,7 @@ def _happening(record: Record) -> Happening:
     return Happening(
         record.timestamp_ms,
         f"{record.partition}/{record.offset}",
+        text("source-topic"),
         source,
         _object(record.value) if not reason else {"input": text("input") or "default"},
         _object(headers["resolution"]) if "resolution" in headers else None,

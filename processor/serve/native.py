@@ -1,6 +1,6 @@
 """Our own form of a profile: what one workspace knows, cut to what the caller may see."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -27,10 +27,13 @@ PARTS: Final = (
     "consent",
     "devices",
     "aliases",
+    "partner_identities",
     "attribution",
     "links",
 )
 _ATTRIBUTE: Final = "attributes."
+_SAID: Final = ("consented", "timestamp_unixtime_ms", "document")
+"""What of an answer about consent identifies nobody."""
 Encoding = Literal["none", "token"]
 ToToken = Callable[[Identifier], bytes]
 
@@ -88,6 +91,15 @@ class AliasView(Struct):
     device: DeviceIdView | None
 
 
+class PartnerView(Struct):
+    """An identifier that only a partner understands; clear or a token, like any identity."""
+
+    encoding: Encoding
+    value: str
+    updated_ms: int
+    input: str
+
+
 class MembershipView(Struct):
     """That the person is in an audience."""
 
@@ -129,6 +141,7 @@ class ProfileView(Struct):
     consent: dict[str, Any] | UnsetType = UNSET
     devices: list[DeviceView] | UnsetType = UNSET
     aliases: list[AliasView] | UnsetType = UNSET
+    partner_identities: dict[str, PartnerView] | UnsetType = UNSET
     attribution: AttributionDocument | UnsetType | None = UNSET
     links: LinksView | UnsetType = UNSET
 
@@ -143,6 +156,8 @@ class Rights(Struct, frozen=True):
     parts: frozenset[str] = frozenset(PARTS)
     names: frozenset[str] = frozenset()
     """Single attributes that are asked for; with none, all of them."""
+    audiences: Mapping[str, int] = {}
+    """Published ones, with the version as which they are configured."""
 
     @property
     def is_clear(self) -> bool:
@@ -282,8 +297,18 @@ def _audiences(view: ProfileView, _: Profile, data: WorkspaceData, rights: Right
 
 
 def _consent(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
-    del rights
-    view.consent = data.consent_state
+    view.consent = data.consent_state if rights.is_clear else _said(data.consent_state)
+
+
+def _said(consent: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return *consent* without what else was sent with it: the device's id, where it was given."""
+    return {
+        regulation: {
+            purpose: {name: one for name, one in entry.items() if name in _SAID}
+            for purpose, entry in purposes.items()
+        }
+        for regulation, purposes in consent.items()
+    }
 
 
 def _devices(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
@@ -292,6 +317,13 @@ def _devices(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights)
 
 def _aliases(view: ProfileView, profile: Profile, _: WorkspaceData, rights: Rights) -> None:
     view.aliases = [_alias(one, rights) for one in profile.more.aliases]
+
+
+def _partners(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
+    view.partner_identities = {
+        name: PartnerView(*rights.encoded(name, one.value), one.updated_ms, one.input)
+        for name, one in data.more.partner_identities.items()
+    }
 
 
 def _attribution(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
@@ -313,6 +345,7 @@ _ADD: Final[dict[str, Callable[[ProfileView, Profile, WorkspaceData, Rights], No
     "consent": _consent,
     "devices": _devices,
     "aliases": _aliases,
+    "partner_identities": _partners,
     "attribution": _attribution,
     "links": _links,
 }

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from processor import __version__
 from processor.serve.gate import Gate, parameters
+from processor.serve.lately import MOST_CHANGES, ChangesAnswer
 from processor.serve.native import PARTS, ProfileView
 from processor.serve.published import FIELDS, PublishedProfile
 from processor.serve.questions import (
@@ -32,6 +33,7 @@ _TYPES: Final = (
     BatchQuestion,
     BatchAnswer,
     ResolveQuestion,
+    ChangesAnswer,
     ErrorBody,
 )
 _JSON: Final = "application/json"
@@ -62,6 +64,7 @@ _FIELD: Final = "|".join(FIELDS)
 _PUBLISHED: Final = {"type": "string", "pattern": f"^({_FIELD})(,({_FIELD}))*$"}
 _AS_TEXT: Final = {"enum": ["text"], "description": "The MPID in the answer as text."}
 _VERSION: Final = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": MOST_CHANGES, "default": MOST_CHANGES}
 _COMMON: Final = (400, 401, 403, 429, 503)
 _IN_PATH: Final[Mapping[str, Document]] = {
     "workspace": {"type": "string", "minLength": 1},
@@ -80,12 +83,21 @@ _OPERATIONS: Final = (
         {"environment": _ENVIRONMENT, "fields": _NATIVE, "min_version": _VERSION},
     ),
     _Operation(
+        "/v1/{workspace}/profiles/{mpid}/changes",
+        "get",
+        "changes",
+        "What changed of a profile lately, read from Kafka",
+        ChangesAnswer,
+        (*_COMMON, 404, 501),
+        {"environment": _ENVIRONMENT, "limit": _LIMIT, "before": _VERSION},
+    ),
+    _Operation(
         "/v1/{workspace}/profiles/lookup",
         "post",
         "lookup",
         "Who holds an identity, or whom a search would find",
         LookupAnswer,
-        (*_COMMON, 413),
+        (*_COMMON, 408, 413),
         {"fields": _NATIVE},
         LookupQuestion,
     ),
@@ -95,7 +107,7 @@ _OPERATIONS: Final = (
         "batch",
         f"Up to {MOST_ASKED} people in one instant",
         BatchAnswer,
-        (*_COMMON, 413),
+        (*_COMMON, 408, 413),
         {"fields": _NATIVE},
         BatchQuestion,
     ),
@@ -118,7 +130,7 @@ _OPERATIONS: Final = (
         "resolve",
         "A profile by an immutable identity, as the Profile API has it",
         PublishedProfile,
-        (*_COMMON, 413),
+        (*_COMMON, 408, 413),
         {"fields": _PUBLISHED, "mpid": _AS_TEXT},
         ResolveQuestion,
         required=("fields",),
@@ -130,10 +142,12 @@ _MEANINGS: Final = {
     403: "The token may not do that, or there is no such workspace",
     404: "There is nobody",
     405: "The route takes another method",
+    408: "The body did not come in time",
     409: "The profile has not that version yet",
     413: "The body is too large",
     429: "Beyond the rate of the token",
-    503: "The index cannot be asked, or too many requests at a time",
+    501: "The topic of changes is not written in JSON",
+    503: "The index or Kafka cannot be asked, or too many requests at a time",
 }
 
 

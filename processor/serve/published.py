@@ -110,7 +110,7 @@ def published_profile(
     if "user_attributes" in fields:
         _add_attributes(body, data, rights)
     if "audience_memberships" in fields:
-        body.audience_memberships = _memberships(data)
+        body.audience_memberships = _memberships(data, rights)
     if "attribution" in fields:
         body.attribution = attribution_view(data)
     return body
@@ -153,7 +153,12 @@ def _text(value: Any) -> str | list[str] | None:  # noqa: ANN401 - any JSON valu
     return _encode(value).decode()
 
 
-def _memberships(data: WorkspaceData) -> list[PublishedMembership]:
+def _memberships(data: WorkspaceData, rights: Rights) -> list[PublishedMembership]:
+    """Return the memberships that enriched batches show too."""
     its = data.more.computed
     audiences = {} if its is None else its.audiences
-    return [PublishedMembership(None, n, one.expires_ms) for n, one in audiences.items()]
+    return [
+        PublishedMembership(None, name, one.expires_ms)
+        for name, one in sorted(audiences.items())
+        if one.version <= rights.audiences.get(name, -1)
+    ]

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from processor.computed.definition import Scope
 from processor.identity.model import Environment, Identifier, Space
 from processor.identity.profile import Profile
 from processor.index.sight import Reader
@@ -55,15 +56,24 @@ class BatchAnswer(Struct):
 
 
 class Api:
-    """The profile API over *reader*, for *workspaces*; *ids* are numbers that name some of them."""
+    """The profile API over *reader*, for *workspaces*; *ids* are numbers that name some of them.
+
+    *computed* are the definitions by identity scope.
+    """
 
     def __init__(
         self,
         reader: Reader,
         workspaces: Mapping[str, WorkspaceRules],
         ids: Mapping[str, str],
+        computed: Mapping[str, Scope],
     ) -> None:
         self.reader = reader
+        self._audiences = {
+            name: {one.name: one.version for one in its.audiences.values() if one.is_published}
+            for scope in computed.values()
+            for name, its in scope.workspaces.items()
+        }
         self._workspaces = workspaces
         self._ids = ids
 
@@ -94,7 +104,10 @@ class Api:
 
     def rights(self, workspace: WorkspaceRules, token: Token) -> Rights:
         """Return what the bearer of *token* may see of people in *workspace*."""
-        return Rights(workspace.name, workspace.policy, token, self.reader.token)
+        audiences = self._audiences.get(workspace.name, {})
+        return Rights(
+            workspace.name, workspace.policy, token, self.reader.token, audiences=audiences
+        )
 
     async def profile(self, request: Request, token: Token) -> Response:
         """Answer ``GET /v1/{workspace}/profiles/{mpid}``."""
@@ -106,7 +119,7 @@ class Api:
         rights = replace(self.rights(workspace, token), parts=parts, names=names)
         least = whole_number(asked.get("min_version"), "min_version", _MOST_VERSION) or 0
         space = Space(workspace.scope, environment)
-        aspect = aspect_of("profile", rights, str(mpid))
+        aspect = aspect_of("profile", environment, rights, str(mpid))
         if (known := request.headers.get("if-none-match")) is not None:
             head = await self.reader.head(space, mpid)
             if head is not None and head.version >= least:
@@ -217,7 +230,7 @@ class Api:
             raise bad_request("requested profile is invalid")
         profile = found.profile
         body = published_profile(profile, rights, fields, as_text=form == "text")
-        aspect = aspect_of("published", rights, form, *sorted(fields))
+        aspect = aspect_of("published", profile.environment, rights, form, *sorted(fields))
         tag = tag_of(profile.mpid, profile.version, aspect)
         return answer(body, headers={"ETag": tag, SEQ: str(found.seq)})
 

@@ -25,9 +25,11 @@ from processor.index.port import Ask
 from processor.index.sight import Head, Reader, Sight
 from processor.kafka.clock import Clock
 from processor.redis.reader import open_reader
-from processor.serve.credentials import TokenFile, TokensRefused
+from processor.serve.connections import BoundedConnection
+from processor.serve.credentials import OTHERS, TokenFile, TokensRefused
 from processor.serve.gate import PRIVATE, Bounds, Gate, refused
 from processor.serve.happenings import Happenings
+from processor.serve.lately import Lately
 from processor.serve.openapi import openapi_route
 from processor.serve.pages.signing import Signer
 from processor.serve.pages.views import Pages
@@ -104,14 +106,22 @@ def application(parts: Parts) -> Starlette:
     served, clock = parts.served, parts.clock
     bounds = Bounds(served.max_concurrent, served.timeout_ms / 1000)
     gate = Gate(parts.tokens, bounds, parts.metrics, parts.log, (clock.now, clock.wall))
-    api = Api(parts.reader, parts.settings.workspaces, served.workspace_ids)
-    routes: list[BaseRoute] = [*api.routes(gate), openapi_route(gate)]
+    its = parts.settings
+    api = Api(parts.reader, its.workspaces, served.workspace_ids, its.computed)
+    happenings = Happenings(its, clock.now)
+    routes: list[BaseRoute] = [
+        *api.routes(gate),
+        *Lately(api, happenings).routes(gate),
+        openapi_route(gate),
+    ]
     if served.ui:
         signer = Signer(session_key(served), clock.wall)
-        happenings = Happenings(parts.settings, clock.now)
         pages = Pages(api, parts.tokens, signer, happenings, parts.log, clock)
         routes += pages.routes(gate)
-    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    made = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    # A path with a slash too many is another path; a redirect would name the host that was asked.
+    made.router.redirect_slashes = False
+    return made
 
 
 def session_key(served: ServeSettings) -> bytes:
@@ -119,10 +129,13 @@ def session_key(served: ServeSettings) -> bytes:
     if served.session_key_file is None:
         return os.urandom(_KEY_BYTES)
     where = f"serve.session_key_file: {served.session_key_file}"
+    path = Path(served.session_key_file)
     try:
-        key = Path(served.session_key_file).read_bytes()
+        mode, key = path.stat().st_mode, path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{where}: cannot be read ({error.strerror})") from None
+    if mode & OTHERS:
+        raise SettingsError(f"{where}: others may read it; run chmod 600 on it")
     if len(key) < _KEY_BYTES:
         raise SettingsError(f"{where}: has less than {_KEY_BYTES} bytes")
     return key
@@ -197,7 +210,7 @@ def server_of(parts: Parts) -> uvicorn.Server:
     logging.getLogger("uvicorn").propagate = False
     config = uvicorn.Config(
         application(parts),
-        http="httptools",
+        http=BoundedConnection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -237,18 +250,30 @@ def _nothing(number: int, frame: FrameType | None) -> None:
 
 async def keep(parts: Parts, health: Health) -> None:
     """Look after the file of tokens and the contact to Redis, for ever."""
-    space = parts.settings.spaces()[0]
     while True:
         try:
-            if parts.tokens.look():
-                parts.log.info("tokens_read", tokens=len(parts.tokens.tokens.by_hash))
-        except TokensRefused as error:
-            parts.log.warning("tokens_refused", reason=str(error))
-        try:
-            await parts.reader.look(space, [])
-        except IndexUnavailable:
-            pass  # the contact has been told
-        except IndexRefused as error:
-            parts.log.warning("index_refused", reason=str(error))
-        health.turn()
+            look_after_tokens(parts)
+            await _look_after_redis(parts)
+        except Exception as error:  # noqa: BLE001 - a token that was taken out must not live on
+            parts.log.error("keeping_failed", kind=type(error).__name__)  # noqa: TRY400 - what it says may be data
+        else:
+            health.turn()
         await asyncio.sleep(LOOK_S)
+
+
+def look_after_tokens(parts: Parts) -> None:
+    """Read the file of tokens where it has changed, and tell of it."""
+    try:
+        if parts.tokens.look():
+            parts.log.info("tokens_read", tokens=len(parts.tokens.tokens.by_hash))
+    except TokensRefused as error:
+        parts.log.warning("tokens_refused", reason=str(error))
+
+
+async def _look_after_redis(parts: Parts) -> None:
+    try:
+        await parts.reader.look(parts.settings.spaces()[0], [])
+    except IndexUnavailable:
+        pass  # the contact has been told
+    except IndexRefused as error:
+        parts.log.warning("index_refused", reason=str(error))

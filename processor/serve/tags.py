@@ -1,16 +1,19 @@
 """Entity tags: equal ones mean equal bytes, and are known before the document is read."""
 
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 
 from processor import __version__
+from processor.identity.model import Identifier
 from processor.serve.native import Rights
 
+_ANYONE: Final = Identifier("", "")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def aspect_of(form: str, rights: Rights, *more: str | None) -> str:
+def aspect_of(form: str, environment: str, rights: Rights, *more: str | None) -> str:
     """Return 8 hex digits of all that decides what of a profile is shown, and how.
 
     *form* names the route, *more* what else its bytes depend on.
@@ -19,6 +22,9 @@ def aspect_of(form: str, rights: Rights, *more: str | None) -> str:
     decides = (
         __version__,
         form,
+        environment,
+        # Tokens in place of values change with the key.
+        rights.to_token(_ANYONE).hex(),
         rights.workspace,
         sorted(rights.parts),
         sorted(rights.names),
@@ -27,6 +33,7 @@ def aspect_of(form: str, rights: Rights, *more: str | None) -> str:
         policy.priority,
         sorted(policy.login_ids),
         sorted(policy.unique_ids),
+        sorted(rights.audiences.items()),
         more,
     )
     return sha256(_encode(decides)).hexdigest()[:8]

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from processor.kafka.mock import EmbeddedBroker
 from processor.settings.sections import TopicSettings
-from tests.serve.people import ADA, ANONYMOUS
+from tests.serve.people import ADA, ANONYMOUS, HOSTILE, MALLORY
 
 TOPICS = TopicSettings()
 AT = 1_575_301_484_000
@@ -34,6 +34,10 @@ BATCH = {
         {"event_type": "screen_view", "data": {"screen_name": "Home"}},
     ]
 }
+OF_OUTLET = {
+    "events": [{"event_type": "custom_event", "data": {"event_name": "Seen in the outlet"}}]
+}
+"""Of another workspace, which shares the people of retail."""
 ERROR = {
     "request_type": "login",
     "workspace": "retail",
@@ -61,6 +65,17 @@ def happened() -> Iterator[str]:
     for number in range(60):
         why = json.dumps(WHY)
         tell(TOPICS.enriched, f"retail/production/{ADA}", BATCH, number, resolution=why)
+    hostile = {"events": [{"event_type": HOSTILE, "data": {"event_name": HOSTILE}}, {"data": 5}, 7]}
+    skipped = json.dumps({"outcome": HOSTILE, "skipped": [{"identity_type": HOSTILE}]})
+    tell(TOPICS.enriched, f"retail/production/{MALLORY}", hostile, resolution=skipped)
+    tell(TOPICS.enriched, f"retail/production/{MALLORY}", [HOSTILE], resolution="[]")
+    told = change("violation", MALLORY, identity_type=HOSTILE, reason=[HOSTILE])
+    tell(TOPICS.changes, f"retail/production/{MALLORY}", told)
+    tell(TOPICS.changes, f"retail/production/{MALLORY}", told | {"change": f"{{from}}{HOSTILE}"})
+    outlet = {"source-topic": "outlet-batches"}
+    for origin in (outlet, {"source-topic": "batches-of-the-past"}):
+        tell(TOPICS.enriched, f"retail/production/{ADA}", OF_OUTLET, 60, **origin)
+    tell(TOPICS.dead_letters, "d", {}, 4, reason="invalid", detail="of the outlet", **outlet)
     tell(TOPICS.responses, "r", ERROR, 1)
     tell(TOPICS.responses, "r", ERROR | {"workspace": "shop", "errors": [{"code": "OF_SHOP"}]}, 2)
     tell(TOPICS.dead_letters, "d", {"value": "v"}, 3, reason="invalid", detail="mpid: is none")

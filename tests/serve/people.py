@@ -24,6 +24,7 @@ CONFIG = """
 [kafka]
 bootstrap_servers = "{kafka}"
 client = {{ "fetch.wait.max.ms" = 20 }}
+topics = {{ batches = ["event-batches", "outlet-batches"] }}
 
 [serve]
 tokens_file = "unused"
@@ -38,7 +39,23 @@ login_ids = ["customerid", "email"]
 unique_ids = ["customerid", "email"]
 immutable_ids = ["customerid"]
 
+[workspaces.retail.audiences.big_spenders]
+version = 2
+all = [{{ consent = "gdpr.ads" }}]
+
+[workspaces.retail.audiences.watched]
+publish = false
+all = [{{ consent = "gdpr.ads" }}]
+
 [workspaces.shop]
+strategy = "profile_isolation"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid", "email"]
+unique_ids = ["customerid", "email"]
+immutable_ids = ["customerid"]
+
+[workspaces.outlet]
+identity_scope = "retail"
 strategy = "profile_isolation"
 priority = ["customerid", "email", "ios_idfv"]
 login_ids = ["customerid", "email"]
@@ -51,6 +68,11 @@ identifiers = {{ user_id = {{ priority = 1 }}, email = {{ priority = 2 }} }}
 
 [inputs.default]
 workspace = "retail"
+topics = ["event-batches", "identity-requests"]
+
+[inputs.outlet]
+workspace = "outlet"
+topics = ["outlet-batches"]
 """
 TOKENS = {
     "all": (["retail"], ["profiles:read", "identities:clear", "activity:read", "ui"]),
@@ -58,10 +80,14 @@ TOKENS = {
     "shop": (["shop"], ["profiles:read", "identities:clear"]),
     "flat": (["flat"], ["profiles:read", "identities:clear"]),
     "viewer": (["retail"], ["ui", "profiles:read"]),
+    "chain": (["retail", "outlet"], ["profiles:read", "activity:read", "ui"]),
+    "watcher": (["retail"], ["activity:read"]),
+    "clerk": (["retail"], ["ui"]),
     "nothing": (["retail"], []),
 }
 ADA, BEN, ANONYMOUS = 9080350317581165000, -77, 1234
 MERGED, SURVIVOR = 501, 500
+MALLORY, HOSTILE = 666, """"'><svg/onload=alert(1)>{{ 7 * 7 }}\u202e&lt;"""
 ALIEN = 4711
 """Of the workspace shop."""
 
@@ -125,7 +151,16 @@ PEOPLE = [
                     "tag": attribute(None),
                     "tier": attribute("gold", "account"),
                 },
-                "consent_state": {"gdpr": {"ads": {"consented": True, "timestamp_unixtime_ms": 1}}},
+                "consent_state": {
+                    "gdpr": {
+                        "ads": {
+                            "consented": True,
+                            "timestamp_unixtime_ms": 1,
+                            "hardware_id": "IDFA-1",
+                            "location": "17 Cherry Tree Lane",
+                        }
+                    }
+                },
                 "devices": [
                     {"ids": {"ios_idfv": "V-OLD"}, "first_seen_ms": 1, "last_seen_ms": 2},
                     {
@@ -138,9 +173,16 @@ PEOPLE = [
                 "computed": {
                     "calculated": {"orders_30d": 4, "favorite_hour": "9"},
                     "fresh_until_ms": 1575301500000,
-                    "audiences": {"big_spenders": {"version": 2, "entered_ms": 1575301484215}},
+                    "audiences": {
+                        "big_spenders": {"version": 2, "entered_ms": 1575301484215},
+                        "watched": {"version": 1, "entered_ms": 1575301484215},
+                        "forgotten": {"version": 1, "entered_ms": 1575301484215},
+                    },
                 },
                 "attribution": {"publisher": "P", "campaign": "C", "time_ms": 5},
+                "partner_identities": {
+                    "TradeDesk_UID2": {"value": "uid2-of-ada", "updated_ms": 5, "input": "uid2"}
+                },
             },
             "shop": {"attributes": {"secret_of_shop": attribute("hidden")}},
         },
@@ -149,6 +191,40 @@ PEOPLE = [
     document(ANONYMOUS, identities=[identity("ios_idfv", "V-1", 1)], last_seen_ms=1),
     document(MERGED, merged_into=str(SURVIVOR)),
     document(SURVIVOR, absorbed=[str(MERGED)], version=7, identities=[identity("email", "s@x.de")]),
+    document(
+        MALLORY,
+        source_mpid="1",
+        identities=[
+            {**identity("customerid", HOSTILE), "input": HOSTILE},
+            identity("email", f"{HOSTILE}@x"),
+        ],
+        aliases=[
+            {"role": "source", "mpid": "2", "start_ms": 2**62, "end_ms": -(2**62)}
+            | {"scope": "device", "device": HOSTILE}
+        ],
+        workspaces={
+            "retail": {
+                "attributes": {
+                    HOSTILE: attribute(HOSTILE),
+                    "list": attribute([HOSTILE, {HOSTILE: HOSTILE}]),
+                    "long": attribute("x" * 4096),
+                },
+                "consent_state": {
+                    "gdpr": {HOSTILE: {"consented": False, "timestamp_unixtime_ms": 1e300}},
+                    HOSTILE: {"p": {"consented": True, "document": HOSTILE}},
+                },
+                "devices": [
+                    {"ids": {"ios_idfv": HOSTILE}, "first_seen_ms": 1, "last_seen_ms": 2**60}
+                    | {"info": {HOSTILE: HOSTILE, "more": {HOSTILE: [HOSTILE]}}}
+                ],
+                "computed": {
+                    "calculated": {HOSTILE: HOSTILE},
+                    "audiences": {HOSTILE: {"version": 1, "entered_ms": 2**60}},
+                },
+                "attribution": {"publisher": HOSTILE, "campaign": HOSTILE, "time_ms": 5},
+            }
+        },
+    ),
     document(ALIEN, "shop", identities=[identity("customerid", "alien"), identity("email", "z@z")]),
     document(88, "flat", identities=[identity("user_id", "u1"), identity("email", "u1@x")]),
 ]

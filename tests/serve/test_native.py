@@ -12,7 +12,18 @@ from tests.serve.people import ADA, ALIEN, ANONYMOUS, BEN, MERGED, SURVIVOR, Ser
 PATH = f"/v1/retail/profiles/{ADA}"
 LOOKUP = "/v1/retail/profiles/lookup"
 BATCH = "/v1/retail/profiles/batch"
-VALUES = ("12345", "lovelace", "ada@example.com", "a5d934n0", "stamp-1", "V-OLD", "Android")
+VALUES = (
+    "12345",
+    "lovelace",
+    "ada@example.com",
+    "a5d934n0",
+    "stamp-1",
+    "V-OLD",
+    "Android",
+    "IDFA-1",
+    "Cherry Tree",
+    "uid2-of-ada",
+)
 
 
 def test_a_profile_is_shown_with_who_wrote_what(service: Service):
@@ -35,7 +46,14 @@ def test_a_profile_is_shown_with_who_wrote_what(service: Service):
     assert body["aliases"][0]["device"]["value"] == "stamp-1"
     assert body["links"] == {"source_mpid": str(ANONYMOUS), "absorbed": []}
     assert body["consent"]["gdpr"]["ads"]["consented"]
+    assert body["consent"]["gdpr"]["ads"]["hardware_id"] == "IDFA-1"
     assert body["attribution"]["publisher"] == "P"
+    assert body["partner_identities"]["TradeDesk_UID2"] == {
+        "encoding": "none",
+        "value": "uid2-of-ada",
+        "updated_ms": 5,
+        "input": "uid2",
+    }
 
 
 def test_what_is_computed_is_shown_as_far_as_attributes_may_be_read(service: Service):
@@ -43,7 +61,8 @@ def test_what_is_computed_is_shown_as_far_as_attributes_may_be_read(service: Ser
     assert body["calculated"] == {"orders_30d": 4, "favorite_hour": "9"}
     assert body["calculated_fresh_until_ms"] == 1575301500000
     entered = {"version": 2, "entered_ms": 1575301484215, "expires_ms": None}
-    assert body["audiences"] == {"big_spenders": entered}
+    assert body["audiences"]["big_spenders"] == entered
+    assert body["audiences"].keys() == {"big_spenders", "watched", "forgotten"}
     assert service.get(PATH, "reader").json()["calculated"] == {"favorite_hour": "9"}
     assert "calculated" not in service.get(f"/v1/retail/profiles/{BEN}").json()
 
@@ -76,6 +95,7 @@ def test_without_the_right_nobody_sees_a_value_of_an_identity(service: Service):
     token = tokens(b"key")(Identifier("email", "ada@example.com")).hex()
     assert token in [one["value"] for one in body["identities"]]
     assert body["attributes"].keys() == {"favorite_drink"}
+    assert body["consent"]["gdpr"]["ads"] == {"consented": True, "timestamp_unixtime_ms": 1}
 
 
 def test_a_merged_mpid_answers_with_its_survivor(service: Service):
@@ -207,6 +227,9 @@ def test_what_has_no_route_or_another_method_is_told(service: Service):
     assert wrong.status_code == 405
     assert "GET" in wrong.headers["Allow"]
     assert service.get("/userprofile/v1/resolve/o/a/retail").status_code == 405
+    slashed = service.get(f"{PATH}/", headers={"Host": "elsewhere.example"})
+    assert slashed.status_code == 404
+    assert "Location" not in slashed.headers
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer x", "Basic abc", "Bearer \xe9"])

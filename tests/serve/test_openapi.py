@@ -38,7 +38,7 @@ def test_the_document_has_every_route(service: Service):
     from tests.serve.test_rights import ROUTES
 
     shapes = {(o.method.lower(), o.path) for o in OPERATIONS}
-    assert len(shapes) == 6
+    assert len(shapes) == 7
     assert {method.lower() for method, _, _ in ROUTES} == {method for method, _ in shapes}
 
 

@@ -5,9 +5,11 @@ import re
 import pytest
 import requests
 
-from tests.serve.people import ADA, ALIEN, BEN, MERGED, Service, serving, token
+from processor.kafka.clock import Clock
+from tests.serve.people import ADA, ALIEN, BEN, HOSTILE, MALLORY, MERGED, Service, serving, token
 
 VALUES = ("12345", "lovelace", "ada@example.com", "a5d934n0", "stamp-1", "V-OLD", "Android")
+VALUES += ("IDFA-1", "Cherry Tree", "uid2-of-ada")
 PERSON = f"/ui/retail/profiles/{ADA}"
 
 
@@ -84,8 +86,6 @@ def test_a_cookie_that_is_not_ours_or_has_expired_is_none(service: Service, tmp_
             allow_redirects=False,
         )
         assert asked.status_code == 303
-    from processor.kafka.clock import Clock
-
     wall = [1000.0]
     with serving(tmp_path, clock=Clock(wall=lambda: wall[0])) as other:
         late = Visitor(other)
@@ -153,17 +153,39 @@ def test_what_a_person_is_shown_with(ada_fan: Visitor):
     assert "&lt;b&gt;Checkout&lt;/b&gt;" in text
     assert "event-batches/0/7" in text
     assert "Older events" in text
-    for word in ("orders_30d", "big_spenders", "the values hold until"):
+    for word in ("TradeDesk_UID2", "orders_30d", "big_spenders", "the values hold until"):
         assert word in text
     assert "secret_of_shop" not in text
     assert "<script>alert" not in text
     assert "<svg" in text
 
 
+def test_hostile_values_are_text_wherever_they_stand(ada_fan: Visitor):
+    found = ada_fan.get(f"/ui/retail/profiles/{MALLORY}")
+    assert found.status_code == 200
+    pages = [found.text, ada_fan.search(HOSTILE).text, ada_fan.get("/ui/retail").text]
+    for text in pages:
+        assert "<svg/onload" not in text
+        assert ">49" not in text
+    assert found.text.count("&lt;svg/onload=alert(1)&gt;") > 20
+    assert "{{ 7 * 7 }}" in found.text
+
+
 def test_older_events_are_a_link_away(ada_fan: Visitor):
     text = ada_fan.get(PERSON).text
     older = re.search(r'href="(\?events=[^"]+)"', text)[1].replace("&amp;", "&")
     assert "This is all that the topic still keeps" in ada_fan.get(PERSON + older).text
+
+
+def test_batches_of_another_workspace_of_the_scope_are_seen_by_who_may_see_both(service: Service):
+    one, both = Visitor(service), Visitor(service)
+    one.sign_in("all")
+    both.sign_in("chain")
+    text = one.get(PERSON).text
+    assert "Seen in the outlet" not in text
+    assert "outlet-batches" not in text
+    assert "Not shown: 2 of the newest batches" in text
+    assert both.get(PERSON).text.count("Seen in the outlet") == 2
 
 
 def test_a_merged_person_is_the_survivor(ada_fan: Visitor):
@@ -183,6 +205,17 @@ def test_who_may_not_see_values_finds_none_in_any_page(service: Service):
     assert "This token may not read activity" in pages[1].text
 
 
+def test_who_may_only_sign_in_sees_nobody(service: Service):
+    visitor = Visitor(service)
+    visitor.sign_in("clerk")
+    found = [visitor.get(PERSON), visitor.search("ada@example.com"), visitor.search("V-1")]
+    assert [one.status_code for one in found] == [403] * 3
+    for one in found:
+        assert "Ada" not in one.text
+        assert str(BEN) not in one.text
+    assert "This token may not read activity" in visitor.get("/ui/retail").text
+
+
 def test_another_workspace_is_nowhere(ada_fan: Visitor):
     assert ada_fan.get("/ui/shop").status_code == 403
     assert ada_fan.get(f"/ui/shop/profiles/{ALIEN}").status_code == 403
@@ -195,6 +228,7 @@ def test_what_happens_now_is_that_of_the_workspace(ada_fan: Visitor):
     assert "LOOKUP_ERROR: a login request needs a login ID" in text
     assert "invalid: mpid: is none" in text
     assert "OF_SHOP" not in text
+    assert "outlet" not in text  # neither its topic nor its dead letter
     assert "email was kept out: blocked" in text
     assert re.search(r"event-batches</th><td[^>]*>1</td><td[^>]*>1</td>", text)
 
@@ -217,7 +251,54 @@ def test_looking_is_logged_without_a_value(ada_fan: Visitor):
     told = "\n".join(ada_fan.service.log.lines[before:])
     assert '"event": "viewed"' in told
     assert f'"mpid": "{ADA}"' in told
+    assert '"event": "revealed"' in told
+    assert '"types": ["android_uuid", "customerid"' in told
     assert not [value for value in VALUES if value in told]
+    masked, before = Visitor(ada_fan.service), len(ada_fan.service.log.lines)
+    masked.sign_in("viewer")
+    masked.get(PERSON)
+    assert "revealed" not in "\n".join(ada_fan.service.log.lines[before:])
+
+
+def test_a_value_with_an_equals_sign_is_searched_for_as_it_is(ada_fan: Visitor):
+    assert "Nobody has that" in ada_fan.search("dGVzdA=").text
+    assert "Nobody has that" in ada_fan.search("customer_id=nobody").text
+    assert ada_fan.search(f"mpid={ADA}").url.endswith(PERSON)
+
+
+def test_pages_count_for_the_rate_of_their_token(tmp_path):
+    with serving(tmp_path, rate=2, clock=Clock(now=lambda: 0.0)) as service:
+        visitor = Visitor(service)
+        visitor.sign_in("viewer")
+        found = [visitor.get(f"/ui/retail/profiles/{BEN}") for _ in range(4)]
+        assert found[0].status_code == 200
+        assert found[-1].status_code == 429
+        assert int(found[-1].headers["Retry-After"]) >= 1
+        assert "beyond the rate" in found[-1].text
+
+
+def test_nobody_is_signed_in_by_another_site(service: Service):
+    url, form = f"{service.url}/ui/sign-in", {"token": token("all")}
+
+    def status(site: str) -> int:
+        headers = {"Sec-Fetch-Site": site}
+        found = requests.post(url, form, headers=headers, timeout=10, allow_redirects=False)
+        assert ("Set-Cookie" in found.headers) == (found.status_code == 303)
+        return found.status_code
+
+    assert [status(site) for site in ("cross-site", "same-site", "same-origin")] == [403, 403, 303]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_secure"),
+    [("localhost:8080", False), ("[::1]:80", False), ("idstream.example", True)],
+)
+def test_a_cookie_is_for_tls_only_but_at_home(service: Service, host, is_secure):
+    found = service.call(
+        "POST", "/ui/sign-in", None, data={"token": token("all")}, headers={"Host": host}
+    )
+    assert found.status_code == 303
+    assert ("secure" in found.headers["Set-Cookie"].lower()) == is_secure
 
 
 def test_without_kafka_a_page_says_so(tmp_path):

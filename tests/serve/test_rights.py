@@ -73,6 +73,26 @@ def test_only_the_right_to_it_shows_values_of_identities(service: Service, route
         assert value not in masked
 
 
+CHANGES = f"/v1/{{}}/profiles/{ADA}/changes"
+
+
+def test_changes_are_those_of_the_workspace_for_who_may_read_activity(service: Service):
+    for name in ("watcher", "chain"):
+        found = service.get(CHANGES.format("retail"), name)
+        assert found.status_code == 200
+        assert "google" not in found.text  # of the workspace shop
+    foreign = service.get(CHANGES.format("shop"), "watcher")
+    unknown = service.get(CHANGES.format("nowhere"), "watcher")
+    assert foreign.status_code == unknown.status_code == 403
+    assert foreign.content == unknown.content
+    elsewhere = service.get(f"{CHANGES.format('retail')}?environment=development", "watcher")
+    assert elsewhere.status_code == 403
+    assert service.get(CHANGES.format("retail"), "reader").status_code == 403
+    assert service.get(CHANGES.format("retail"), None).status_code == 401
+    # Whoever may read activity alone may not read profiles.
+    assert service.get(f"/v1/retail/profiles/{ADA}", "watcher").status_code == 403
+
+
 def test_nothing_that_was_asked_stands_in_the_log_or_in_a_metric(service: Service):
     before = len(service.log.lines)
     for route in ROUTES:

@@ -74,7 +74,7 @@ async def _look(
     before: Landing | None,
     now_s: float,
 ) -> Landing:
-    standing = await happenings.standing()
+    standing = await happenings.standing(workspace.name)
     answers = [
         one
         for one in await happenings.newest("responses")
@@ -88,7 +88,7 @@ async def _look(
     letters = [
         one
         for one in await happenings.newest("dead_letters")
-        if happenings.workspace_of(str(one.value.get("input"))) == workspace.name
+        if happenings.workspace_of(str(one.value.get("input")), one.topic) == workspace.name
     ]
     refused = [one for one in answers if _status(one.value) >= _REFUSED]
     return Landing(

@@ -1,6 +1,7 @@
 """The pages: sign in, look at what happens, search, look at one person."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -12,13 +13,14 @@ from starlette.routing import Route
 
 from processor.identity.model import Environment, Identifier, Space
 from processor.identity.profile import Profile
+from processor.index.sight import Reader
 from processor.kafka.clock import Clock
 from processor.rules import WorkspaceRules
 from processor.serve import people
 from processor.serve.credentials import Token, TokenFile, hash_of
-from processor.serve.gate import Gate, body_of, parameters
-from processor.serve.happenings import Happenings, Page
-from processor.serve.native import profile_view
+from processor.serve.gate import PAGES, SIGN_IN, Endpoint, Gate, body_of, parameters
+from processor.serve.happenings import Happenings, of_workspace
+from processor.serve.native import ProfileView, profile_view
 from processor.serve.pages.landing import Landing, landing
 from processor.serve.pages.lineage import lineage
 from processor.serve.pages.looks import STATIC, page
@@ -65,15 +67,22 @@ class Pages:
     def routes(self, gate: Gate) -> list[Route]:
         """Return the routes of the pages."""
 
-        def route(path: str, handler: Callable[[Request], Awaitable[Response]], *how: str) -> Route:
-            name = f"ui_{handler.__name__}"
-            return Route(path, gate.watched(name, _as_page(handler), 10.0), methods=list(how))
+        def route(path: str, handler: Endpoint, *how: str) -> Route:
+            async def counted(request: Request) -> Response:
+                viewer = self._viewer(request)
+                if viewer is not None:
+                    gate.count(viewer.token)
+                return await handler(request)
 
+            answer = gate.watched(f"ui_{handler.__name__}", _as_page(counted), PAGES)
+            return Route(path, answer, methods=list(how))
+
+        sign_in = gate.watched("ui_sign_in", _as_page(self.sign_in), SIGN_IN)
         return [
             route("/ui", self.start, "GET"),
-            route("/ui/sign-in", self.sign_in, "GET", "POST"),
+            Route("/ui/sign-in", sign_in, methods=["GET", "POST"]),
             route("/ui/sign-out", self.sign_out, "POST"),
-            route("/ui/static/{name}", static, "GET"),
+            Route("/ui/static/{name}", gate.watched("ui_static", _as_page(static), PAGES)),
             route("/ui/{workspace}", self.landing, "GET"),
             route("/ui/{workspace}/search", self.search, "POST"),
             route("/ui/{workspace}/profiles/{mpid}", self.person, "GET"),
@@ -90,6 +99,8 @@ class Pages:
         """Show the form, and take what comes of it."""
         if request.method != "POST":
             return page("sign_in", error="", viewer=None)
+        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            raise forbidden()  # another site would sign somebody in as somebody else
         presented = (await _form(request)).get("token", "").strip()
         token = self._file.tokens.find(presented, self._wall())
         if token is None or not token.may("ui") or not token.workspaces:
@@ -129,14 +140,14 @@ class Pages:
 
     async def search(self, request: Request) -> Response:
         """Find people: one is shown at once, several are listed."""
-        viewer = self._signed_in(request)
+        viewer = self._reader_of_profiles(request)
         form = await self._checked_form(request, viewer)
         workspace, environment = self._place(request, viewer, form.get("environment"))
-        kind, value = _wanted(form)
+        kind, value = _wanted(form, workspace)
         frame = _frame(viewer, workspace, environment)
         if kind == "mpid":
             return _to_person(workspace, environment, mpid_of(value))
-        found = await self._holders(workspace, environment, kind, value)
+        found = await _holders(self._api.reader, workspace, environment, kind, value)
         if not kind and is_mpid(value):
             space = Space(workspace.scope, environment)
             named = await people.by_mpid(self._api.reader, space, int(value))
@@ -147,22 +158,9 @@ class Pages:
         views = [profile_view(one, one.mpid, rights) for one in found]
         return page("results", found=views, kind=kind, **frame)
 
-    async def _holders(
-        self, workspace: WorkspaceRules, environment: Environment, kind: str, value: str
-    ) -> list[Profile]:
-        """Return who holds *value* as an identity of *kind*, or, without one, of any kind."""
-        kinds = [kind] if kind else list(workspace.policy.priority)
-        wanted: list[Identifier] = []
-        for one in kinds:
-            identifier = people.lookup_text(workspace, environment, one, value)
-            wanted += [] if identifier is None else [identifier]
-        space = Space(workspace.scope, environment)
-        found = await people.holders_of(self._api.reader, space, wanted)
-        return found[: people.MOST_HOLDERS]
-
     async def person(self, request: Request) -> Response:
         """Show one person."""
-        viewer = self._signed_in(request)
+        viewer = self._reader_of_profiles(request)
         asked = parameters(request, "environment", "changes", "events")
         workspace, environment = self._place(request, viewer, asked.get("environment"))
         mpid = mpid_of(request.path_params["mpid"])
@@ -171,7 +169,10 @@ class Pages:
             raise not_found()
         rights = self._api.rights(workspace, viewer.token)
         view = profile_view(found.profile, mpid, rights)
-        self._log.info("viewed", token=viewer.token.name, workspace=workspace.name, mpid=view.mpid)
+        whom = {"token": viewer.token.name, "workspace": workspace.name, "mpid": view.mpid}
+        self._log.info("viewed", **whom)
+        if rights.is_clear:
+            self._log.info("revealed", **whom, types=_types_of(view))
         older = {name: whole_number(asked.get(name), name, _FOREVER) for name in _OLDER}
         lately = await self._lately(viewer, found.profile, workspace, older)
         return page(
@@ -196,12 +197,12 @@ class Pages:
             return {"changes": None, "events": None, "why_not": why}
         try:
             changes = await self._happenings.changes(profile, MOST_SHOWN, older["changes"])
-            events = await self._happenings.events(profile, MOST_SHOWN, older["events"])
+            allowed = viewer.token.workspaces
+            events = await self._happenings.events(profile, allowed, MOST_SHOWN, older["events"])
         except Refusal as refusal:
             return {"changes": None, "events": None, "why_not": f"Not shown: {refusal.message}."}
-        own = [one for one in changes.found if one.value.get("workspace") == workspace.name]
-        changes = Page(own, changes.since_ms, changes.before)
-        return {"changes": changes, "events": events, "why_not": ""}
+        own = of_workspace(changes, workspace.name)
+        return {"changes": own, "events": events, "why_not": ""}
 
     def _viewer(self, request: Request) -> Viewer | None:
         """Return who signed in; None where nobody did, or not for this long."""
@@ -210,7 +211,9 @@ class Pages:
         if session is None:
             return None
         known = self._file.tokens.begins_with(session.hash, self._wall())
-        if known is None or known.name != session.token or not known.may("ui"):
+        if known is None or known.name != session.token:
+            return None
+        if not known.may("ui") or not known.workspaces:
             return None
         return Viewer(known, self._signer.form_token(cookie))
 
@@ -218,6 +221,12 @@ class Pages:
         viewer = self._viewer(request)
         if viewer is None:
             raise Refusal(303, "SIGN_IN", "sign in first", {"Location": "/ui/sign-in"})
+        return viewer
+
+    def _reader_of_profiles(self, request: Request) -> Viewer:
+        viewer = self._signed_in(request)
+        if not viewer.token.may("profiles:read"):
+            raise forbidden()
         return viewer
 
     async def _checked_form(self, request: Request, viewer: Viewer) -> dict[str, str]:
@@ -237,6 +246,7 @@ class Pages:
 
 
 _OLDER: Final = ("changes", "events")
+_PORT: Final = re.compile(r":[0-9]*\Z")
 
 
 def _frame(viewer: Viewer, workspace: WorkspaceRules, environment: Environment) -> dict[str, Any]:
@@ -249,13 +259,35 @@ def _frame(viewer: Viewer, workspace: WorkspaceRules, environment: Environment) 
     }
 
 
-def _wanted(form: Mapping[str, str]) -> tuple[str, str]:
+async def _holders(
+    reader: Reader, workspace: WorkspaceRules, environment: Environment, kind: str, value: str
+) -> list[Profile]:
+    """Return who holds *value* as an identity of *kind*, or, without one, of any kind."""
+    kinds = [kind] if kind else list(workspace.policy.priority)
+    wanted: list[Identifier] = []
+    for one in kinds:
+        identifier = people.lookup_text(workspace, environment, one, value)
+        wanted += [] if identifier is None else [identifier]
+    space = Space(workspace.scope, environment)
+    found = await people.holders_of(reader, space, wanted)
+    return found[: people.MOST_HOLDERS]
+
+
+def _types_of(view: ProfileView) -> list[str]:
+    """Return the types of the identities of which *view* shows the values."""
+    identities = view.identities if isinstance(view.identities, list) else []
+    devices = view.devices if isinstance(view.devices, list) else []
+    found = {one.identity_type for one in identities}
+    return sorted(found | {one.identity_type for device in devices for one in device.ids})
+
+
+def _wanted(form: Mapping[str, str], workspace: WorkspaceRules) -> tuple[str, str]:
     """Return type and value of what is searched for; an unnamed type may stand before the value."""
     kind, value = form.get("type", ""), form.get("value", "").strip()
     if kind:
         return kind, value
     name, equals, rest = value.partition("=")
-    if equals and name.isidentifier():
+    if equals and (name == "mpid" or name in workspace.keys.request):
         return name, rest
     return "", value
 
@@ -276,7 +308,8 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _is_secure(request: Request) -> bool:
     """Return whether the cookie is for TLS only: not where somebody tries this at home."""
-    return request.url.hostname not in ("localhost", "127.0.0.1", "::1")
+    host = _PORT.sub("", request.headers.get("host", ""))
+    return host not in ("localhost", "127.0.0.1", "[::1]")
 
 
 async def static(request: Request) -> Response:
@@ -289,9 +322,7 @@ async def static(request: Request) -> Response:
     return Response(data, media_type=kind, headers=headers)
 
 
-def _as_page(
-    handler: Callable[[Request], Awaitable[Response]],
-) -> Callable[[Request], Awaitable[Response]]:
+def _as_page(handler: Endpoint) -> Endpoint:
     """Return *handler*, whose refusals are pages too."""
 
     async def answer(request: Request) -> Response:
@@ -300,6 +331,8 @@ def _as_page(
         except Refusal as refusal:
             if "Location" in refusal.headers:
                 return RedirectResponse(refusal.headers["Location"], refusal.status)
-            return page("refusal", refusal.status, refusal=refusal, viewer=None)
+            made = page("refusal", refusal.status, refusal=refusal, viewer=None)
+            made.headers.update(refusal.headers)
+            return made
 
     return answer

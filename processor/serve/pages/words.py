@@ -9,6 +9,8 @@ import msgspec
 from processor.profiles.attributes import TIERS
 
 _RESERVED: Final = "$"
+MOST_EVENTS: Final = 20
+"""Events of one batch that a page shows."""
 _NAMES: Final = ("event_name", "screen_name", "action", "product_action")
 _CHANGES: Final = {
     "profile_created": "The profile was created",
@@ -92,7 +94,10 @@ def why_text(resolution: Mapping[str, Any] | None) -> str:
 
 def event_lines(batch: Mapping[str, Any]) -> list[str]:
     """Return what happened in a batch, an event a line; its shape is the producer's."""
-    return [_event_text(event) for event in _objects(batch.get("events"))]
+    events = _objects(batch.get("events"))
+    more = len(events) - MOST_EVENTS
+    lines = [_event_text(event) for event in events[:MOST_EVENTS]]
+    return [*lines, f"and {more} more"] if more > 0 else lines
 
 
 def _event_text(event: Mapping[str, Any]) -> str:

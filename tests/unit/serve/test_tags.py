@@ -1,0 +1,29 @@
+"""Tags tell apart whatever shows a profile in other bytes."""
+
+from msgspec.structs import replace
+
+from processor.index.tokens import tokens
+from processor.serve.credentials import Token
+from processor.serve.native import Rights
+from processor.serve.tags import aspect_of
+from tests.serve.people import settings_of
+
+WORKSPACE = settings_of().workspaces["retail"]
+READER = Token("crm", frozenset(), frozenset(), frozenset({"profiles:read"}), 1.0, ("*",), None)
+RIGHTS = Rights("retail", WORKSPACE.policy, READER, tokens(b"key"))
+
+
+def test_another_environment_key_or_right_is_another_tag():
+    clear = replace(READER, scopes=frozenset({"profiles:read", "identities:clear"}))
+    seen = [
+        aspect_of("profile", "production", RIGHTS),
+        aspect_of("profile", "development", RIGHTS),
+        aspect_of("published", "production", RIGHTS),
+        aspect_of("profile", "production", replace(RIGHTS, to_token=tokens(b"other"))),
+        aspect_of("profile", "production", replace(RIGHTS, token=clear)),
+        aspect_of("profile", "production", replace(RIGHTS, parts=frozenset({"links"}))),
+        aspect_of("profile", "production", replace(RIGHTS, workspace="shop")),
+        aspect_of("published", "production", replace(RIGHTS, audiences={"new": 1})),
+    ]
+    assert len(set(seen)) == len(seen)
+    assert aspect_of("profile", "production", replace(RIGHTS, to_token=tokens(b"key"))) == seen[0]
