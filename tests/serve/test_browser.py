@@ -90,7 +90,7 @@ def test_signing_in_leads_to_what_happens_now_and_out_again(visit: Visit):
     expect(visit.page.get_by_role("alert")).to_contain_text("not known")
     visit.told.clear()  # the browser tells of the status 403
     visit.sign_in()
-    for heading in ("Inputs", "Recent decisions", "Recent refusals"):
+    for heading in ("Inputs", "Recent changes", "Recent refusals"):
         expect(visit.page.get_by_role("heading", name=heading)).to_be_visible()
     expect(visit.page.get_by_text("LOOKUP_ERROR")).to_be_visible()
     visit.look("landing")
@@ -189,6 +189,5 @@ def test_the_landing_page_keeps_itself_up_to_date_until_it_is_paused(visit: Visi
         pass
     assert fresh.value.ok
     page.get_by_role("button", name="Pause updates").click()
-    expect(page.get_by_role("button", name="Pause updates")).to_have_attribute(
-        "aria-pressed", "true"
-    )
+    page.get_by_role("button", name="Resume updates").click()
+    expect(page.get_by_role("button", name="Pause updates")).to_be_visible()

@@ -199,6 +199,14 @@ def test_what_happens_now_is_that_of_the_workspace(ada_fan: Visitor):
     assert re.search(r"event-batches</th><td[^>]*>1</td><td[^>]*>1</td>", text)
 
 
+def test_refused_requests_and_dead_letters_stand_in_one_list_newest_first(ada_fan: Visitor):
+    text = ada_fan.get("/ui/retail").text
+    places = [
+        text.index(why) for why in ("invalid: value: is none", "LOOKUP_ERROR", "mpid: is none")
+    ]
+    assert places == sorted(places)
+
+
 def test_pages_are_private_and_run_nothing_of_others(ada_fan: Visitor):
     found = ada_fan.get(PERSON)
     policy = found.headers["Content-Security-Policy"]

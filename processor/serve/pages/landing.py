@@ -1,6 +1,6 @@
 """What happens now: how far the processors are, what they decided, and what they refused."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from processor.records import RowKey
 from processor.rules import WorkspaceRules
 from processor.serve.credentials import Token
 from processor.serve.happenings import Happening, Happenings
+from processor.serve.pages.words import error_text
 from processor.serve.refusal import Refusal
 
 _FRESH_S: Final = 3.0
@@ -29,15 +30,24 @@ class Input(Struct, frozen=True):
     """Records that came in per second since the look before; None at the first one."""
 
 
+class Refused(Struct, frozen=True):
+    """A request that was answered with an error, or a record that was set aside."""
+
+    time_ms: int
+    source: str
+    """The record."""
+    why: str
+
+
 class Landing(Struct, frozen=True):
     """What the page shows."""
 
     seen_s: float
     standing: Mapping[RowKey, Standing]
     inputs: list[Input]
-    decisions: list[Happening]
-    refusals: list[Happening]
-    letters: list[Happening]
+    changes: list[Happening]
+    refusals: list[Refused]
+    """Newest first, of either kind."""
     why_not: str = ""
 
 
@@ -64,7 +74,7 @@ async def landing(
 
 
 def _nothing(now_s: float, why: str) -> Landing:
-    return Landing(now_s, {}, [], [], [], [], why)
+    return Landing(now_s, {}, [], [], [], why)
 
 
 async def _look(
@@ -90,15 +100,19 @@ async def _look(
         for one in await happenings.newest("dead_letters")
         if happenings.workspace_of(str(one.value.get("input"))) == workspace.name
     ]
-    refused = [one for one in answers if _status(one.value) >= _REFUSED]
-    return Landing(
-        now_s,
-        standing,
-        _inputs(standing, before, now_s),
-        changes[:MOST],
-        refused[:MOST],
-        letters[:MOST],
-    )
+    inputs = _inputs(standing, before, now_s)
+    return Landing(now_s, standing, inputs, changes[:MOST], _refusals(answers, letters))
+
+
+def _refusals(answers: Iterable[Happening], letters: Iterable[Happening]) -> list[Refused]:
+    found = [
+        Refused(one.time_ms, one.source, error_text(one.value))
+        for one in answers
+        if _status(one.value) >= _REFUSED
+    ]
+    found += [Refused(one.time_ms, one.source, one.reason) for one in letters]
+    found.sort(key=lambda one: -one.time_ms)
+    return found[:MOST]
 
 
 def _is_of(value: Mapping[str, Any], workspace: str, environment: str) -> bool:
