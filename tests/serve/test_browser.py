@@ -138,10 +138,12 @@ def test_why_a_record_is_this_persons_is_told_and_older_ones_are_reached(visit: 
     expect(events.get_by_role("row")).to_have_count(11)
 
 
-def test_who_may_not_see_values_sees_tokens(visit: Visit):
+def test_who_may_not_see_values_sees_codes_and_what_is_hidden(visit: Visit):
     visit.sign_in("viewer")
     visit.search(str(ADA))
-    expect(visit.page.get_by_text("Values of identities are shown as tokens")).to_be_visible()
+    expect(visit.page.get_by_text("Values of identities are shown as codes")).to_be_visible()
+    devices = visit.page.get_by_role("region", name="Devices").last
+    expect(devices.get_by_text("hidden", exact=True)).to_have_count(2)
     assert "lovelace" not in visit.page.content()
     visit.look("masked")
 

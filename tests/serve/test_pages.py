@@ -180,7 +180,26 @@ def test_who_may_not_see_values_finds_none_in_any_page(service: Service):
         assert found.status_code == 200
         shown = found.text.replace("a.lovelace", "lovelace")
         assert not [value for value in VALUES if value in shown]
-    assert "This token may not read activity" in pages[1].text
+
+
+def test_what_a_token_may_not_read_is_told_once_and_is_no_error(service: Service):
+    visitor = Visitor(service)
+    visitor.sign_in("viewer")
+    for path in ("/ui/retail", PERSON):
+        text = visitor.get(path).text
+        assert text.count("your token lacks the scope activity:read") == 1
+        assert 'class="problem"' not in text
+        assert re.search(r'<p class="notice">[^<]*activity:read', text)
+
+
+def test_facts_of_devices_are_shown_hidden_or_told_to_be_none(ada_fan: Visitor):
+    clear = ada_fan.get(PERSON).text
+    assert "limit_ad_tracking" in clear
+    assert re.search(r"<td[^>]*>\N{EN DASH}</td></tr>", clear), "a device has no facts"
+    assert "hidden</span>" not in clear
+    masked = Visitor(ada_fan.service)
+    masked.sign_in("viewer")
+    assert masked.get(PERSON).text.count(">hidden</span>") == 2
 
 
 def test_another_workspace_is_nowhere(ada_fan: Visitor):
@@ -232,7 +251,8 @@ def test_without_kafka_a_page_says_so(tmp_path):
     with serving(tmp_path) as service:
         visitor = Visitor(service)
         visitor.sign_in("all")
-        assert "Not shown: Kafka did not answer in time" in visitor.get(PERSON).text
+        text = visitor.get(PERSON).text
+        assert text.count('<p class="problem">Not shown: Kafka did not answer in time') == 1
 
 
 def test_without_the_pages_there_is_only_the_api(tmp_path):

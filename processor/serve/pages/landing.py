@@ -20,6 +20,17 @@ _REFUSED: Final = 400
 MOST: Final = 12
 
 
+class WhyNot(Struct, frozen=True):
+    """Why something is not shown."""
+
+    text: str
+    is_fault: bool
+    """Something does not work; otherwise the viewer has no right to see it."""
+
+
+WITHHELD: Final = WhyNot("Not shown: your token lacks the scope activity:read.", is_fault=False)
+
+
 class Input(Struct, frozen=True):
     """How far the processors are with an input topic."""
 
@@ -48,7 +59,7 @@ class Landing(Struct, frozen=True):
     changes: list[Happening]
     refusals: list[Refused]
     """Newest first, of either kind."""
-    why_not: str = ""
+    why_not: WhyNot | None = None
 
 
 async def landing(
@@ -62,18 +73,23 @@ async def landing(
     """Return what happens in *workspace*; *seen* keeps the last look of each."""
     key, now_s = f"{workspace.name}/{environment}", now()
     if not token.may("activity:read"):
-        return _nothing(now_s, "This token may not read activity (activity:read).")
+        return _nothing(now_s, WITHHELD)
     before = seen.get(key)
     if before is not None and now_s - before.seen_s < _FRESH_S:
         return before
     try:
         found = seen[key] = await _look(happenings, workspace, environment, before, now_s)
     except Refusal as refusal:
-        return _nothing(now_s, f"Not shown: {refusal.message}.")
+        return _nothing(now_s, not_shown(refusal))
     return found
 
 
-def _nothing(now_s: float, why: str) -> Landing:
+def not_shown(refusal: Refusal) -> WhyNot:
+    """Return what is said in place of what *refusal* kept from being read."""
+    return WhyNot(f"Not shown: {refusal.message}.", is_fault=True)
+
+
+def _nothing(now_s: float, why: WhyNot) -> Landing:
     return Landing(now_s, {}, [], [], [], why)
 
 

@@ -19,7 +19,7 @@ from processor.serve.credentials import Token, TokenFile, hash_of
 from processor.serve.gate import Gate, body_of, parameters
 from processor.serve.happenings import Happenings, Page
 from processor.serve.native import profile_view
-from processor.serve.pages.landing import Landing, landing
+from processor.serve.pages.landing import WITHHELD, Landing, landing, not_shown
 from processor.serve.pages.lineage import lineage
 from processor.serve.pages.looks import STATIC, page
 from processor.serve.pages.signing import SESSION_S, Session, Signer
@@ -192,16 +192,15 @@ class Pages:
     ) -> dict[str, Any]:
         """Return what happened to a person, or why that is not shown."""
         if not viewer.token.may("activity:read"):
-            why = "This token may not read activity (activity:read)."
-            return {"changes": None, "events": None, "why_not": why}
+            return {"changes": None, "events": None, "why_not": WITHHELD}
         try:
             changes = await self._happenings.changes(profile, MOST_SHOWN, older["changes"])
             events = await self._happenings.events(profile, MOST_SHOWN, older["events"])
         except Refusal as refusal:
-            return {"changes": None, "events": None, "why_not": f"Not shown: {refusal.message}."}
+            return {"changes": None, "events": None, "why_not": not_shown(refusal)}
         own = [one for one in changes.found if one.value.get("workspace") == workspace.name]
         changes = Page(own, changes.since_ms, changes.before)
-        return {"changes": changes, "events": events, "why_not": ""}
+        return {"changes": changes, "events": events, "why_not": None}
 
     def _viewer(self, request: Request) -> Viewer | None:
         """Return who signed in; None where nobody did, or not for this long."""
