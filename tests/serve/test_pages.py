@@ -136,9 +136,28 @@ def test_several_holders_are_listed_and_nobody_is_told(ada_fan: Visitor):
     several = ada_fan.search("V-1", "ios_idfv")
     assert "2 people have it" in several.text
     assert f"/ui/retail/profiles/{BEN}" in several.text
-    assert "Nobody has that" in ada_fan.search("nobody@example.com").text
     assert ada_fan.search("x", "shoe_size").status_code == 400
     assert ada_fan.search("99", "mpid").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("no<b>ody@example.com", "email"), ("email=no<b>ody@example.com", "")]
+)
+def test_what_nobody_has_stays_in_the_form_and_in_no_address(ada_fan: Visitor, value, kind):
+    found = ada_fan.search(value, kind)
+    assert "Nobody has" in found.text
+    assert ">no&lt;b&gt;ody@example.com</bdi> as email" in found.text
+    assert f'value="{value.replace("<b>", "&lt;b&gt;")}"' in found.text
+    assert ("<option selected>email" in found.text) == bool(kind)
+    assert "example.com" not in found.url
+    assert "ody@example.com" not in "".join(ada_fan.service.log.lines)
+
+
+def test_contents_of_a_person_have_the_words_of_the_headings(ada_fan: Visitor):
+    text = ada_fan.get(PERSON).text
+    contents = re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', text)
+    assert contents == re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', text)
+    assert len(contents) == 9
 
 
 def test_what_a_person_is_shown_with(ada_fan: Visitor):
@@ -161,9 +180,13 @@ def test_what_a_person_is_shown_with(ada_fan: Visitor):
 
 
 def test_older_events_are_a_link_away(ada_fan: Visitor):
-    text = ada_fan.get(PERSON).text
-    older = re.search(r'href="(\?events=[^"]+)"', text)[1].replace("&amp;", "&")
-    assert "This is all that the topic still keeps" in ada_fan.get(PERSON + older).text
+    text, seen = ada_fan.get(PERSON).text, 0
+    while older := re.search(r'href="(\?events=[^"]+)"', text):
+        assert text.count("Found by customerid.") == 10
+        seen += 10
+        text = ada_fan.get(PERSON + older[1].replace("&amp;", "&")).text
+    assert seen + text.count("Found by customerid.") == 60
+    assert text.count("This is all that the topic still keeps") == 2, "of changes and events"
 
 
 def test_a_merged_person_is_the_survivor(ada_fan: Visitor):

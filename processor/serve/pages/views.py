@@ -29,7 +29,8 @@ from processor.serve.routes import Api
 from processor.watch.logs import Log
 
 COOKIE: Final = "idstream_session"
-MOST_SHOWN: Final = 50
+MOST_CHANGES: Final = 20
+MOST_EVENTS: Final = 10
 _HASH_DIGITS: Final = 16
 _FOREVER: Final = 2**63 - 1
 
@@ -145,7 +146,8 @@ class Pages:
             return _to_person(workspace, environment, found[0].mpid)
         rights = self._api.rights(workspace, viewer.token)
         views = [profile_view(one, one.mpid, rights) for one in found]
-        return page("results", found=views, kind=kind, **frame)
+        asked = {"asked_type": form.get("type", ""), "asked_value": form.get("value", "")}
+        return page("results", found=views, kind=kind, value=value, **asked, **frame)
 
     async def _holders(
         self, workspace: WorkspaceRules, environment: Environment, kind: str, value: str
@@ -194,8 +196,8 @@ class Pages:
         if not viewer.token.may("activity:read"):
             return {"changes": None, "events": None, "why_not": WITHHELD}
         try:
-            changes = await self._happenings.changes(profile, MOST_SHOWN, older["changes"])
-            events = await self._happenings.events(profile, MOST_SHOWN, older["events"])
+            changes = await self._happenings.changes(profile, MOST_CHANGES, older["changes"])
+            events = await self._happenings.events(profile, MOST_EVENTS, older["events"])
         except Refusal as refusal:
             return {"changes": None, "events": None, "why_not": not_shown(refusal)}
         own = [one for one in changes.found if one.value.get("workspace") == workspace.name]
