@@ -18,6 +18,12 @@ SHOTS = os.environ.get("IDSTREAM_TEST_SCREENSHOTS")
 """A folder for pictures of what was seen, for people."""
 CONTROLS = "a[href], button, input:not([type=hidden]), select, summary"
 PLACES = "(some => [...some].map(e => [...document.querySelectorAll('*')].indexOf(e)))"
+OUT_OF_SIGHT = """
+[...document.querySelectorAll(".scroll td, .scroll th[scope=row]")].filter(cell =>
+  cell.getBoundingClientRect().right > cell.closest(".scroll").getBoundingClientRect().right + 1
+).map(cell => cell.textContent)
+"""
+"""Cells that one would have to scroll to."""
 SERIOUS = ("serious", "critical")
 
 
@@ -68,6 +74,8 @@ class Visit:
         assert page.get_by_role("heading", level=1).count() == 1
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= page.viewport_size["width"], f"{name} is wider than the window"
+        hidden = page.evaluate(OUT_OF_SIGHT)
+        assert not hidden, f"{name} has cells out of sight"
         page.evaluate(self._axe)
         found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
         barriers = [
@@ -110,7 +118,9 @@ def test_a_person_is_found_by_an_identity_and_shown_with_all_that_is_known(visit
     expect(row).to_contain_text("New York")
     expect(row).to_contain_text("custom_feed")
     expect(visit.page.get_by_text("<script>alert('x')</script>").first).to_be_visible()
-    expect(visit.page.get_by_role("img", name=re.compile("Sources, aliases"))).to_be_visible()
+    drawing = visit.page.get_by_role("img", name=re.compile("Sources, aliases"))
+    expect(drawing).to_be_visible(visible=visit.size == "desk")
+    expect(visit.page.get_by_text("It arose from the anonymous profile")).to_be_visible()
     visit.look("person")
 
 

@@ -160,6 +160,20 @@ def test_contents_of_a_person_have_the_words_of_the_headings(ada_fan: Visitor):
     assert len(contents) == 9
 
 
+def test_each_cell_is_labelled_as_its_column(ada_fan: Visitor):
+    pages = [ada_fan.get("/ui/retail"), ada_fan.get(PERSON), ada_fan.search("V-1", "ios_idfv")]
+    shown = "".join(page.text for page in pages)
+    tables = re.findall(r"<table.*?</table>", shown, re.DOTALL)
+    assert len(tables) == 12
+    for table in tables:
+        heads = re.findall(r'<th scope="col"[^>]*>([^<]+)', table)
+        for row in table.split("<tr>")[2:]:
+            cells = re.findall(r'<(?:th scope="row"|td data-label="([^"]+)")', row)
+            assert len(cells) == len(heads)
+            assert all(cell in ("", head) for cell, head in zip(cells, heads, strict=True))
+            assert "" not in cells[1:], "only the first cell may be the head of its row"
+
+
 def test_what_a_person_is_shown_with(ada_fan: Visitor):
     text = ada_fan.get(PERSON).text
     for word in ("12345", "a.lovelace@example.com", "New York", "custom_feed", "gold", "given"):
@@ -218,7 +232,7 @@ def test_what_a_token_may_not_read_is_told_once_and_is_no_error(service: Service
 def test_facts_of_devices_are_shown_hidden_or_told_to_be_none(ada_fan: Visitor):
     clear = ada_fan.get(PERSON).text
     assert "limit_ad_tracking" in clear
-    assert re.search(r"<td[^>]*>\N{EN DASH}</td></tr>", clear), "a device has no facts"
+    assert 'data-label="Facts">\N{EN DASH}</td>' in clear, "a device has no facts"
     assert "hidden</span>" not in clear
     masked = Visitor(ada_fan.service)
     masked.sign_in("viewer")
