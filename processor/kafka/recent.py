@@ -82,7 +82,7 @@ class Recents:
                 if partition == partition_of(keys[0], count):
                     found.before = one.before
         found.records.sort(key=lambda record: -record.timestamp_ms)
-        del found.records[budget.found :]
+        _cut(found, budget.found, partition_of(keys[0], count))
         return found
 
     def of_all(self, topic: str, budget: Budget) -> list[Record]:
@@ -176,6 +176,17 @@ def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, in
         raise KafkaException("a partition's offsets were not told in time")
     low, high = found
     return low, high
+
+
+def _cut(found: Recent, most: int, partition: int) -> None:
+    """Keep the newest of what several partitions hold; what is cut of *partition* is older."""
+    cut = found.records[most:]
+    del found.records[most:]
+    own = [record.offset for record in cut if record.partition == partition]
+    if own:
+        found.before = max(own) + 1
+    if cut:
+        found.since_ms = _later(found.since_ms, cut[0].timestamp_ms)
 
 
 def _earlier(one: int | None, other: int) -> int:

@@ -41,6 +41,8 @@ def test_records_of_a_key_come_newest_first_and_older_ones_on_demand(kafka, topi
     assert older.before is None
     both = look.of_keys(topic, [KEY, OTHER], Budget(found=4))
     assert [r.value for r in both.records] == [b"59", b"58", b"57", b"56"]
+    more = look.of_keys(topic, [KEY, OTHER], Budget(found=4), both.before)
+    assert [r.value for r in more.records] == [b"54", b"52", b"50", b"48"], "none was passed over"
     nobody = look.of_keys(topic, [b"retail/production/3"], Budget())
     assert (nobody.records, nobody.before) == ([], None)
 
