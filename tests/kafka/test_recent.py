@@ -44,6 +44,8 @@ def test_records_of_a_key_come_newest_first_and_older_ones_on_demand(kafka, topi
     # What the other's records pushed out is where older ones begin.
     older = look.of_keys(topic, [KEY], Budget(found=2), both.before)
     assert [r.value for r in older.records] == [b"54", b"52"]
+    more = look.of_keys(topic, [KEY, OTHER], Budget(found=4), both.before)
+    assert [r.value for r in more.records] == [b"54", b"52", b"50", b"48"], "none was passed over"
     nobody = look.of_keys(topic, [b"retail/production/3"], Budget())
     assert (nobody.records, nobody.before) == ([], None)
 

@@ -78,7 +78,8 @@ def happened() -> Iterator[str]:
     tell(TOPICS.dead_letters, "d", {}, 4, reason="invalid", detail="of the outlet", **outlet)
     tell(TOPICS.responses, "r", ERROR, 1)
     tell(TOPICS.responses, "r", ERROR | {"workspace": "shop", "errors": [{"code": "OF_SHOP"}]}, 2)
-    tell(TOPICS.dead_letters, "d", {"value": "v"}, 3, reason="invalid", detail="mpid: is none")
+    for number, detail in ((0, "mpid: is none"), (3, "value: is none")):
+        tell(TOPICS.dead_letters, "d", {"value": "v"}, number, reason="invalid", detail=detail)
     tell(TOPICS.batches[0], "b", {})
     producer.flush(20)
     try:

@@ -136,9 +136,42 @@ def test_several_holders_are_listed_and_nobody_is_told(ada_fan: Visitor):
     several = ada_fan.search("V-1", "ios_idfv")
     assert "2 people have it" in several.text
     assert f"/ui/retail/profiles/{BEN}" in several.text
-    assert "Nobody has that" in ada_fan.search("nobody@example.com").text
     assert ada_fan.search("x", "shoe_size").status_code == 400
     assert ada_fan.search("99", "mpid").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("no<b>ody@example.com", "email"), ("email=no<b>ody@example.com", "")]
+)
+def test_what_nobody_has_stays_in_the_form_and_in_no_address(ada_fan: Visitor, value, kind):
+    found = ada_fan.search(value, kind)
+    assert "Nobody has" in found.text
+    assert ">no&lt;b&gt;ody@example.com</bdi> as email" in found.text
+    assert f'value="{value.replace("<b>", "&lt;b&gt;")}"' in found.text
+    assert ("<option selected>email" in found.text) == bool(kind)
+    assert "example.com" not in found.url
+    assert "ody@example.com" not in "".join(ada_fan.service.log.lines)
+
+
+def test_contents_of_a_person_have_the_words_of_the_headings(ada_fan: Visitor):
+    text = ada_fan.get(PERSON).text
+    contents = re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', text)
+    assert contents == re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', text)
+    assert len(contents) == 9
+
+
+def test_each_cell_is_labelled_as_its_column(ada_fan: Visitor):
+    pages = [ada_fan.get("/ui/retail"), ada_fan.get(PERSON), ada_fan.search("V-1", "ios_idfv")]
+    shown = "".join(page.text for page in pages)
+    tables = re.findall(r"<table.*?</table>", shown, re.DOTALL)
+    assert len(tables) == 12
+    for table in tables:
+        heads = re.findall(r'<th scope="col"[^>]*>([^<]+)', table)
+        for row in table.split("<tr>")[2:]:
+            cells = re.findall(r'<(?:th scope="row"|td data-label="([^"]+)")', row)
+            assert len(cells) == len(heads)
+            assert all(cell in ("", head) for cell, head in zip(cells, heads, strict=True))
+            assert "" not in cells[1:], "only the first cell may be the head of its row"
 
 
 def test_what_a_person_is_shown_with(ada_fan: Visitor):
@@ -172,9 +205,13 @@ def test_hostile_values_are_text_wherever_they_stand(ada_fan: Visitor):
 
 
 def test_older_events_are_a_link_away(ada_fan: Visitor):
-    text = ada_fan.get(PERSON).text
-    older = re.search(r'href="(\?events=[^"]+)"', text)[1].replace("&amp;", "&")
-    assert "This is all that the topic still keeps" in ada_fan.get(PERSON + older).text
+    text, seen = ada_fan.get(PERSON).text, 0
+    while older := re.search(r'href="(\?events=[^"]+)"', text):
+        assert text.count("Found by customerid.") == 10
+        seen += 10
+        text = ada_fan.get(PERSON + older[1].replace("&amp;", "&")).text
+    assert seen + text.count("Found by customerid.") == 60
+    assert text.count("This is all that the topic still keeps") == 2, "of changes and events"
 
 
 def test_batches_of_another_workspace_of_the_scope_are_seen_by_who_may_see_both(service: Service):
@@ -202,7 +239,26 @@ def test_who_may_not_see_values_finds_none_in_any_page(service: Service):
         assert found.status_code == 200
         shown = found.text.replace("a.lovelace", "lovelace")
         assert not [value for value in VALUES if value in shown]
-    assert "This token may not read activity" in pages[1].text
+
+
+def test_what_a_token_may_not_read_is_told_once_and_is_no_error(service: Service):
+    visitor = Visitor(service)
+    visitor.sign_in("viewer")
+    for path in ("/ui/retail", PERSON):
+        text = visitor.get(path).text
+        assert text.count("your token lacks the scope activity:read") == 1
+        assert 'class="problem"' not in text
+        assert re.search(r'<p class="notice">[^<]*activity:read', text)
+
+
+def test_facts_of_devices_are_shown_hidden_or_told_to_be_none(ada_fan: Visitor):
+    clear = ada_fan.get(PERSON).text
+    assert "limit_ad_tracking" in clear
+    assert 'data-label="Facts">\N{EN DASH}</td>' in clear, "a device has no facts"
+    assert "hidden</span>" not in clear
+    masked = Visitor(ada_fan.service)
+    masked.sign_in("viewer")
+    assert masked.get(PERSON).text.count(">hidden</span>") == 2
 
 
 def test_who_may_only_sign_in_sees_nobody(service: Service):
@@ -231,6 +287,14 @@ def test_what_happens_now_is_that_of_the_workspace(ada_fan: Visitor):
     assert "outlet" not in text  # neither its topic nor its dead letter
     assert "email was kept out: blocked" in text
     assert re.search(r"event-batches</th><td[^>]*>1</td><td[^>]*>1</td>", text)
+
+
+def test_refused_requests_and_dead_letters_stand_in_one_list_newest_first(ada_fan: Visitor):
+    text = ada_fan.get("/ui/retail").text
+    places = [
+        text.index(why) for why in ("invalid: value: is none", "LOOKUP_ERROR", "mpid: is none")
+    ]
+    assert places == sorted(places)
 
 
 def test_pages_are_private_and_run_nothing_of_others(ada_fan: Visitor):
@@ -305,7 +369,8 @@ def test_without_kafka_a_page_says_so(tmp_path):
     with serving(tmp_path) as service:
         visitor = Visitor(service)
         visitor.sign_in("all")
-        assert "Not shown: Kafka did not answer in time" in visitor.get(PERSON).text
+        text = visitor.get(PERSON).text
+        assert text.count('<p class="problem">Not shown: Kafka did not answer in time') == 1
 
 
 def test_without_the_pages_there_is_only_the_api(tmp_path):

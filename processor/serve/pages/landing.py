@@ -1,6 +1,6 @@
 """What happens now: how far the processors are, what they decided, and what they refused."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,12 +11,24 @@ from processor.records import RowKey
 from processor.rules import WorkspaceRules
 from processor.serve.credentials import Token
 from processor.serve.happenings import Happening, Happenings
+from processor.serve.pages.words import error_text
 from processor.serve.refusal import Refusal
 
 _FRESH_S: Final = 3.0
 """How long what was seen is shown again: many may look at once."""
 _REFUSED: Final = 400
 MOST: Final = 12
+
+
+class WhyNot(Struct, frozen=True):
+    """Why something is not shown."""
+
+    text: str
+    is_fault: bool
+    """Something does not work; otherwise the viewer has no right to see it."""
+
+
+WITHHELD: Final = WhyNot("Not shown: your token lacks the scope activity:read.", is_fault=False)
 
 
 class Input(Struct, frozen=True):
@@ -29,16 +41,25 @@ class Input(Struct, frozen=True):
     """Records that came in per second since the look before; None at the first one."""
 
 
+class Refused(Struct, frozen=True):
+    """A request that was answered with an error, or a record that was set aside."""
+
+    time_ms: int
+    source: str
+    """The record."""
+    why: str
+
+
 class Landing(Struct, frozen=True):
     """What the page shows."""
 
     seen_s: float
     standing: Mapping[RowKey, Standing]
     inputs: list[Input]
-    decisions: list[Happening]
-    refusals: list[Happening]
-    letters: list[Happening]
-    why_not: str = ""
+    changes: list[Happening]
+    refusals: list[Refused]
+    """Newest first, of either kind."""
+    why_not: WhyNot | None = None
 
 
 async def landing(
@@ -52,19 +73,24 @@ async def landing(
     """Return what happens in *workspace*; *seen* keeps the last look of each."""
     key, now_s = f"{workspace.name}/{environment}", now()
     if not token.may("activity:read"):
-        return _nothing(now_s, "This token may not read activity (activity:read).")
+        return _nothing(now_s, WITHHELD)
     before = seen.get(key)
     if before is not None and now_s - before.seen_s < _FRESH_S:
         return before
     try:
         found = seen[key] = await _look(happenings, workspace, environment, before, now_s)
     except Refusal as refusal:
-        return _nothing(now_s, f"Not shown: {refusal.message}.")
+        return _nothing(now_s, not_shown(refusal))
     return found
 
 
-def _nothing(now_s: float, why: str) -> Landing:
-    return Landing(now_s, {}, [], [], [], [], why)
+def not_shown(refusal: Refusal) -> WhyNot:
+    """Return what is said in place of what *refusal* kept from being read."""
+    return WhyNot(f"Not shown: {refusal.message}.", is_fault=True)
+
+
+def _nothing(now_s: float, why: WhyNot) -> Landing:
+    return Landing(now_s, {}, [], [], [], why)
 
 
 async def _look(
@@ -90,15 +116,19 @@ async def _look(
         for one in await happenings.newest("dead_letters")
         if happenings.workspace_of(str(one.value.get("input")), one.topic) == workspace.name
     ]
-    refused = [one for one in answers if _status(one.value) >= _REFUSED]
-    return Landing(
-        now_s,
-        standing,
-        _inputs(standing, before, now_s),
-        changes[:MOST],
-        refused[:MOST],
-        letters[:MOST],
-    )
+    inputs = _inputs(standing, before, now_s)
+    return Landing(now_s, standing, inputs, changes[:MOST], _refusals(answers, letters))
+
+
+def _refusals(answers: Iterable[Happening], letters: Iterable[Happening]) -> list[Refused]:
+    found = [
+        Refused(one.time_ms, one.source, error_text(one.value))
+        for one in answers
+        if _status(one.value) >= _REFUSED
+    ]
+    found += [Refused(one.time_ms, one.source, one.reason) for one in letters]
+    found.sort(key=lambda one: -one.time_ms)
+    return found[:MOST]
 
 
 def _is_of(value: Mapping[str, Any], workspace: str, environment: str) -> bool:

@@ -56,7 +56,6 @@ def _environment() -> jinja2.Environment:
         "change": words.change_text,
         "why": words.why_text,
         "events": words.event_lines,
-        "errors": words.error_text,
         "beaten": words.beaten,
         "whole": _json,
     }

@@ -21,7 +21,7 @@ from processor.serve.credentials import Token, TokenFile, hash_of
 from processor.serve.gate import PAGES, SIGN_IN, Endpoint, Gate, body_of, parameters
 from processor.serve.happenings import Happenings, of_workspace
 from processor.serve.native import ProfileView, profile_view
-from processor.serve.pages.landing import Landing, landing
+from processor.serve.pages.landing import WITHHELD, Landing, landing, not_shown
 from processor.serve.pages.lineage import lineage
 from processor.serve.pages.looks import STATIC, page
 from processor.serve.pages.signing import SESSION_S, Session, Signer
@@ -31,7 +31,8 @@ from processor.serve.routes import Api
 from processor.watch.logs import Log
 
 COOKIE: Final = "idstream_session"
-MOST_SHOWN: Final = 50
+MOST_CHANGES: Final = 20
+MOST_EVENTS: Final = 10
 _HASH_DIGITS: Final = 16
 _FOREVER: Final = 2**63 - 1
 
@@ -156,7 +157,8 @@ class Pages:
             return _to_person(workspace, environment, found[0].mpid)
         rights = self._api.rights(workspace, viewer.token)
         views = [profile_view(one, one.mpid, rights) for one in found]
-        return page("results", found=views, kind=kind, **frame)
+        asked = {"asked_type": form.get("type", ""), "asked_value": form.get("value", "")}
+        return page("results", found=views, kind=kind, value=value, **asked, **frame)
 
     async def person(self, request: Request) -> Response:
         """Show one person."""
@@ -193,16 +195,15 @@ class Pages:
     ) -> dict[str, Any]:
         """Return what happened to a person, or why that is not shown."""
         if not viewer.token.may("activity:read"):
-            why = "This token may not read activity (activity:read)."
-            return {"changes": None, "events": None, "why_not": why}
+            return {"changes": None, "events": None, "why_not": WITHHELD}
         try:
-            changes = await self._happenings.changes(profile, MOST_SHOWN, older["changes"])
+            changes = await self._happenings.changes(profile, MOST_CHANGES, older["changes"])
             allowed = viewer.token.workspaces
-            events = await self._happenings.events(profile, allowed, MOST_SHOWN, older["events"])
+            events = await self._happenings.events(profile, allowed, MOST_EVENTS, older["events"])
         except Refusal as refusal:
-            return {"changes": None, "events": None, "why_not": f"Not shown: {refusal.message}."}
+            return {"changes": None, "events": None, "why_not": not_shown(refusal)}
         own = of_workspace(changes, workspace.name)
-        return {"changes": own, "events": events, "why_not": ""}
+        return {"changes": own, "events": events, "why_not": None}
 
     def _viewer(self, request: Request) -> Viewer | None:
         """Return who signed in; None where nobody did, or not for this long."""

@@ -28,9 +28,9 @@ _CHANGES: Final = {
 
 
 def moment(time_ms: int | None) -> str:
-    """Return a moment in UTC, for people."""
+    """Return a moment in UTC, for people; each page says once that it is UTC."""
     found = _datetime(time_ms)
-    return "" if found is None else found.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "" if found is None else found.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def stamp(time_ms: int | None) -> str:

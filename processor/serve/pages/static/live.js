@@ -8,7 +8,7 @@ let paused = false;
 button.hidden = false;
 button.addEventListener("click", () => {
   paused = !paused;
-  button.setAttribute("aria-pressed", String(paused));
+  button.textContent = paused ? "Resume updates" : "Pause updates";
 });
 async function refresh() {
   if (!paused && !document.hidden && !part.contains(document.activeElement)) {
