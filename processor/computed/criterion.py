@@ -332,6 +332,19 @@ class AudienceFits(Struct, frozen=True):
         return ["audience", self.name]
 
 
+def parts(criterion: Criterion) -> tuple[Criterion, ...]:
+    """Return what a criterion is made of: nothing where it is a leaf."""
+    match criterion:
+        case All() | AnyOf():
+            return criterion.criteria
+        case Not():
+            return (criterion.criterion,)
+        case AudienceFits():
+            return () if criterion.criterion is None else (criterion.criterion,)
+        case _:
+            return ()
+
+
 def leaves(criterion: Criterion) -> Iterator[Criterion]:
     """Yield the leaves of a tree, in order; the trees of other audiences are not entered."""
     if isinstance(criterion, All | AnyOf):

@@ -1,21 +1,17 @@
 """Why a person is in an audience or not: its tree, judged criterion by criterion at an instant."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from processor.computed.criterion import (
     AgedCount,
-    All,
-    AnyOf,
     AttributeFits,
-    AudienceFits,
     Criterion,
     DeviceFits,
     EventCount,
     IdentityFits,
-    Not,
+    parts,
 )
 from processor.computed.direction import Direction
 from processor.computed.flip import next_flip
@@ -49,7 +45,7 @@ def judgement(criterion: Criterion, situation: Situation) -> Judgement:
         has,
         is_at_least,
         later.time_ms if later is not None and later.is_flip else None,
-        tuple(judgement(one, situation) for one in _parts(criterion)),
+        tuple(judgement(one, situation) for one in parts(criterion)),
     )
 
 
@@ -67,16 +63,3 @@ def _has(criterion: Criterion, situation: Situation) -> tuple[Any, bool]:
             return [one for one in criterion.raws(situation) if one is not None], False
         case _:
             return None, False
-
-
-def _parts(criterion: Criterion) -> Iterator[Criterion]:
-    match criterion:
-        case All() | AnyOf():
-            yield from criterion.criteria
-        case Not():
-            yield criterion.criterion
-        case AudienceFits():
-            if criterion.criterion is not None:
-                yield criterion.criterion
-        case _:
-            return
