@@ -9,7 +9,7 @@ from processor.codecs.avro.schemas import MESSAGES, OwnSchema, latest
 from processor.codecs.formats import CONTENT_TYPES
 from processor.rules import INPUT_ROLES
 from processor.settings import Settings
-from processor.settings.sections import TopicSettings
+from processor.settings.sections import CLOCK_TOPIC, TopicSettings
 
 Document = dict[str, Any]
 
@@ -34,6 +34,7 @@ HEADERS: dict[str, Document] = {
         "change": TEXT,
         "content-type": TEXT,
     },
+    "clock": {},
 }
 KEYS = {
     "batches": "any stable user or device key",
@@ -45,7 +46,9 @@ KEYS = {
     "dead_letters": "the input's key",
     "outcomes": "the input's key",
     "audience_changes": "profile key",
+    "clock": "none; the partition is the shard's",
 }
+ACTIONS = {"take": "receive", "write": "send"}
 SEGMENT: Document = {
     "summary": "One of Segment's calls.",
     "payload": {"description": "See docs/messages.md, Segment's messages."},
@@ -75,12 +78,13 @@ def asyncapi(settings: Settings) -> Document:
             for name, role in topics.items()
         },
         "operations": {
-            f"{'take' if role in INPUT_ROLES else 'write'}-{name}": {
-                "action": "receive" if role in INPUT_ROLES else "send",
+            f"{verb}-{name}": {
+                "action": ACTIONS[verb],
                 "channel": {"$ref": f"#/channels/{name}"},
-                "bindings": {"kafka": _group(settings, role)},
+                "bindings": {"kafka": _group(settings, verb)},
             }
             for name, role in topics.items()
+            for verb in _verbs(role)
         },
         "components": {
             "messages": {
@@ -94,8 +98,12 @@ def asyncapi(settings: Settings) -> Document:
 
 
 def _topics(settings: Settings) -> dict[str, str]:
-    # Every topic that there can be, also the one that only published audiences need.
-    topics = replace(settings.kafka.topics, audience_changes=TopicSettings().audience_changes)
+    # Every topic that there can be, also those that only definitions need.
+    topics = replace(
+        settings.kafka.topics,
+        audience_changes=TopicSettings().audience_changes,
+        clock=settings.kafka.topics.clock or CLOCK_TOPIC,
+    )
     return {**topics.roles, **{name: role for role, name in topics.outputs.items()}}
 
 
@@ -111,6 +119,8 @@ def _channel(name: str, role: str, form: str) -> Document:
     kafka: Document = {"topic": name}
     if role == "profiles":
         kafka["topicConfiguration"] = {"cleanup.policy": ["compact"]}
+    if role == "clock":
+        kafka["topicConfiguration"] = {"message.timestamp.type": "LogAppendTime"}
     return {
         "address": name,
         "messages": {role: {"$ref": f"#/components/messages/{_name(role, form)}"}},
@@ -118,8 +128,14 @@ def _channel(name: str, role: str, form: str) -> Document:
     }
 
 
-def _group(settings: Settings, role: str) -> Document:
-    if role not in INPUT_ROLES:
+def _verbs(role: str) -> tuple[str, ...]:
+    if role == "clock":
+        return ("take", "write")  # processors write to themselves
+    return ("take",) if role in INPUT_ROLES else ("write",)
+
+
+def _group(settings: Settings, verb: str) -> Document:
+    if verb != "take":
         return {}
     return {"groupId": {"type": "string", "enum": [settings.kafka.group_id]}}
 

@@ -18,18 +18,27 @@ def _lines(document: Document) -> Iterator[str]:
     yield "AsyncAPI 3 document is in [asyncapi.json](asyncapi.json). What the messages mean is in"
     yield "[messages.md](messages.md)."
     messages = document["components"]["messages"]
-    actions = {o["channel"]["$ref"]: o["action"] for o in document["operations"].values()}
+    ways = _ways(document)
     for name, channel in document["channels"].items():
         ((_, reference),) = channel["messages"].items()
         message = messages[reference["$ref"].rpartition("/")[2]]
-        way = "in" if actions[f"#/channels/{name}"] == "receive" else "out"
         yield from ("", f"## {name}", "", message["summary"], "")
         yield from ("| | |", "|---|---|")
-        yield f"| direction | {way} |"
+        yield f"| direction | {' and '.join(ways[f'#/channels/{name}'])} |"
         yield f"| key | {message['bindings']['kafka']['key']['description']} |"
         yield f"| content type | `{message['contentType']}` |"
-        yield f"| headers | {', '.join(f'`{h}`' for h in message['headers']['properties'])} |"
+        headers = ", ".join(f"`{h}`" for h in message["headers"]["properties"])
+        yield f"| headers | {headers or 'none'} |"
         yield from _fields(message)
+
+
+def _ways(document: Document) -> dict[str, list[str]]:
+    """Return which ways records go through each channel, by its reference."""
+    found: dict[str, list[str]] = {}
+    for operation in document["operations"].values():
+        way = "in" if operation["action"] == "receive" else "out"
+        found.setdefault(operation["channel"]["$ref"], []).append(way)
+    return found
 
 
 def _fields(message: Document) -> Iterator[str]:

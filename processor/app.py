@@ -32,6 +32,7 @@ from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
 from processor.settings.computed import meanings
 from processor.watch.admin import Admin, Health, answers
+from processor.watch.aside import tell_set_aside
 from processor.watch.contact import Contact, Server
 from processor.watch.drops import Drops
 from processor.watch.expected import expected
@@ -118,6 +119,7 @@ def counting(metrics: Metrics, log: Log, clock: Clock) -> Callable[[Tally], None
         metrics.count(tally)
         metrics.clock.count(tally)
         drops.count(tally)
+        tell_set_aside(log, tally)
 
     return counted
 

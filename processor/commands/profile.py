@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from processor.commands.history import HEAD, changes_of, row
+from processor.commands.standing import as_text, print_standing, standing_facts
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.moments import moment
@@ -119,7 +120,7 @@ def _holders(
 
 
 def _print(profile: Profile) -> None:
-    facts: list[tuple[str, str]] = [
+    facts: list[tuple[str, ...]] = [
         ("mpid", str(profile.mpid)),
         ("space", f"{profile.scope}/{profile.environment}"),
         ("version", str(profile.version)),
@@ -128,6 +129,7 @@ def _print(profile: Profile) -> None:
     ]
     if profile.more.first_seen_ms is not None:
         facts.append(("first seen", moment(profile.more.first_seen_ms)))
+    facts += standing_facts(profile)
     if profile.source_mpid is not None:
         facts.append(("source mpid", str(profile.source_mpid)))
     if profile.merged_into is not None:
@@ -154,16 +156,17 @@ def _print(profile: Profile) -> None:
 
 def _print_data(workspace: str, data: WorkspaceData) -> None:
     attributes = [
-        (key, _text(a.value), a.source, a.input, moment(a.updated_ms))
+        (key, as_text(a.value), a.source, a.input, moment(a.updated_ms))
         for key, a in sorted(data.attributes.items())
     ]
     if attributes:
         head = ("attribute", "value", "source", "input", "updated")
         print_table(f"Attributes in {workspace}", head, attributes, give=_DATES)
+    print_standing(workspace, data)
     if data.more.attribution is not None:
         _print_attribution(workspace, data.more.attribution)
     consent = [
-        (regulation, purpose, _text(state))
+        (regulation, purpose, as_text(state))
         for regulation, purposes in data.consent_state.items()
         for purpose, state in purposes.items()
     ]
@@ -181,7 +184,3 @@ def _print_attribution(workspace: str, its: Attribution) -> None:
     said = tuple(one or "" for one in (its.publisher, its.campaign, its.service_provider))
     head = ("publisher", "campaign", "service provider", "time")
     print_table(f"Attribution in {workspace}", head, [(*said, moment(its.time_ms))])
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

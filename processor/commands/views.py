@@ -5,7 +5,7 @@ They import what they need when they run.
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -126,6 +126,67 @@ def tail(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
     command.tail(config, environ, command.asked(**how))
 
 
+@click.command(short_help="Show who an audience would be.")
+@config_option
+@click.option(
+    "--profiles",
+    type=click.Path(path_type=Path),
+    metavar="SNAPSHOT",
+    help="Of these profiles, one JSON object per line.",
+)
+@click.option("--index", "live", is_flag=True, help="Of the live index; nothing is written.")
+@click.option(
+    "--batches",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Play these records first, lines as resolve reads them.",
+)
+@click.option("--at", "at", metavar="TIME", help="As of this time, ISO 8601.  [default: now]")
+@click.option(
+    "--show",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many MPIDs to show of those who would enter, and leave.",
+)
+@click.option(
+    "--environment",
+    type=click.Choice(["production", "development"]),
+    default="production",
+    show_default=True,
+    help="Where the profiles live.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.argument("workspace")
+@click.argument("name")
+@click.pass_obj
+def audience(
+    environ: Environ,
+    /,
+    config: Path,
+    profiles: Path | None,
+    batches: BinaryIO | None,
+    *,
+    live: bool,
+    as_json: bool,
+    **query: Any,  # noqa: ANN401
+) -> None:
+    """Tell who the audience NAME of WORKSPACE would be, also where it is a draft, and why."""
+    from processor.commands.offline import audience as command  # noqa: PLC0415
+
+    if live and (profiles is not None or batches is not None):
+        raise click.UsageError("--index goes neither with --profiles nor with --batches")
+    if not live and profiles is None and batches is None:
+        raise click.UsageError("name the people: --index, --profiles SNAPSHOT or --batches FILE")
+    asked = command.asked(**query)
+    if live:
+        found = command.rehearse_live(config, environ, asked)
+    else:
+        found = command.rehearse(config, environ, asked, profiles, batches)
+    (command.print_json if as_json else command.print_run)(found)
+
+
 @click.command(short_help="Show how processes do, again and again.")
 @config_option
 @click.option(
@@ -153,4 +214,4 @@ def top(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
     command.top(config, environ, command.TopOptions(**how))
 
 
-VIEWS: Final = (tail, top, letters, generate)
+VIEWS: Final = (tail, top, letters, audience, generate)

@@ -186,9 +186,10 @@ class AttributeFits(Struct, frozen=True):
 
     def holds(self, situation: Situation, now_ms: int) -> bool:
         """Whether it holds at *now_ms*."""
-        return self.condition.holds_of(self._raw(situation, now_ms), now_ms)
+        return self.condition.holds_of(self.raw(situation, now_ms), now_ms)
 
-    def _raw(self, situation: Situation, now_ms: int) -> object:
+    def raw(self, situation: Situation, now_ms: int) -> object:
+        """Return the value that the condition is asked of at *now_ms*, None for none."""
         attribute = situation.calculated.get(self.name)
         if attribute is None:
             return situation.facts.attributes.get(self.name)
@@ -199,14 +200,14 @@ class AttributeFits(Struct, frozen=True):
 
     def instants(self, situation: Situation, now_ms: int) -> Iterator[int]:
         """Yield when time alone may change that."""
-        yield from self.condition.instants((self._raw(situation, now_ms),))
+        yield from self.condition.instants((self.raw(situation, now_ms),))
         attribute = situation.calculated.get(self.name)
         if attribute is None:
             return
         for later_ms in set(attribute.calculation.instants(situation.state(attribute))):
             yield later_ms
             if self.condition.op in RECENCY:
-                yield from self.condition.instants((self._raw(situation, later_ms),))
+                yield from self.condition.instants((self.raw(situation, later_ms),))
 
     @property
     def meaning(self) -> list[Any]:
@@ -222,16 +223,17 @@ class IdentityFits(Struct, frozen=True):
 
     def holds(self, situation: Situation, now_ms: int) -> bool:
         """Whether it holds at *now_ms*."""
-        return self.condition.holds(self._raws(situation), now_ms)
+        return self.condition.holds(self.raws(situation), now_ms)
 
-    def _raws(self, situation: Situation) -> list[str]:
+    def raws(self, situation: Situation) -> list[str]:
+        """Return the values that the condition is asked of."""
         wanted = self.identity_type
         return [value for kind, value in situation.facts.identities if kind == wanted]
 
     def instants(self, situation: Situation, now_ms: int) -> Iterator[int]:
         """Yield when time alone may change that."""
         del now_ms
-        return self.condition.instants(self._raws(situation))
+        return self.condition.instants(self.raws(situation))
 
     @property
     def meaning(self) -> list[Any]:
@@ -272,15 +274,16 @@ class DeviceFits(Struct, frozen=True):
 
     def holds(self, situation: Situation, now_ms: int) -> bool:
         """Whether it holds at *now_ms*."""
-        return self.condition.holds(self._raws(situation), now_ms)
+        return self.condition.holds(self.raws(situation), now_ms)
 
-    def _raws(self, situation: Situation) -> list[object]:
+    def raws(self, situation: Situation) -> list[object]:
+        """Return the values that the condition is asked of."""
         return [device.get(self.field) for device in situation.facts.devices]
 
     def instants(self, situation: Situation, now_ms: int) -> Iterator[int]:
         """Yield when time alone may change that."""
         del now_ms
-        return self.condition.instants(self._raws(situation))
+        return self.condition.instants(self.raws(situation))
 
     @property
     def meaning(self) -> list[Any]:
@@ -327,6 +330,19 @@ class AudienceFits(Struct, frozen=True):
     def meaning(self) -> list[Any]:
         """What it asks, in plain values: the other audience's tree has a version of its own."""
         return ["audience", self.name]
+
+
+def parts(criterion: Criterion) -> tuple[Criterion, ...]:
+    """Return what a criterion is made of: nothing where it is a leaf."""
+    match criterion:
+        case All() | AnyOf():
+            return criterion.criteria
+        case Not():
+            return (criterion.criterion,)
+        case AudienceFits():
+            return () if criterion.criterion is None else (criterion.criterion,)
+        case _:
+            return ()
 
 
 def leaves(criterion: Criterion) -> Iterator[Criterion]:

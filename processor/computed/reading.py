@@ -1,6 +1,6 @@
 """Read a batch's events as far as selectors want them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Raw, Struct
 
@@ -8,13 +8,14 @@ from processor.computed.definition import Definitions
 from processor.computed.event import (
     NAMED,
     Event,
+    Head,
     Object,
     event_time_ms,
     read_data,
     read_heads,
     read_name,
 )
-from processor.computed.selector import Match, match
+from processor.computed.selector import Match, match, why_not
 
 
 class Source(Struct, frozen=True, gc=False):
@@ -46,12 +47,42 @@ def matches(definitions: Definitions, events: bytes | Raw, source: Source) -> Se
         data = read_data(head) if wanted else None
         if data is None:
             continue
-        time_ms = event_time_ms(
-            data.get("timestamp_unixtime_ms"), source.batch_ms, source.record_ms
-        )
-        event = Event(head.event_type, data, time_ms, source.device)
+        event = _event(head, data, source)
         for selector in wanted:
             one = match(selector, event, source.input)
             if one is not None:
                 found.append(one)
     return found
+
+
+def _event(head: Head, data: Object, source: Source) -> Event:
+    time_ms = event_time_ms(data.get("timestamp_unixtime_ms"), source.batch_ms, source.record_ms)
+    return Event(head.event_type, data, time_ms, source.device)
+
+
+class Look(Struct, frozen=True):
+    """A selector that looked at an event."""
+
+    event: int
+    """The number of the event in its batch, from 1 on."""
+    event_type: str
+    selector: str
+    is_match: bool
+    why_not: str | None = None
+    """The first thing about the event that the selector does not want."""
+
+
+def looks(definitions: Definitions, events: bytes | Raw, source: Source) -> Iterator[Look]:
+    """Yield what each selector in use makes of each of *events*, and why not.
+
+    :func:`matches` says the same in less time, and less of it.
+    """
+    for number, head in enumerate(read_heads(events), 1):
+        data = read_data(head)
+        for use in definitions.uses.values():
+            name = use.selector.name
+            if data is None:
+                yield Look(number, head.event_type, name, is_match=False, why_not="data")
+                continue
+            why = why_not(use.selector, _event(head, data, source), source.input)
+            yield Look(number, head.event_type, name, is_match=why is None, why_not=why)

@@ -244,9 +244,15 @@ def _matches(
     events = fields.get("events")
     if events is None or not rules.compute or not definitions.uses:
         return ()
+    return matches(definitions, events, source_of(record, rules, fields, device_info))
+
+
+def source_of(
+    record: Record, rules: InputRules, fields: Fields, device_info: Mapping[str, Any] | None
+) -> Source:
+    """Return what a batch says of its events."""
     batch_ms = time_field(fields, "timestamp_unixtime_ms")
-    source = Source(rules.name, record.timestamp_ms, batch_ms, device_info or {})
-    return matches(definitions, events, source)
+    return Source(rules.name, record.timestamp_ms, batch_ms, device_info or {})
 
 
 def remember(memory: Memory, decided: Decided, limits: Limits) -> None:

@@ -174,6 +174,9 @@ class Sweeps:
         self._left -= len(swept.results)
         tally.swept.update(swept.results)
         tally.note_messages(swept.messages)
+        aside = 0 if swept.effects is None else len(swept.effects.moves.set_aside)
+        if order.shard is not None and aside:
+            tally.set_aside[order.space.name, order.shard] += aside
         if order.shard is not None and swept.has_more and self._left > 0:
             partition = order.record.partition
             self._next.append(self._issued(order.space, order.shard, order.as_of_ms, partition))

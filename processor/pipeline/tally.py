@@ -45,6 +45,8 @@ class Tally(Struct):
     """By workspace, attributes that were written under the name of a calculated one."""
     swept: Counter[str] = field(default_factory=Counter)
     """Entries of the wheel, by what became of them."""
+    set_aside: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Profiles whom no sweep comes to any more, by space and shard."""
     profiles_created: int = 0
     recalled: int = 0
     """Batches whose decision was remembered."""

@@ -75,16 +75,33 @@ def load_text(text: str, environ: Mapping[str, str]) -> Settings:
     return _of(_complete, parse(text), environ)
 
 
-def load_offline(path: Path, environ: Mapping[str, str]) -> Settings:
+def load_offline(
+    path: Path, environ: Mapping[str, str], run: tuple[str, str] | None = None
+) -> Settings:
     """Return the settings for ``resolve``: workspaces, inputs, limits; opens no file of secrets.
 
     The input topics are called ``batches`` and ``requests``; an input that is bound to configured
-    topics is bound to the ones of these that have their role.
+    topics is bound to the ones of these that have their role. *run* names a workspace and an
+    audience of it that is taken for active where it is a draft.
     """
+
+    def made(document: Document) -> Settings:
+        return _offline(document if run is None else _with_draft(document, *run))
+
     try:
-        return _of(_offline, read(path), environ)
+        return _of(made, read(path), environ)
     except SettingsError as error:
         raise error.within(path) from None
+
+
+def _with_draft(document: Document, workspace: str, audience: str) -> Document:
+    """Return *document* with a draft among its audiences as one that is active."""
+    table: object = document
+    for key in ("workspaces", workspace, "audiences", audience):
+        table = table.get(key) if isinstance(table, dict) else None
+    if isinstance(table, dict) and table.get("status") == "draft":
+        table["status"] = "active"
+    return document
 
 
 def _of(

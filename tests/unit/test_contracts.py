@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from contracts.__main__ import ALL, ROOT, derived, edited
 from contracts.asyncapi import asyncapi
@@ -253,7 +254,8 @@ def test_the_document_names_the_topics_of_the_settings_in_their_formats():
     document = asyncapi(load_text(CONFIGURATION, {}))
     assert {"web", "app", "outcomes", "enriched-batches"} <= document["channels"].keys()
     receives = {n for n, o in document["operations"].items() if o["action"] == "receive"}
-    assert receives == {"take-web", "take-app", "take-identity-requests"}
+    own = {"take-idstream-clock"}
+    assert receives == {"take-web", "take-app", "take-identity-requests"} | own
     assert {"batches", "batches-avro"} <= document["components"]["messages"].keys()
     enriched = document["components"]["messages"]["enriched-avro"]
     assert enriched["contentType"] == "application/vnd.apache.avro+binary"
@@ -272,6 +274,17 @@ def test_outputs_say_which_headers_are_always_there():
     always = ["source-partition", "source-offset", "source-topic"]
     assert messages["enriched-avro"]["headers"]["required"] == always
     assert messages["batches"]["headers"]["required"] == []
+
+
+def test_sweeps_are_written_and_read_whatever_their_topic_is_called():
+    settings = load_text(CONFIGURATION, {})
+    topics = replace(settings.kafka.topics, clock="ticks")
+    renamed = replace(settings, kafka=replace(settings.kafka, topics=topics))
+    for name, document in (("idstream-clock", asyncapi(settings)), ("ticks", asyncapi(renamed))):
+        found = {n: o["action"] for n, o in document["operations"].items() if n.endswith(name)}
+        assert found == {f"take-{name}": "receive", f"write-{name}": "send"}
+    its = DERIVED[ROOT / "docs/topics.md"].partition("## idstream-clock")[2].partition("\n## ")[0]
+    assert "| direction | in and out |" in its
 
 
 def references(value: Any) -> list[str]:

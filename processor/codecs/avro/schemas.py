@@ -22,6 +22,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "profiles": "profile",
     "outcomes": "outcome",
     "audience_changes": "audience-change",
+    "clock": "sweep",
 }
 """The message of each role of ``kafka.topics``; dead letters have none, they go out as received."""
 

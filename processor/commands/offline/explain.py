@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from processor.commands.offline.computation import Computation, Person, computation
+from processor.commands.offline.computed import raw_values
 from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Supplied
 from processor.commands.offline.lines import records
 from processor.commands.offline.places import odd, places
@@ -18,13 +20,15 @@ from processor.commands.offline.words import REASONS, alias_in_words, in_words
 from processor.commands.terminal.failure import Failure
 from processor.identity.flat.evidence import Demotion
 from processor.identity.model import Identifier, IdentifierLimit
+from processor.identity.profile import Profile
 from processor.identity.question import Question
 from processor.identity.strategies.flat_matching import match_of
 from processor.identity.view import ReadSet, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
+from processor.pipeline.computing import definitions_of
 from processor.pipeline.intake import Intake
-from processor.pipeline.work import Work
+from processor.pipeline.work import Settled, Work
 from processor.records import Record
 from processor.settings import Settings
 
@@ -37,6 +41,7 @@ def explain(settings: Settings, source: Iterable[bytes], index: MemoryIndex) -> 
     taken = Intake(settings.rules(), settings.key()).take(record)
     work = taken if isinstance(taken, Work) and taken.request is not None else None
     before = _Before(index, work)
+    known = {(p.scope, p.mpid): p for p in index.profiles()} if settings.computed else {}
     (settled,) = offline_pipeline(settings, index).settle([record])
     line = msgspec.json.decode(msgspec.json.encode(answer(settled)))
     found = Explanation(
@@ -53,6 +58,7 @@ def explain(settings: Settings, source: Iterable[bytes], index: MemoryIndex) -> 
         changes=tuple(line["changes"]),
         looked_at=() if work is None else places(work),
         ignored=() if work is None else tuple(map(odd, work.ignored)),
+        computed=None if work is None else _computed(settings, work, settled, index, known),
     )
     return msgspec.structs.replace(found, words=tuple(in_words(found)))
 
@@ -135,6 +141,24 @@ class _Before:
         if "identity_moved" in changes:
             return "moved"
         return "matched" if mpid in owners else "unused"
+
+
+def _computed(
+    settings: Settings,
+    work: Work,
+    settled: Settled,
+    index: MemoryIndex,
+    known: Mapping[tuple[str, int], Profile],
+) -> Computation | None:
+    """Return what is computed for a record; *known* are the profiles as they were before it."""
+    definitions = definitions_of(settings.computed).get(work.rules.workspace.name)
+    if definitions is None:
+        return None
+    scope, mpid = work.space.scope, settled.outcome.mpid
+    after = None if mpid is None else index.document(scope, mpid)
+    person = None if after is None else Person(known.get((scope, after.mpid)), after)
+    messages = [msgspec.json.decode(one) for one in raw_values(settled.audience_changes)]
+    return computation(definitions, work, settled, person, messages)
 
 
 def _demotions(work: Work, read: ReadSet) -> dict[Identifier, Demotion]:

@@ -4,6 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from processor.commands.offline.computation import Computation
+
 
 class Exceeded(Struct, frozen=True):
     """A limit on the values of one type, as configured."""
@@ -54,4 +56,6 @@ class Explanation(Struct, frozen=True):
     """The fields that were searched for identifiers."""
     ignored: tuple[str, ...] = ()
     """Odd values that were left out of the record, and why."""
+    computed: Computation | None = None
+    """None where the workspace defines nothing, or the record asks for nobody."""
     words: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from processor.commands.offline.explanation import Exceeded, Explanation, Fate
+from processor.commands.offline.sentences import computed_in_words
 
 REASONS: Final = {
     "blocked": "is blocked: such a value does not tell people apart",
@@ -62,6 +63,8 @@ def in_words(found: Explanation) -> Iterator[str]:
     yield _verdict(found)
     for change in found.changes:
         yield f"  {_change(change)}"
+    if found.computed is not None:
+        yield from computed_in_words(found.computed)
 
 
 def _whose(fate: Fate) -> str:

@@ -30,6 +30,34 @@ workspace = "linked"
 [inputs.retail]
 workspace = "retail"
 protection = "update_only"
+[inputs.computed]
+workspace = "computed"
+[inputs.history]
+workspace = "computed"
+compute = false
+"""
+COMPUTED = """
+[workspaces.computed]
+preset = "default"
+[workspaces.computed.events.order]
+type = "custom_event"
+name = "Order"
+[workspaces.computed.events.large]
+type = "custom_event"
+name = "Order"
+where = [{ attribute = "amount", op = "greater", value = 100 }]
+[workspaces.computed.calculated.orders]
+type = "count"
+event = "order"
+[workspaces.computed.calculated.largest]
+type = "maximum"
+event = "large"
+attribute = "amount"
+[workspaces.computed.audiences.buyers]
+all = [
+  { event = "order", within = "7d", at_least = 2 },
+  { not = { attribute = "largest", op = "at_least", value = 100 } },
+]
 """
 EVENT = {"event_type": "session_start", "data": {}}
 
@@ -51,7 +79,7 @@ PROFILES = [
 
 @pytest.fixture
 def asked(tmp_path):
-    (tmp_path / "idstream.toml").write_text(SHOP)
+    (tmp_path / "idstream.toml").write_text(SHOP + COMPUTED)
     (tmp_path / "profiles.jsonl").write_text("\n".join(PROFILES))
 
     def run(line, *options):
@@ -173,3 +201,87 @@ def test_a_time_that_cannot_be_is_told(asked):
     value = {"user_identities": {"email": "a"}, "timestamp_unixtime_ms": 5}
     line = json.dumps({"topic": "batches", "timestamp_ms": 1_700_000_000_000, "value": value})
     assert "- time is too long before the record's own time" in asked(line).stdout
+
+
+START = 1_767_225_600_000
+DAY = 86_400_000
+
+
+def order(time_ms, name="computed", **attributes):
+    data = {"event_name": "Order", "custom_attributes": attributes}
+    value = {
+        "user_identities": {"email": "ada@example.com"},
+        "events": [{"event_type": "custom_event", "data": data}, EVENT],
+    }
+    return json.dumps({"topic": "batches", "input": name, "timestamp_ms": time_ms, "value": value})
+
+
+@pytest.fixture
+def customer(asked, tmp_path):
+    """Explain over a person who ordered once, on the first of January."""
+    subprocess.run(
+        [sys.executable, "-m", "processor", "resolve", "--dump", "profiles.jsonl"],
+        input=order(START, amount=5),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return asked
+
+
+def test_it_tells_which_selectors_match_each_event_and_why_the_others_do_not(customer):
+    shown = customer(order(START + DAY, amount=7)).stdout
+    assert (
+        "- event 1, custom_event, matches order; does not match large (custom.amount).\n" in shown
+    )
+    assert "- event 2, session_start, does not match order (its type), large (its type).\n" in shown
+
+
+def test_it_tells_values_before_and_after(customer):
+    told = json.loads(customer(order(START + DAY, amount=700), "--json").stdout)["computed"]
+    assert told["values"] == [
+        {"name": "orders", "before": 1, "after": 2},
+        {"name": "largest", "before": None, "after": 700},
+    ]
+    shown = customer(order(START + DAY, amount=7)).stdout
+    assert "- orders is 2, was 1.\n- largest is nothing, as before.\n" in shown
+
+
+def test_it_tells_who_enters_why_and_when_time_alone_ends_it(customer):
+    line = order(START + DAY, amount=7)
+    shown = customer(line).stdout
+    end = "2026-01-08 00:00:00"
+    assert (
+        f"- enters buyers (version 1), until {end}.\n"
+        f"  ✓ all of; next change {end}\n"
+        f"    ✓ event order at_least 2 within 7d: 2 or more; next change {end}\n"
+        "    ✓ not\n"
+        "      ✗ attribute largest at_least 100\n"
+    ) in shown
+    assert f"time alone changes something next at {end}.\n" in shown
+    (message,) = json.loads(customer(line, "--json").stdout)["computed"]["messages"]
+    assert (message["change"], message["audience"]) == ("entered", "buyers")
+
+
+def test_it_tells_why_somebody_is_not_in_an_audience(customer):
+    shown = customer(order(START + 8 * DAY, amount=700)).stdout
+    assert (
+        "- is not in buyers (version 1).\n"
+        "  ✗ all of\n"
+        "    ✗ event order at_least 2 within 7d: 1\n"
+        "    ✗ not\n"
+        "      ✓ attribute largest at_least 100: 700\n"
+    ) in shown
+    assert "time alone changes nothing.\n" in shown
+
+
+def test_events_that_count_for_nothing_say_so(customer):
+    shown = customer(order(START + DAY, "history", amount=7)).stdout
+    assert "Its events count for nothing: the input history has compute = false.\n" in shown
+    assert "- orders is 1, as before.\n" in shown
+
+
+def test_where_nothing_is_defined_nothing_is_told_of_it(asked):
+    told = json.loads(asked(batch(7, "retail"), "--json").stdout)
+    assert told["computed"] is None

@@ -7,14 +7,18 @@ import pytest
 
 from processor.commands.profile import ProfileQuery, show, show_json
 from processor.commands.terminal.failure import Failure
+from processor.computed.state import Memory, pack_memory
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import (
     Alias,
     Attribute,
     Attribution,
+    Computed,
     Device,
     Identity,
+    Membership,
     More,
+    PartnerIdentity,
     Profile,
     WorkspaceData,
     WorkspaceMore,
@@ -43,6 +47,12 @@ workspace = "retail"
 [inputs.shop]
 workspace = "shop"
 """
+COMPUTED = Computed(
+    calculated={"orders_30d": 3, "last_shop": "Ulm"},
+    fresh_until_ms=1_767_312_000_000,
+    audiences={"buyers": Membership(2, 1_767_139_200_000, 1_767_830_400_000)},
+    state=pack_memory(Memory(dues={"lapsed": 1_768_435_200_000})),
+)
 SPACE = Space("retail", "production")
 EMAIL = Identifier("email", "ada@example.com")
 ADA = Profile(
@@ -59,12 +69,19 @@ ADA = Profile(
             attributes={"tier": Attribute("gold", "sdk", "default", 3)},
             consent_state={"gdpr": {"ads": {"consented": True}}},
             devices=(Device({"ios_idfv": "D-1"}, 1, 2),),
-            more=WorkspaceMore(Attribution("network", None, None, 4)),
+            more=WorkspaceMore(
+                Attribution("network", None, None, 4),
+                computed=COMPUTED,
+                partner_identities={"uid2": PartnerIdentity("AdvId", 1_767_225_600_000, "ops")},
+            ),
         )
     },
     more=More(
         first_seen_ms=1_700_000_000_000,
         aliases=(Alias("destination", 5, 10, 20, "device", "das-1"),),
+        clock_ms=1_767_225_600_000,
+        due_ms=1_767_830_400_000,
+        stamp=b"stamp",
     ),
 )
 USER = Identifier("user_id", "u1")
@@ -101,6 +118,36 @@ def test_a_profile_is_found_by_its_mpid_and_by_an_identity(config, capsys, key):
         assert fact in shown
     for fact in ("2023-11-14 22:13:20", "destination", "das-1", "network"):
         assert fact in shown
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_what_is_computed_is_shown_with_what_is_due_next(config, capsys):
+    show(config, {}, ProfileQuery("retail", "production", "7"))
+    shown = lines(capsys.readouterr().out)
+    for line in (
+        "computed 2026-01-01 00:00:00",
+        "due next 2026-01-08 00:00:00",
+        "Calculated in retail, until 2026-01-02 00:00:00",
+        "orders_30d 3",
+        "last_shop Ulm",
+        "buyers 2 2025-12-31 00:00:00 2026-01-08 00:00:00",
+        "uid2 AdvId 2026-01-01 00:00:00 ops",
+    ):
+        assert line in shown
+    due = shown.index("Due in retail")
+    assert shown[due + 3 : due + 5] == [
+        "2026-01-08 00:00:00 leaves buyers",
+        "2026-01-15 00:00:00 may enter lapsed",
+    ]
+
+
+def test_of_whom_nothing_is_computed_nothing_is_said_of_it(config, capsys):
+    show(config, {}, ProfileQuery("shop", "production", "user_id=u1"))
+    shown = capsys.readouterr().out
+    assert not any(word in shown for word in ("computed", "due next", "Calculated", "Audiences"))
 
 
 def test_flat_matching_identifiers_are_looked_up_by_their_configured_names(config, capsys):

@@ -72,6 +72,8 @@ class Life:
     settings: Settings = field(default_factory=settings_of)
     index: MemoryIndex = field(default_factory=MemoryIndex)
     crasher: Crasher = field(default_factory=Crasher)
+    aside: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """What committed transactions counted of profiles that were set aside."""
     is_deadly: bool = False
     """Whether processes die when they are about to look at a sweep."""
 
@@ -89,6 +91,7 @@ class Life:
             reach=self.crasher.reach,
             max_swept_per_s=1_000_000,
             look=self.look,
+            counted=lambda tally: self.aside.update(tally.set_aside),
         )
         pipeline = Pipeline(parts)
         self.stream.start(pipeline)
@@ -294,8 +297,10 @@ def test_whom_sweeps_die_of_is_set_aside_unseen_and_the_others_go_on():
     life.surviving(START + HOUR)
     life.is_deadly = False
 
-    (opening,) = life.index.openings(SPACE, [shard_of(life.profile().mpid)])
+    shard = shard_of(life.profile().mpid)
+    (opening,) = life.index.openings(SPACE, [shard])
     assert (opening.opens_ms, opening.set_aside) == (None, 1)
+    assert life.aside == {("shop/production", shard): 1}
     assert [one.role for one in life.stream.published].count("dead_letters") == 1
     life.settle(START + 90 * DAY)
     assert len(life.told()) == 2, "no sweep comes to it"
