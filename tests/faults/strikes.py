@@ -193,7 +193,7 @@ def _fence(struck: Struck) -> bool:
 
 FENCED = "producer fenced"
 """Is struck against processors whose transactional id is known: those with a name of their own."""
-RUN_POINTS = [p for p in POINTS if not {"restore", "replay"} & set(p.split("_"))]
+RUN_POINTS = [p for p in POINTS if not {"restore", "replay", "recompute"} & set(p.split("_"))]
 """Points of ``run``; those of other commands are struck where these are tested."""
 CRASHES: dict[str, Strike] = {f"crash {point}": crash_at(point) for point in RUN_POINTS}
 AGAINST_ONE: dict[str, Strike] = {
