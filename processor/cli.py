@@ -315,6 +315,32 @@ def replay(
     command.replay(config, environ, options)
 
 
+@idstream.command(short_help="Bring everybody up to changed definitions.")
+@config_option
+@click.option(
+    "--rate",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Profiles a second at most.",
+)
+@click.option(
+    "--from",
+    "start",
+    default="",
+    metavar="PLACES",
+    help="Go on where an earlier run ended, at the places that it has told.",
+)
+@click.argument("workspace")
+@click.pass_obj
+def recompute(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
+    """Bring everybody of WORKSPACE, and of its scope, up to the definitions as they are now."""
+    from processor.commands.recompute import recompute as command  # noqa: PLC0415
+
+    command.recompute(config, environ, command.RecomputeOptions(**how))
+
+
 for view in (*VIEWS, *SERVING):
     idstream.add_command(view)
 

@@ -37,6 +37,7 @@ POINTS = {
     "before_restore_switch": "A restore has built all generations; none is live.",
     "after_restore_switch": "A restore has switched one space; the others are as they were.",
     "restore_deleting": "A restore has deleted a slice of a generation that nobody needs.",
+    "in_recompute": "A recompute has appended some of its sweeps; others are to follow.",
     "replay_produced": "A replay has put letters into its transaction, no position yet.",
     "before_replay_commit": "A replay's transaction holds letters and positions, uncommitted.",
 }

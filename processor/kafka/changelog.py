@@ -1,11 +1,12 @@
-"""A topic from its beginning to where it ended when we began: ``profiles``, for ``restore``.
+"""A topic from its beginning to where it ended when we began: ``profiles``, for commands.
 
 Records of an open transaction may still commit, and nothing behind them can be read until it ends.
 So the end is the log's as it was, committed or not, and the reader waits for open transactions on
 the way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from confluent_kafka import Consumer, IsolationLevel, TopicPartition
@@ -15,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 )
 from msgspec import Struct
 
-from processor.kafka.asking import answered, close, partitions_of
+from processor.kafka.asking import NoTopic, answered, close, partitions_of
 from processor.kafka.clients import client_config, reader_config
 from processor.kafka.span import Span
 from processor.records import Record
@@ -43,11 +44,18 @@ class Changelog:
         self._admin = AdminClient(client_config(kafka, "admin"))
         self._consumer = Consumer(reader_config(kafka, f"{kafka.group_id}-restore"))
 
-    def read(self) -> Iterator[Slice]:
-        """Yield the records of the topic; a slice without any while they are waited for."""
+    def read(self, places: Mapping[int, int] = MappingProxyType({})) -> Iterator[Slice]:
+        """Yield the records of the topic; a slice without any while they are waited for.
+
+        A partition of *places* is read from there on. NoTopic where there is no such partition.
+        """
         latest, earliest = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-        ends = self._offsets(latest)
-        span = Span(self._consumer, self._topic, self._offsets(earliest), ends)
+        ends, starts = self._offsets(latest), self._offsets(earliest)
+        for partition, place in places.items():
+            if partition not in starts:
+                raise NoTopic(f"topic {self._topic} has no partition {partition}")
+            starts[partition] = max(starts[partition], place)
+        span = Span(self._consumer, self._topic, starts, ends)
         for records in span.read(self._take):
             yield Slice(tuple(records), span.done, span.total)
 

@@ -17,7 +17,7 @@ class OneShot:
     """Publishes in transactions of the id ``<group>-<name>``; fences an earlier producer of it."""
 
     def __init__(self, kafka: KafkaSettings, name: str) -> None:
-        self._topics: Mapping[str, str] = kafka.topics.outputs
+        self._topics: Mapping[str, str] = kafka.topics.produced
         self._failed: list[KafkaError] = []
         config = {**command_config(kafka, name), "on_delivery": self._heard}
         self._producer = Producer(config)
@@ -28,7 +28,8 @@ class OneShot:
         producer = self._producer
         producer.begin_transaction()
         for one in outputs:
-            produce(producer, self._topics[one.role], one.value, one.key, one.headers)
+            where = {} if one.partition is None else {"partition": one.partition}
+            produce(producer, self._topics[one.role], one.value, one.key, one.headers, **where)
         producer.flush(_WITHIN_S)
         if self._failed:
             producer.abort_transaction(_WITHIN_S)

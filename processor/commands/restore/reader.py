@@ -37,8 +37,10 @@ class TooManyUnreadable(Exception):
 class ChangelogReader:
     """Reads records of either format; counts what belongs nowhere and what cannot be read."""
 
-    def __init__(self, registry_url: str) -> None:
+    def __init__(self, registry_url: str, registry_away: str = REGISTRY_AWAY) -> None:
+        """Read with the schemas of a registry; *registry_away* is said where that is not there."""
         self._registry_url = registry_url
+        self._registry_away = registry_away
         self._avro: AvroReader | None = None
         self.unknown: dict[Space, int] = {}
         """Records of spaces that the configuration does not have."""
@@ -99,7 +101,7 @@ class ChangelogReader:
         except Fault as fault:
             raise ValueError(str(fault)) from None
         except RegistryUnavailable:
-            raise Failure(REGISTRY_AWAY) from None
+            raise Failure(self._registry_away) from None
 
 
 def _erased(record: Record) -> Tombstone | None:

@@ -25,6 +25,7 @@ COMMANDS = [
     "generate",
     "letters",
     "profile",
+    "recompute",
     "replay",
     "resolve",
     "restore",

@@ -1,0 +1,1 @@
+"""``idstream recompute``: everybody of a scope is brought up to the settings as they are now."""
