@@ -123,7 +123,7 @@ def end(command: str) -> None:
             (f"{command} run --embedded", "the same, with your own records"),
             (f"{command} demo --serve", "pages of these people, to look at"),
             (f"{command} demo --json", "every record of this story, whole"),
-            ("https://idstream.github.io/idstream/tutorial/", "the first hour: files, then Kafka"),
+            ("https://idstream.github.io/idstream/tutorial/", "one person, on files, then Kafka"),
         ],
     )
 
