@@ -1,5 +1,6 @@
 """The history of a profile: its changes, as the topic of changes has them, oldest first."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,14 @@ HEAD: Final = ("time", "change", "what", "caused by")
 _TOLD: Final = frozenset(
     {"change", "mpid", "version", "workspace", "environment", "timestamp_ms", "cause"}
 )
+_FORMS: Final[Mapping[tuple[str, str], str]] = {
+    ("profile_linked", ""): "arose from {source}",
+    ("profile_aliased", "destination"): "what {source} did{on_device} from {start_ms} to {end_ms}"
+    " counts here, from {effective_ms} on",
+    ("profile_aliased", "source"): "what it did{on_device} from {start_ms} to {end_ms} counts for"
+    " {destination}, from {effective_ms} on",
+}
+"""What changes say that are more than an identity, by their role."""
 _VALUED: Final = ("identity_type", "token", "reason")
 
 
@@ -57,6 +66,11 @@ def row(change: Mapping[str, Any], known: Mapping[str, str]) -> tuple[str, str, 
 
 
 def _what(change: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    form = _FORMS.get((str(change["change"]), str(change.get("role") or "")))
+    if form is not None:
+        moments = {n: moment(v) for n, v in change.items() if n.endswith("_ms") and v is not None}
+        device = f" on device (token {change['device']})" if change.get("device") else ""
+        return form.format_map(defaultdict(lambda: "?", {**change, **moments, "on_device": device}))
     token = change.get("token")
     parts = [str(change[name]) for name in ("identity_type",) if change.get(name)]
     if token:

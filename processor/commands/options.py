@@ -1,5 +1,6 @@
 """What the definitions of commands share."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,3 +20,8 @@ config_option = click.option(
     metavar="FILE",
     help="The configuration.",
 )
+
+
+def option_of(config: Path) -> str:
+    """Return the option that names *config*, for a line to copy; nothing where it is the usual."""
+    return "" if config == DEFAULT_CONFIG else f" -c {shlex.quote(str(config))}"

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from processor.commands.history import HEAD, changes_of, row
+from processor.commands.options import option_of
 from processor.commands.standing import as_text, print_standing, standing_facts
-from processor.commands.terminal.console import say
+from processor.commands.terminal.console import note, say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.moments import moment
 from processor.commands.terminal.tables import Give, print_table
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Attribution, Profile, WorkspaceData
+from processor.identity.profile import Attribution, Device, Profile, WorkspaceData
 from processor.identity.types import type_under
 from processor.index.tokens import tokens
 from processor.profiles.document import to_json
@@ -22,6 +23,7 @@ from processor.redis.index import RedisIndex, open_index
 from processor.rules import WorkspaceRules
 from processor.settings import Settings, load
 
+DEVICES: Final = ("device", "value", "first seen", "last seen")
 IDENTITIES: Final = ("type", "value", "added", "updated", "input")
 _DATES: Final = Give(("added", "updated"))
 _MPID: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -37,9 +39,14 @@ class ProfileQuery(NamedTuple):
 
 def show(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
     """Print the profile, or every profile that holds the identity, as tables."""
-    settings = load(config, environ)
-    for profile in _find(settings, query):
+    found = _find(load(config, environ), query)
+    for profile in found:
         _print(profile)
+    option, where = option_of(config), query.workspace
+    if query.environment != "production":
+        where = f"--environment {query.environment} {where}"
+    note(f"How it came about: idstream profile{option} --history {where} {found[0].mpid}")
+    note(f"What a record would change: idstream explain{option} --live")
 
 
 def show_json(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
@@ -65,6 +72,7 @@ def show_history(
     known = _values_by_token(settings, found)
     rows = [row(change, known) for change in changes]
     print_table("History", HEAD, rows, give=Give(("caused by",), "what"))
+    note("Attributes, consent and devices change without a line here.")
 
 
 def _values_by_token(settings: Settings, found: Sequence[Profile]) -> dict[str, str]:
@@ -124,19 +132,21 @@ def _print(profile: Profile) -> None:
         ("mpid", str(profile.mpid)),
         ("space", f"{profile.scope}/{profile.environment}"),
         ("version", str(profile.version)),
+    ]
+    if profile.more.first_seen_ms is not None:
+        facts.append(("first seen", f"{moment(profile.more.first_seen_ms)} (by an alias)"))
+    facts += [
         ("created", moment(profile.created_ms)),
         ("last seen", moment(profile.last_seen_ms)),
     ]
-    if profile.more.first_seen_ms is not None:
-        facts.append(("first seen", moment(profile.more.first_seen_ms)))
     facts += standing_facts(profile)
     if profile.source_mpid is not None:
-        facts.append(("source mpid", str(profile.source_mpid)))
+        facts.append(("arose from", str(profile.source_mpid)))
     if profile.merged_into is not None:
         facts.append(("merged into", str(profile.merged_into)))
     elif not profile.identities:
         facts.append(("orphaned", "no identity leads here"))
-    print_table("Profile", ("", ""), facts)
+    print_table("Profile (times are in UTC)", ("", ""), facts)
     identities = [
         (i.identity_type, i.value, moment(i.added_ms), moment(i.updated_ms), i.input)
         for i in profile.identities
@@ -172,12 +182,17 @@ def _print_data(workspace: str, data: WorkspaceData) -> None:
     ]
     if consent:
         print_table(f"Consent in {workspace}", ("regulation", "purpose", "state"), consent)
-    devices = [
-        (*next(iter(d.ids.items()), ("", "")), moment(d.first_seen_ms), moment(d.last_seen_ms))
-        for d in data.devices
-    ]
+    devices = [row for device in data.devices for row in _device(device)]
     if devices:
-        print_table(f"Devices in {workspace}", ("id", "value", "first seen", "last seen"), devices)
+        print_table(f"Devices in {workspace}", DEVICES, devices, give=Give(DEVICES[2:]))
+
+
+def _device(device: Device) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each id and fact of *device*, the first with its times, others indented."""
+    times = moment(device.first_seen_ms), moment(device.last_seen_ms)
+    facts = [*device.ids.items(), *((name, as_text(value)) for name, value in device.info.items())]
+    for number, (name, value) in enumerate(facts):
+        yield (f"  {name}", value, "", "") if number else (name, value, *times)
 
 
 def _print_attribution(workspace: str, its: Attribution) -> None:

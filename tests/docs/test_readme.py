@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from processor.cli import idstream
 from processor.settings import load_text
 from tests.docs.pages import ROOT, text
 from tests.servers.kafka_node import free_port
@@ -28,6 +29,23 @@ def blocks(language: str) -> list[str]:
 def commands() -> list[str]:
     lines = "".join(blocks("console")).replace("\\\n", " ").splitlines()
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_page_of_the_project_is_listed():
+    listed = set(re.findall(r"blob/main/docs/([a-z]+\.md)\)", section("Pages")))
+    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_what_is_not_there_yet_names_nothing_that_is():
+    missing = section("What is not there yet")
+    assert not set(re.findall(r"`idstream ([a-z]+)`", missing)) & set(idstream.commands)
+    pages = [page.read_text().partition("\n")[0] for page in (ROOT / "docs").glob("*.md")]
+    for title in (page.removeprefix("# ").lower() for page in pages):
+        assert title not in missing.lower()
 
 
 def test_every_command_is_looked_at_by_a_test_below():

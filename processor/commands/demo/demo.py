@@ -1,7 +1,7 @@
-"""``idstream demo``: the published journeys through an embedded broker, told as a story.
+"""``idstream demo``: the documented journeys through an embedded broker, told as a story.
 
 Each step is a record on an input topic; what is shown was read from the output topics. A step that
-reaches another profile than the published table says makes the demo fail.
+reaches another profile than its table says makes the demo fail.
 """
 
 import sys
@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from processor.commands.demo.background import processing
 from processor.commands.demo.pages import show_pages
-from processor.commands.demo.player import as_json, play
+from processor.commands.demo.player import Act, as_json, play
 from processor.commands.demo.stage import Stage
-from processor.commands.demo.telling import begin, end, tell
+from processor.commands.demo.telling import TABLES, begin, end, tell
 from processor.commands.terminal.console import note, say
 from processor.commands.terminal.failure import Failure
 from processor.embedded.mode import embedded_settings, embedding
@@ -28,6 +28,8 @@ def demo(environ: Mapping[str, str], *, raw: bool = False, with_pages: bool = Fa
     settings = replace(
         settings, observability=replace(settings.observability, port=0, log_level="warning")
     )
+    if not raw:
+        begin()
     note("Broker and processor run in this process, Valkey beside it; nothing is kept.\n")
     with embedding(settings) as running, processing(running, environ) as processor:
         client = Conversation(running.kafka, Clock())
@@ -40,22 +42,22 @@ def demo(environ: Mapping[str, str], *, raw: bool = False, with_pages: bool = Fa
         if with_pages:
             show_pages(running, environ)
     if differs:
-        raise Failure(f"{differs} steps or profiles differ from the published tables")
+        raise Failure(f"{differs} steps or profiles differ from {TABLES}")
 
 
 def _tell(stage: Stage, *, raw: bool) -> int:
     """Print the story; return in how many places it differs from the tables."""
     differs = 0
-    if not raw:
-        begin()
+    before: Act | None = None
     for act in play(stage):
         differs += act.differs()
         if raw:
             say("\n".join(line.decode() for line in as_json(act)))
         else:
-            tell(act)
+            tell(act, before)
+        before = act
     if not differs:
-        note("Every step reached the profile that the published tables name.\n")
+        note(f"Every step reached the profile that {TABLES} name.\n")
     if not raw:
         end(_called())
     return differs

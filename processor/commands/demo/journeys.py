@@ -46,6 +46,8 @@ class Journey(Struct, frozen=True):
     """The profile that each linked profile arose from."""
     merged: dict[str, str] = {}
     """The survivor of each profile that was absorbed."""
+    emptied: dict[str, str] = {}
+    """Of each profile that no identity leads to at the end, why."""
 
 
 def _app(
@@ -81,6 +83,7 @@ _IDFV: Final = {"ios_idfv": PHONE}
 _ED: Final = {"customerid": CUSTOMER, "email": ED, "ios_idfv": PHONE}
 _ON_ROKU: Final = {"customerid": CUSTOMER, "email": HJ, "roku_aid": ROKU}
 _OTHER: Final = {"user_id": "abc456", "email": JANE}
+_EMPTIED: Final = "its email went to P2 in step 6"
 _CHANGES: Final = [{"identity_type": "email", "old_value": ED, "new_value": HJ}]
 
 
@@ -90,7 +93,7 @@ def _support(reaches: str) -> JourneyStep:
         "events": [{"event_type": "custom_event", "data": {"event_name": "mail to support"}}],
     }
     return JourneyStep(
-        "4 other channel", "batch", "feed batch email hj", body, reaches, is_new=True
+        "4 other channel", "batch", "feed: mail to support from hj", body, reaches, is_new=True
     )
 
 
@@ -121,6 +124,7 @@ ISOLATION: Final = Journey(
         "P4": {"roku_aid": ROKU},
     },
     sources={},
+    emptied={"P3": _EMPTIED},
 )
 
 LINK: Final = Journey(
@@ -145,6 +149,7 @@ LINK: Final = Journey(
         "P5": {"roku_aid": ROKU},
     },
     sources={"P2": "P1"},
+    emptied={"P4": _EMPTIED},
 )
 
 FLAT: Final = Journey(
@@ -184,19 +189,19 @@ class AttributeStep(Struct, frozen=True):
 
 ATTRIBUTES: Final = (
     AttributeStep(
-        "a support desk feed",
+        "support",
         "support",
         {"$FirstName": "Ed", "tier": "gold"},
         {"$FirstName": "Ed", "tier": "gold"},
     ),
     AttributeStep(
-        "b app (below the feed)",
+        "app",
         "default",
         {"favorite_drink": "Coke", "tier": "silver"},
         {"$FirstName": "Ed", "favorite_drink": "Coke", "tier": "gold"},
     ),
     AttributeStep(
-        "c partner (below both)",
+        "partner",
         "partner",
         {"favorite_drink": "Beer", "city": "London"},
         {"$FirstName": "Ed", "city": "London", "favorite_drink": "Coke", "tier": "gold"},

@@ -169,11 +169,11 @@ def _profiles(stage: Stage, journey: Journey, labels: Mapping[str, str]) -> Iter
         held = {i["identity_type"]: i["value"] for i in profile.get("identities", ())}
         source = labels.get(profile.get("source_mpid") or "", "")
         survivor = labels.get(profile.get("merged_into") or "", "")
-        nothing = f"(merged into {survivor})" if survivor else "(orphaned)"
+        why = f"merged into {survivor}" if survivor else _nobodys(journey, label)
         yield Ending(
             label=label,
             mpid=mpid,
-            identities=", ".join(called(t, v) for t, v in held.items()) or nothing,
+            identities=", ".join(called(t, v) for t, v in held.items()) or f"({why})",
             source=source,
             holds=(held, source, survivor)
             == (
@@ -182,6 +182,11 @@ def _profiles(stage: Stage, journey: Journey, labels: Mapping[str, str]) -> Iter
                 journey.merged.get(label, ""),
             ),
         )
+
+
+def _nobodys(journey: Journey, label: str) -> str:
+    why = journey.emptied.get(label)
+    return f"nobody's: {why}" if why else "nobody's"
 
 
 def as_json(act: Act) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The command: reads the topic of dead letters, writes nothing."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from processor.commands.letters.one import as_json, show
 from processor.commands.letters.pile import Pile, Piles
+from processor.commands.options import option_of
 from processor.commands.replay import known
 from processor.commands.terminal.console import note, say, visible
 from processor.commands.terminal.failure import Failure
@@ -19,10 +20,12 @@ from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.letters import REASONS
 from processor.kafka.mailbox import Mailbox
 from processor.records import Record
-from processor.settings import Settings, load
+from processor.settings import load
 
-HEAD: Final = ("reason", "detail", "letters", "waiting", "newest", "at")
-_PLACE: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,18})", re.ASCII)
+HEAD: Final = ("reason", "detail", "letters", "waiting", "newest", "newest at")
+GIVE: Final = Give(("newest", "letters"), "detail")
+"""How many wait decides whether to replay; how many there are, mostly as many, goes before."""
+_PLACE: Final = re.compile(r"(?:(.+)/)?([0-9]{1,9})/([0-9]{1,18})", re.ASCII)
 
 
 class LettersOptions(Struct, frozen=True):
@@ -31,7 +34,7 @@ class LettersOptions(Struct, frozen=True):
     reasons: Sequence[str] = ()
     """All, where none is given."""
     place: str | None = None
-    """Partition and offset of the one letter to show."""
+    """Partition and offset of the one letter to show; its topic may stand before them."""
     as_json: bool = False
     clear: bool = False
     """Show values."""
@@ -41,60 +44,75 @@ def letters(config: Path, environ: Mapping[str, str], options: LettersOptions) -
     """Print the piles of dead letters, or one letter."""
     settings = load(config, environ)
     reasons = known(options.reasons)
-    place = None if options.place is None else _parsed(options.place)
+    topic = settings.kafka.topics.dead_letters
+    place = None if options.place is None else place_in(options.place, topic)
     mailbox = Mailbox(settings.kafka)
     try:
         with reaching(settings.kafka):
             mailbox.look()
             if place is None:
-                _show_piles(settings, mailbox, reasons, as_json=options.as_json)
+                piles = _piles(mailbox, reasons)
+                if options.as_json:
+                    _say_as_json(piles)
+                else:
+                    print_piles(piles, topic, reasons, option_of(config))
             else:
-                _show_one(settings, mailbox.read_one(*place), options)
+                letter = mailbox.read_one(*place)
+                if letter is None:
+                    raise Failure(f"there is no letter at {options.place} of {topic}")
+                _show_one(letter, settings.kafka.topics.inputs, options, option_of(config))
     except (NoTopic, Unreachable) as error:
         raise Failure(str(error)) from None
     finally:
         mailbox.close()
 
 
-def _parsed(place: str) -> tuple[int, int]:
+def place_in(place: str, topic: str) -> tuple[int, int]:
+    """Return partition and offset of the letter that *place* names; its topic is *topic*."""
     match = _PLACE.fullmatch(place)
     if match is None:
         raise Failure(f"{visible(place)} is no place of a letter; write PARTITION/OFFSET, as 0/12")
-    return int(match[1]), int(match[2])
+    if match[1] not in (None, topic):
+        raise Failure(f"{visible(match[1])} is not the topic of dead letters, which is {topic}")
+    return int(match[2]), int(match[3])
 
 
-def _show_one(settings: Settings, letter: Record | None, options: LettersOptions) -> None:
-    topics = settings.kafka.topics
-    if letter is None:
-        raise Failure(f"there is no letter at {options.place} of {topics.dead_letters}")
+def _show_one(
+    letter: Record, inputs: Collection[str], options: LettersOptions, option: str
+) -> None:
     if options.as_json:
         say(msgspec.json.encode(as_json(letter, clear=options.clear)).decode())
     else:
-        show(letter, topics.inputs, clear=options.clear)
+        show(letter, inputs, clear=options.clear, option=option)
 
 
-def _show_piles(
-    settings: Settings, mailbox: Mailbox, reasons: frozenset[str], *, as_json: bool
-) -> None:
+def _piles(mailbox: Mailbox, reasons: frozenset[str]) -> list[Pile]:
     piles = Piles(mailbox.held, reasons)
     for found, _, _ in mailbox.read_all():
         for letter in found:
             piles.add(letter)
-    listed = piles.sorted()
-    if as_json:
-        for pile in listed:
-            say(msgspec.json.encode(_as_json(pile)).decode())
-        return
-    topic = settings.kafka.topics.dead_letters
+    return piles.sorted()
+
+
+def _say_as_json(listed: Sequence[Pile]) -> None:
+    for pile in listed:
+        say(msgspec.json.encode(_as_json(pile)).decode())
+
+
+def print_piles(listed: Sequence[Pile], topic: str, reasons: frozenset[str], option: str) -> None:
+    """Print the piles, and what to do next; *option* names the configuration."""
     if not listed:
         say(f"There is no dead letter in {topic}{_among(reasons)}.")
         return
-    count, waiting = (sum(getattr(p, n) for p in listed) for n in ("letters", "waiting"))
-    title, rows = f"{count:,} dead letters in {topic}", [_row(pile) for pile in listed]
-    print_table(title, HEAD, rows, give=Give(("newest", "waiting"), "detail"))
-    note(f"One in full: idstream letters {_newest(listed[0])}")
+    count = sum(pile.letters for pile in listed)
+    title, rows = f"{count:,} dead letters in {topic}", [row_of(pile) for pile in listed]
+    print_table(title, HEAD, rows, give=GIVE)
+    note(f"One in full: idstream letters{option} {_newest(listed[0])}")
+    waiting = {pile.reason for pile in listed if pile.waiting}
     if waiting:
-        note(f"What would go back: idstream replay --reason {listed[0].reason} --dry-run")
+        # The largest pile is no better than another: nobody knows here which cause is gone.
+        reason = waiting.pop() if len(waiting) == 1 else "REASON"
+        note(f"When the cause is gone: idstream replay{option} --reason {reason} --dry-run")
 
 
 def _among(reasons: frozenset[str]) -> str:
@@ -102,7 +120,8 @@ def _among(reasons: frozenset[str]) -> str:
     return "" if len(reasons) == len(REASONS) else f" with the reason {named}"
 
 
-def _row(pile: Pile) -> tuple[str, ...]:
+def row_of(pile: Pile) -> tuple[str, ...]:
+    """Return the cells that show *pile*."""
     counts = f"{pile.letters:,}", f"{pile.waiting:,}"
     return pile.reason, pile.detail, *counts, moment(pile.newest_ms), _newest(pile)
 

@@ -16,15 +16,15 @@ from processor.records import Record
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
-def show(letter: Record, inputs: Collection[str], *, clear: bool) -> None:
-    """Print *letter*; *inputs* are the topics that it may go back to."""
+def show(letter: Record, inputs: Collection[str], *, clear: bool, option: str = "") -> None:
+    """Print *letter*; it may go back to the topics *inputs*; *option* names the configuration."""
     headers = _headers(letter)
     source = (headers.get(f"source-{part}", "?") for part in ("topic", "partition", "offset"))
     facts = [
         ("reason", reason_of(letter)),
         ("detail", headers.get("detail", "")),
         ("came from", "/".join(source)),
-        ("at", _time(headers.get("source-timestamp", ""))),
+        ("time", _time(headers.get("source-timestamp", ""))),
         ("attempts", headers.get("attempts", "1")),
     ]
     print_table(f"Dead letter {_place(letter)}", ("", ""), facts)
@@ -37,7 +37,8 @@ def show(letter: Record, inputs: Collection[str], *, clear: bool) -> None:
     if not clear:
         note("Values are masked; --clear shows them.")
     if origin_of(letter) in inputs:
-        note(f"Put it and its like back: idstream replay --reason {reason_of(letter)}")
+        replay = f"idstream replay{option} --reason {reason_of(letter)} --dry-run"
+        note(f"When the cause is gone, for it and its like: {replay}")
     else:
         note("It cannot go back: its topic is no input.")
 
@@ -70,18 +71,6 @@ def _is_own(name: str) -> bool:
 
 def _header(name: str, value: str, *, clear: bool) -> str:
     return value if clear else str(masked(value, name))
-
-
-def _letter_as_json(letter: Record, headers: dict[str, str], *, clear: bool) -> dict[str, Any]:
-    return {
-        "place": f"{letter.partition}/{letter.offset}",
-        "timestamp_ms": letter.timestamp_ms,
-        "key": None if letter.key is None else _header("key", _text(letter.key), clear=clear),
-        "headers": {
-            n: v if not _is_own(n) else _header(n, v, clear=clear) for n, v in headers.items()
-        },
-        "value": _told(letter.value, clear=clear),
-    }
 
 
 def _told(value: bytes | None, *, clear: bool) -> str:

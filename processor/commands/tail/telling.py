@@ -14,9 +14,12 @@ from processor.records import Record
 Read = Callable[[str, bytes | None], Any]
 """Returns the JSON of a value of a topic of some role, None where it cannot be read."""
 
+Types = Callable[[str, str], str]
+"""Returns the identity type that a name stands for in records of an input, or the name."""
+
 NOTHING: Final = "nothing"
 """The outcome of a record without any output: stored, dropped or a duplicate."""
-_SIGNS: Final = {"identity_added": "+", "identity_removed": "-", "identity_moved": "~"}
+SIGNS: Final = {"identity_added": "+", "identity_removed": "-", "identity_moved": "~"}
 _IDS: Final = ("userId", "anonymousId", "groupId")
 
 
@@ -24,6 +27,7 @@ class Told(Struct):
     """A record that passed, in words."""
 
     place: str
+    """Its topic, partition and offset."""
     time_ms: int
     input: str
     what: str
@@ -37,26 +41,29 @@ class Told(Struct):
     mpid: str | None = None
     changes: tuple[str, ...] = ()
     """+type, -type or ~type (came from another profile), and other changes by name."""
+    letter: str | None = None
+    """Partition and offset of its dead letter."""
 
 
-def tell(passage: Passage, role: str, read: Read, *, clear: bool) -> Told:
+def tell(passage: Passage, role: str, read: Read, types: Types, *, clear: bool) -> Told:
     """Return what to tell of *passage*; *role* is that of its topic, values shown if *clear*."""
     source = passage.source
     assert source is not None
     body = read(role, source.value)
     fields = body if isinstance(body, dict) else {}
-    identities = {n: str(v) if clear else MASK for n, v in _identities(fields)}
+    name = dict(source.headers).get("input", b"default").decode("utf-8", "replace")
+    identities = {types(name, n): str(v) if clear else MASK for n, v in _identities(fields)}
     told = Told(
-        place=f"{source.topic}/{source.partition}@{source.offset}",
+        place=f"{source.topic}/{source.partition}/{source.offset}",
         time_ms=source.timestamp_ms,
-        input=dict(source.headers).get("input", b"default").decode("utf-8", "replace"),
+        input=name,
         what=_what(role, fields) if isinstance(body, dict) else "(unreadable)",
         identities=identities,
         outcome=NOTHING,
         changes=tuple(dict.fromkeys(_changes(passage, read))),
     )
-    for name, output in passage.outputs.items():
-        _add(told, name, output, read)
+    for kind, output in passage.outputs.items():
+        _add(told, kind, output, read)
     return told
 
 
@@ -104,6 +111,7 @@ def _add(told: Told, role: str, output: Record, read: Read) -> None:
     if role == "dead_letters":
         told.outcome, told.reason = "dead_letter", headers.get("reason")
         told.decision = headers.get("detail")
+        told.letter = f"{output.partition}/{output.offset}"
     elif role == "enriched":
         told.outcome = "forwarded"
         told.decision = _decided(_resolution(headers.get("resolution")))
@@ -151,7 +159,7 @@ def _changes(passage: Passage, read: Read) -> Iterator[str]:
         if not isinstance(body, dict):
             continue
         kind = str(body.get("change"))
-        if kind in _SIGNS:
-            yield f"{_SIGNS[kind]}{body.get('identity_type')}"
+        if kind in SIGNS:
+            yield f"{SIGNS[kind]}{body.get('identity_type')}"
         elif kind != "profile_created":  # the decision says so
             yield kind.replace("_", " ")

@@ -6,6 +6,7 @@ and a value that is longer than a line goes on in the next, so that a copy of it
 
 import importlib.util
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
@@ -42,7 +43,7 @@ class Give(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     """Columns that may be missing, the first one first."""
     folded: str | None = None
-    """A column of sentences, which may go on in the next line."""
+    """A column of sentences, which may go on in the next line, between two words."""
 
 
 NOTHING: Final = Give()
@@ -89,7 +90,7 @@ def draw(
     if fitting is not None:
         _draw_columns(*fitting, console, give.folded)
     elif any(head):
-        _stack(head, rows, console)
+        _stack(head, rows, console, give.folded)
     else:
         _draw_facts(rows, _widths(head, rows)[0], console)
     console.print()
@@ -136,13 +137,17 @@ def _draw_columns(
     console.print(table)
 
 
-def _stack(head: Cells, rows: Sequence[Cells], console: "Console") -> None:
+def _stack(head: Cells, rows: Sequence[Cells], console: "Console", folded: str | None) -> None:
     """Print a row below the other, a line for each of its cells that holds something."""
+    width = max(map(len, head))
+    indent = "\n" + " " * (width + _GAP)
     for number, row in enumerate(rows):
         if number:
             console.print()
         cells = [(name, cell) for name, cell in zip(head, row, strict=True) if cell]
-        _draw_facts(cells, max(map(len, head)), console)
+        room = max(console.width - width - _GAP, _SENTENCE // 2)
+        facts = [(n, indent.join(_words(cell, room)) if n == folded else cell) for n, cell in cells]
+        _draw_facts(facts, width, console)
 
 
 def _draw_facts(facts: Sequence[Cells], width: int, console: "Console") -> None:
@@ -154,6 +159,11 @@ def _draw_facts(facts: Sequence[Cells], width: int, console: "Console") -> None:
         line.append(cell, style=COLOURS.get(cell, "not dim"))
         # The terminal itself wraps: what is copied from it has no line ends.
         console.print(line, soft_wrap=True)
+
+
+def _words(sentence: str, width: int) -> list[str]:
+    """Return the lines of *sentence*, which is broken between words only."""
+    return textwrap.wrap(sentence, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _widths(head: Cells, rows: Sequence[Cells]) -> list[int]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +14,9 @@ from msgspec import Struct
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.signals import stopped_by_signals
-from processor.commands.terminal.tables import draw, print_table
+from processor.commands.terminal.tables import draw, plain, print_table
 from processor.commands.top.rates import Picture, picture
-from processor.commands.top.view import sections
+from processor.commands.top.view import fitting, sections
 from processor.kafka.clock import Clock
 from processor.settings import ObservabilitySettings, load
 from processor.watch.scrape import NoMetrics, Sample, scrape
@@ -51,7 +52,7 @@ def top(config: Path, environ: Mapping[str, str], options: TopOptions) -> None:
         if options.as_json:
             say(msgspec.json.encode(found).decode())
         elif is_screen:
-            _redraw(found)
+            redraw(found, options.interval)
         else:
             _print(found)
         if options.once:
@@ -77,23 +78,25 @@ def _print(found: Picture) -> None:
         print_table(title, head, rows)
 
 
-def _redraw(found: Picture) -> None:
+def redraw(found: Picture, interval: float) -> None:
     """Write over what stands on the screen: clearing it first would flicker."""
+    width, height = shutil.get_terminal_size()
+    end = f"Every {interval:g} s; Ctrl-C ends it."
+    lines = fitting(_drawn(found, width).rstrip("\n").split("\n"), height - 1, end)
+    line_end = f"{_REST_OF_LINE}\n"
+    sys.stdout.write(_HOME + line_end.join(lines) + line_end + _REST_OF_SCREEN)
+    sys.stdout.flush()
+
+
+def _drawn(found: Picture, width: int) -> str:
     if importlib.util.find_spec("rich") is None:
-        sys.stdout.write(_HOME + _REST_OF_SCREEN)
-        _print(found)
-        return
+        return "".join(plain(title, head, rows) for title, head, rows in sections(found))
     from rich.console import Console  # noqa: PLC0415 - an extra
 
-    seen = Console()
     text = io.StringIO()
     console = Console(
-        file=text, width=seen.width, force_terminal=True, color_system="auto", highlight=False
+        file=text, width=width, force_terminal=True, color_system="auto", highlight=False
     )
     for title, head, rows in sections(found):
         draw(title, head, rows, console)
-    lines = text.getvalue().rstrip("\n").split("\n")
-    fitting = lines[: max(seen.height - 1, 1)]
-    end = f"{_REST_OF_LINE}\n"
-    sys.stdout.write(_HOME + end.join(fitting) + end + _REST_OF_SCREEN)
-    sys.stdout.flush()
+    return text.getvalue()

@@ -3,6 +3,7 @@
 import json
 import re
 
+import click
 import pytest
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from processor.commands.demo import player
 from processor.commands.demo.comparison import Line, compare
 from processor.commands.demo.demo import demo
 from processor.commands.demo.journeys import ISOLATION, JOURNEYS, LINK
+from processor.commands.demo.telling import STORIES
 from processor.commands.terminal.failure import Failure
 from tests.conformance.cases import all_cases
 
@@ -34,9 +36,9 @@ def test_it_plays_every_step_as_published_and_tells_what_came_of_it(capsys):
     steps = [line for line in lines if line.endswith("  ok") and line[0].isdigit()]
     assert len(steps) == sum(len(journey.steps) for journey in JOURNEYS) == 20
     assert "differs" not in shown.out
-    assert sum("(orphaned)" in line for line in lines) == 2
+    assert sum("(nobody's: its email went to P2 in step 6)" in line for line in lines) == 2
     assert sum("(merged into P1)" in line for line in lines) == 1
-    assert "Every step reached the profile that the published tables name." in shown.err
+    assert "Every step reached the profile that the tables in docs/strategies.md name." in shown.err
     assert re.search(
         r"^~  user_attributes\.favorite_drink +Coke  \(was Beer\)$", shown.out, re.MULTILINE
     )
@@ -44,6 +46,35 @@ def test_it_plays_every_step_as_published_and_tells_what_came_of_it(capsys):
     (mpid,) = re.findall(r"^\+  mpid +(-?\d+)  \(P2\)$", shown.out, re.MULTILINE)
     assert re.search(rf"^P2 +{mpid} +customer ABC123, ", shown.out, re.MULTILINE)
     assert "idstream run --embedded" in lines[-5]
+    assert lines[0].startswith("Ed uses a shop's app")
+
+
+def test_on_a_terminal_of_80_columns_every_table_stands_in_columns(capsys, monkeypatch):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    demo({})
+    lines = [click.unstyle(line).rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert sum(line.split()[:2] == ["scenario", "what"] for line in lines) == len(JOURNEYS)
+    assert any(line.split() == ["through", "sets", "P2", "then", "shows"] for line in lines)
+    assert sum(line.startswith("Who plays") for line in lines) == 2, "the first two share theirs"
+
+
+def test_every_word_of_a_story_is_explained_by_its_cast():
+    for journey in JOURNEYS:
+        cast = {name for name, *_ in STORIES[journey.strategy].cast}
+        words = " ".join(step.says for step in journey.steps)
+        assert cast <= set(re.findall(r"[a-z]+", words)), journey.strategy
+        values = [v for held in journey.final.values() for v in held.values()]
+        told = " ".join(value for _, value, _ in STORIES[journey.strategy].cast)
+        assert all(value in told for value in values)
+
+
+def test_where_a_profile_ended_empty_the_story_says_why():
+    for journey in JOURNEYS:
+        empty = {label for label, held in journey.final.items() if not held}
+        assert empty == {*journey.emptied, *journey.merged}
 
 
 def test_every_step_can_be_had_as_json(capsys):

@@ -1,14 +1,25 @@
 """Dead letters lie in piles of one reason and detail; of one of them values are masked."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from processor.commands.letters import one
-from processor.commands.letters.letters import LettersOptions, letters
+from processor.commands.letters.letters import (
+    GIVE,
+    HEAD,
+    LettersOptions,
+    letters,
+    place_in,
+    print_piles,
+    row_of,
+)
 from processor.commands.letters.pile import MOST, OTHERS, Piles
+from processor.commands.options import DEFAULT_CONFIG, option_of
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.masking import MASK, masked
+from processor.commands.terminal.tables import draw
 from processor.kafka.letters import REASONS
 from processor.records import Record
 from tests.docs.pages import ROOT
@@ -83,7 +94,7 @@ def test_one_letter_shows_its_values_only_when_asked(value, capsys):
     assert "ed@example" not in shown.out + shown.err
     assert "in/3/99" in shown.out
     assert "2026-07-01 10:00:00" in shown.out
-    assert "idstream replay --reason invalid" in shown.err
+    assert "idstream replay --reason invalid --dry-run" in shown.err
     assert "ed@example" not in json.dumps(one.as_json(found, clear=False))
     one.show(found, ["in"], clear=True)
     shown = capsys.readouterr().out
@@ -93,6 +104,41 @@ def test_one_letter_shows_its_values_only_when_asked(value, capsys):
 def test_a_letter_that_cannot_go_back_says_so(capsys):
     one.show(letter("invalid", "x"), ["other"], clear=False)
     assert "its topic is no input" in capsys.readouterr().err
+
+
+def test_a_letter_may_be_named_with_its_topic_too():
+    assert (
+        place_in("dead.letters/0/12", "dead.letters") == place_in("0/12", "dead.letters") == (0, 12)
+    )
+
+
+def test_at_80_columns_how_many_wait_is_told_and_how_many_there_are_is_not(capsys):
+    console = pytest.importorskip("rich.console")
+    found = piled(letter("unsupported_content_type", "header content-type: only this and that"))
+    draw("t", HEAD, [row_of(one) for one in found], console.Console(width=80), GIVE)
+    head = capsys.readouterr().out.splitlines()[1]
+    assert head.split() == ["reason", "detail", "waiting", "newest", "at"]
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ([letter("invalid", "x"), letter("invalid", "y")], "invalid"),
+        ([letter("invalid", "x"), letter("malformed", "y")], "REASON"),
+        ([letter("invalid", "x", 9), letter("malformed", "y", 1, 1)], "invalid"),
+    ],
+)
+def test_what_to_do_next_can_be_copied_and_guesses_no_reason(found, reason, capsys):
+    print_piles(piled(*found), "dead", frozenset(REASONS), option_of(Path("my conf.toml")))
+    told = capsys.readouterr().err
+    assert "idstream letters -c 'my conf.toml' 0/" in told
+    assert f"idstream replay -c 'my conf.toml' --reason {reason} --dry-run" in told
+
+
+def test_where_no_letter_waits_none_is_to_be_replayed(capsys):
+    print_piles(piled(letter("invalid", "x", 1, 1)), "dead", frozenset(REASONS), "")
+    assert "replay" not in capsys.readouterr().err
+    assert option_of(DEFAULT_CONFIG) == ""
 
 
 def test_a_tombstone_has_no_value(capsys):
@@ -105,6 +151,7 @@ def test_a_tombstone_has_no_value(capsys):
     [
         ({"reasons": ["invalidd"]}, "there is no reason invalidd; there are malformed"),
         ({"place": "x"}, "x is no place of a letter; write PARTITION/OFFSET"),
+        ({"place": "in/0/3"}, "in is not the topic of dead letters, which is dead-letters"),
     ],
 )
 def test_what_is_not_there_is_told_before_kafka_is_asked(asked, told):

@@ -1,6 +1,7 @@
 """``profile`` shows what the index holds, by MPID and by identity."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ ADA = Profile(
         "retail": WorkspaceData(
             attributes={"tier": Attribute("gold", "sdk", "default", 3)},
             consent_state={"gdpr": {"ads": {"consented": True}}},
-            devices=(Device({"ios_idfv": "D-1"}, 1, 2),),
+            devices=(Device({"ios_idfv": "D-1", "ios_idfa": "D-2"}, 1, 2, {"platform": "iOS"}),),
             more=WorkspaceMore(
                 Attribution("network", None, None, 4),
                 computed=COMPUTED,
@@ -114,7 +115,7 @@ def config(redis_url: str, redis_prefix: str, tmp_path: Path) -> Path:
 def test_a_profile_is_found_by_its_mpid_and_by_an_identity(config, capsys, key):
     show(config, {}, ProfileQuery("retail", "production", key))
     shown = capsys.readouterr().out
-    for fact in ("2026-01-01 00:00:00", "ada@example.com", "gold", "gdpr", "D-1", "source mpid"):
+    for fact in ("2026-01-01 00:00:00", "ada@example.com", "gold", "gdpr", "D-1", "arose from"):
         assert fact in shown
     for fact in ("2023-11-14 22:13:20", "destination", "das-1", "network"):
         assert fact in shown
@@ -148,6 +149,24 @@ def test_of_whom_nothing_is_computed_nothing_is_said_of_it(config, capsys):
     show(config, {}, ProfileQuery("shop", "production", "user_id=u1"))
     shown = capsys.readouterr().out
     assert not any(word in shown for word in ("computed", "due next", "Calculated", "Audiences"))
+
+
+def test_times_stand_in_their_order_and_devices_with_all_that_is_known_of_them(config, capsys):
+    show(config, {}, ProfileQuery("retail", "production", "7"))
+    shown = capsys.readouterr()
+    names = [line.split("  ")[0] for line in shown.out.splitlines()]
+    assert names.index("first seen") < names.index("created") < names.index("last seen")
+    assert re.search(r"^ios_idfv +D-1 +1970-01-01 ", shown.out, re.MULTILINE)
+    assert re.search(r"^  ios_idfa +D-2$", shown.out, re.MULTILINE)
+    assert re.search(r"^  platform +iOS$", shown.out, re.MULTILINE)
+
+
+def test_what_to_look_at_next_can_be_copied(config, capsys):
+    show(config, {}, ProfileQuery("retail", "production", "email=ada@example.com"))
+    told = capsys.readouterr().err
+    assert f"idstream profile -c {config} --history retail 7\n" in told
+    assert f"idstream explain -c {config} --live\n" in told
+    assert "ada@" not in told
 
 
 def test_flat_matching_identifiers_are_looked_up_by_their_configured_names(config, capsys):

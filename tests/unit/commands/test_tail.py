@@ -3,24 +3,46 @@
 import json
 
 import click
+import msgspec
 import pytest
 
 from processor.codecs.avro.reading import AvroWriter
 from processor.codecs.avro.schemas import MESSAGES
 from processor.commands.tail import joining
 from processor.commands.tail.joining import Joining, source_of
-from processor.commands.tail.tail import OUTCOMES, TailOptions, asked, print_told
+from processor.commands.tail.tail import OUTCOMES, Columns, TailOptions, asked, print_told, types_of
 from processor.commands.tail.telling import NOTHING, Told, tell
 from processor.commands.terminal import console
 from processor.commands.terminal.failure import Failure
 from processor.commands.values import Values
 from processor.records import Record
+from processor.settings import load_text
 
 BATCH = {
     "user_identities": {"email": "ed@example.com"},
     "device_info": {"ios_idfv": "9876", "platform": "iOS"},
     "events": [{"event_type": "screen_view"}, {"event_type": "screen_view"}],
 }
+SETTINGS = load_text(
+    """
+[redis]
+url = "redis://localhost"
+[workspaces.retail]
+strategy = "profile_isolation"
+priority = ["customerid", "email", "ios_idfv", "roku_aid"]
+login_ids = ["customerid"]
+unique_ids = ["customerid"]
+[workspaces.shop]
+strategy = "flat_matching"
+[workspaces.shop.identifiers]
+customer_id = { limit = 1 }
+[inputs.app]
+workspace = "retail"
+[inputs.shop]
+workspace = "shop"
+""",
+    {},
+)
 RESOLUTION = b'{"outcome":"matched","matched_on":"email"}'
 
 
@@ -98,7 +120,7 @@ def told(role, source, *outputs, clear=False):
         found.add(name, record, 0.0)
     found.add("enriched", output(source.offset + 1), 0.0)
     (passage,) = found.ready(99.0)
-    return tell(passage, role, Values("").read, clear=clear)
+    return tell(passage, role, Values("").read, types_of(SETTINGS), clear=clear)
 
 
 def test_a_batch_is_told_with_its_events_and_the_types_of_its_identities():
@@ -110,7 +132,7 @@ def test_a_batch_is_told_with_its_events_and_the_types_of_its_identities():
     enriched = output(1, mpid=b"12", resolution=RESOLUTION)
     found = told("batches", came(1), ("enriched", enriched), *(("changes", c) for c in changes))
     assert found == Told(
-        place="in/0@1",
+        place="in/0/1",
         time_ms=1000,
         input="app",
         what="screen_view x2",
@@ -149,6 +171,7 @@ def test_a_call_of_segments_and_a_dead_letter_are_told():
     assert (found.what, found.identities) == ("track Signed up", {"userId": "•••"})
     assert (found.outcome, found.reason) == ("dead_letter", "invalid")
     assert found.decision == "type: must be identify"
+    assert found.letter == "0/1"
 
 
 def test_an_outcome_that_is_published_is_the_outcome():
@@ -174,7 +197,18 @@ def test_values_in_avro_are_read_too():
     assert values.read("batches", None) is None
 
 
-TOLD = Told("in/0@1", 0, "app", "screen_view", {"email": "•••"}, "forwarded", mpid="12")
+def test_an_identity_is_named_by_its_type_as_what_came_of_it_is():
+    body = {"user_identities": {"customer_id": "C1"}, "device_info": {"roku_advertising_id": "R"}}
+    assert set(told("batches", came(1, body)).identities) == {"customerid", "roku_aid"}
+    elsewhere = came(1, body)._replace(headers=(("input", b"shop"),))
+    assert set(told("batches", elsewhere).identities) == {"customer_id", "roku_advertising_id"}, (
+        "flat matching takes names as they are"
+    )
+    nobody = came(1, body)._replace(headers=(("input", b"none"),))
+    assert "customer_id" in told("batches", nobody).identities
+
+
+TOLD = Told("in/0/1", 0, "app", "screen_view", {"email": "•••"}, "forwarded", mpid="12")
 
 
 def test_filters_let_through_what_they_name():
@@ -193,19 +227,43 @@ def test_filters_let_through_what_they_name():
 
 
 def test_a_line_is_printed_whole_or_in_two(capsys, monkeypatch):
-    print_told(TOLD, as_json=False)
+    print_told(TOLD, Columns())
     (line,) = capsys.readouterr().out.splitlines()
-    assert line == "00:00:00  app       screen_view    email=•••  → forwarded  12  in/0@1"
+    assert line == "00:00:00  app       screen_view    email=•••  → in/0/1  forwarded  12"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     for width, count in (("60", 2), ("40", 3)):
         monkeypatch.setenv("COLUMNS", width)
-        print_told(TOLD, as_json=False)
+        print_told(TOLD, Columns())
         shown = [click.unstyle(one) for one in capsys.readouterr().out.splitlines()]
         assert len(shown) == count
         assert all(len(one) <= int(width) for one in shown)
         assert " ".join(shown).split() == line.split()
-    print_told(TOLD, as_json=True)
-    assert json.loads(capsys.readouterr().out)["outcome"] == "forwarded"
+
+
+def test_columns_widen_with_longer_names_so_that_places_and_outcomes_stand_below_each_other(
+    capsys, monkeypatch
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    columns = Columns()
+    longer = {"input": "no-such-input", "place": "identity-requests/0/1"}
+    for told in (TOLD, msgspec.structs.replace(TOLD, **longer), TOLD):
+        print_told(told, columns)
+    shown = [click.unstyle(one) for one in capsys.readouterr().out.splitlines()]
+    below, last, beneath = shown[1], *shown[-2:]
+    assert last.startswith(f"00:00:00  {'app':13}  screen_view")
+    assert below.index("→") == beneath.index("→") == 2
+    assert beneath == f"  → {'in/0/1':21}  forwarded  12"
+
+
+def test_what_follows_a_record_is_told_apart_and_a_dead_letter_by_its_next_step(capsys):
+    changes = ("+customerid", "+email", "profile linked", "violation")
+    told = msgspec.structs.replace(TOLD, changes=changes, decision="matched by email")
+    print_told(told, Columns())
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("forwarded  by email  12  +customerid +email, profile linked, violation")
+    print_told(msgspec.structs.replace(TOLD, letter="0/7"), Columns(), " -c x.toml")
+    assert capsys.readouterr().out.endswith("  idstream letters -c x.toml 0/7\n")
 
 
 def test_a_value_cannot_steer_the_terminal():

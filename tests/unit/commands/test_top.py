@@ -1,13 +1,17 @@
 """What two looks at the metrics say of the time between them."""
 
+import re
+
+import click
 import pytest
 
 from processor.commands.terminal.failure import Failure
 from processor.commands.top.rates import picture
-from processor.commands.top.top import TopOptions, top
-from processor.commands.top.view import sections
+from processor.commands.top.top import TopOptions, redraw, top
+from processor.commands.top.view import MOST_REFUSALS, PHASES, fitting, sections
 from processor.watch.metrics import Metrics
 from processor.watch.scrape import parsed
+from tests.docs.pages import ROOT
 
 RECORDS = "idstream_records_total"
 
@@ -98,11 +102,53 @@ def test_everything_shown_stands_in_tables():
     assert [title for title, _, _ in shown] == [
         "idstream , 1 process, up 1:02:05",
         "Records a second",
-        "Time of the loop",
-        "Refusals, the latest first",
-    ]
+        "Refusals, those that grow most first",
+        "Time of the loop; what is missing to 100 % is idle",
+    ], "what one acts on comes before what one wonders about"
     assert all(len(row) == len(head) for _, head, rows in shown for row in rows)
-    assert shown[3][2][0][0] == "(unknown)"
+    assert shown[2][2][0][0] == "(unknown)"
+
+
+def test_a_list_of_refusals_that_is_cut_says_so():
+    counted = {f'input="i{n}",outcome="dropped",reason="r"': 1 for n in range(MOST_REFUSALS + 5)}
+    title, _, rows = list(sections(looked({RECORDS: counted}, {RECORDS: counted})))[2]
+    assert title == "Refusals, those that grow most first (8 of 13)"
+    assert len(rows) == MOST_REFUSALS
+
+
+def test_phases_stand_in_their_order_and_parts_within_their_whole():
+    names = ("commit", "later", "take_in", "consume", "process")
+    spent = {f'phase="{name}"': len(name) for name in names}
+    after = {f"idstream_batch_seconds_{part}": spent for part in ("sum", "count")}
+    before = {name: dict.fromkeys(spent, 0) for name in after}
+    *_, (_, _, rows) = sections(looked(before, after))
+    shown = [row[0] for row in rows]
+    assert shown == ["consume", "process", "  take_in", "commit", "later"]
+
+
+def test_every_phase_that_is_measured_has_a_word():
+    sources = "".join(path.read_text() for path in (ROOT / "processor").rglob("*.py"))
+    measured = set(re.findall(r"(?:note_phase|observer\.phase)\(\"([a-z_]+)\"", sources))
+    assert measured == set(PHASES)
+
+
+def test_a_window_that_is_too_low_says_how_much_is_missing():
+    lines = [str(n) for n in range(30)]
+    assert fitting(lines, 31, "end") == [*lines, "end"]
+    cut = fitting(lines, 23, "end")
+    assert len(cut) == 23
+    assert cut[-3:] == ["20", "… 9 more lines: a taller window shows them", "end"]
+
+
+def test_a_window_of_24_lines_shows_refusals_and_how_often_it_looks(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    counted = {RECORDS: {k: v for n in range(4) for k, v in records(1, 1, 1, f"i{n}").items()}}
+    redraw(looked(counted, counted), 2.0)
+    shown = click.unstyle(capsys.readouterr().out).splitlines()
+    assert len(shown) == 23, "in the last line stands the cursor"
+    assert any("no_identity" in line for line in shown)
+    assert "Every 2 s; Ctrl-C ends it." in shown[-1]
 
 
 def test_the_names_are_those_of_our_metrics():
