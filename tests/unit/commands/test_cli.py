@@ -19,6 +19,7 @@ from processor import cli
 from processor.crash import POINTS
 
 COMMANDS = [
+    "audience",
     "check",
     "demo",
     "explain",
