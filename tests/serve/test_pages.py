@@ -157,14 +157,14 @@ def test_contents_of_a_person_have_the_words_of_the_headings(ada_fan: Visitor):
     text = ada_fan.get(PERSON).text
     contents = re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', text)
     assert contents == re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', text)
-    assert len(contents) == 9
+    assert len(contents) == 10
 
 
 def test_each_cell_is_labelled_as_its_column(ada_fan: Visitor):
     pages = [ada_fan.get("/ui/retail"), ada_fan.get(PERSON), ada_fan.search("V-1", "ios_idfv")]
     shown = "".join(page.text for page in pages)
     tables = re.findall(r"<table.*?</table>", shown, re.DOTALL)
-    assert len(tables) == 12
+    assert len(tables) == 13
     for table in tables:
         heads = re.findall(r'<th scope="col"[^>]*>([^<]+)', table)
         for row in table.split("<tr>")[2:]:
@@ -207,10 +207,11 @@ def test_hostile_values_are_text_wherever_they_stand(ada_fan: Visitor):
 def test_older_events_are_a_link_away(ada_fan: Visitor):
     text, seen = ada_fan.get(PERSON).text, 0
     while older := re.search(r'href="(\?events=[^"]+)"', text):
-        assert text.count("Found by customerid.") == 10
-        seen += 10
+        shown = text.count("Found by customerid.")
+        assert shown == (10 if seen else 8), "two of the newest may be another workspace's"
+        seen += shown
         text = ada_fan.get(PERSON + older[1].replace("&amp;", "&")).text
-    assert seen + text.count("Found by customerid.") == 60
+    assert seen + text.count("Found by customerid.") == 58
     assert text.count("This is all that the topic still keeps") == 2, "of changes and events"
 
 
@@ -269,7 +270,7 @@ def test_who_may_only_sign_in_sees_nobody(service: Service):
     for one in found:
         assert "Ada" not in one.text
         assert str(BEN) not in one.text
-    assert "This token may not read activity" in visitor.get("/ui/retail").text
+    assert "your token lacks the scope activity:read" in visitor.get("/ui/retail").text
 
 
 def test_another_workspace_is_nowhere(ada_fan: Visitor):
@@ -325,8 +326,8 @@ def test_looking_is_logged_without_a_value(ada_fan: Visitor):
 
 
 def test_a_value_with_an_equals_sign_is_searched_for_as_it_is(ada_fan: Visitor):
-    assert "Nobody has that" in ada_fan.search("dGVzdA=").text
-    assert "Nobody has that" in ada_fan.search("customer_id=nobody").text
+    assert 'Nobody has <bdi class="value">dGVzdA=</bdi>' in ada_fan.search("dGVzdA=").text
+    assert "Nobody has" in ada_fan.search("customer_id=nobody").text
     assert ada_fan.search(f"mpid={ADA}").url.endswith(PERSON)
 
 

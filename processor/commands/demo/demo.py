@@ -28,8 +28,6 @@ def demo(environ: Mapping[str, str], *, raw: bool = False, with_pages: bool = Fa
     settings = replace(
         settings, observability=replace(settings.observability, port=0, log_level="warning")
     )
-    if not raw:
-        begin()
     note("Broker and processor run in this process, Valkey beside it; nothing is kept.\n")
     with embedding(settings) as running, processing(running, environ) as processor:
         client = Conversation(running.kafka, Clock())
@@ -49,6 +47,8 @@ def _tell(stage: Stage, *, raw: bool) -> int:
     """Print the story; return in how many places it differs from the tables."""
     differs = 0
     before: Act | None = None
+    if not raw:
+        begin()
     for act in play(stage):
         differs += act.differs()
         if raw:
