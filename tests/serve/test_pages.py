@@ -211,7 +211,7 @@ def test_older_events_are_a_link_away(ada_fan: Visitor):
         assert shown == (10 if seen else 8), "two of the newest may be another workspace's"
         seen += shown
         text = ada_fan.get(PERSON + older[1].replace("&amp;", "&")).text
-    assert seen + text.count("Found by customerid.") == 58
+    assert seen + text.count("Found by customerid.") == 60
     assert text.count("This is all that the topic still keeps") == 2, "of changes and events"
 
 
