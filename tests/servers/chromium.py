@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,18 +38,20 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The script of axe-core."""
-    script = CACHE / AXE / "package" / "axe.min.js"
+    script = CACHE / AXE / "axe.min.js"
     if not script.exists():
         npm = shutil.which("npm")
         if npm is None:
             _missing("no npm, which brings axe-core")
-        folder = CACHE / AXE
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "pack", "--silent", AXE, "--pack-destination", str(folder)]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        (packed,) = folder.glob("*.tgz")
-        with tarfile.open(packed) as archive:
-            archive.extract("package/axe.min.js", folder, filter="data")
+        script.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=script.parent) as folder:
+            command = [npm, "pack", "--silent", AXE, "--pack-destination", folder]
+            subprocess.run(command, check=True, capture_output=True, timeout=120)
+            (packed,) = Path(folder).glob("*.tgz")
+            with tarfile.open(packed) as archive:
+                archive.extract("package/axe.min.js", folder, filter="data")
+            # At once, so that a run beside us sees all of it or nothing.
+            (Path(folder) / "package" / "axe.min.js").rename(script)
     return script.read_text()
 
 
