@@ -31,8 +31,8 @@ from processor.serve.routes import Api
 from processor.watch.logs import Log
 
 COOKIE: Final = "idstream_session"
-MOST_CHANGES: Final = 20
-MOST_EVENTS: Final = 10
+_MOST_CHANGES: Final = 20
+_MOST_EVENTS: Final = 10
 _HASH_DIGITS: Final = 16
 _FOREVER: Final = 2**63 - 1
 
@@ -197,9 +197,9 @@ class Pages:
         if not viewer.token.may("activity:read"):
             return {"changes": None, "events": None, "why_not": WITHHELD}
         try:
-            changes = await self._happenings.changes(profile, MOST_CHANGES, older["changes"])
+            changes = await self._happenings.changes(profile, _MOST_CHANGES, older["changes"])
             allowed = viewer.token.workspaces
-            events = await self._happenings.events(profile, allowed, MOST_EVENTS, older["events"])
+            events = await self._happenings.events(profile, allowed, _MOST_EVENTS, older["events"])
         except Refusal as refusal:
             return {"changes": None, "events": None, "why_not": not_shown(refusal)}
         own = of_workspace(changes, workspace.name)
