@@ -1,8 +1,11 @@
-"""Plays the cases of calculated attributes and audiences through ``resolve``, in this process."""
+"""Plays the cases of calculated attributes and audiences: in this process, through ``resolve``.
+
+Another way to play an act can be handed in (``computed_stage``): what is expected is the same.
+"""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -33,17 +36,24 @@ def instant(said: str | int) -> int:
     )
 
 
-def play(case: Case, limits: Mapping[str, Any], folder: Path) -> None:
+Objects = list[dict[str, Any]]
+
+
+def play(
+    case: Case, limits: Mapping[str, Any], folder: Path, resolved: "Act | None" = None
+) -> None:
     """Play a case, a process for each act between restarts, and check every expectation."""
     config, labels, documents = dict(case["config"]), dict[str, str](), list[dict[str, Any]]()
+    resolved = resolved or _resolved
     for act in _acts(case["steps"]):
         if act and act[0]["do"] == "restart":
             config |= act[0].get("config") or {}
             act = act[1:]  # noqa: PLW2901 - the rest of it
-        answers, documents = _resolved(case, config, limits, documents, act, folder)
+        written = configuration(case, config, limits)
+        answers, documents = resolved(written, documents, list(map(line, act)), folder)
         for number, (step, answer) in enumerate(zip(act, answers, strict=True), 1):
-            _check(f"{step['do']} {number}", step.get("expect") or {}, answer, labels)
-    _check_final(case, {one["mpid"]: one for one in documents}, labels)
+            check(f"{step['do']} {number}", step.get("expect") or {}, answer, labels)
+    check_final(case, {one["mpid"]: one for one in documents}, labels)
 
 
 def _acts(steps: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -52,21 +62,34 @@ def _acts(steps: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield steps[start:end]
 
 
-def configuration(case: Case, config: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
-    """Return the configuration of a case as TOML."""
-    lines = ["[limits]", *(f"{k} = {_toml(v)}" for k, v in limits.items())]
-    lines += [f"[workspaces.{WORKSPACE}]", *(f"{k} = {_toml(v)}" for k, v in config.items())]
-    inputs: dict[str, dict[str, Any]] = {"default": {"source": "custom_feed"}}
-    for selector in (config.get("events") or {}).values():
-        for name in selector.get("inputs") or ():
-            inputs[name] = {"source": "custom_feed"}
+def configuration(
+    case: Case, config: Mapping[str, Any], limits: Mapping[str, Any], place: str = ""
+) -> str:
+    """Return the configuration of a case as TOML.
+
+    *place* names its workspace and begins its inputs' names, where several cases share a process.
+    """
+    lines = ["[limits]", *(f"{k} = {_toml(v)}" for k, v in limits.items())] if limits else []
+    events = {name: dict(selector) for name, selector in (config.get("events") or {}).items()}
+    inputs: dict[str, dict[str, Any]] = {input_name("default", place): {"source": "custom_feed"}}
+    for selector in events.values():
+        if "inputs" in selector:
+            selector["inputs"] = [input_name(name, place) for name in selector["inputs"]]
+            inputs |= {name: {"source": "custom_feed"} for name in selector["inputs"]}
+    workspace, settings = place or WORKSPACE, {**config, "events": events}
+    lines += [f"[workspaces.{workspace}]", *(f"{k} = {_toml(v)}" for k, v in settings.items())]
     for step in case.get("steps", ()):
         name, written = _input(step)
-        inputs.setdefault(name, {}).update(written)
+        inputs.setdefault(input_name(name, place), {}).update(written)
     for name, written in inputs.items():
-        lines += [f"[inputs.{json.dumps(name)}]", f'workspace = "{WORKSPACE}"']
+        lines += [f"[inputs.{json.dumps(name)}]", f'workspace = "{workspace}"']
         lines += [f"{key} = {_toml(value)}" for key, value in written.items()]
     return "\n".join(lines) + "\n"
+
+
+def input_name(name: str, place: str) -> str:
+    """Return what an input is called in the configuration of a case at *place*."""
+    return f"{place}-{name}" if place else name
 
 
 def _input(step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -88,21 +111,20 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+Act = Callable[[str, Objects, Objects, Path], tuple[Objects, Objects]]
+"""Lets one process answer lines under a configuration, over given documents."""
+
+
 def _resolved(
-    case: Case,
-    config: Mapping[str, Any],
-    limits: Mapping[str, Any],
-    documents: list[dict[str, Any]],
-    steps: list[dict[str, Any]],
-    folder: Path,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Let one process answer *steps*; return its lines and the documents that it leaves."""
-    written, given, dump = folder / "case.toml", folder / "given.jsonl", folder / "dump.jsonl"
-    written.write_text(configuration(case, config, limits), encoding="utf-8")
+    written: str, documents: Objects, lines: Objects, folder: Path
+) -> tuple[Objects, Objects]:
+    """Let one process answer *lines*; return its lines and the documents that it leaves."""
+    config, given, dump = folder / "case.toml", folder / "given.jsonl", folder / "dump.jsonl"
+    config.write_text(written, encoding="utf-8")
     given.write_text("".join(f"{json.dumps(one)}\n" for one in documents), encoding="utf-8")
-    lines = [json.dumps(_line(step)).encode() for step in steps]
+    source = [json.dumps(line).encode() for line in lines]
     sink = BytesIO()
-    resolve(load_offline(written, {}), lines, sink, profiles=given, dump=dump)
+    resolve(load_offline(config, {}), source, sink, profiles=given, dump=dump)
     return _objects(sink.getvalue()), _objects(dump.read_bytes())
 
 
@@ -110,7 +132,8 @@ def _objects(lines: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def _line(step: Mapping[str, Any]) -> dict[str, Any]:
+def line(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the line of ``resolve`` that a step stands for."""
     line: dict[str, Any] = {"timestamp_ms": instant(step["at"])}
     if step["do"] in ("clock", "recompute"):
         line["topic"] = "clock"
@@ -144,9 +167,10 @@ def _event(said: Any) -> dict[str, Any]:
     return {"event_type": kind, "data": data}
 
 
-def _check(
+def check(
     where: str, expect: Mapping[str, Any], answer: Mapping[str, Any], labels: dict[str, str]
 ) -> None:
+    """Check what a step expects; *labels* are the MPIDs by the names that the case gives them."""
     mpid, want = answer["mpid"], dict(expect)
     label = want.pop("profile", None)
     if mpid is not None and mpid not in labels.values():
@@ -203,9 +227,10 @@ def _message(
     return {name: seen.get(name) for name in want}
 
 
-def _check_final(
+def check_final(
     case: Case, documents: Mapping[str, dict[str, Any]], labels: Mapping[str, str]
 ) -> None:
+    """Check what a case expects to be left."""
     for label, want in (case.get("final") or {}).items():
         document = documents[labels[label]]
         if want is None:

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from processor.index.memory import MemoryIndex
+from processor.redis.index import RedisIndex
 from processor.settings import SettingsError
 from processor.settings.load import load_offline
 from tests.conformance.computed_player import configuration, play
+from tests.conformance.computed_stage import Stage
 
 FILE = yaml.safe_load((Path(__file__).parent / "computed.yaml").read_text(encoding="utf-8"))
 LATER = {"CL-01", "CL-02", "CL-04"}
@@ -24,6 +27,21 @@ def limits_of(case: dict) -> dict:
 @pytest.mark.parametrize("name", PLAYED)
 def test_the_case_holds(name, tmp_path):
     play(CASES[name], limits_of(CASES[name]), tmp_path)
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_the_case_holds_by_sweeps(name, tmp_path):
+    play(CASES[name], limits_of(CASES[name]), tmp_path, Stage(MemoryIndex()).act)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("name", PLAYED)
+def test_the_case_holds_over_redis(name, redis_url, redis_prefix, tmp_path):
+    index = RedisIndex.connect(redis_url, redis_prefix)
+    try:
+        play(CASES[name], limits_of(CASES[name]), tmp_path, Stage(index).act)
+    finally:
+        index.close()
 
 
 @pytest.mark.parametrize("name", REFUSED)

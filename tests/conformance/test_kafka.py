@@ -90,14 +90,26 @@ class Theatre:
 
     def send(self, seat: int, record: dict[str, Any]) -> Coordinates:
         """Append a record and return where it is."""
-        delivered: list[Message] = []
         value, headers = self.speech.said(record["topic"], record["value"])
+        headers = {"input": record["input"], **headers}
+        return self.send_raw(seat, record["topic"], record["timestamp_ms"], value, headers)
+
+    def send_raw(
+        self,
+        seat: int,
+        role: str,
+        time_ms: int,
+        value: bytes,
+        headers: dict[str, str] | None = None,
+    ) -> Coordinates:
+        """Append a record as it is, and return where it is."""
+        delivered: list[Message] = []
         self._producer.produce(
-            self.inputs[record["topic"]],
+            self.inputs[role],
             value,
             partition=seat % PARTITIONS,
-            timestamp=record["timestamp_ms"],
-            headers={"input": record["input"], **headers},
+            timestamp=time_ms,
+            headers=headers,
             on_delivery=lambda error, message: delivered.append(message),
         )
         assert self._producer.flush(30) == 0
