@@ -157,6 +157,13 @@ class View:
             found = self.exact(found.merged_into)
         return found
 
+    def left_behind(self, mpid: int) -> Profile | None:
+        """Return the profile that the record that has just ended leaves of *mpid*.
+
+        It was about that profile, so this is not a reading of the record that comes next.
+        """
+        return self._profiles.get(mpid) or self._read.profiles.get(mpid)
+
     def is_free(self, mpid: int) -> bool:
         """Whether *mpid* may be given out; if it was not read, the commit finds out."""
         if mpid in self._profiles:

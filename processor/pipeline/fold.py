@@ -14,7 +14,7 @@ from processor.identity.decision import Aliased, Decision
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
-from processor.identity.view import Edit, Effects, ReadSet, View
+from processor.identity.view import Edit, Effects, Outdated, ReadSet, View
 from processor.pipeline.computing import Computing, yield_room
 from processor.pipeline.journal import Entry
 from processor.pipeline.sweeping import entered, place_edits
@@ -52,6 +52,7 @@ class Fold(Struct, frozen=True):
         """Decide works in order over *read*; raises Unread where more must be read first.
 
         Each comes with whether it is a duplicate: another record used its ``source_request_id``.
+        Raises Outdated where remembered decisions must be taken anew.
         """
         lookups = frozenset(self.policy.priority)
         one_owner = self.policy.traits.has_one_owner
@@ -61,12 +62,18 @@ class Fold(Struct, frozen=True):
             fits=partial(is_within, most=self.limits.max_profile_bytes),
         )
         rules = FoldRules(self.policy, self.limits, documents)
-        decided = [
-            _undecided(work, number, "duplicate")
-            if is_duplicate
-            else self._decide(work, number, view, rules)
-            for number, (work, is_duplicate) in enumerate(works)
-        ]
+        decided: list[Decided] = []
+        outdated: set[int] = set()
+        for number, (work, is_duplicate) in enumerate(works):
+            if is_duplicate:
+                decided.append(_undecided(work, number, "duplicate"))
+                continue
+            try:
+                decided.append(self._decide(work, number, view, rules))
+            except Outdated as found:  # what else is outdated is found in the same pass
+                outdated |= found.mpids
+        if outdated:
+            raise Outdated(outdated)
         effects = view.effects()
         if effects is not None and self.computing is not None:
             effects = entered(effects, read)
@@ -87,7 +94,7 @@ class Fold(Struct, frozen=True):
         mpid = verdict.mpid
         asked = view.asked()
         edits = view.end_record()
-        profile = None if mpid is None else view.exact(mpid)
+        profile = None if mpid is None else view.left_behind(mpid)
         entry = Entry(
             offset=work.record.offset,
             outcome=verdict.outcome,
@@ -138,7 +145,7 @@ def _full(decision: Decision, view: View) -> tuple[Change, ...]:
     """Return the violation of an alias that a profile had no room for."""
     if not isinstance(decision, Aliased) or decision.full_mpid is None:
         return ()
-    profile = view.exact(decision.full_mpid)
+    profile = view.left_behind(decision.full_mpid)
     assert profile is not None
     return (Change("violation", profile.mpid, profile.version, reason=decision.reason),)
 

@@ -1,7 +1,7 @@
 """What is remembered of known users changes nothing but the time it takes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import hypothesis.strategies as st
 import pytest
@@ -105,7 +105,13 @@ protection = "read_only"
 SETTINGS = load_text(CONFIG, {})
 
 
-def pipeline(index: Index, settings: Settings = SETTINGS, *, remembers: bool) -> Pipeline:
+def pipeline(
+    index: Index,
+    settings: Settings = SETTINGS,
+    counted: Callable[[Tally], None] = lambda _tally: None,
+    *,
+    remembers: bool,
+) -> Pipeline:
     cached = CachedIndex(index, ROOM) if remembers else None
     return Pipeline(
         Parts(
@@ -116,6 +122,7 @@ def pipeline(index: Index, settings: Settings = SETTINGS, *, remembers: bool) ->
             memory_bytes=ROOM,
             with_outcomes=False,
             computed=settings.computed,
+            counted=counted,
         )
     )
 
@@ -280,7 +287,8 @@ class Line:
 
     def __init__(self, config: str = CONFIG, index: Index | None = None) -> None:
         self.tallies: list[Tally] = []
-        self.made = pipeline(index or MemoryIndex(b"key"), load_text(config, {}), remembers=True)
+        own, settings = index or MemoryIndex(b"key"), load_text(config, {})
+        self.made = pipeline(own, settings, self.tallies.append, remembers=True)
         assign(self.made, 0)
         self._offset = 0
 
@@ -389,6 +397,28 @@ def test_what_an_earlier_record_of_the_lot_changes_is_seen(line):
         json.loads(o.value)["user_attributes"]["color"] for o in outputs if o.role == "enriched"
     ]
     assert colors == ["red", "blue", "red", "red"]
+
+
+def users(number: int, **changes) -> list[dict]:
+    ids = [{"customerid": f"{user}", "email": f"{user}@example.com"} for user in range(number)]
+    return [taking(BATCH, user_identities=one, device_info=None, **changes) for one in ids]
+
+
+def test_what_is_remembered_of_one_user_does_not_hang_on_the_one_before():
+    line, (first, second) = Line(), users(2)
+    line.send(first, second)
+    line.send(first, second)
+    line.send(taking(first, user_attributes={"color": "blue"}))
+    assert not line.remembers(first)
+    assert line.remembers(second)
+
+
+def test_a_lot_is_decided_anew_once_however_many_remembered_users_it_changes():
+    line = Line()
+    line.send(*users(9))
+    line.send(*users(9))
+    line.send(*users(9, user_attributes={"color": "blue"}), *users(9))
+    assert line.tallies[-1].redecisions == 1
 
 
 def test_a_request_id_that_was_used_makes_a_duplicate_of_a_known_batch(line):
