@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from processor import __version__
+from processor.commands.imports.definition import import_
 from processor.commands.options import DEFAULT_CONFIG, Environ, config_option
 from processor.commands.serving import COMMANDS as SERVING
 from processor.commands.views import VIEWS
@@ -341,7 +342,7 @@ def recompute(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: A
     command.recompute(config, environ, command.RecomputeOptions(**how))
 
 
-for view in (*VIEWS, *SERVING):
+for view in (*VIEWS, *SERVING, import_):
     idstream.add_command(view)
 
 

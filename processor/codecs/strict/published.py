@@ -26,7 +26,9 @@ Mpid = Int64 | Annotated[str, Meta(pattern=r"\A-?[0-9]{1,19}\Z")] | None
 """A number, or its decimal text, as those send it whose numbers have 53 bits."""
 
 
-class _Device(Closed, gc=False):
+class Device(Closed, gc=False):
+    """What is said of the device; its fields are columns of imports too."""
+
     brand: Loose = None
     product: Loose = None
     device: Loose = None
@@ -218,7 +220,7 @@ FIELDS: Final[dict[str, Any]] = {
     "user_identities": dict[str, Loose] | list[_Entry] | None,
     "user_attributes": dict[str, Loose | list[Loose]] | None,
     "deleted_user_attributes": list[str] | None,
-    "device_info": _Device | None,
+    "device_info": Device | None,
     "application_info": _Application | None,
     "consent_state": _ConsentState | None,
     "integration_attributes": dict[str, dict[str, Loose]] | None,

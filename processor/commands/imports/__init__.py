@@ -1,0 +1,1 @@
+"""``idstream import``: files of people become batches without events on the topic of an input."""
