@@ -41,6 +41,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_aliases: int = 50
     max_alias_window_days: int = 90
     """How far the window of an alias may reach back from the time of its request."""
+    grave_days: int = 7
+    """For how long the version of a profile that has ended is kept (docs/lifetimes.md)."""
 
 
 class PartnerRules(Struct, frozen=True):

@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from processor.identity.grave import Grave
 from processor.records import DeadLetter, Record
 
 Header = tuple[str, bytes]
@@ -74,6 +75,11 @@ def _partition_headers(topic: str, partition: int) -> Headers:
 def mpid_header(mpid: int) -> Header:
     """Return the header that names a profile: its MPID as decimal text."""
     return "mpid", b"%d" % mpid
+
+
+def tombstone_headers(grave: Grave) -> Headers:
+    """Return the headers of a tombstone of ``profiles`` beside its place: a version, and why."""
+    return ("version", b"%d" % grave.version), ("reason", grave.why.encode())
 
 
 def dead_letter_headers(letter: DeadLetter, record: Record, attempts: int = 1) -> Headers:

@@ -1,13 +1,13 @@
 """Changes of the identity graph, one value each, violations included. They are journalled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from processor.identity.model import AliasRole, AliasScope, Identifier, IdentityPolicy
 from processor.identity.profile import Alias, Profile
 from processor.identity.types import MP_DEVICEID_TYPE
-from processor.identity.view import Edit, difference
+from processor.identity.view import Burial, Edit, difference
 
 
 class AliasChange(Struct, frozen=True, array_like=True, gc=False):
@@ -37,6 +37,15 @@ class Change(Struct, frozen=True, array_like=True, gc=False):
     source: int | None = None
     absorbed: tuple[int, ...] = ()
     alias: AliasChange | None = None
+    time_ms: int | None = None
+    """When it happened, where that is not the time of the record."""
+
+
+def endings(burials: Iterable[Burial]) -> list[Change]:
+    """Return the changes that say that profiles have ended: their identities went with them."""
+    return [
+        Change("profile_erased", b.grave.mpid, b.grave.version, reason=b.grave.why) for b in burials
+    ]
 
 
 def identity_changes(

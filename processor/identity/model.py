@@ -145,6 +145,8 @@ class IdentityRequest(Struct, frozen=True, gc=False):
     previous_mpid: int | None = None
     mpid: int | None = None
     """The target of a modify; the MPID a batch came with."""
+    past_version: int = 0
+    """Versions of an earlier life under the MPID that a batch came with are at most this."""
     changes: tuple[IdentityChange, ...] = ()
     time_ms: int = 0
     """The time of the request, and of all that it creates, adds or marks as seen."""

@@ -65,6 +65,8 @@ class Question(Struct, frozen=True, gc=False):
     def new_profile(self, mpid: int) -> Profile:
         """Return an empty profile, created at the time of the request; version 0: not stored."""
         time_ms, space = self.request.time_ms, self.view.space
+        if mpid == self.supplied:
+            self.view.record.begins_after(mpid, self.request.past_version)
         return Profile(space.scope, space.environment, mpid, 0, time_ms, time_ms)
 
     def says(self, profile: Profile, types: frozenset[str]) -> bool | None:

@@ -15,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.clock.wheel import STILL, Moves
+from processor.identity.grave import Grave, Why
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Identity, Profile
+from processor.identity.profile import Identity, Profile, lookups
 
 Holders = tuple[int, ...]
 """The MPIDs of those who hold an identifier: a set, in no particular order."""
@@ -78,6 +79,18 @@ class ReadSet(Struct):
 
     holders: dict[Identifier, Holders]
     profiles: dict[int, Profile | None]
+    """None also where a grave lies: then it is in *graves*."""
+    graves: dict[int, Grave] = {}
+
+    def version(self, mpid: int) -> int:
+        """Return the version under an MPID, that of a grave included; 0 where there is neither."""
+        found = self.profiles.get(mpid) or self.graves.get(mpid)
+        return 0 if found is None else found.version
+
+    def documents(self, mpids: Iterable[int]) -> tuple[Profile | Grave, ...]:
+        """Return what lies under *mpids*, where anything does."""
+        found = (self.profiles.get(mpid) or self.graves.get(mpid) for mpid in mpids)
+        return tuple(one for one in found if one is not None)
 
 
 class Effects(Struct):
@@ -90,6 +103,8 @@ class Effects(Struct):
     profiles: dict[int, Profile]
     moves: Moves = STILL
     """What becomes of places in the wheel, in the same instant."""
+    graves: dict[int, Grave] = {}
+    """They take the place of documents."""
 
 
 class Edit(Struct, frozen=True, gc=False):
@@ -97,6 +112,55 @@ class Edit(Struct, frozen=True, gc=False):
 
     before: Profile | None
     after: Profile
+
+
+class Burial(Struct, frozen=True, gc=False):
+    """One profile before one record, and the grave that it left."""
+
+    before: Profile
+    grave: Grave
+
+
+class RecordEdits(Struct, gc=False):
+    """What one record has done to profiles so far."""
+
+    profiles: dict[int, Profile]
+    """Those of the view that any record has put, as they are now."""
+    before: dict[int, Profile | None] = {}
+    """Those that this record has put, as they were."""
+    buried: list[Burial] = []
+    """Those that it has ended."""
+    past: dict[int, int] = {}
+
+    def written(self) -> list[Profile]:
+        """Return the profiles that the record has put, changed or not."""
+        return [self.profiles[mpid] for mpid in self.before]
+
+    def edits(self) -> list[Edit]:
+        """Return what the record has changed so far; its end counts the versions."""
+        found = [Edit(before, self.profiles[mpid]) for mpid, before in self.before.items()]
+        return [edit for edit in found if edit.before is None or edit.before != edit.after]
+
+    def begins_after(self, mpid: int, version: int) -> None:
+        """Let the versions of a profile that the record makes begin above *version*.
+
+        Those up to it may be of an earlier life, which the log still tells of.
+        """
+        self.past[mpid] = max(version, self.past.get(mpid, 0))
+
+    def ended(self) -> tuple[Edit, ...]:
+        """Give every profile that was really changed its next version, return the edits."""
+        edits = []
+        for mpid, before in self.before.items():
+            after = self.profiles[mpid]
+            if before is not None and after == before:
+                self.profiles[mpid] = before
+                continue
+            version = before.version if before else self.past.get(mpid, 0)
+            after = replace(after, version=version + 1)
+            self.profiles[mpid] = after
+            edits.append(Edit(before, after))
+        return tuple(edits)
 
 
 class View:
@@ -112,13 +176,16 @@ class View:
     ) -> None:
         self.space = space
         self._read = read
-        self._is_lookup = is_lookup
-        self._one_owner = one_owner
+        self.is_lookup = is_lookup
+        """Whether identities of a type have index entries."""
+        self.has_one_owner = one_owner
+        """Whether the holder of an identity is known without asking for it."""
         self._holders: dict[Identifier, Holders] = {}
         self._profiles: dict[int, Profile] = {}
+        self._graves: dict[int, Grave] = {}
         self._asked_identifiers: set[Identifier] = set()
         self._asked_mpids: set[int] = set()
-        self._before: dict[int, Profile | None] = {}
+        self.record = RecordEdits(self._profiles)
         self._recalls: list[Recall] = []
         self._ended_identifiers: set[Identifier] = set()
         self._ended_mpids: set[int] = set()
@@ -143,6 +210,9 @@ class View:
         if found is not None:
             self.is_overlaid = True
             return found
+        if self._graves and mpid in self._graves:
+            self.is_overlaid = True
+            return None
         try:
             found = self._read.profiles[mpid]
         except KeyError:
@@ -162,39 +232,70 @@ class View:
 
         It was about that profile, so this is not a reading of the record that comes next.
         """
-        return self._profiles.get(mpid) or self._read.profiles.get(mpid)
+        found = self._profiles.get(mpid)
+        if found is None and mpid not in self._graves:
+            found = self._read.profiles.get(mpid)
+        return found
+
+    def grave(self, mpid: int) -> Grave | None:
+        """Return the grave that lies under *mpid*, if any, as far as that was read."""
+        if mpid in self._profiles:
+            return None
+        return self._graves.get(mpid) or self._read.graves.get(mpid)
 
     def is_free(self, mpid: int) -> bool:
-        """Whether *mpid* may be given out; if it was not read, the commit finds out."""
-        if mpid in self._profiles:
+        """Whether *mpid* may be given out; if it was not read, the commit finds out.
+
+        That of a grave may not: an old tombstone may name it.
+        """
+        if mpid in self._profiles or mpid in self._graves:
             return False
         self._asked_mpids.add(mpid)
-        return self._read.profiles.get(mpid) is None
+        return self._read.version(mpid) == 0
 
     def put(self, profile: Profile) -> None:
         """Replace the profile of ``profile.mpid``; index entries follow from its identities."""
         mpid = profile.mpid
-        before = self._profiles.get(mpid) or self._read.profiles.get(mpid)
-        if mpid not in self._before:
-            self._before[mpid] = before
+        before = self.left_behind(mpid)
+        if mpid not in self.record.before:
+            self.record.before[mpid] = before
+        if before is None and (grave := self.grave(mpid)) is not None:
+            self.record.begins_after(mpid, grave.version)
         self._asked_mpids.add(mpid)
         removed, added = difference(before, profile)
         for identifier in removed:
-            if self._is_lookup(identifier.identity_type):
-                held = self._holders_of(identifier, mpid)
-                self._holders[identifier] = tuple(m for m in held if m != mpid)
+            if self.is_lookup(identifier.identity_type):
+                self._give_up(identifier, mpid)
         for identifier in added:
-            if self._is_lookup(identifier.identity_type):
+            if self.is_lookup(identifier.identity_type):
                 self._holders[identifier] = (*self.holders(identifier), mpid)
         self._profiles[mpid] = profile
+        self._graves.pop(mpid, None)
+
+    def bury(self, profile: Profile, why: Why, time_ms: int) -> None:
+        """Put a grave in place of *profile*, which has been read; its index entries go.
+
+        Pointers to it stay: see ``ending``.
+        """
+        mpid = profile.mpid
+        before = self.record.before.pop(mpid, profile)
+        assert before is not None, "a profile does not begin and end in one record"
+        self._asked_mpids.add(mpid)
+        for identifier in lookups(profile, self.is_lookup):
+            self._give_up(identifier, mpid)
+        grave = Grave(mpid, before.version + 1, time_ms, why)
+        self._profiles.pop(mpid, None)
+        self._graves[mpid] = grave
+        self.record.buried.append(Burial(before, grave))
 
     def recall(self, recall: Recall) -> None:
         """Take a remembered decision over: the commit checks what it read like all that is read.
 
         Raises Outdated where an earlier record has changed some of it.
         """
-        if self._profiles and not (
+        if (self._profiles or self._graves) and not (
             self._profiles.keys().isdisjoint(recall.mpids)
+            and self._graves.keys().isdisjoint(recall.mpids)
             and self._holders.keys().isdisjoint(recall.identifiers)
         ):
             raise Outdated(recall.mpids)
@@ -206,44 +307,25 @@ class View:
             return None
         return tuple(self._asked_identifiers), tuple(self._asked_mpids)
 
-    def written(self) -> list[Profile]:
-        """Return the profiles that this record has put, changed or not."""
-        return [self._profiles[mpid] for mpid in self._before]
-
-    def edits(self) -> list[Edit]:
-        """Return what this record has changed so far; its end counts the versions."""
-        found = [Edit(before, self._profiles[mpid]) for mpid, before in self._before.items()]
-        return [edit for edit in found if edit.before is None or edit.before != edit.after]
-
     def end_record(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""
         self._ended_identifiers |= self._asked_identifiers
         self._ended_mpids |= self._asked_mpids
         self._asked_identifiers, self._asked_mpids = set(), set()
         self.is_overlaid = False
-        if not self._before:
-            return ()
-        edits = []
-        for mpid, before in self._before.items():
-            after = self._profiles[mpid]
-            if before is not None and after == before:
-                self._profiles[mpid] = before
-                continue
-            after = replace(after, version=(before.version if before else 0) + 1)
-            self._profiles[mpid] = after
-            edits.append(Edit(before, after))
-        self._before = {}
-        return tuple(edits)
+        record = self.record
+        if record.before or record.buried or record.past:
+            self.record = RecordEdits(self._profiles)
+        return record.ended() if record.before else ()
 
     def effects(self) -> Effects | None:
         """Return the effects to commit, or None where nothing was written."""
         read = self._read
         profiles = {m: p for m, p in self._profiles.items() if p is not read.profiles.get(m)}
-        if not profiles:
+        if not profiles and not self._graves:
             return None
         expected = {i: read.holders[i] for i in self._ended_identifiers | self._asked_identifiers}
-        found = {m: read.profiles.get(m) for m in self._ended_mpids | self._asked_mpids}
-        versions = {m: p.version if p else 0 for m, p in found.items()}
+        versions = {m: read.version(m) for m in self._ended_mpids | self._asked_mpids}
         for recall in self._recalls:
             expected.update(zip(recall.identifiers, recall.holders(), strict=True))
             versions.update(zip(recall.mpids, recall.versions(), strict=True))
@@ -252,7 +334,12 @@ class View:
             expected_versions=versions,
             holders={i: h for i, h in self._holders.items() if h != read.holders[i]},
             profiles=profiles,
+            graves=dict(self._graves),
         )
+
+    def _give_up(self, identifier: Identifier, mpid: int) -> None:
+        held = self._holders_of(identifier, mpid)
+        self._holders[identifier] = tuple([m for m in held if m != mpid])
 
     def _holders_of(self, identifier: Identifier, mpid: int) -> Holders:
         """Return the holders of an identity of *mpid*.
@@ -260,7 +347,7 @@ class View:
         Where identifiers have one owner, the profile that has the identity is it: merges need not
         read the entries of absorbed profiles. The commit checks it like all that was read.
         """
-        if self._one_owner and identifier not in self._holders:
+        if self.has_one_owner and identifier not in self._holders:
             self._read.holders.setdefault(identifier, (mpid,))
         return self.holders(identifier)
 

@@ -174,11 +174,13 @@ class Cache:
                 self._forget(self._holders, identifier)
         for mpid, profile in effects.profiles.items():
             self._keep_profile(mpid, profile, commit.sizes.get(mpid, 0))
+        for mpid in effects.graves:
+            self._forget(self._profiles, mpid)
         self._shrink()
 
     def gather(self, asks: Iterable[Ask], fresh: ReadSet) -> ReadSet | None:
         """Return all that *asks* name, remembered or *fresh*; None if some of it is neither."""
-        read = ReadSet({}, {})
+        read = ReadSet({}, {}, fresh.graves)
         for ask in asks:
             mpids = list(ask.mpids)
             for identifier in ask.identifiers:

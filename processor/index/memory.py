@@ -10,8 +10,10 @@ from itertools import count, groupby
 from operator import attrgetter
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from processor.clock.wheel import Entry, Moves, Wheel
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet, canonical
@@ -71,6 +73,7 @@ class _Space(Struct):
     rows: dict[RowKey, _Row] = field(default_factory=dict)
     holders: dict[Identifier, Holders] = field(default_factory=dict)
     profiles: dict[int, Profile] = field(default_factory=dict)
+    graves: dict[int, Grave] = field(default_factory=dict)
     used: dict[tuple[int, bytes], list[Use]] = field(default_factory=dict)
     wheel: Wheel = field(default_factory=Wheel)
 
@@ -93,6 +96,7 @@ class MemoryIndex:
         for space, state in derive(profiles, is_lookup).items():
             held = self._space(space)
             held.profiles, held.holders = state.profiles, state.holders
+            held.graves = {}
             held.wheel = Wheel()
             places = [(p.place.bucket, p.mpid) for p in state.profiles.values()]
             held.wheel.move(Moves(entered=[Entry(b, mpid) for b, mpid in places if b is not None]))
@@ -145,7 +149,7 @@ class MemoryIndex:
         _check_owned(epochs, (*trims, *marks))
         for mark in marks:
             held.rows[mark.row].mark = mark
-        found, newer = ReadSet({}, {}), dict[int, Profile]()
+        found, newer = ReadSet({}, {}, {}), dict[int, Profile | Grave]()
         owed = tuple(_trim(held, trim, newer) for trim in trims)
         covered = 0
         for ask in asks:
@@ -174,7 +178,7 @@ class MemoryIndex:
             _check_epochs(space, held, {advance.row: advance.epoch})
             _check_cursor(space, held, advance)
         if not _is_as_read(held, effects):
-            found = ReadSet({}, {})
+            found = ReadSet({}, {}, {})
             _collect(held, effects.expected_holders, effects.expected_versions, found)
             return Conflict(held.seq, found, _moment(held), changed, _sizes(found))
         self._raise(held, changed_by(effects, self.token))
@@ -183,7 +187,7 @@ class MemoryIndex:
                 held.holders[identifier] = canonical(holders)
             else:
                 held.holders.pop(identifier, None)
-        held.profiles.update(effects.profiles)
+        _write(held, effects)
         held.wheel.move(effects.moves)
         for advance in advances:
             row = held.rows[advance.row]
@@ -283,11 +287,27 @@ def _check_owned(epochs: Mapping[RowKey, int], work: Sequence[Trim | Mark]) -> N
         raise ValueError("only the owner of a row may trim its journal or mark it")
 
 
-def _trim(held: _Space, trim: Trim, newer: dict[int, Profile]) -> tuple[int, ...]:
+def _write(held: _Space, effects: Effects) -> None:
+    """Write documents and graves: under an MPID is one or the other."""
+    held.profiles.update(effects.profiles)
+    for mpid in effects.profiles:
+        held.graves.pop(mpid, None)
+    for mpid, grave in effects.graves.items():
+        held.profiles.pop(mpid, None)
+        held.graves[mpid] = replace(grave, seq=held.seq)
+
+
+def _version(held: _Space, mpid: int) -> int:
+    found = held.profiles.get(mpid) or held.graves.get(mpid)
+    return 0 if found is None else found.version
+
+
+def _trim(held: _Space, trim: Trim, newer: dict[int, Profile | Grave]) -> tuple[int, ...]:
     found = {
-        mpid: profile
+        mpid: document
         for mpid, published in trim.published.items()
-        if (profile := held.profiles.get(mpid)) is not None and profile.version > published
+        if (document := held.profiles.get(mpid) or held.graves.get(mpid)) is not None
+        and document.version > published
     }
     newer.update(found)
     row = held.rows[trim.row]
@@ -314,6 +334,8 @@ def _collect(
         if mpid in found.profiles:
             continue
         profile = found.profiles[mpid] = held.profiles.get(mpid)
+        if profile is None and mpid in held.graves:
+            found.graves[mpid] = held.graves[mpid]
         if profile is not None and profile.merged_into is not None:
             wanted.append(profile.merged_into)
 
@@ -340,8 +362,7 @@ def _is_as_read(held: _Space, effects: Effects) -> bool:
             for identifier, holders in effects.expected_holders.items()
         )
         and all(
-            version == (profile.version if (profile := held.profiles.get(mpid)) else 0)
-            for mpid, version in effects.expected_versions.items()
+            version == _version(held, mpid) for mpid, version in effects.expected_versions.items()
         )
     )
 

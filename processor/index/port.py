@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from processor.clock.wheel import Entry, Take
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet
@@ -129,7 +130,7 @@ class Reading(Struct):
     """For each covered ask: whether another record had used its ``source_request_id``."""
     owed: tuple[tuple[int, ...], ...] = ()
     """For each trim, the profiles that its row owes the topic ``profiles`` now."""
-    newer: dict[int, Profile] = {}
+    newer: dict[int, Profile | Grave] = {}
     """Those profiles as they are, within a bound: they go out with the next transaction."""
     moment: Moment = NEVER
     """The instant."""
@@ -313,6 +314,6 @@ def changed_by(effects: Effects, token: Callable[[Identifier], bytes]) -> Change
     """Return what a commit changes that had a value before: what its note names."""
     versions, holders = effects.expected_versions, effects.expected_holders
     return Changed(
-        mpids=[mpid for mpid in effects.profiles if versions.get(mpid, 1)],
+        mpids=[mpid for mpid in (*effects.profiles, *effects.graves) if versions.get(mpid, 1)],
         tokens=[token(i) for i in effects.holders if holders.get(i, True)],
     )

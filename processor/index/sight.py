@@ -92,5 +92,12 @@ class MemoryReader:
 
 def with_more(sight: Sight, seq: int, found: ReadSet) -> Sight:
     """Return *sight* with what a later instant has found of the rest."""
-    holders = {**sight.found.holders, **found.holders}
-    return Sight(seq, ReadSet(holders, {**sight.found.profiles, **found.profiles}))
+    seen = sight.found
+    return Sight(
+        seq,
+        ReadSet(
+            {**seen.holders, **found.holders},
+            {**seen.profiles, **found.profiles},
+            {**seen.graves, **found.graves},
+        ),
+    )

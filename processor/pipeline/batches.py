@@ -26,7 +26,7 @@ from processor.identity.resolve import refused_skips, resolve
 from processor.identity.view import View
 from processor.index.port import Ask, Use
 from processor.pipeline.aliasing import follow_link
-from processor.pipeline.enrichment import enrich
+from processor.pipeline.enrichment import enrich, of_nobody
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
 from processor.pipeline.publish import dead_letter
@@ -201,26 +201,28 @@ class Batch(Struct, frozen=True, gc=False):
 
     def output(self, decided: Decided) -> Output | None:
         """Return the enriched batch; as received where it was not attributed (``read_only``)."""
-        work, profile, entry = decided.work, decided.profile, decided.entry
+        work, entry = decided.work, decided.entry
         if entry.outcome != "forwarded":
             return None
-        if profile is None:
+        if entry.mpid is None:
             return _as_received(work.record, self.form)
         assert entry.decision is not None
         headers = (
             *output_headers(work.record),
-            mpid_header(profile.mpid),
+            mpid_header(entry.mpid),
             ("resolution", resolution(entry.decision)),
         )
-        value = enrich(
-            self.batch,
-            profile,
-            work.rules.workspace.name,
-            entry.notifications,
-            added_fields(self.definitions, work.rules.workspace, profile, self.batch, work.record),
-        )
-        key = profile_key(profile.scope, profile.environment, profile.mpid)
-        return Output("enriched", key, value, headers)
+        key = profile_key(work.space.scope, work.space.environment, entry.mpid)
+        return Output("enriched", key, self._enriched(decided, entry.mpid), headers)
+
+    def _enriched(self, decided: Decided, mpid: int) -> bytes:
+        work, profile = decided.work, decided.profile
+        if profile is None:
+            return of_nobody(self.batch, mpid)
+        workspace = work.rules.workspace
+        added = added_fields(self.definitions, workspace, profile, self.batch, work.record)
+        notifications = decided.entry.notifications
+        return enrich(self.batch, profile, workspace.name, notifications, added)
 
 
 def _with_partners(batch: EventBatch, rules: InputRules) -> EventBatch:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from processor.computed.announcement import farewell
 from processor.computed.definition import Definitions, Scope
 from processor.computed.evaluate import Evaluation, advance, evaluate, is_settled
+from processor.computed.message import AudienceChange, bounded
 from processor.computed.occasion import FactsChange, Leaver, Occasion
 from processor.computed.situation import Facts
 from processor.computed.state import Standing
@@ -24,7 +25,7 @@ from processor.identity.profile import (
     WorkspaceData,
     current_by_type,
 )
-from processor.identity.view import Edit, View
+from processor.identity.view import Burial, Edit, View
 from processor.pipeline.work import Computation, Verdict, Work
 from processor.profiles.room import has_room, room_for_computed, without_computed
 from processor.rules import Rules
@@ -50,18 +51,33 @@ class Computing(Struct, frozen=True):
         is_question = request is not None and (request.read_only or request.action == _ASKS_ONLY)
         if is_question:
             return NOTHING
-        changed = {edit.after.mpid: edit for edit in view.edits()}
+        changed = {edit.after.mpid: edit for edit in view.record.edits()}
+        ended = self.farewells(view.record.buried, work.record.timestamp_ms)
         persons = [verdict.mpid] if verdict.mpid is not None else []
         persons += [
             mpid for mpid, edit in changed.items() if _is_left(edit) and mpid not in persons
         ]
-        found = []
+        found = [Computation(*ended)] if ended[0] else []
         for mpid in persons:
             after = view.exact(mpid)
             if after is not None:
                 edit = changed.get(mpid) or Edit(after, after)
                 found.append(self._person(work, verdict, edit, _absorbed(mpid, changed), view))
         return found[0] if len(found) == 1 else _together(found)
+
+    def farewells(
+        self, burials: Iterable[Burial], now_ms: int
+    ) -> tuple[tuple[AudienceChange, ...], int]:
+        """Return what is told of profiles that end, and how many contents a bound kept out.
+
+        They leave every audience, and each message carries what was true before.
+        """
+        found: list[AudienceChange] = []
+        for burial in burials:
+            if burial.before.merged_into is None:
+                leaver = self._leaver(burial.before)
+                found += farewell(self.scope, leaver, now_ms, burial.grave.why)
+        return bounded(found)
 
     def _person(
         self,
@@ -229,7 +245,7 @@ def yield_room(view: View, most: int) -> None:
 
     It yields to everything else also where nothing is defined any more, and nobody is evaluated.
     """
-    for profile in view.written():
+    for profile in view.record.written():
         if profile.more.stamp and not has_room(profile, most):
             view.put(without_computed(profile))
 

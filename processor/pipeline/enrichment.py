@@ -44,6 +44,17 @@ def enrich(
     return lay_over(batch.fields, over, notifications)
 
 
+def of_nobody(batch: EventBatch, mpid: int) -> bytes:
+    """Return *batch* as received, with the MPID that it was attributed to when its profile lived.
+
+    So goes out what is replayed after the profile has ended.
+    """
+    out: dict[str, Any] = {**batch.fields, "environment": batch.environment, "mpid": mpid}
+    out.pop("system_notifications", None)
+    out["schema_version"] = _SCHEMA_VERSION
+    return _encode(out)
+
+
 def fields_over(batch: EventBatch, profile: Profile, workspace: str) -> dict[str, Any]:
     """Return the fields that are laid over those of the batch, in their order."""
     over = {"environment": batch.environment, **profile_fields(profile, workspace)}

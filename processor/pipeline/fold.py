@@ -9,8 +9,9 @@ from functools import partial
 
 from msgspec import Struct
 
-from processor.identity.change import Change, identity_changes
+from processor.identity.change import Change, endings, identity_changes
 from processor.identity.decision import Aliased, Decision
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
@@ -75,8 +76,8 @@ class Fold(Struct, frozen=True):
         if outdated:
             raise Outdated(outdated)
         effects = view.effects()
-        if effects is not None and self.computing is not None:
-            effects = entered(effects, read)
+        if effects is not None and (self.computing is not None or effects.graves):
+            effects = entered(effects, read, self.limits.grave_days)
         return Folded(decided, effects)
 
     def _decide(self, work: Work, number: int, view: View, rules: FoldRules) -> Decided:
@@ -93,22 +94,29 @@ class Fold(Struct, frozen=True):
             yield_room(view, self.limits.max_profile_bytes)
         mpid = verdict.mpid
         asked = view.asked()
+        burials = view.record.buried
         edits = view.end_record()
         profile = None if mpid is None else view.left_behind(mpid)
+        documents: tuple[Profile | Grave, ...] = tuple([e.after for e in edits])
+        if burials:
+            documents += tuple([one.grave for one in burials])
         entry = Entry(
             offset=work.record.offset,
             outcome=verdict.outcome,
             reason=verdict.reason,
             mpid=mpid,
             decision=decision,
-            changes=(*self._changes(decision, edits, profile), *_full(decision, view)),
-            touched=tuple([(e.after.mpid, e.after.version) for e in edits]),
+            changes=(
+                *self._changes(decision, edits, profile),
+                *_full(decision, view),
+                *endings(burials),
+            ),
+            touched=tuple([(one.mpid, one.version) for one in documents]),
             notifications=verdict.notifications,
             position=number,
             seq=0,
             messages=() if computed is None else computed.messages,
         )
-        documents = tuple([e.after for e in edits])
         return Decided(
             work,
             entry,
@@ -116,7 +124,7 @@ class Fold(Struct, frozen=True):
             documents,
             verdict.bounded,
             verdict,
-            None if edits else asked,
+            None if documents else asked,
             computed=computed,
         )
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from processor.codecs.formats import Codecs
 from processor.computed.definition import Scope
+from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.cache import CachedIndex
@@ -323,7 +324,7 @@ def _settled(
     return settle(decided[number]) if isinstance(one, Work) else carried[number].settled()
 
 
-Changed = Mapping[int, tuple[Space, Sequence[Profile]]]
+Changed = Mapping[int, tuple[Space, Sequence[Profile | Grave]]]
 """By number of a record the space and the documents that it changed."""
 
 
@@ -345,14 +346,14 @@ def _add_profiles(settled: Sequence[Settled], changed: Changed, sessions: Sessio
             if last[space, document.mpid] == number:
                 record = settled[number].record
                 source = record.topic, record.partition, record.offset
-                settled[number].profiles.append(profile_record(document, source))
+                settled[number].profiles.append(profile_record(document, space, source))
                 sessions[space].note_published(document)
 
 
 def _republished(sessions: Sessions) -> list[Output]:
     return [
-        profile_record(owed.profile, (owed.row.topic, owed.row.partition, owed.offset))
-        for session in sessions.values()
+        profile_record(owed.document, space, (owed.row.topic, owed.row.partition, owed.offset))
+        for space, session in sessions.items()
         for owed in session.owed()
     ]
 

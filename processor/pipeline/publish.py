@@ -17,11 +17,13 @@ from processor.codecs.headers import (
     place_headers,
     replayed_place,
     source_headers,
+    tombstone_headers,
 )
 from processor.codecs.resolution import encode, mpid_text
 from processor.computed.message import AudienceChange
 from processor.identity.alias import LATE_MS
 from processor.identity.change import Change
+from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.pipeline.journal import Entry
@@ -58,18 +60,17 @@ def dead_letter(record: Record, letter: DeadLetter) -> Settled:
     return Settled(record, Outcome("dead_letter", letter.reason), output)
 
 
-def profile_record(profile: Profile, source: tuple[str, int, int]) -> Output:
-    """Return a profile's record for the changelog.
+def profile_record(document: Profile | Grave, space: Space, source: tuple[str, int, int]) -> Output:
+    """Return a profile's record for the changelog: of one that has ended a tombstone.
 
     *source* is the topic, partition and offset of the record that caused its version; of a
     document published again, the last committed record of the row that owed it.
     """
-    return Output(
-        "profiles",
-        profile_key(profile.scope, profile.environment, profile.mpid),
-        to_json(profile),
-        (*place_headers(*source), mpid_header(profile.mpid)),
-    )
+    key = profile_key(space.scope, space.environment, document.mpid)
+    headers = (*place_headers(*source), mpid_header(document.mpid))
+    if isinstance(document, Grave):
+        return Output("profiles", key, None, (*headers, *tombstone_headers(document)))
+    return Output("profiles", key, to_json(document), headers)
 
 
 def outcome_output(settled: Settled) -> Output:
@@ -223,7 +224,7 @@ def _event(change: Change, cause: Cause) -> _ChangeEvent:
         change.version,
         cause.workspace,
         cause.environment,
-        cause.timestamp_ms,
+        cause.timestamp_ms if change.time_ms is None else change.time_ms,
         _Place(*cause.place, cause.request_id),
         change.identity_type,
         change.token,

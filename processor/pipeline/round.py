@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Asked, Outdated, ReadSet, Unread
@@ -187,8 +188,18 @@ def _replay(work: Work, entry: Entry, read: ReadSet) -> Decided:
         work,
         entry,
         None if entry.mpid is None else _today(read, entry.mpid),
-        documents=tuple(p for m, _ in entry.touched if (p := read.profiles[m]) is not None),
+        documents=_published_again(read, entry),
     )
+
+
+def _published_again(read: ReadSet, entry: Entry) -> tuple[Profile | Grave, ...]:
+    """Return what a replayed decision publishes: documents of today.
+
+    Who has ended since is told of by whoever ended them, and a grave that this record made is
+    still there: it stays for as long as a journal has an entry of it.
+    """
+    made = {m for m, version in entry.touched if (g := read.graves.get(m)) and g.version == version}
+    return read.documents(m for m, _ in entry.touched if read.profiles[m] or m in made)
 
 
 def _today(read: ReadSet, mpid: int) -> Profile | None:

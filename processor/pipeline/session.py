@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.errors import NoStart
@@ -20,7 +21,7 @@ from processor.records import RowKey
 class Owed(Struct, frozen=True):
     """A document to publish again: another processor overtook the version that we published."""
 
-    profile: Profile
+    document: Profile | Grave
     row: RowKey
     """The row that owes it."""
     offset: int
@@ -122,17 +123,17 @@ class SpaceSession:
         owed = [
             one
             for mpid, one in self._owed.items()
-            if self._published.get(mpid, 0) < one.profile.version
+            if self._published.get(mpid, 0) < one.document.version
         ]
         self._owed = {}
         for one in owed:
-            self.note_published(one.profile)
+            self.note_published(one.document)
         return owed
 
-    def note_published(self, profile: Profile) -> None:
-        """Note that the open transaction holds this version of *profile*."""
-        before = self._published.get(profile.mpid, 0)
-        self._published[profile.mpid] = max(before, profile.version)
+    def note_published(self, document: Profile | Grave) -> None:
+        """Note that the open transaction holds this version of a profile, or its tombstone."""
+        before = self._published.get(document.mpid, 0)
+        self._published[document.mpid] = max(before, document.version)
 
     def committed(self, positions: Mapping[RowKey, int]) -> None:
         """Note that a Kafka transaction committed: *positions* are the group's now."""

@@ -12,12 +12,13 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from processor.clock.bucket import bucket_named
+from processor.clock.bucket import DAY_MS, bucket_named, bucket_of
 from processor.clock.place import NOWHERE, Place, counts, gone_on, is_entered_anew, placed
 from processor.clock.wheel import MOST, Entry, Moves, Take
 from processor.codecs.sweep import read_sweep
 from processor.computed.evaluate import Evaluation
 from processor.computed.message import AudienceChange
+from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, View
@@ -146,7 +147,7 @@ def with_place(profile: Profile, place: Place) -> Profile:
 
 def place_edits(view: View) -> None:
     """Give every profile that a record has changed its place, as of its own clock."""
-    for edit in view.edits():
+    for edit in view.record.edits():
         if edit.after.merged_into is None:
             more = edit.after.more
             place = placed(place_of(edit.before), more.due_ms, more.clock_ms)
@@ -155,15 +156,24 @@ def place_edits(view: View) -> None:
                 view.put(after)
 
 
-def entered(effects: Effects, read: ReadSet) -> Effects:
-    """Return *effects* with the entries that follow from the documents of before and after."""
-    entries = [
+def entered(effects: Effects, read: ReadSet, grave_days: int) -> Effects:
+    """Return *effects* with the entries that follow from the documents of before and after.
+
+    A grave is entered for when it is to be looked at again.
+    """
+    entries = [Entry(grave_bucket(g, grave_days, g.time_ms), m) for m, g in effects.graves.items()]
+    entries += [
         Entry(profile.more.bucket, mpid)
         for mpid, profile in effects.profiles.items()
         if profile.more.bucket is not None
         and is_entered_anew(place_of(read.profiles.get(mpid)), place_of(profile))
     ]
     return replace(effects, moves=Moves(entered=entries)) if entries else effects
+
+
+def grave_bucket(grave: Grave, grave_days: int, now_ms: int) -> str:
+    """Return the bucket of a grave that stands for some days."""
+    return bucket_of(grave.time_ms + grave_days * DAY_MS, now_ms).name
 
 
 class _Work:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from processor.clock.place import SHARDS
 from processor.codecs.sweep import shard_sweep
+from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.port import Ask, Commit, Index, RowAdvance
@@ -42,7 +43,7 @@ class Carried(Struct, gc=False):
 
     order: Sweep
     entry: Entry
-    documents: tuple[Profile, ...] = ()
+    documents: tuple[Profile | Grave, ...] = ()
 
     def settled(self) -> Settled:
         """Return what becomes of it and what is published for it, but for profiles."""
@@ -211,7 +212,7 @@ def _told_again(order: Sweep, entry: Entry, session: SpaceSession) -> Carried:
     """Return a sweep as it was decided, with the documents of today."""
     mpids = tuple(mpid for mpid, _ in entry.touched)
     found = session.read([Ask(mpids=mpids)], [order.record.row]).found
-    return Carried(order, entry, tuple(p for m in mpids if (p := found.profiles[m]) is not None))
+    return Carried(order, entry, found.documents(mpids))
 
 
 def shards_of(partitions: Collection[int], width: int) -> dict[int, int]:

@@ -20,6 +20,7 @@ from processor.codecs.resolution import UNDECIDED, resolution
 from processor.computed.message import AudienceChange
 from processor.computed.selector import Match
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
+from processor.identity.grave import Grave
 from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
@@ -113,8 +114,8 @@ class Decided(Struct, gc=False):
     work: Work
     entry: Entry
     profile: Profile | None
-    documents: tuple[Profile, ...] = ()
-    """The profiles that the record changed, as they stand after it: to be published."""
+    documents: tuple[Profile | Grave, ...] = ()
+    """The profiles that the record changed or ended, as they stand after it: to be published."""
     bounded: int = 0
     """Attributes and devices of the record that a limit kept out."""
     verdict: Verdict | None = None

@@ -6,6 +6,9 @@ flag (1 byte), merged_into (8 bytes, two's complement, big endian, zeros where n
 msgpack: the fields of the profile as an array, its ``more`` at the end. An empty ``more``, of the
 profile or of a workspace, is left out, so that documents without it are what they always were. In
 JSON the fields of ``more`` stand among the others, where they are set (``profiles.more``).
+
+The merged flag is 0 or 1. Of a grave it is 2, and behind the header stand time and seq (8 bytes
+each) and one byte why; on the topic it is a tombstone.
 """
 
 import re
@@ -16,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple
 
+from processor.identity.grave import Grave, Why
 from processor.identity.model import Environment
 from processor.identity.profile import (
     NO_MORE,
@@ -39,8 +43,11 @@ from processor.rules import Source
 
 FORMAT = 1
 
-_HEADER = struct.Struct(">BQ?q")
+_HEADER = struct.Struct(">BQBq")
 _BODY_AT = _HEADER.size
+_GRAVE = 2
+_BURIAL = struct.Struct(">qQB")
+_WHYS: tuple[Why, ...] = get_args(Why)
 _WORKSPACES = Profile.__struct_fields__.index("workspaces")
 _INT64 = range(-(2**63), 2**63)
 _MPID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -143,6 +150,27 @@ def unpack(data: bytes) -> Profile:
         return _unpack_body(memoryview(data)[_BODY_AT:])
     except msgspec.DecodeError as error:
         raise ValueError("this profile document is damaged") from error
+
+
+def is_grave(data: bytes) -> bool:
+    """Whether what the index stores under an MPID is a grave, and no document."""
+    return data[9:10] == b"\x02"
+
+
+def pack_grave(grave: Grave) -> bytes:
+    """Return *grave* as the index stores it."""
+    header = _HEADER.pack(FORMAT, grave.version, _GRAVE, 0)
+    return header + _BURIAL.pack(grave.time_ms, grave.seq, _WHYS.index(grave.why))
+
+
+def unpack_grave(mpid: int, data: bytes) -> Grave:
+    """Return the grave that :func:`pack_grave` wrote; ValueError if it is of another format."""
+    if data[0] != FORMAT or len(data) != _BODY_AT + _BURIAL.size:
+        raise ValueError("this grave has a format that this release does not know")
+    time_ms, seq, why = _BURIAL.unpack_from(data, _BODY_AT)
+    if why >= len(_WHYS):
+        raise ValueError("this grave has a reason that this release does not know")
+    return Grave(mpid, _HEADER.unpack_from(data)[1], time_ms, _WHYS[why], seq)
 
 
 def to_json(profile: Profile) -> bytes:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, Holders, ReadSet
@@ -27,7 +28,7 @@ from processor.index.port import (
     changed_by,
 )
 from processor.index.tokens import tokens
-from processor.profiles.document import pack, unpack
+from processor.profiles.document import is_grave, pack, pack_grave, unpack, unpack_grave
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
@@ -151,7 +152,7 @@ class RedisIndex:
             found=read_set(request.identifiers, holders, documents),
             duplicates=tuple(duplicates),
             owed=tuple(tuple(map(keys.mpid_of, digits)) for digits in owed),
-            newer={m: p for m, p in _profiles(newer).items() if p is not None},
+            newer=_newer(newer),
             moment=Moment(seq, tag),
             changed=changed_since(since, told, seq),
             sizes=_sizes(documents),
@@ -169,7 +170,10 @@ class RedisIndex:
         documents = {keys.mpid_digits(m): pack(p) for m, p in effects.profiles.items()}
         known, tag = Known(self._seen.get(space, 0), since), self._tags.new()
         note = CommitNote(tag, pack_note(changed_by(effects, self.token)))
-        blob = wire.pack_commit(known, effects, documents, advances, self._packed_token, note)
+        written = documents | {
+            keys.mpid_digits(m): pack_grave(grave) for m, grave in effects.graves.items()
+        }
+        blob = wire.pack_commit(known, effects, written, advances, self._packed_token, note)
         reply = self._connection.run(_COMMIT, self._control(space), blob)
         if reply[0] == b"ok":
             seq = self._saw(space, reply)
@@ -210,20 +214,26 @@ def read_set(
     documents: list[bytes | None],
 ) -> ReadSet:
     """Return what a script has found: holders in the order of *identifiers*, and documents."""
-    return ReadSet(
-        holders={
+    found = ReadSet(
+        {
             identifier: keys.unpack_holders(stored) if stored else ()
             for identifier, stored in zip(identifiers, holders, strict=False)
         },
-        profiles=_profiles(documents),
+        {},
     )
+    for digits, data in wire.pairs(documents):
+        mpid = keys.mpid_of(digits)
+        if data and is_grave(data):
+            found.profiles[mpid] = None
+            found.graves[mpid] = unpack_grave(mpid, data)
+        else:
+            found.profiles[mpid] = unpack(data) if data else None
+    return found
 
 
-def _profiles(documents: list[bytes | None]) -> dict[int, Profile | None]:
-    return {
-        keys.mpid_of(digits): unpack(data) if data else None
-        for digits, data in wire.pairs(documents)
-    }
+def _newer(documents: list[bytes | None]) -> dict[int, Profile | Grave]:
+    found = read_set([], [], documents)
+    return {m: p for m, p in found.profiles.items() if p is not None} | found.graves
 
 
 def _sizes(documents: list[bytes | None]) -> dict[int, int]:

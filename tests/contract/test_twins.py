@@ -40,6 +40,7 @@ mpids = st.sampled_from(MPIDS)
 identifiers = st.sampled_from(IDENTIFIERS)
 some_identifiers = st.lists(identifiers, max_size=4).map(tuple)
 some_mpids = st.lists(mpids, max_size=3).map(tuple)
+whys = st.sampled_from(["aged_out", "deleted", "erased"])
 slips = st.sampled_from([0, 0, 0, 0, 0, 0, 0, -1, 1])
 """What a caller has wrong about an epoch or a cursor; mostly nothing."""
 request_ids = st.builds(
@@ -64,7 +65,7 @@ asks = st.lists(st.builds(Ask, some_identifiers, some_mpids, st.none() | request
 def normal(answer: Any) -> Any:
     """An answer with all that has no order sorted."""
     if isinstance(answer, ReadSet):
-        return {i: sorted(h) for i, h in answer.holders.items()}, answer.profiles
+        return {i: sorted(h) for i, h in answer.holders.items()}, answer.profiles, answer.graves
     if isinstance(answer, Moment):  # each index has tags of its own
         return answer.seq
     if isinstance(answer, Changed):
@@ -195,6 +196,13 @@ class Twins(RuleBasedStateMachine):
         read = data.draw(st.sampled_from(self.views[-4:]))
         view = View(read, is_lookup, SPACE)
         for mpid in data.draw(some_mpids):
+            if data.draw(st.integers(0, 4)) == 0 and (now := view.exact(mpid)) is not None:
+                try:
+                    view.bury(now, data.draw(whys), 1_767_261_600_000)
+                except Unread:
+                    return nothing
+                view.end_record()
+                continue
             survivor = data.draw(st.none() | st.none() | mpids)
             held = () if survivor is not None else data.draw(some_identifiers)
             try:

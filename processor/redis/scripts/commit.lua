@@ -4,7 +4,7 @@
 -- ARGV[1]  msgpack: {seq, advances {{row, epoch, expected cursor or '', cursor, chunk}...},
 --          tokens {t...} and their expected holders {h...} ('' where none),
 --          mpids {digits...} and their expected versions {v...} (8 bytes, '' where absent),
---          holders to write {t, h, ...} ('' removes), documents to write {digits, document, ...},
+--          holders to write {t, h, ...} ('' removes), documents and graves to write {digits, document, ...},
 --          {seq, tag} as for visits, the tag of this commit, the keys of its note, and where entries of the
 --          wheel move {taken {shard, bucket, count, MPIDs, ...}, entered {shard, bucket, when it opens,
 --          {MPID...}, ...}, set aside {{shard, MPID}...}}, MPIDs of 8 bytes}
@@ -50,6 +50,32 @@ local function is_as_read()
   return true
 end
 
+-- The 8 bytes of a decimal number.
+local function bytes_of(decimal)
+  local bytes = {0, 0, 0, 0, 0, 0, 0, 0}
+  for digit in string.gmatch(decimal, '%d') do
+    local carry = tonumber(digit)
+    for at = 8, 1, -1 do
+      local value = bytes[at] * 10 + carry
+      bytes[at] = value % 256
+      carry = math.floor(value / 256)
+    end
+  end
+  return string.char(unpack(bytes))
+end
+
+-- Documents with the seq of this commit in the graves among them: header (18 bytes), time (8), seq (8), why.
+local function with_seq(written)
+  local its
+  for at = 2, #written, 2 do
+    if string.byte(written[at], 10) == 2 then
+      its = its or bytes_of(seq)
+      written[at] = string.sub(written[at], 1, 26) .. its .. string.sub(written[at], 35)
+    end
+  end
+  return written
+end
+
 if not is_as_read() then
   collect(tokens, 1, #tokens, mpids, 1, #mpids)
   return {'conflict', seq, found.holders, found.documents, told, held[4] or ''}
@@ -63,7 +89,7 @@ for _, advance in ipairs(advances) do
 end
 enter(entered)
 write('i:', holders)
-write('p:', documents)
+write('p:', with_seq(documents))
 for _, one in ipairs(aside) do redis.call('RPUSH', bucket_key(one[1], 'x'), one[2]) end
 for at = 1, #taken, 4 do
   local shard, bucket = taken[at], taken[at + 1]

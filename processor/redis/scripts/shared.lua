@@ -156,8 +156,9 @@ local function collect(tokens, t1, t2, mpids, m1, m2)
       found.documents[#found.documents + 1] = document
       if document then
         found.bytes = found.bytes + #document
-        -- The header of a document: 1 byte format, 8 version, 1 merged flag, 8 merged_into.
-        if string.byte(document, 10) ~= 0 then
+        -- The header of a document: 1 byte format, 8 version, 1 flag (0 live, 1 merged, 2 a grave),
+        -- 8 merged_into.
+        if string.byte(document, 10) == 1 then
           want(digits_of(document, 11))
         end
       end

@@ -20,7 +20,7 @@ for _, digits in ipairs(ask[4]) do
   local head
   repeat
     head = redis.call('GETRANGE', base .. 'p:' .. digits, 0, 17)
-    local survivor = #head == 18 and string.byte(head, 10) ~= 0 and digits_of(head, 11)
+    local survivor = #head == 18 and string.byte(head, 10) == 1 and digits_of(head, 11)
     if survivor then digits = survivor end
   until not survivor
   heads[#heads + 1] = digits

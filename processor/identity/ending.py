@@ -1,0 +1,42 @@
+"""The end of a profile: a grave in its place, and in that of every pointer to it. Pure.
+
+All that is told of it follows from the view (``View.record``), as index entries do.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from processor.identity.grave import Why
+from processor.identity.profile import Profile, lookups
+from processor.identity.view import Unread, View
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def end_profile(view: View, profile: Profile, why: Why, time_ms: int) -> None:
+    """End *profile*, which *view* holds; raises Unread, once, where more must be read first.
+
+    What other profiles say of it (``source_mpid``, aliases) stays: that is history.
+    """
+    held = () if view.has_one_owner else lookups(profile, view.is_lookup)
+    _, identifiers = _found(view.holders, held)
+    pointers, mpids = _found(view.exact, profile.absorbed)
+    if identifiers or mpids:
+        raise Unread(identifiers, mpids)
+    for pointer in pointers:
+        if pointer is not None and pointer.merged_into is not None:
+            view.bury(pointer, why, time_ms)
+    view.bury(profile, why, time_ms)
+
+
+def _found(look: Callable[[Key], Value], wanted: Iterable[Key]) -> tuple[list[Value], list[Key]]:
+    """Return what *look* finds, and those that have not been read."""
+    found: list[Value] = []
+    unread: list[Key] = []
+    for key in wanted:
+        try:
+            found.append(look(key))
+        except Unread:
+            unread.append(key)
+    return found, unread
