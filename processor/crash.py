@@ -22,6 +22,8 @@ POINTS = {
     "after_sweep_commit": "The index holds what a sweep did; Kafka does not know of it.",
     "before_produce": "A batch is processed; none of its outputs were handed to the producer.",
     "after_produce": "A batch's outputs are in the open transaction.",
+    "import_produced": "Rows of `import` are in the open transaction, their position is not.",
+    "before_import_commit": "Rows of `import` and their position are in a transaction.",
     "before_send_offsets": "A transaction holds all outputs and none of its offsets.",
     "before_kafka_commit": "A transaction holds outputs and offsets; its commit was not asked for.",
     "after_kafka_commit": "Kafka committed; nothing in this process has noted it.",

@@ -38,6 +38,9 @@ _PATH: Final = click.Path(path_type=Path)
     metavar="SNAPSHOT",
     help="With --dry-run: tell what rows would become over these profiles.",
 )
+@click.option("--topic", metavar="TOPIC", help="[default: the first of batches that it reads]")
+@click.option("--rate", type=click.IntRange(min=1), metavar="N", help="Rows a second at most.")
+@click.option("--again", is_flag=True, help="Begin anew, whatever is in already.")
 @click.option(
     "--max-errors",
     type=click.IntRange(min=0),
@@ -56,7 +59,10 @@ def import_(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN
     if not options.dry_run:
         if options.print_all or options.against is not None:
             raise click.UsageError("--print and --against go with --dry-run")
-        raise click.UsageError("only --dry-run is there yet: nothing can be sent")
+        from processor.commands.imports.sending import import_files  # noqa: PLC0415
+
+        import_files(config, environ, options)
+        return
     from processor.commands.imports.rehearsal import rehearse  # noqa: PLC0415
 
     rehearse(config, environ, options)

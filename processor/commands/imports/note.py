@@ -1,0 +1,51 @@
+"""The note beside a file that an import of it has begun.
+
+Positions expire with ``offsets.retention.minutes``; without the note an import that is begun again
+after that would look like one that never was.
+"""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from processor.commands.terminal.console import note, visible
+
+
+class Begun(Struct, frozen=True):
+    """Which import has begun."""
+
+    import_id: str
+    group: str
+    topic: str
+
+
+class Note:
+    """The note beside one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(f"{path.name}.import.json")
+
+    def says(self, begun: Begun) -> bool:
+        """Whether an import with these names was begun before."""
+        try:
+            found = msgspec.json.decode(self._path.read_bytes(), type=list[Begun])
+        except (OSError, msgspec.DecodeError):
+            return False
+        return begun in found
+
+    def write(self, begun: Begun) -> None:
+        """Note that an import has begun; where that cannot be written, say so and go on."""
+        try:
+            found = msgspec.json.decode(self._path.read_bytes(), type=list[Begun])
+        except (OSError, msgspec.DecodeError):
+            found = []
+        if begun in found:
+            return
+        try:
+            self._path.write_bytes(msgspec.json.encode([*found, begun]) + b"\n")
+        except OSError as error:
+            note(
+                f"cannot write {visible(str(self._path))} ({error.strerror}): should the position"
+                " expire, a later run of this import will not notice that it begins anew"
+            )
