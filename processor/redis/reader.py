@@ -7,7 +7,7 @@ is ever written: the script is flagged so, and the server refuses what a user ma
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import redis.asyncio
 from msgspec import Struct, field
@@ -41,6 +41,16 @@ class Server(Struct, frozen=True):
     is_cluster: bool = False
 
 
+class Observer(Protocol):
+    """Hears what becomes of scripts."""
+
+    def answered(self, seconds: float) -> None:
+        """Note an answer, and how long it took."""
+
+    def failed(self, reason: str) -> None:
+        """Note that there was none in time; *reason* names no record's content."""
+
+
 class _Call(Struct, eq=False):
     """One caller's asks or heads, and what it waits for."""
 
@@ -57,23 +67,30 @@ class _Lane(Struct):
     sender: asyncio.Task[None] | None = None
 
 
-def open_reader(settings: Settings, timeout_s: float) -> "RedisReader":
+def open_reader(settings: Settings, timeout_s: float, observer: Observer) -> "RedisReader":
     """Return the reader of *settings*; the first call connects."""
     its = settings.redis
     server = Server(its.url.reveal, its.prefix, is_cluster=its.cluster)
-    return RedisReader(server, settings.key(), timeout_s)
+    return RedisReader(server, settings.key(), timeout_s, observer=observer)
 
 
 class RedisReader:
     """``processor.index.sight.Reader`` on a Redis server or cluster, for one event loop."""
 
     def __init__(
-        self, server: Server, token_key: bytes, timeout_s: float, bounds: Bounds | None = None
+        self,
+        server: Server,
+        token_key: bytes,
+        timeout_s: float,
+        bounds: Bounds | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._server = server
         self._timeout_s = timeout_s
         self._bounds = bounds or Bounds()
-        self._packed_token = wire.packed(tokens(token_key))
+        self._observer = observer
+        self._token = tokens(token_key)
+        self._packed_token = wire.packed(self._token)
         self._client: redis.asyncio.Redis | RedisCluster | None = None
         self._lanes: dict[Space, _Lane] = {}
 
@@ -88,7 +105,7 @@ class RedisReader:
 
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier*."""
-        return wire.unpacked(self._packed_token(identifier))
+        return self._token(identifier)
 
     async def close(self) -> None:
         """Close every connection; who waits is told that Redis cannot be asked."""
@@ -114,7 +131,7 @@ class RedisReader:
             while lane.waiting:
                 calls = _next_calls(lane.waiting)
                 try:
-                    reply = await self._run(space, calls)
+                    reply = await self._observed(space, calls)
                 except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
                     _fail(calls, error)
                 else:
@@ -123,6 +140,20 @@ class RedisReader:
             lane.sender = None
             away = IndexUnavailable("Redis is not asked any more: the service ends")
             _fail([*calls, *lane.waiting], away)
+
+    async def _observed(self, space: Space, calls: Sequence[_Call]) -> list[Any]:
+        """Run one script for all *calls*, and tell what became of it."""
+        if self._observer is None:
+            return await self._run(space, calls)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            reply = await self._run(space, calls)
+        except IndexUnavailable as error:
+            self._observer.failed(str(error))
+            raise
+        self._observer.answered(clock() - began)
+        return reply
 
     async def _run(self, space: Space, calls: Sequence[_Call]) -> list[Any]:
         asks = [ask for call in calls for ask in call.asks]
@@ -158,7 +189,8 @@ class RedisReader:
             self._client = make(
                 self._server.reveal_url(),
                 socket_connect_timeout=self._timeout_s,
-                socket_timeout=self._timeout_s,
+                # Our own bound ends a call; theirs would make a task of each.
+                socket_timeout=None,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
             )

@@ -20,7 +20,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def __init__(self, *parts: Any, **more: Any) -> None:  # noqa: ANN401 - what the server gives it
         super().__init__(*parts, **more)
-        self._is_in_head = True
+        self._is_in_head = self._is_coming = True
         self._head_bytes = 0
         self._patience: asyncio.TimerHandle | None = None
 
@@ -42,11 +42,13 @@ class BoundedConnection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self.send_400_response("The head of the request is too large.")
+        # Most requests come in one piece and need no timer.
+        if self._is_coming and not self.transport.is_closing():
+            self._wait()
 
     def on_message_begin(self) -> None:  # type: ignore[explicit-override]
-        """Begin to count and to wait."""
-        self._is_in_head, self._head_bytes = True, 0
-        self._wait()
+        """Begin to count."""
+        self._is_in_head, self._head_bytes, self._is_coming = True, 0, True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:  # type: ignore[explicit-override]
@@ -56,6 +58,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:  # type: ignore[explicit-override]
         """Wait no more: the request is there."""
+        self._is_coming = False
         self._wait_no_more()
         super().on_message_complete()
 

@@ -28,7 +28,7 @@ class TokensRefused(Exception):
     """The file of tokens cannot be used; the message is one line, and shows no token."""
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, cache_hash=True):
     """What the bearer of a token may do."""
 
     name: str

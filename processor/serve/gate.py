@@ -1,32 +1,31 @@
 """The gate before every route: who asks, how often, how many at a time, and for how long."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-import msgspec
 from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
 from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.serve.credentials import Scope, Token, TokenFile
+from processor.serve.deadlines import Deadlines
+from processor.serve.door import Answer, Door, Endpoint, header_of
 from processor.serve.refusal import Refusal, bad_request, forbidden, unavailable
+from processor.serve.reply import Reply, refused
 from processor.serve.throttle import Throttle
 from processor.watch.api import ApiMetrics
 from processor.watch.logs import Log
 
-Handler = Callable[[Request, Token], Awaitable[Response]]
-Endpoint = Callable[[Request], Awaitable[Response]]
-PRIVATE: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+Handler = Callable[[Request, Token], Awaitable[Answer]]
 MOST_BYTES: Final = 65_536
 """The largest body that a request may have."""
+_TICKS: Final = 20
+"""In how many steps it is looked whether the time of a request is over."""
 _BEARER: Final = "bearer "
 _COMING: Final = "idstream.body_is_coming"
-_encode = msgspec.json.Encoder().encode
 
 
 class Bounds(Struct, frozen=True):
@@ -69,12 +68,13 @@ class Gate:
         self._log = log
         self._now, self._wall = clock
         self._throttle = Throttle(self._now)
+        self._deadlines = Deadlines(bounds.timeout_s / _TICKS)
         self._open: Counter[str] = Counter()
 
-    def endpoint(self, route: str, scope: Scope, handler: Handler, place: Place = API) -> Endpoint:
+    def endpoint(self, route: str, scope: Scope, handler: Handler, place: Place = API) -> Door:
         """Return what answers *route*: *handler* is asked where the caller has *scope*."""
 
-        async def admitted(request: Request) -> Response:
+        async def admitted(request: Request) -> Answer:
             token = self._token(request)
             if not token.may(scope):
                 raise forbidden()
@@ -83,30 +83,29 @@ class Gate:
 
         return self.watched(route, admitted, place)
 
-    def watched(self, route: str, handler: Endpoint, place: Place = API) -> Endpoint:
+    def watched(self, route: str, handler: Endpoint, place: Place = API) -> Door:
         """Return *handler* within the bounds of *place*, counted; its errors become answers."""
 
-        async def answer(request: Request) -> Response:
+        async def answer(request: Request) -> Answer:
             began = self._now()
             response = await self._answer(request, route, handler, place)
-            for name, value in PRIVATE.items():
-                response.headers.setdefault(name, value)
             self._metrics.request(route, response.status_code, self._now() - began)
             return response
 
-        return answer
+        return Door(answer)
 
     async def _answer(
         self, request: Request, route: str, handler: Endpoint, place: Place
-    ) -> Response:
+    ) -> Answer:
         if self._open[place.name] >= self._bounds.max_concurrent:
             return refused(unavailable("too many requests at a time"))
         self._open[place.name] += 1
         try:
-            async with asyncio.timeout(self._bounds.timeout_s * place.patience):
-                return await handler(request)
+            return await self._deadlines.within(
+                self._bounds.timeout_s * place.patience, handler(request)
+            )
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody is there to see it
+            return Reply(b"", 499)  # nobody is there to see it
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
             if isinstance(error, TimeoutError) and _is_coming(request):
                 return refused(Refusal(408, "TOO_SLOW", "the body did not come in time"))
@@ -128,7 +127,7 @@ class Gate:
         return Refusal(500, "INTERNAL", "this should not have happened")
 
     def _token(self, request: Request) -> Token:
-        header = request.headers.get("authorization", "")
+        header = header_of(request, b"authorization") or ""
         presented = header[len(_BEARER) :].strip() if header.lower().startswith(_BEARER) else ""
         token = self._file.tokens.find(presented, self._wall()) if presented else None
         if token is None:
@@ -144,16 +143,6 @@ class Gate:
             self._metrics.throttled(token.name)
             headers = {"Retry-After": str(max(1, round(wait_s + 0.5)))}
             raise Refusal(429, "TOO_MANY_REQUESTS", "beyond the rate of this token", headers)
-
-
-def refused(refusal: Refusal) -> Response:
-    """Return the answer of *refusal*."""
-    return answer(refusal.body, refusal.status, refusal.headers)
-
-
-def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return *body* as JSON."""
-    return Response(_encode(body), status, headers, "application/json")
 
 
 def parameters(request: Request, *known: str) -> dict[str, str]:

@@ -4,17 +4,17 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from processor.identity.model import Space
 from processor.serve import people
 from processor.serve.credentials import Token
-from processor.serve.gate import LATELY, Gate, answer, parameters
+from processor.serve.door import Answer, Way
+from processor.serve.gate import LATELY, Gate, parameters
 from processor.serve.happenings import Happenings, of_workspace
 from processor.serve.questions import environment_of, mpid_of, whole_number
 from processor.serve.refusal import bad_request, not_found
-from processor.serve.routes import SEQ, Api
+from processor.serve.reply import answer
+from processor.serve.routes import Api, seq_of
 
 MOST_CHANGES: Final = 50
 """How many changes an answer has at most."""
@@ -43,12 +43,12 @@ class Lately:
         self._api = api
         self._happenings = happenings
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def routes(self, gate: Gate) -> list[Way]:
         """Return the route, behind *gate*."""
         endpoint = gate.endpoint("changes", "activity:read", self.changes, LATELY)
-        return [Route("/v1/{workspace}/profiles/{mpid}/changes", endpoint, methods=["GET"])]
+        return [Way("/v1/{workspace}/profiles/{mpid}/changes", endpoint)]
 
-    async def changes(self, request: Request, token: Token) -> Response:
+    async def changes(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /v1/{workspace}/profiles/{mpid}/changes``."""
         asked = parameters(request, "environment", "limit", "before")
         environment = environment_of(asked.get("environment"))
@@ -68,4 +68,4 @@ class Lately:
         body = ChangesAnswer(str(its.mpid), own, page.since_ms, page.before)
         if its.mpid != mpid:
             body.requested_mpid, body.merged = str(mpid), True
-        return answer(body, headers={SEQ: str(found.seq)})
+        return answer(body, more=[seq_of(found.seq)])

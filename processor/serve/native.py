@@ -1,7 +1,8 @@
 """Our own form of a profile: what one workspace knows, cut to what the caller may see."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal
+from functools import cached_property
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -36,6 +37,7 @@ _SAID: Final = ("consented", "timestamp_unixtime_ms", "document")
 """What of an answer about consent identifies nobody."""
 Encoding = Literal["none", "token"]
 ToToken = Callable[[Identifier], bytes]
+_Value = TypeVar("_Value")
 
 
 class IdentityView(Struct):
@@ -146,7 +148,7 @@ class ProfileView(Struct):
     links: LinksView | UnsetType = UNSET
 
 
-class Rights(Struct, frozen=True):
+class Rights(Struct, frozen=True, dict=True):
     """Who looks, from where, and at what."""
 
     workspace: str
@@ -159,7 +161,7 @@ class Rights(Struct, frozen=True):
     audiences: Mapping[str, int] = {}
     """Published ones, with the version as which they are configured."""
 
-    @property
+    @cached_property
     def is_clear(self) -> bool:
         """Whether values of identities are shown."""
         return self.token.may("identities:clear")
@@ -170,9 +172,16 @@ class Rights(Struct, frozen=True):
             return "none", value
         return "token", self.to_token(Identifier(kind, value)).hex()
 
-    def may_read(self, name: str) -> bool:
-        """Return whether the attribute *name* is asked for, and may be read."""
-        return (not self.names or name in self.names) and self.token.may_read(name)
+    def readable(self, attributes: Mapping[str, _Value]) -> Mapping[str, _Value]:
+        """Return those of *attributes* that are asked for, and may be read."""
+        token, names = self.token, self.names
+        if token.reads_all and not names:
+            return attributes
+        return {
+            name: value
+            for name, value in attributes.items()
+            if (not names or name in names) and token.may_read(name)
+        }
 
 
 def asked_parts(fields: str | None) -> tuple[frozenset[str], frozenset[str]]:
@@ -196,23 +205,23 @@ def asked_parts(fields: str | None) -> tuple[frozenset[str], frozenset[str]]:
 
 def profile_view(profile: Profile, requested_mpid: int, rights: Rights) -> ProfileView:
     """Return *profile* as the bearer of *rights* may see it."""
+    logins = rights.policy.login_ids
     view = ProfileView(
-        workspace=rights.workspace,
-        environment=profile.environment,
-        mpid=str(profile.mpid),
-        version=profile.version,
-        created_ms=profile.created_ms,
-        first_seen_ms=profile.first_seen_ms,
-        last_seen_ms=profile.last_seen_ms,
-        is_known=any(i.identity_type in rights.policy.login_ids for i in profile.identities),
+        rights.workspace,
+        profile.environment,
+        str(profile.mpid),
+        profile.version,
+        profile.created_ms,
+        profile.first_seen_ms,
+        profile.last_seen_ms,
+        is_known=not logins.isdisjoint([one.identity_type for one in profile.identities]),
         is_orphaned=not profile.identities,
     )
     if requested_mpid != profile.mpid:
         view.requested_mpid, view.merged = str(requested_mpid), True
     data = profile.workspaces.get(rights.workspace, NO_DATA)
-    for part in PARTS:
-        if part in rights.parts:
-            _ADD[part](view, profile, data, rights)
+    for part in rights.parts:
+        _ADD[part](view, profile, data, rights)
     return view
 
 
@@ -274,8 +283,7 @@ def _identities(view: ProfileView, profile: Profile, _: WorkspaceData, rights: R
 def _attributes(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
     view.attributes = {
         name: AttributeView(a.value, a.source, a.input, a.updated_ms)
-        for name, a in data.attributes.items()
-        if rights.may_read(name)
+        for name, a in rights.readable(data.attributes).items()
     }
 
 

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Raw, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from processor import __version__
+from processor.serve.door import Answer, Way
 from processor.serve.gate import Gate, parameters
 from processor.serve.lately import MOST_CHANGES, ChangesAnswer
 from processor.serve.native import PARTS, ProfileView
@@ -217,12 +217,12 @@ def _any_json(kind: type) -> Document:
     raise NotImplementedError
 
 
-def openapi_route(gate: Gate) -> Route:
+def openapi_route(gate: Gate) -> Way:
     """Return the route of the document, which needs no token: it says what is public."""
     body = msgspec.json.encode(openapi())
 
-    async def show(request: Request) -> Response:
+    async def show(request: Request) -> Answer:
         parameters(request)
         return Response(body, media_type=_JSON)
 
-    return Route("/openapi.json", gate.watched("openapi", show), methods=["GET"])
+    return Way("/openapi.json", gate.watched("openapi", show))

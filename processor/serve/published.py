@@ -137,7 +137,7 @@ def _of_devices(profile: Profile, data: WorkspaceData, rights: Rights) -> list[P
 
 
 def _add_attributes(body: PublishedProfile, data: WorkspaceData, rights: Rights) -> None:
-    seen = {name: one for name, one in data.attributes.items() if rights.token.may_read(name)}
+    seen = rights.readable(data.attributes)
     body.user_attributes = {n: _text(a.value) for n, a in seen.items() if a.source != "account"}
     body.account_userattributes = {
         n: _text(a.value) for n, a in seen.items() if a.source == "account"

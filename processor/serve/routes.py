@@ -1,14 +1,13 @@
 """The routes of the profile API (docs/serve.md)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from processor.computed.definition import Scope
 from processor.identity.model import Environment, Identifier, Space
@@ -17,7 +16,8 @@ from processor.index.sight import Reader
 from processor.rules import WorkspaceRules
 from processor.serve import people
 from processor.serve.credentials import Token
-from processor.serve.gate import Gate, answer, body_of, parameters
+from processor.serve.door import Answer, Way, header_of
+from processor.serve.gate import Gate, body_of, parameters
 from processor.serve.native import ProfileView, Rights, asked_parts, profile_view
 from processor.serve.published import asked_fields, published_profile
 from processor.serve.questions import (
@@ -32,9 +32,12 @@ from processor.serve.questions import (
     whole_number,
 )
 from processor.serve.refusal import Refusal, bad_request, forbidden, not_found
+from processor.serve.reply import Header, answer, unchanged
 from processor.serve.tags import aspect_of, is_among, tag_of
 
-SEQ: Final = "X-Idstream-Seq"
+_SEQ: Final = b"x-idstream-seq"
+_KEPT: Final = 256
+"""For how many ways of asking it is kept what they show."""
 _MOST_VERSION: Final = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
 
@@ -53,6 +56,13 @@ class BatchAnswer(Struct):
     """In the order of the questions; null where there is nobody."""
 
     profiles: list[ProfileView | None]
+
+
+class Cut(Struct, frozen=True):
+    """What of a profile is shown to somebody who asks in some way, and how tags call that."""
+
+    rights: Rights
+    aspect: str
 
 
 class Api:
@@ -76,21 +86,23 @@ class Api:
         }
         self._workspaces = workspaces
         self._ids = ids
+        # To work these out takes as long as to look the profile up.
+        self._cut = lru_cache(_KEPT)(self._native_cut)
+        self._published = lru_cache(_KEPT)(self._published_cut)
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def routes(self, gate: Gate) -> list[Way]:
         """Return the routes, behind *gate*."""
 
-        def route(path: str, name: str, *methods: str) -> Route:
-            handler = getattr(self, name)
-            return Route(path, gate.endpoint(name, "profiles:read", handler), methods=list(methods))
+        def route(path: str, name: str, *methods: str) -> Way:
+            return Way(path, gate.endpoint(name, "profiles:read", getattr(self, name)), methods)
 
         whose = "/{org}/{account}/{workspace}"
         return [
-            route(f"/userprofile/v1/resolve{whose}", "resolve", "POST"),
-            route(f"/userprofile/v1{whose}/{{mpid}}", "published", "GET", "POST"),
             route("/v1/{workspace}/profiles/lookup", "lookup", "POST"),
             route("/v1/{workspace}/profiles/batch", "batch", "POST"),
             route("/v1/{workspace}/profiles/{mpid}", "profile", "GET"),
+            route(f"/userprofile/v1/resolve{whose}", "resolve", "POST"),
+            route(f"/userprofile/v1{whose}/{{mpid}}", "published", "GET", "POST"),
         ]
 
     def allowed(self, name: str, environment: Environment, token: Token) -> WorkspaceRules:
@@ -109,23 +121,36 @@ class Api:
             workspace.name, workspace.policy, token, self.reader.token, audiences=audiences
         )
 
-    async def profile(self, request: Request, token: Token) -> Response:
+    def _native_cut(
+        self, token: Token, workspace: str, environment: Environment, fields: str | None
+    ) -> Cut:
+        """Return what *fields* show to the bearer of *token*, who may read the workspace."""
+        parts, names = asked_parts(fields)
+        rights = replace(self.rights(self._workspaces[workspace], token), parts=parts, names=names)
+        return Cut(rights, aspect_of("profile", environment, rights))
+
+    def _published_cut(
+        self, token: Token, workspace: str, environment: Environment, fields: str, form: str | None
+    ) -> Cut:
+        """Return the same for the published form."""
+        rights = self.rights(self._workspaces[workspace], token)
+        return Cut(rights, aspect_of("published", environment, rights, form, fields))
+
+    async def profile(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /v1/{workspace}/profiles/{mpid}``."""
         asked = parameters(request, "environment", "fields", "min_version")
         environment = environment_of(asked.get("environment"))
         workspace = self.allowed(request.path_params["workspace"], environment, token)
         mpid = mpid_of(request.path_params["mpid"])
-        parts, names = asked_parts(asked.get("fields"))
-        rights = replace(self.rights(workspace, token), parts=parts, names=names)
+        cut = self._cut(token, workspace.name, environment, asked.get("fields"))
         least = whole_number(asked.get("min_version"), "min_version", _MOST_VERSION) or 0
         space = Space(workspace.scope, environment)
-        aspect = aspect_of("profile", environment, rights, str(mpid))
-        if (known := request.headers.get("if-none-match")) is not None:
+        if (known := header_of(request, b"if-none-match")) is not None:
             head = await self.reader.head(space, mpid)
             if head is not None and head.version >= least:
-                tag = tag_of(head.mpid, head.version, aspect)
+                tag = _tag(cut, environment, mpid, head.mpid, head.version)
                 if is_among(tag, known):
-                    return Response(status_code=304, headers={"ETag": tag})
+                    return unchanged((b"etag", tag.encode()))
         found = await people.by_mpid(self.reader, space, mpid)
         if least > (0 if found is None else found.profile.version):
             message = "the profile has not that version yet"
@@ -133,20 +158,20 @@ class Api:
         if found is None:
             raise not_found()
         its = found.profile
-        headers = {"ETag": tag_of(its.mpid, its.version, aspect), SEQ: str(found.seq)}
-        return answer(profile_view(its, mpid, rights), headers=headers)
+        tag = _tag(cut, environment, mpid, its.mpid, its.version)
+        body = profile_view(its, mpid, cut.rights)
+        return answer(body, more=((b"etag", tag.encode()), seq_of(found.seq)))
 
-    async def lookup(self, request: Request, token: Token) -> Response:
+    async def lookup(self, request: Request, token: Token) -> Answer:
         """Answer ``POST /v1/{workspace}/profiles/lookup``."""
         asked = parameters(request, "fields")
-        parts, names = asked_parts(asked.get("fields"))
         question = read_body(await body_of(request), LookupQuestion)
         workspace = self.allowed(request.path_params["workspace"], question.environment, token)
-        rights = replace(self.rights(workspace, token), parts=parts, names=names)
+        cut = self._cut(token, workspace.name, question.environment, asked.get("fields"))
         if (question.identity is None) == (question.identities is None):
             raise bad_request("body: has identity, or identities with as")
         if question.identities is not None:
-            return await self._search(question, workspace, rights)
+            return await self._search(question, workspace, cut.rights)
         if question.match_as is not None:
             raise bad_request("body.as: goes with identities")
         assert question.identity is not None
@@ -154,29 +179,28 @@ class Api:
         identifier = people.lookup_identifier(workspace, question.environment, its.type, its.value)
         space = Space(workspace.scope, question.environment)
         found = await people.by_identity(self.reader, space, identifier)
-        views = [profile_view(p, p.mpid, rights) for p in found.profiles]
+        views = [profile_view(p, p.mpid, cut.rights) for p in found.profiles]
         body = LookupAnswer(views, found.is_truncated)
-        return answer(body, headers={SEQ: str(found.seq)})
+        return answer(body, more=[seq_of(found.seq)])
 
     async def _search(
         self, question: LookupQuestion, workspace: WorkspaceRules, rights: Rights
-    ) -> Response:
+    ) -> Answer:
         if question.match_as is None:
             raise bad_request('body.as: is needed with identities: "search"')
         listed = Raw(_encode(question.identities))
         found = await people.search(self.reader, workspace, question.environment, listed)
         views = [] if found.profile is None else [_view(found.profile, rights)]
         body = LookupAnswer(views, truncated=False, resolution=dict(found.resolution))
-        return answer(body, headers={SEQ: str(found.seq)})
+        return answer(body, more=[seq_of(found.seq)])
 
-    async def batch(self, request: Request, token: Token) -> Response:
+    async def batch(self, request: Request, token: Token) -> Answer:
         """Answer ``POST /v1/{workspace}/profiles/batch``."""
         asked = parameters(request, "fields")
-        parts, names = asked_parts(asked.get("fields"))
         question = read_body(await body_of(request), BatchQuestion)
         environment = question.environment
         workspace = self.allowed(request.path_params["workspace"], environment, token)
-        rights = replace(self.rights(workspace, token), parts=parts, names=names)
+        rights = self._cut(token, workspace.name, environment, asked.get("fields")).rights
         if not 1 <= len(question.profiles) <= MOST_ASKED:
             raise bad_request(f"body.profiles: holds 1 to {MOST_ASKED} questions")
         wanted = [_wanted(one, workspace, environment) for one in question.profiles]
@@ -186,9 +210,9 @@ class Api:
             None if one is None else profile_view(one.profile, one.requested_mpid, rights)
             for one in found
         ]
-        return answer(BatchAnswer(views), headers={SEQ: str(seq)})
+        return answer(BatchAnswer(views), more=[seq_of(seq)])
 
-    async def published(self, request: Request, token: Token) -> Response:
+    async def published(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /userprofile/v1/{org}/{account}/{workspace}/{mpid}``."""
         if request.path_params["org"] == "resolve":
             raise Refusal(405, "METHOD_NOT_ALLOWED", "this takes POST", {"Allow": "POST"})
@@ -199,9 +223,9 @@ class Api:
         mpid = mpid_of(request.path_params["mpid"])
         space = Space(workspace.scope, environment)
         found = await people.by_mpid(self.reader, space, mpid)
-        return self._publish(found, self.rights(workspace, token), fields, asked.get("mpid"))
+        return self._publish(found, workspace.name, token, fields, asked.get("mpid"))
 
-    async def resolve(self, request: Request, token: Token) -> Response:
+    async def resolve(self, request: Request, token: Token) -> Answer:
         """Answer ``POST /userprofile/v1/resolve/{org}/{account}/{workspace}``."""
         asked = parameters(request, "fields", "mpid")
         fields = asked_fields(asked.get("fields"))
@@ -215,24 +239,37 @@ class Api:
         space = Space(workspace.scope, environment)
         seq, (found,) = await people.each(self.reader, space, [identifier])
         del seq
-        return self._publish(found, self.rights(workspace, token), fields, asked.get("mpid"))
+        return self._publish(found, workspace.name, token, fields, asked.get("mpid"))
 
     def _publish(
         self,
         found: people.Found | None,
-        rights: Rights,
+        workspace: str,
+        token: Token,
         fields: frozenset[str],
         form: str | None,
-    ) -> Response:
+    ) -> Answer:
         if form not in (None, "text"):
             raise bad_request("mpid: takes text")
         if found is None:
             raise bad_request("requested profile is invalid")
-        profile = found.profile
-        body = published_profile(profile, rights, fields, as_text=form == "text")
-        aspect = aspect_of("published", profile.environment, rights, form, *sorted(fields))
-        tag = tag_of(profile.mpid, profile.version, aspect)
-        return answer(body, headers={"ETag": tag, SEQ: str(found.seq)})
+        its = found.profile
+        cut = self._published(token, workspace, its.environment, ",".join(sorted(fields)), form)
+        body = published_profile(its, cut.rights, fields, as_text=form == "text")
+        tag = tag_of(its.mpid, its.version, cut.aspect)
+        return answer(body, more=((b"etag", tag.encode()), seq_of(found.seq)))
+
+
+def seq_of(seq: int) -> Header:
+    """Return the header that tells which of two answers is the later one."""
+    return _SEQ, b"%d" % seq
+
+
+def _tag(cut: Cut, environment: Environment, requested: int, mpid: int, version: int) -> str:
+    """Return the tag of a profile that was asked for by the MPID *requested*, which it may show."""
+    if requested == mpid:
+        return tag_of(mpid, version, cut.aspect)
+    return tag_of(mpid, version, aspect_of("profile", environment, cut.rights, str(requested)))
 
 
 def _view(profile: Profile, rights: Rights) -> ProfileView:

@@ -1,11 +1,12 @@
 """The serving process: its parts put together, and run until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
@@ -13,27 +14,21 @@ from typing import Final, TextIO
 import uvicorn
 import uvloop
 from msgspec import Struct
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Router
 
-from processor.identity.model import Space
 from processor.index.errors import IndexRefused, IndexUnavailable
-from processor.index.port import Ask
-from processor.index.sight import Head, Reader, Sight
+from processor.index.sight import Reader
 from processor.kafka.clock import Clock
 from processor.redis.reader import open_reader
 from processor.serve.connections import BoundedConnection
 from processor.serve.credentials import OTHERS, TokenFile, TokensRefused
-from processor.serve.gate import PRIVATE, Bounds, Gate, refused
+from processor.serve.door import Door, no_route
+from processor.serve.gate import Bounds, Gate
 from processor.serve.happenings import Happenings
 from processor.serve.lately import Lately
 from processor.serve.openapi import openapi_route
 from processor.serve.pages.signing import Signer
 from processor.serve.pages.views import Pages
-from processor.serve.refusal import Refusal
 from processor.serve.routes import Api
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
@@ -46,47 +41,25 @@ from processor.watch.logs import Log, open_log
 LOOK_S: Final = 2.0
 """How often the file of tokens is looked at, and Redis asked whether it is there."""
 _BACKLOG: Final = 2048
+_GARBAGE: Final = 20_000
+"""How many more objects than before make the collector look for garbage in circles."""
 _KEY_BYTES: Final = 32
 
 
-class ObservedReader:
-    """A reader whose looks are timed, and whose failures are told."""
+class Observed(Struct, frozen=True):
+    """Tells what becomes of scripts (``processor.redis.reader.Observer``)."""
 
-    def __init__(
-        self, reader: Reader, contact: Contact, metrics: ApiMetrics, now: Callable[[], float]
-    ) -> None:
-        self._reader = reader
-        self._contact = contact
-        self._metrics = metrics
-        self._now = now
-        self.token = reader.token
-        self.close = reader.close
+    contact: Contact
+    metrics: ApiMetrics
 
-    async def look(self, space: Space, asks: Sequence[Ask]) -> Sight:
-        """Return holders and profiles that *asks* name."""
-        began = self._now()
-        try:
-            sight = await self._reader.look(space, asks)
-        except IndexUnavailable as error:
-            self._contact.failed(str(error))
-            raise
-        self._answered(began)
-        return sight
+    def answered(self, seconds: float) -> None:
+        """Note an answer, and how long it took."""
+        self.contact.answered()
+        self.metrics.looked(seconds)
 
-    async def head(self, space: Space, mpid: int) -> Head | None:
-        """Return whom *mpid* leads to."""
-        began = self._now()
-        try:
-            head = await self._reader.head(space, mpid)
-        except IndexUnavailable as error:
-            self._contact.failed(str(error))
-            raise
-        self._answered(began)
-        return head
-
-    def _answered(self, began: float) -> None:
-        self._contact.answered()
-        self._metrics.looked(self._now() - began)
+    def failed(self, reason: str) -> None:
+        """Note that there was none in time."""
+        self.contact.failed(reason)
 
 
 class Parts(Struct, frozen=True):
@@ -101,7 +74,7 @@ class Parts(Struct, frozen=True):
     clock: Clock
 
 
-def application(parts: Parts) -> Starlette:
+def application(parts: Parts) -> Router:
     """Return the application that answers every route."""
     served, clock = parts.served, parts.clock
     bounds = Bounds(served.max_concurrent, served.timeout_ms / 1000)
@@ -118,10 +91,8 @@ def application(parts: Parts) -> Starlette:
         signer = Signer(session_key(served), clock.wall)
         pages = Pages(api, parts.tokens, signer, happenings, parts.log, clock)
         routes += pages.routes(gate)
-    made = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
     # A path with a slash too many is another path; a redirect would name the host that was asked.
-    made.router.redirect_slashes = False
-    return made
+    return Router(routes, redirect_slashes=False, default=Door(no_route))
 
 
 def session_key(served: ServeSettings) -> bytes:
@@ -141,17 +112,6 @@ def session_key(served: ServeSettings) -> bytes:
     return key
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
-    """Answer what no route takes."""
-    assert isinstance(error, HTTPException)
-    del request
-    if error.status_code == 405:  # noqa: PLR2004 - as HTTP numbers it
-        message = "this takes another method"
-        headers = {**PRIVATE, **(error.headers or {})}
-        return refused(Refusal(405, "METHOD_NOT_ALLOWED", message, headers))
-    return refused(Refusal(404, "NOT_FOUND", "there is no such route", PRIVATE))
-
-
 def serve(settings: Settings, environ: Mapping[str, str], log_to: TextIO) -> None:
     """Serve until SIGTERM or SIGINT."""
     served = settings.serve
@@ -164,8 +124,8 @@ def serve(settings: Settings, environ: Mapping[str, str], log_to: TextIO) -> Non
     contact = Contact("redis", shown(settings.redis.url), log, clock.now, heard)
     file = read_tokens(served, settings)
     with uvloop_runner() as runner:
-        remote = open_reader(settings, served.redis_timeout_ms / 1000)
-        reader = ObservedReader(remote, contact, metrics, clock.now)
+        observed = Observed(contact, metrics)
+        reader = open_reader(settings, served.redis_timeout_ms / 1000, observed)
         parts = Parts(settings, served, reader, file, metrics, log, clock)
         health = Health(clock=clock.now, contacts=(contact,), has_started=True)
         listen = settings.observability
@@ -216,6 +176,7 @@ def server_of(parts: Parts) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=10,
         ssl_certfile=parts.served.tls_cert_file,
@@ -235,6 +196,10 @@ async def _run(parts: Parts, health: Health, admin_port: int) -> None:
         signal.signal(number, _nothing)
     with listening(parts.served) as opened:
         port = opened.getsockname()[1]
+        # What is there by now stays. Requests make many objects, which die with them.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         parts.log.info("serving", host=parts.served.host, port=port, admin_port=admin_port)
         keeper = asyncio.create_task(keep(parts, health))
         try:

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from processor.identity.model import Environment, Identifier, Space
 from processor.identity.profile import Profile
@@ -18,7 +17,8 @@ from processor.kafka.clock import Clock
 from processor.rules import WorkspaceRules
 from processor.serve import people
 from processor.serve.credentials import Token, TokenFile, hash_of
-from processor.serve.gate import PAGES, SIGN_IN, Endpoint, Gate, body_of, parameters
+from processor.serve.door import Answer, Endpoint, Way
+from processor.serve.gate import PAGES, SIGN_IN, Gate, body_of, parameters
 from processor.serve.happenings import Happenings, of_workspace
 from processor.serve.native import ProfileView, profile_view
 from processor.serve.pages.landing import WITHHELD, Landing, landing, not_shown
@@ -65,25 +65,25 @@ class Pages:
         self._wall = clock.wall
         self._landings: dict[str, Landing] = {}
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def routes(self, gate: Gate) -> list[Way]:
         """Return the routes of the pages."""
 
-        def route(path: str, handler: Endpoint, *how: str) -> Route:
-            async def counted(request: Request) -> Response:
+        def route(path: str, handler: Endpoint, *how: str) -> Way:
+            async def counted(request: Request) -> Answer:
                 viewer = self._viewer(request)
                 if viewer is not None:
                     gate.count(viewer.token)
                 return await handler(request)
 
             answer = gate.watched(f"ui_{handler.__name__}", _as_page(counted), PAGES)
-            return Route(path, answer, methods=list(how))
+            return Way(path, answer, how)
 
         sign_in = gate.watched("ui_sign_in", _as_page(self.sign_in), SIGN_IN)
         return [
             route("/ui", self.start, "GET"),
-            Route("/ui/sign-in", sign_in, methods=["GET", "POST"]),
+            Way("/ui/sign-in", sign_in, ("GET", "POST")),
             route("/ui/sign-out", self.sign_out, "POST"),
-            Route("/ui/static/{name}", gate.watched("ui_static", _as_page(static), PAGES)),
+            Way("/ui/static/{name}", gate.watched("ui_static", _as_page(static), PAGES)),
             route("/ui/{workspace}", self.landing, "GET"),
             route("/ui/{workspace}/search", self.search, "POST"),
             route("/ui/{workspace}/profiles/{mpid}", self.person, "GET"),
@@ -326,7 +326,7 @@ async def static(request: Request) -> Response:
 def _as_page(handler: Endpoint) -> Endpoint:
     """Return *handler*, whose refusals are pages too."""
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Answer:
         try:
             return await handler(request)
         except Refusal as refusal:
