@@ -15,7 +15,7 @@ import click
 
 from processor import __version__
 from processor.commands.imports.definition import import_
-from processor.commands.options import DEFAULT_CONFIG, Environ, config_option
+from processor.commands.options import DEFAULT_CONFIG, Environ, case_options, config_option
 from processor.commands.serving import COMMANDS as SERVING
 from processor.commands.views import VIEWS
 
@@ -156,34 +156,38 @@ def status(environ: Environ, config: Path, *, as_json: bool) -> None:
     metavar="FILE",
     help="Write the final profiles here, at the end of the input.",
 )
+@case_options
 @click.option(
     "--expect",
-    "cases",
+    "expected",
     type=click.Path(path_type=Path),
     metavar="CASES",
     help="Read no input: play these cases, and tell what is not as they expect.",
 )
 @click.pass_obj
-def resolve(
-    environ: Environ, config: Path, profiles: Path | None, dump: Path | None, cases: Path | None
-) -> None:
+def resolve(environ: Environ, /, config: Path, expected: Path | None, **files: Path | None) -> None:
     """Read records from standard input, write their outcomes to standard output.
 
-    A line is {"topic": "batches" or "requests", "timestamp_ms": 0, "value": {...}};
+    A line is {"topic": "batches", "timestamp_ms": 0, "value": {...}}, or of another topic;
     docs/operations.md tells its other members, and what is written.
     """
+    from processor.commands.offline.resolve import CaseFiles  # noqa: PLC0415
     from processor.commands.offline.resolve import resolve as command  # noqa: PLC0415
     from processor.settings import load_offline  # noqa: PLC0415
 
     settings = load_offline(config, environ)
-    if cases is not None:
+    profiles, dump = files["profiles"], files["dump"]
+    cases = CaseFiles(files["cases"], files["dump_cases"])
+    if expected is not None:
         from processor.commands.offline.expect import expect  # noqa: PLC0415
 
-        if dump is not None:
+        if dump is not None or cases.write is not None:
             raise click.UsageError("--dump does not go with --expect: each case has its own index")
-        expect(settings, cases, profiles)
+        expect(settings, expected, profiles)
         return
-    command(settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump)
+    command(
+        settings, sys.stdin.buffer, sys.stdout.buffer, profiles=profiles, dump=dump, cases=cases
+    )
 
 
 @idstream.command(short_help="Tell what becomes of one record, and why.")

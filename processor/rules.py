@@ -13,7 +13,7 @@ Source = Literal["calculated", "account", "custom_feed", "sdk", "csv", "partner_
 Protection = Literal["create_and_update", "update_only", "read_only"]
 Validation = Literal["lenient", "strict"]
 Format = Literal["json", "avro", "segment"]
-Role = Literal["batches", "requests", "clock"]
+Role = Literal["batches", "requests", "privacy", "clock"]
 """What an input topic carries: the key of its name in ``kafka.topics``."""
 INPUT_ROLES: Final[tuple[Role, ...]] = ("batches", "requests")
 """Those that come from outside; sweeps are processors' own."""
@@ -64,6 +64,24 @@ class PartnerRules(Struct, frozen=True):
         return is_given if path == self.requires_consent else not is_given
 
 
+class PrivacyRules(Struct, frozen=True):
+    """``[privacy]``, as it is for one workspace (docs/privacy.md)."""
+
+    waiting_ms: int = 604_800_000
+    """How long an erasure waits, unless it says otherwise."""
+    record_ms: int = 31_536_000_000
+    """For how long a case, its markers and its graves are kept after it was completed."""
+    results_ms: int = 604_800_000
+    """For how long results of an access can be fetched."""
+    follow: tuple[str, ...] = ("merges", "source", "aliases")
+    compare: Literal["record_time", "event_time"] = "record_time"
+    """event_time: a record is an erased person's too where its client's time says so."""
+    mark: bytes = b""
+    """What stands for the workspace in markers."""
+    is_shared: bool = False
+    """Whether other workspaces have the same profiles."""
+
+
 class WorkspaceRules(Struct, frozen=True):
     """One workspace: the identity policy of its scope, and settings of its own."""
 
@@ -82,6 +100,8 @@ class WorkspaceRules(Struct, frozen=True):
     """on_link: the anonymous profile that a new known one arose from is aliased to it."""
     partner_identities: Mapping[str, PartnerRules] = {}
     """By the names that batches may use."""
+    privacy: PrivacyRules | None = None
+    """None: there are no requests under privacy law, and no markers."""
 
 
 class InputRules(Struct, frozen=True):

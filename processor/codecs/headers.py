@@ -17,6 +17,8 @@ Headers = tuple[Header, ...]
 
 REPLAY_OF: Final = "replay-of"
 ATTEMPTS: Final = "attempts"
+REPLAY_TIME: Final = "replay-time"
+"""When a record that was put back was first received, in milliseconds since 1970."""
 RESERVED: Final = frozenset(
     {
         "source-topic",
@@ -29,6 +31,7 @@ RESERVED: Final = frozenset(
         "detail",
         ATTEMPTS,
         REPLAY_OF,
+        REPLAY_TIME,
         "version",
     }
 )
@@ -39,6 +42,7 @@ MOST_HEADER_BYTES: Final = 8192
 """Bounds of the other headers of an input that are copied to its outputs."""
 
 _PLACE: Final = re.compile(rb"([A-Za-z0-9._-]{1,249})/[0-9]{1,10}/[0-9]{1,19}")
+_TIME: Final = re.compile(rb"[0-9]{1,18}")
 _COUNT: Final = re.compile(rb"[0-9]{1,6}")
 
 
@@ -110,6 +114,15 @@ def replayed_place(record: Record) -> bytes | None:
             if match is not None and match[1] == record.topic.encode():
                 return value
     return None
+
+
+def first_received(record: Record) -> int:
+    """Return when *record* was received, or first received, if it says that this was earlier."""
+    if record.headers:
+        for name, value in record.headers:
+            if name == REPLAY_TIME and _TIME.fullmatch(value):
+                return min(record.timestamp_ms, int(value))
+    return record.timestamp_ms
 
 
 def attempts(record: Record) -> int:

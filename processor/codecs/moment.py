@@ -51,6 +51,12 @@ def milliseconds_of(value: object) -> int | None:
     return _of_text(text.upper())
 
 
+def text_of_moment(time_ms: int) -> str:
+    """Return a time in milliseconds since 1970 as ISO 8601, in UTC."""
+    time = _EPOCH + timedelta(milliseconds=time_ms)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def number_of(value: object) -> float | None:
     """Return a number that was sent as such or as text, None where it is neither."""
     if isinstance(value, bool):

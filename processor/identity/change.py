@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
+from processor.identity.difference import difference
 from processor.identity.model import AliasRole, AliasScope, Identifier, IdentityPolicy
 from processor.identity.profile import Alias, Profile
 from processor.identity.types import MP_DEVICEID_TYPE
-from processor.identity.view import Burial, Edit, difference
+from processor.identity.view import Burial, Edit
 
 
 class AliasChange(Struct, frozen=True, array_like=True, gc=False):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from processor.identity.grave import Why
+from processor.identity.model import Identifier
 from processor.identity.profile import Profile, lookups
 from processor.identity.view import Unread, View
 
@@ -20,14 +21,21 @@ def end_profile(view: View, profile: Profile, why: Why, time_ms: int) -> None:
     What other profiles say of it (``source_mpid``, aliases) stays: that is history.
     """
     held = () if view.has_one_owner else lookups(profile, view.is_lookup)
-    _, identifiers = _found(view.holders, held)
-    pointers, mpids = _found(view.exact, profile.absorbed)
-    if identifiers or mpids:
-        raise Unread(identifiers, mpids)
-    for pointer in pointers:
+    for pointer in have_read(view, held, profile.absorbed):
         if pointer is not None and pointer.merged_into is not None:
             view.bury(pointer, why, time_ms)
     view.bury(profile, why, time_ms)
+
+
+def have_read(
+    view: View, identifiers: Iterable[Identifier] = (), mpids: Iterable[int] = ()
+) -> list[Profile | None]:
+    """Return the profiles of *mpids*; raises Unread, once, for all of both that was not read."""
+    _, unread = _found(view.holders, identifiers)
+    profiles, unknown = _found(view.exact, mpids)
+    if unread or unknown:
+        raise Unread(unread, unknown)
+    return profiles
 
 
 def _found(look: Callable[[Key], Value], wanted: Iterable[Key]) -> tuple[list[Value], list[Key]]:

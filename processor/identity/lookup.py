@@ -36,7 +36,7 @@ def anyone(question: Question) -> Found | None:
 
 def look_up_returnable(question: Question, types: Iterable[str]) -> Found | None:
     """Return the best match by *types* alone among all profiles that neither protection hides."""
-    return look_up(question, types, _is_returnable)
+    return look_up(question, types, is_returnable)
 
 
 def logged_in(question: Question) -> Found | None:
@@ -147,7 +147,8 @@ def _is_hidden(profile: Profile, question: Question) -> bool:
     return question.says(profile, policy.immutable_ids) is False
 
 
-def _is_returnable(profile: Profile, question: Question) -> bool:
+def is_returnable(profile: Profile, question: Question) -> bool:
+    """Whether neither protection hides *profile* from the request."""
     if question.says(profile, question.policy.login_ids) is False:
         return False
     return not _is_hidden(profile, question)

@@ -144,6 +144,10 @@ class More(Struct, frozen=True, omit_defaults=True, gc=False):
     """Of the clock: where it is noted that something is due."""
     stamp: bytes = b""
     """Which definitions the last evaluation knew."""
+    former: tuple[str, ...] = ()
+    """Tokens of identities that the profile lost, oldest first, after a letter for their kind: s of
+    types that say whose a record is, d of devices. Only with ``[privacy]``.
+    """
 
 
 NO_MORE = More()

@@ -121,6 +121,28 @@ def type_under(policy: IdentityPolicy, name: str) -> str | None:
     return name if policy.traits.is_literal else canonical_type(name)
 
 
+_SUBJECT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **_ALL_NAMES,
+        "controller_customer_id": "customerid",
+        "roku_publishing_id": "roku_publisher_id",
+    }
+)
+"""Every spelling, and those that only requests under privacy law have."""
+
+
+def subject_type(policy: IdentityPolicy, name: str) -> str | None:
+    """Return the type that *name* spells in a request under privacy law, or None.
+
+    Where types are literal, their names come first; a known spelling then stands for the type of
+    that name, if there is one.
+    """
+    if policy.traits.is_literal and name in policy.priority:
+        return name
+    kind = _SUBJECT_NAMES.get(name)
+    return None if policy.traits.is_literal and kind not in policy.priority else kind
+
+
 def batch_spelling(identity_type: str) -> str:
     """Return how an outgoing batch's ``user_identities`` spells a canonical type."""
     return _BATCH_NAMES.get(identity_type, identity_type)

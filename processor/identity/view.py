@@ -7,20 +7,22 @@ profile had and has, so one cannot contradict the other.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import compress
-from operator import is_not
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.clock.wheel import STILL, Moves
+from processor.identity.difference import difference
+from processor.identity.filed import Filing
+from processor.identity.files import Files
 from processor.identity.grave import Grave, Why
+from processor.identity.marker import Markers
 from processor.identity.model import Identifier, Space
-from processor.identity.profile import Identity, Profile, lookups
-
-Holders = tuple[int, ...]
-"""The MPIDs of those who hold an identifier: a set, in no particular order."""
+from processor.identity.profile import Profile, lookups
+from processor.identity.reading import Holders as Holders  # noqa: PLC0414 - others have it from here
+from processor.identity.reading import ReadSet as ReadSet  # noqa: PLC0414 - likewise
+from processor.identity.reading import Recall
+from processor.identity.reading import Unread as Unread  # noqa: PLC0414 - likewise
 
 
 def canonical(holders: Iterable[int]) -> Holders:
@@ -32,17 +34,6 @@ Asked = tuple[tuple[Identifier, ...], tuple[int, ...]]
 """The identifiers and MPIDs that a record read."""
 
 
-class Unread(Exception):
-    """A decision needs keys that were not read. They are read, and the batch is decided again."""
-
-    def __init__(
-        self, identifiers: Collection[Identifier] = (), mpids: Collection[int] = ()
-    ) -> None:
-        super().__init__()
-        self.identifiers = tuple(identifiers)
-        self.mpids = tuple(mpids)
-
-
 class Outdated(Exception):
     """A remembered decision may differ from what would be decided now: decide it anew."""
 
@@ -52,45 +43,7 @@ class Outdated(Exception):
         """The profiles that it read."""
 
 
-class Recall(Protocol):
-    """The keys that a remembered decision read, and what they held then."""
-
-    @property
-    def identifiers(self) -> tuple[Identifier, ...]:
-        """The identifiers whose holders were read."""
-        ...
-
-    @property
-    def mpids(self) -> tuple[int, ...]:
-        """The MPIDs whose profiles were read."""
-        ...
-
-    def holders(self) -> Iterable[Holders]:
-        """Return the holders of the identifiers."""
-        ...
-
-    def versions(self) -> Iterable[int]:
-        """Return the versions of the profiles."""
-        ...
-
-
-class ReadSet(Struct):
-    """What was read in one instant; a key that is absent in the index is here as () or None."""
-
-    holders: dict[Identifier, Holders]
-    profiles: dict[int, Profile | None]
-    """None also where a grave lies: then it is in *graves*."""
-    graves: dict[int, Grave] = {}
-
-    def version(self, mpid: int) -> int:
-        """Return the version under an MPID, that of a grave included; 0 where there is neither."""
-        found = self.profiles.get(mpid) or self.graves.get(mpid)
-        return 0 if found is None else found.version
-
-    def documents(self, mpids: Iterable[int]) -> tuple[Profile | Grave, ...]:
-        """Return what lies under *mpids*, where anything does."""
-        found = (self.profiles.get(mpid) or self.graves.get(mpid) for mpid in mpids)
-        return tuple(one for one in found if one is not None)
+NO_FILING = Filing()
 
 
 class Effects(Struct):
@@ -105,6 +58,11 @@ class Effects(Struct):
     """What becomes of places in the wheel, in the same instant."""
     graves: dict[int, Grave] = {}
     """They take the place of documents."""
+    markers: dict[Identifier, Markers] = {}
+    """What identifiers of *expected_holders* have behind their holders, where they have any: it is
+    expected, and stays.
+    """
+    filing: Filing = NO_FILING
 
 
 class Edit(Struct, frozen=True, gc=False):
@@ -183,6 +141,8 @@ class View:
         self._holders: dict[Identifier, Holders] = {}
         self._profiles: dict[int, Profile] = {}
         self._graves: dict[int, Grave] = {}
+        self.files = Files(read, self._holders, self._graves, self.exact)
+        """What is read and written beside profiles."""
         self._asked_identifiers: set[Identifier] = set()
         self._asked_mpids: set[int] = set()
         self.record = RecordEdits(self._profiles)
@@ -248,7 +208,7 @@ class View:
 
         That of a grave may not: an old tombstone may name it.
         """
-        if mpid in self._profiles or mpid in self._graves:
+        if mpid in self._profiles or mpid in self._graves or mpid in self.files.filing.documents:
             return False
         self._asked_mpids.add(mpid)
         return self._read.version(mpid) == 0
@@ -322,7 +282,7 @@ class View:
         """Return the effects to commit, or None where nothing was written."""
         read = self._read
         profiles = {m: p for m, p in self._profiles.items() if p is not read.profiles.get(m)}
-        if not profiles and not self._graves:
+        if not profiles and not self._graves and not self.files.filing.documents:
             return None
         expected = {i: read.holders[i] for i in self._ended_identifiers | self._asked_identifiers}
         versions = {m: read.version(m) for m in self._ended_mpids | self._asked_mpids}
@@ -335,6 +295,11 @@ class View:
             holders={i: h for i, h in self._holders.items() if h != read.holders[i]},
             profiles=profiles,
             graves=dict(self._graves),
+            markers={i: m for i, m in read.markers.items() if i in expected}
+            if read.markers
+            else {},
+            filing=self.files.filing,
+            moves=Moves(entered=self.files.filing.entered) if self.files.filing.entered else STILL,
         )
 
     def _give_up(self, identifier: Identifier, mpid: int) -> None:
@@ -350,34 +315,3 @@ class View:
         if self.has_one_owner and identifier not in self._holders:
             self._read.holders.setdefault(identifier, (mpid,))
         return self.holders(identifier)
-
-
-def difference(before: Profile | None, after: Profile) -> tuple[list[Identifier], list[Identifier]]:
-    """Return the identifiers that a profile lost and gained; a merged one has none.
-
-    Most of a profile with many identities is the same objects in the same places: they are passed
-    over at the speed of C.
-    """
-    had = () if before is None or before.merged_into is not None else before.identities
-    has = () if after.merged_into is not None else after.identities
-    if had is has:
-        return [], []
-    if not had:
-        return [], list(_identifiers(has))
-    if len(had) == len(has):
-        old = _identifiers(compress(had, map(is_not, had, has)))
-        new = _identifiers(compress(has, map(is_not, had, has)))
-    else:
-        least = min(len(had), len(has))
-        start = next(compress(range(least), map(is_not, had, has)), least)
-        old, new = _identifiers(had[start:]), _identifiers(has[start:])
-    removed = [i for i in old if i not in new]
-    if removed:  # a document from elsewhere may list an identity twice
-        left = _identifiers(has)
-        removed = [i for i in removed if i not in left]
-    return removed, [i for i in new if i not in old]
-
-
-def _identifiers(identities: Iterable[Identity]) -> dict[Identifier, None]:
-    """Return identifiers in their order, each once, for quick and repeatable differences."""
-    return {Identifier(i.identity_type, i.value): None for i in identities}

@@ -156,7 +156,7 @@ class Cache:
     def keep(self, read: ReadSet, sizes: Sized, token: TokenOf) -> None:
         """Remember what was just read; *sizes* are the bytes of the documents."""
         for identifier, holders in read.holders.items():
-            if holders:
+            if holders and identifier not in read.markers:
                 self._keep_holders(identifier, holders, token)
         for mpid, profile in read.profiles.items():
             if profile is not None:
@@ -167,7 +167,7 @@ class Cache:
         """Take over what a commit of ours has written."""
         self.moment = commit.moment
         for identifier, holders in effects.holders.items():
-            if holders:
+            if holders and identifier not in effects.markers:
                 self._keep_holders(identifier, canonical(holders), token)
             else:
                 self._tokens.pop(token(identifier), None)
@@ -176,11 +176,15 @@ class Cache:
             self._keep_profile(mpid, profile, commit.sizes.get(mpid, 0))
         for mpid in effects.graves:
             self._forget(self._profiles, mpid)
+        for marked, _ in effects.filing.marks:
+            known = self._tokens.pop(marked, None)
+            if known is not None:
+                self._forget(self._holders, known)
         self._shrink()
 
     def gather(self, asks: Iterable[Ask], fresh: ReadSet) -> ReadSet | None:
         """Return all that *asks* name, remembered or *fresh*; None if some of it is neither."""
-        read = ReadSet({}, {}, fresh.graves)
+        read = ReadSet({}, {}, fresh.graves, fresh.markers, fresh.filed)
         for ask in asks:
             mpids = list(ask.mpids)
             for identifier in ask.identifiers:

@@ -5,7 +5,7 @@ and as it has no bytes only the number of keys bounds a visit.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, groupby
 from operator import attrgetter
 
@@ -13,12 +13,14 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from processor.clock.wheel import Entry, Moves, Wheel
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.identity.view import Effects, Holders, ReadSet, canonical
+from processor.identity.view import NO_FILING, Effects, Holders, ReadSet, canonical
 from processor.index.derivation import IsLookup, derive
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
+from processor.index.files import Files
 from processor.index.port import (
     Ask,
     Changed,
@@ -37,7 +39,7 @@ from processor.index.port import (
     changed_by,
 )
 from processor.index.tokens import tokens
-from processor.index.uses import bounded_ms, width_ms
+from processor.index.uses import is_duplicate
 from processor.records import RowKey
 
 MAX_KEYS = 20_000
@@ -66,6 +68,7 @@ class _Note(Struct, frozen=True):
 
 
 class _Space(Struct):
+    token: Callable[[Identifier], bytes]
     seq: int = 0
     notes: deque[_Note] = field(default_factory=lambda: deque(maxlen=MOST_NOTES))
     owner: str = ""
@@ -74,6 +77,7 @@ class _Space(Struct):
     holders: dict[Identifier, Holders] = field(default_factory=dict)
     profiles: dict[int, Profile] = field(default_factory=dict)
     graves: dict[int, Grave] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
     used: dict[tuple[int, bytes], list[Use]] = field(default_factory=dict)
     wheel: Wheel = field(default_factory=Wheel)
 
@@ -106,6 +110,12 @@ class MemoryIndex:
         for space in sorted(self._spaces):
             documents = self._spaces[space].profiles
             yield from (documents[mpid] for mpid in sorted(documents))
+
+    def documents_filed(self) -> Iterator[Filed]:
+        """Yield every document that is no profile, by space and number."""
+        for space in sorted(self._spaces):
+            documents = self._spaces[space].files.documents
+            yield from (documents[number] for number in sorted(documents))
 
     def document(self, scope: str, mpid: int) -> Profile | None:
         """Return the document of *mpid* in a scope, in whichever environment it is."""
@@ -149,7 +159,7 @@ class MemoryIndex:
         _check_owned(epochs, (*trims, *marks))
         for mark in marks:
             held.rows[mark.row].mark = mark
-        found, newer = ReadSet({}, {}, {}), dict[int, Profile | Grave]()
+        found, newer = ReadSet({}, {}, {}, {}, {}), dict[int, Profile | Grave | Filed]()
         owed = tuple(_trim(held, trim, newer) for trim in trims)
         covered = 0
         for ask in asks:
@@ -158,7 +168,7 @@ class MemoryIndex:
             _collect(held, ask.identifiers, ask.mpids, found)
             covered += 1
         entries = _take(held, asks[:covered], found, self._max_keys)
-        duplicates = tuple(_is_duplicate(held, ask.use) for ask in asks[:covered])
+        duplicates = tuple(is_duplicate(held.used, ask.use) for ask in asks[:covered])
         moment, sizes = _moment(held), _sizes(found)
         return Reading(
             covered, held.seq, found, duplicates, owed, newer, moment, changed, sizes, entries
@@ -178,7 +188,7 @@ class MemoryIndex:
             _check_epochs(space, held, {advance.row: advance.epoch})
             _check_cursor(space, held, advance)
         if not _is_as_read(held, effects):
-            found = ReadSet({}, {}, {})
+            found = ReadSet({}, {}, {}, {}, {})
             _collect(held, effects.expected_holders, effects.expected_versions, found)
             return Conflict(held.seq, found, _moment(held), changed, _sizes(found))
         self._raise(held, changed_by(effects, self.token))
@@ -208,7 +218,10 @@ class MemoryIndex:
         held.notes.append(_Note(moment, changed))
 
     def _space(self, space: Space) -> _Space:
-        return self._spaces.setdefault(space, _Space())
+        held = self._spaces.get(space)
+        if held is None:
+            held = self._spaces[space] = _Space(self._tokens)
+        return held
 
 
 def _moment(held: _Space) -> Moment:
@@ -295,19 +308,26 @@ def _write(held: _Space, effects: Effects) -> None:
     for mpid, grave in effects.graves.items():
         held.profiles.pop(mpid, None)
         held.graves[mpid] = replace(grave, seq=held.seq)
+    if effects.filing is not NO_FILING:
+        for mpid in effects.filing.exhumed:
+            held.graves.pop(mpid, None)
+        held.files.write(effects.filing)
 
 
 def _version(held: _Space, mpid: int) -> int:
-    found = held.profiles.get(mpid) or held.graves.get(mpid)
+    found = _lying(held, mpid)
     return 0 if found is None else found.version
 
 
-def _trim(held: _Space, trim: Trim, newer: dict[int, Profile | Grave]) -> tuple[int, ...]:
+def _lying(held: _Space, mpid: int) -> Profile | Grave | Filed | None:
+    return held.profiles.get(mpid) or held.graves.get(mpid) or held.files.documents.get(mpid)
+
+
+def _trim(held: _Space, trim: Trim, newer: dict[int, Profile | Grave | Filed]) -> tuple[int, ...]:
     found = {
         mpid: document
         for mpid, published in trim.published.items()
-        if (document := held.profiles.get(mpid) or held.graves.get(mpid)) is not None
-        and document.version > published
+        if (document := _lying(held, mpid)) is not None and document.version > published
     }
     newer.update(found)
     row = held.rows[trim.row]
@@ -328,6 +348,7 @@ def _collect(
         if identifier not in found.holders:
             found.holders[identifier] = held.holders.get(identifier, ())
             wanted += found.holders[identifier]
+    held.files.add_markers(found, held.token)
     wanted += mpids
     while wanted:
         mpid = wanted.pop()
@@ -336,6 +357,8 @@ def _collect(
         profile = found.profiles[mpid] = held.profiles.get(mpid)
         if profile is None and mpid in held.graves:
             found.graves[mpid] = held.graves[mpid]
+        elif profile is None and mpid in held.files.documents:
+            found.filed[mpid] = held.files.documents[mpid]
         if profile is not None and profile.merged_into is not None:
             wanted.append(profile.merged_into)
 
@@ -359,24 +382,10 @@ def _is_as_read(held: _Space, effects: Effects) -> bool:
         held.wheel.is_at_front(effects.moves.taken)
         and all(
             canonical(holders) == held.holders.get(identifier, ())
+            and effects.markers.get(identifier, ()) == held.files.markers_of(identifier, held.token)
             for identifier, holders in effects.expected_holders.items()
         )
         and all(
             version == _version(held, mpid) for mpid, version in effects.expected_versions.items()
         )
     )
-
-
-def _is_duplicate(held: _Space, use: Use | None) -> bool:
-    """Note the use of a request id; tell whether another record had used it within the window."""
-    if use is None or use.window_ms <= 0:
-        return False
-    time = bounded_ms(use)
-    uses = held.used.setdefault((width_ms(use.window_ms), use.token), [])
-    near = [one for one in uses if abs(bounded_ms(one) - time) < use.window_ms]
-    if any(one.coordinates == use.coordinates for one in near):
-        return False
-    if near:
-        return True
-    uses.append(use)
-    return False

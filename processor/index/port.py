@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from processor.clock.wheel import Entry, Take
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -130,7 +131,7 @@ class Reading(Struct):
     """For each covered ask: whether another record had used its ``source_request_id``."""
     owed: tuple[tuple[int, ...], ...] = ()
     """For each trim, the profiles that its row owes the topic ``profiles`` now."""
-    newer: dict[int, Profile | Grave] = {}
+    newer: dict[int, Profile | Grave | Filed] = {}
     """Those profiles as they are, within a bound: they go out with the next transaction."""
     moment: Moment = NEVER
     """The instant."""
@@ -313,7 +314,9 @@ class Index(Protocol):
 def changed_by(effects: Effects, token: Callable[[Identifier], bytes]) -> Changed:
     """Return what a commit changes that had a value before: what its note names."""
     versions, holders = effects.expected_versions, effects.expected_holders
+    tokens = [token(i) for i in effects.holders if holders.get(i, True)]
+    tokens += [marked for marked, _ in (*effects.filing.marks, *effects.filing.unmarks)]
     return Changed(
         mpids=[mpid for mpid in (*effects.profiles, *effects.graves) if versions.get(mpid, 1)],
-        tokens=[token(i) for i in effects.holders if holders.get(i, True)],
+        tokens=tokens,
     )

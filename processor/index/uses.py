@@ -40,3 +40,18 @@ def buckets(time_ms: int, window_ms: int) -> tuple[int, ...]:
     if first == last:
         return (own,)
     return (own, *(number for number in range(first, last + 1) if number != own))
+
+
+def is_duplicate(used: dict[tuple[int, bytes], list[Use]], use: Use | None) -> bool:
+    """Note the use of a request id; tell whether another record had used it within the window."""
+    if use is None or use.window_ms <= 0:
+        return False
+    time = bounded_ms(use)
+    uses = used.setdefault((width_ms(use.window_ms), use.token), [])
+    near = [one for one in uses if abs(bounded_ms(one) - time) < use.window_ms]
+    if any(one.coordinates == use.coordinates for one in near):
+        return False
+    if near:
+        return True
+    uses.append(use)
+    return False

@@ -23,6 +23,7 @@ from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
 from processor.identity.resolve import refused_skips, resolve
+from processor.identity.screening import ERASED, screened
 from processor.identity.view import View
 from processor.index.port import Ask, Use
 from processor.pipeline.aliasing import follow_link
@@ -39,6 +40,7 @@ from processor.pipeline.work import (
     Verdict,
     Work,
     far_off,
+    screen_of,
     seed_of,
     time_of,
 )
@@ -108,14 +110,12 @@ class Batches(Struct, frozen=True):
             cap_consent(batch.consent_state, record.timestamp_ms, self.limits.max_future_ms)
         if workspace.sdk_requires_change_events and rules.source == "sdk":
             batch = _announced(batch)
+        if rules.protection == "read_only":
+            return self._passed_on(record, rules, form, batch)
         space = Space(workspace.scope, batch.environment)
         use = _use(record, rules, batch.source_request_id)
         time_ms = time_of(record, batch.time_ms, self.limits)
         ignored = (*batch.ignored, *far_off(record, batch.time_ms, time_ms))
-        if rules.protection == "read_only":
-            if use is None:
-                return Settled(record, Outcome("forwarded"), _as_received(record, form))
-            return Work(record, rules, space, Ask(use=use), time_ms, Batch(batch, form))
         definitions = self.definitions.get(workspace.name)
         found: Sequence[Match] = ()
         if definitions is not None:
@@ -136,6 +136,20 @@ class Batches(Struct, frozen=True):
         content = Batch(batch, form, definitions, found)
         return Work(record, rules, space, ask, time_ms, content, request, ignored=ignored)
 
+    def _passed_on(
+        self, record: Record, rules: InputRules, form: Format, batch: EventBatch
+    ) -> Taken:
+        """Take a batch in that is forwarded as it came, unless it is an erased person's."""
+        workspace = rules.workspace
+        space = Space(workspace.scope, batch.environment)
+        use = _use(record, rules, batch.source_request_id)
+        asks = _screening(batch, workspace)
+        if use is None and asks is None:
+            return Settled(record, Outcome("forwarded"), _as_received(record, form))
+        ask = Ask(use=use) if asks is None else Ask(*reads(asks, workspace.policy), use)
+        time_ms = time_of(record, batch.time_ms, self.limits)
+        return Work(record, rules, space, ask, time_ms, Batch(batch, form), asks)
+
 
 class Batch(Struct, frozen=True, gc=False):
     """The content of a record that is an event batch."""
@@ -153,6 +167,16 @@ class Batch(Struct, frozen=True, gc=False):
         request = work.request
         if request is None:
             return Verdict(None, "forwarded")
+        batch = self.batch
+        privacy = work.rules.workspace.privacy
+        if privacy is not None and view.files.is_marked:
+            passed = screened(request, view, rules.policy, screen_of(work, privacy))
+            if not isinstance(passed, IdentityRequest):
+                return Verdict(passed, *self._outcome_of(passed, work.rules.workspace))
+            batch = _on_other_devices(batch, passed)
+            request = passed
+        if request.read_only:
+            return Verdict(None, "forwarded")
         decision: Decision
         if request.identifiers or request.mpid is not None:
             decision = resolve(request, view, rules.policy, rules.documents)
@@ -162,7 +186,7 @@ class Batch(Struct, frozen=True, gc=False):
         outcome, reason = self._outcome_of(decision, work.rules.workspace)
         if isinstance(decision, NotFound | Refused | Aliased):
             return Verdict(decision, outcome, reason)
-        notifications, bounded = self._store(work, view, decision.mpid, rules.limits)
+        notifications, bounded = _store(batch, work, view, decision.mpid, rules.limits)
         return Verdict(decision, outcome, reason, notifications, bounded, matches=self.matches)
 
     def _outcome_of(
@@ -176,28 +200,6 @@ class Batch(Struct, frozen=True, gc=False):
         if self.batch.has_events or workspace.forward_empty_batches:
             return "forwarded", None
         return "stored", None
-
-    def _store(self, work: Work, view: View, mpid: int, limits: Limits) -> tuple[bytes | None, int]:
-        """Write attributes, consent and device to the profile; return notifications, and bounded.
-
-        Bounded are the attributes and devices that a limit kept out.
-        """
-        profile = view.exact(mpid)
-        assert profile is not None
-        applied = apply_batch(
-            profile,
-            work.rules,
-            self.batch,
-            received_ms=work.record.timestamp_ms,
-            time_ms=work.time_ms,
-            limits=limits,
-        )
-        after = applied.profile
-        if after is not profile:
-            if work.time_ms > after.last_seen_ms:
-                after = replace(after, last_seen_ms=work.time_ms)
-            view.put(after)
-        return applied.notifications, applied.bounded + self.batch.bounded_attributes
 
     def output(self, decided: Decided) -> Output | None:
         """Return the enriched batch; as received where it was not attributed (``read_only``)."""
@@ -223,6 +225,47 @@ class Batch(Struct, frozen=True, gc=False):
         added = added_fields(self.definitions, workspace, profile, self.batch, work.record)
         notifications = decided.entry.notifications
         return enrich(self.batch, profile, workspace.name, notifications, added)
+
+
+def _store(
+    batch: EventBatch, work: Work, view: View, mpid: int, limits: Limits
+) -> tuple[bytes | None, int]:
+    """Write attributes, consent and device to the profile; return notifications, and bounded.
+
+    Bounded are the attributes and devices that a limit kept out.
+    """
+    profile = view.exact(mpid)
+    assert profile is not None
+    applied = apply_batch(
+        profile,
+        work.rules,
+        batch,
+        received_ms=work.record.timestamp_ms,
+        time_ms=work.time_ms,
+        limits=limits,
+    )
+    after = applied.profile
+    if after is not profile:
+        if work.time_ms > after.last_seen_ms:
+            after = replace(after, last_seen_ms=work.time_ms)
+        view.put(after)
+    return applied.notifications, applied.bounded + batch.bounded_attributes
+
+
+def _screening(batch: EventBatch, workspace: WorkspaceRules) -> IdentityRequest | None:
+    """Return what a batch that only passes through asks: whether it is an erased person's."""
+    if workspace.privacy is None:
+        return None
+    kept, _ = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
+    return IdentityRequest("batch", kept, mpid=batch.mpid, read_only=True)
+
+
+def _on_other_devices(batch: EventBatch, request: IdentityRequest) -> EventBatch:
+    """Return *batch* without the ids of devices that were an erased person's."""
+    gone = [one for one, why in request.refused if why == ERASED]
+    if not gone:
+        return batch
+    return replace(batch, device_ids=tuple(one for one in batch.device_ids if one not in gone))
 
 
 def _with_partners(batch: EventBatch, rules: InputRules) -> EventBatch:

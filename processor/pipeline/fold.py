@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from processor.identity.change import Change, endings, identity_changes
 from processor.identity.decision import Aliased, Decision
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
@@ -20,6 +21,7 @@ from processor.pipeline.computing import Computing, yield_room
 from processor.pipeline.journal import Entry
 from processor.pipeline.sweeping import entered, place_edits
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
+from processor.privacy.receipt import Residue
 from processor.profiles.merging import combine
 from processor.profiles.room import is_within
 from processor.records import OutcomeName
@@ -48,6 +50,8 @@ class Fold(Struct, frozen=True):
     token: Callable[[Identifier], bytes]
     computing: Computing | None = None
     """None where the scope defines nothing to be computed."""
+    residues: Callable[[], Sequence[Residue]] = tuple
+    """Where else data of a person is."""
 
     def fold(self, works: Sequence[tuple[Work, bool]], read: ReadSet) -> Folded:
         """Decide works in order over *read*; raises Unread where more must be read first.
@@ -62,7 +66,7 @@ class Fold(Struct, frozen=True):
             combine=partial(combine, limits=self.limits),
             fits=partial(is_within, most=self.limits.max_profile_bytes),
         )
-        rules = FoldRules(self.policy, self.limits, documents)
+        rules = FoldRules(self.policy, self.limits, documents, self.token, self.residues)
         decided: list[Decided] = []
         outdated: set[int] = set()
         for number, (work, is_duplicate) in enumerate(works):
@@ -83,9 +87,9 @@ class Fold(Struct, frozen=True):
     def _decide(self, work: Work, number: int, view: View, rules: FoldRules) -> Decided:
         verdict = work.content.decide(work, view, rules)
         decision = verdict.decision
-        if decision is None:
+        if decision is None and not verdict.receipts:
             return _undecided(work, number, verdict.outcome)
-        if verdict.is_recalled:
+        if decision is not None and verdict.is_recalled:
             return _recalled(work, number, verdict, decision)
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
         if computed is not None:
@@ -97,9 +101,11 @@ class Fold(Struct, frozen=True):
         burials = view.record.buried
         edits = view.end_record()
         profile = None if mpid is None else view.left_behind(mpid)
-        documents: tuple[Profile | Grave, ...] = tuple([e.after for e in edits])
+        documents: tuple[Profile | Grave | Filed, ...] = tuple([e.after for e in edits])
         if burials:
             documents += tuple([one.grave for one in burials])
+        if verdict.receipts:
+            documents += tuple(view.files.filing.documents.values())
         entry = Entry(
             offset=work.record.offset,
             outcome=verdict.outcome,
@@ -116,6 +122,7 @@ class Fold(Struct, frozen=True):
             position=number,
             seq=0,
             messages=() if computed is None else computed.messages,
+            receipts=verdict.receipts,
         )
         return Decided(
             work,
@@ -129,9 +136,10 @@ class Fold(Struct, frozen=True):
         )
 
     def _changes(
-        self, decision: Decision, edits: tuple[Edit, ...], profile: Profile | None
+        self, decision: Decision | None, edits: tuple[Edit, ...], profile: Profile | None
     ) -> tuple[Change, ...]:
-        if not edits and not decision.skipped:
+        skipped = () if decision is None else decision.skipped
+        if not edits and not skipped:
             return ()
         return (
             *identity_changes(edits, self.policy, self.token),
@@ -143,13 +151,13 @@ class Fold(Struct, frozen=True):
                     identity_type=skip.identity_type,
                     reason=skip.violation or skip.reason,
                 )
-                for skip in decision.skipped
+                for skip in skipped
                 if skip.violation is not None or skip.reason in VIOLATIONS
             ],
         )
 
 
-def _full(decision: Decision, view: View) -> tuple[Change, ...]:
+def _full(decision: Decision | None, view: View) -> tuple[Change, ...]:
     """Return the violation of an alias that a profile had no room for."""
     if not isinstance(decision, Aliased) or decision.full_mpid is None:
         return ()

@@ -18,6 +18,7 @@ from processor.pipeline.journal import Entry
 from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import Cause, audience_outputs, change_events, dead_letter
 from processor.pipeline.requests import Requests
+from processor.pipeline.subjects import SubjectRequests
 from processor.pipeline.work import Kind, Settled, Taken, Work
 from processor.records import DeadLetter, Record
 from processor.rules import Format, InputRules, Limits, Role, Rules
@@ -26,6 +27,7 @@ Factory = Callable[[Limits, Codecs, bytes, Memory, Mapping[str, Definitions]], K
 KINDS: Final[Mapping[Role, Factory]] = {
     "batches": Batches,
     "requests": Requests,
+    "privacy": SubjectRequests,
 }
 """The kinds of records, by the role of the topic that they come from."""
 

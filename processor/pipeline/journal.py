@@ -45,6 +45,8 @@ class Entry(Struct, array_like=True, gc=False):
     """What is told of audiences, with what it carries: it is told again as it was, whatever the
     profiles and the definitions have become.
     """
+    receipts: tuple[bytes, ...] = ()
+    """What is told of requests under privacy law."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from processor.codecs.formats import Codecs
 from processor.computed.definition import Scope
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
@@ -324,7 +325,7 @@ def _settled(
     return settle(decided[number]) if isinstance(one, Work) else carried[number].settled()
 
 
-Changed = Mapping[int, tuple[Space, Sequence[Profile | Grave]]]
+Changed = Mapping[int, tuple[Space, Sequence[Profile | Grave | Filed]]]
 """By number of a record the space and the documents that it changed."""
 
 

@@ -23,11 +23,13 @@ from processor.codecs.resolution import encode, mpid_text
 from processor.computed.message import AudienceChange
 from processor.identity.alias import LATE_MS
 from processor.identity.change import Change
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.pipeline.journal import Entry
 from processor.pipeline.work import Decided, Settled, Work
+from processor.privacy.case import case_key, case_to_json, unpack_case
 from processor.profiles.document import profile_key, to_json
 from processor.records import DeadLetter, Outcome, Output, Record
 
@@ -60,17 +62,31 @@ def dead_letter(record: Record, letter: DeadLetter) -> Settled:
     return Settled(record, Outcome("dead_letter", letter.reason), output)
 
 
-def profile_record(document: Profile | Grave, space: Space, source: tuple[str, int, int]) -> Output:
+def profile_record(
+    document: Profile | Grave | Filed, space: Space, source: tuple[str, int, int]
+) -> Output:
     """Return a profile's record for the changelog: of one that has ended a tombstone.
 
     *source* is the topic, partition and offset of the record that caused its version; of a
     document published again, the last committed record of the row that owed it.
     """
+    if isinstance(document, Filed):
+        return _case_record(document, space, source)
     key = profile_key(space.scope, space.environment, document.mpid)
     headers = (*place_headers(*source), mpid_header(document.mpid))
     if isinstance(document, Grave):
         return Output("profiles", key, None, (*headers, *tombstone_headers(document)))
     return Output("profiles", key, to_json(document), headers)
+
+
+def _case_record(document: Filed, space: Space, source: tuple[str, int, int]) -> Output:
+    """Return the record of a case for its changelog; of one that was taken away a tombstone."""
+    key = case_key(space, document.mpid)
+    headers = place_headers(*source)
+    if not document.data:
+        version = ("version", b"%d" % document.version)
+        return Output("cases", key, None, (*headers, version))
+    return Output("cases", key, case_to_json(unpack_case(document.data)), headers)
 
 
 def outcome_output(settled: Settled) -> Output:

@@ -13,6 +13,7 @@ from processor.identity.lookup import reads
 from processor.identity.model import IdentityPolicy, IdentityRequest, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import resolve
+from processor.identity.screening import screened
 from processor.identity.view import View
 from processor.index.port import Ask
 from processor.pipeline.aliasing import AliasContent, follow_link
@@ -27,6 +28,7 @@ from processor.pipeline.work import (
     Verdict,
     Work,
     far_off,
+    screen_of,
     seed_of,
     time_of,
 )
@@ -93,8 +95,15 @@ class Request(Struct, frozen=True, gc=False):
 
     def decide(self, work: Work, view: View, rules: FoldRules) -> Verdict:
         """Resolve the request; the reason of the outcome is the code of an error answer."""
-        assert work.request is not None
-        decision = resolve(work.request, view, rules.policy, rules.documents)
+        request = work.request
+        assert request is not None
+        privacy = work.rules.workspace.privacy
+        if privacy is not None and view.files.is_marked:
+            passed = screened(request, view, rules.policy, screen_of(work, privacy))
+            if not isinstance(passed, IdentityRequest):
+                return Verdict(passed, "answered", self._error_code(passed))
+            request = passed
+        decision = resolve(request, view, rules.policy, rules.documents)
         follow_link(decision, work, view, rules)
         return Verdict(decision, "answered", self._error_code(decision))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -192,7 +193,7 @@ def _replay(work: Work, entry: Entry, read: ReadSet) -> Decided:
     )
 
 
-def _published_again(read: ReadSet, entry: Entry) -> tuple[Profile | Grave, ...]:
+def _published_again(read: ReadSet, entry: Entry) -> tuple[Profile | Grave | Filed, ...]:
     """Return what a replayed decision publishes: documents of today.
 
     Who has ended since is told of by whoever ended them, and a grave that this record made is

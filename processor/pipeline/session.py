@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
@@ -21,7 +22,7 @@ from processor.records import RowKey
 class Owed(Struct, frozen=True):
     """A document to publish again: another processor overtook the version that we published."""
 
-    document: Profile | Grave
+    document: Profile | Grave | Filed
     row: RowKey
     """The row that owes it."""
     offset: int
@@ -130,7 +131,7 @@ class SpaceSession:
             self.note_published(one.document)
         return owed
 
-    def note_published(self, document: Profile | Grave) -> None:
+    def note_published(self, document: Profile | Grave | Filed) -> None:
         """Note that the open transaction holds this version of a profile, or its tombstone."""
         before = self._published.get(document.mpid, 0)
         self._published[document.mpid] = max(before, document.version)

@@ -168,7 +168,9 @@ def entered(effects: Effects, read: ReadSet, grave_days: int) -> Effects:
         if profile.more.bucket is not None
         and is_entered_anew(place_of(read.profiles.get(mpid)), place_of(profile))
     ]
-    return replace(effects, moves=Moves(entered=entries)) if entries else effects
+    if not entries:
+        return effects
+    return replace(effects, moves=Moves(entered=[*effects.moves.entered, *entries]))
 
 
 def grave_bucket(grave: Grave, grave_days: int, now_ms: int) -> str:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from processor.clock.place import SHARDS
 from processor.codecs.sweep import shard_sweep
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
@@ -43,7 +44,7 @@ class Carried(Struct, gc=False):
 
     order: Sweep
     entry: Entry
-    documents: tuple[Profile | Grave, ...] = ()
+    documents: tuple[Profile | Grave | Filed, ...] = ()
 
     def settled(self) -> Settled:
         """Return what becomes of it and what is published for it, but for profiles."""

@@ -11,25 +11,29 @@ Everything else (journal, commit, change events, the ``profiles`` topic, metrics
 all kinds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
 
+from processor.codecs.headers import first_received
 from processor.codecs.resolution import UNDECIDED, resolution
 from processor.computed.message import AudienceChange
 from processor.computed.selector import Match
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
-from processor.identity.model import IdentityPolicy, IdentityRequest, Seed, Space
+from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
+from processor.identity.screening import Screen
 from processor.identity.view import Asked, View
 from processor.index.cache import Slots
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry
+from processor.privacy.receipt import Residue
 from processor.records import Ignored, Outcome, OutcomeName, Output, Record
-from processor.rules import Format, InputRules, Limits
+from processor.rules import Format, InputRules, Limits, PrivacyRules
 
 
 class FoldRules(Struct, frozen=True):
@@ -38,6 +42,10 @@ class FoldRules(Struct, frozen=True):
     policy: IdentityPolicy
     limits: Limits
     documents: DocumentRules
+    token: Callable[[Identifier], bytes] = lambda _identifier: b""
+    """What stands for an identifier in keys."""
+    residues: Callable[[], Sequence[Residue]] = tuple
+    """Where a person's data still is beside the index."""
 
 
 class Computation(Struct, gc=False):
@@ -68,6 +76,8 @@ class Verdict(Struct, frozen=True, gc=False):
     """Whether the decision was remembered: then nothing was read or written for it now."""
     matches: Sequence[Match] = ()
     """The events of the record that selectors want; they count for its profile."""
+    receipts: tuple[bytes, ...] = ()
+    """What is told of a person's request."""
 
     @property
     def mpid(self) -> int | None:
@@ -114,7 +124,7 @@ class Decided(Struct, gc=False):
     work: Work
     entry: Entry
     profile: Profile | None
-    documents: tuple[Profile | Grave, ...] = ()
+    documents: tuple[Profile | Grave | Filed, ...] = ()
     """The profiles that the record changed or ended, as they stand after it: to be published."""
     bounded: int = 0
     """Attributes and devices of the record that a limit kept out."""
@@ -198,6 +208,14 @@ def time_of(record: Record, claimed_ms: int | None, limits: Limits) -> int:
         if first <= time_ms <= last:
             return time_ms
     return now
+
+
+def screen_of(work: Work, privacy: PrivacyRules) -> Screen:
+    """Return what a record is screened by: the earliest time that counts for it, and its place."""
+    at_ms = first_received(work.record)
+    if privacy.compare == "event_time":
+        at_ms = min(at_ms, work.time_ms)
+    return Screen(at_ms, privacy.mark)
 
 
 def far_off(record: Record, claimed_ms: int | None, time_ms: int) -> tuple[Ignored, ...]:

@@ -110,6 +110,7 @@ class _Document(Struct):
     due_ms: int | UnsetType | None = UNSET
     bucket: str | UnsetType | None = UNSET
     stamp: str | UnsetType | None = UNSET
+    former: tuple[str, ...] | UnsetType | None = UNSET
 
 
 _pack_body = msgspec.msgpack.Encoder().encode

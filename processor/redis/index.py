@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
@@ -231,9 +232,11 @@ def read_set(
     return found
 
 
-def _newer(documents: list[bytes | None]) -> dict[int, Profile | Grave]:
+def _newer(documents: list[bytes | None]) -> dict[int, Profile | Grave | Filed]:
     found = read_set([], [], documents)
-    return {m: p for m, p in found.profiles.items() if p is not None} | found.graves
+    profiles: dict[int, Profile | Grave | Filed]
+    profiles = {m: p for m, p in found.profiles.items() if p is not None}
+    return {**profiles, **found.graves, **found.filed}
 
 
 def _sizes(documents: list[bytes | None]) -> dict[int, int]:

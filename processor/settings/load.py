@@ -29,6 +29,7 @@ from processor.settings.sections import (
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
+    PrivacySettings,
     RedisSettings,
     RegistrySettings,
     ServeSettings,
@@ -48,10 +49,13 @@ SECTIONS: Final[Mapping[str, object]] = {
     "observability": ObservabilitySettings,
     "check": CheckSettings,
     "serve": ServeSettings,
+    "privacy": PrivacySettings,
     "workspaces": dict[str, WorkspaceSettings],
     "inputs": dict[str, InputSettings],
 }
-OFFLINE_TOPICS: Final = TopicSettings(batches=("batches",), requests=("requests",))
+OFFLINE_TOPICS: Final = TopicSettings(
+    batches=("batches",), requests=("requests",), privacy=("privacy",)
+)
 _Section = TypeVar("_Section")
 _MAY_BE_ZERO: Final = ("activity_resolution_s", "max_future_ms")
 LOWEST: Final[Mapping[str, int]] = {
@@ -133,6 +137,12 @@ def _complete(document: Document) -> Settings:
                 f"inputs.{name}.topics: {topic} is not consumed; add it to kafka.topics.batches"
                 f" or kafka.topics.requests{hint(topic, settings.kafka.topics.fed)}"
             )
+    if "privacy" in document or settings.kafka.topics.privacy:
+        place = "privacy" if "privacy" in document else "kafka.topics.privacy"
+        mistakes.tell(
+            f"{place}: only `idstream resolve` carries requests under privacy law out as yet;"
+            " remove it"
+        )
     redis, registry, kafka, key = settings.redis, settings.schema_registry, settings.kafka, b""
     with mistakes.noted():
         redis = with_redis_url(redis, document.get("redis", {}))
@@ -199,8 +209,9 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
         return kept(document[section], kind, section, mistakes) or kind()
 
     limits = _limits(document["limits"], mistakes)
+    privacy = plain("privacy", PrivacySettings) if "privacy" in document else None
     people = population(
-        document.get("workspaces", {}), document.get("inputs", {}), limits, mistakes
+        document.get("workspaces", {}), document.get("inputs", {}), limits, privacy, mistakes
     )
     kafka = kafka_settings(document["kafka"], mistakes)
     with mistakes.noted():

@@ -12,6 +12,8 @@ from processor.settings.secret import Secret
 
 Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
+NotNegativeDays = Annotated[float, Meta(ge=0, le=36_500)]
+PositiveDays = Annotated[float, Meta(gt=0, le=36_500)]
 CacheSize = Annotated[int, Meta(ge=0, le=65_536)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 ClientValue = str | int | float | bool
@@ -31,6 +33,7 @@ OUTPUT_ROLES: Final = (
 )
 
 
+_FED: Final[tuple[Role, ...]] = (*INPUT_ROLES, "privacy")
 CLOCK_TOPIC: Final = "idstream-clock"
 
 
@@ -39,6 +42,8 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     batches: tuple[str, ...] = ("event-batches",)
     requests: tuple[str, ...] = ("identity-requests",)
+    privacy: tuple[str, ...] = ()
+    """Of requests under privacy law: ``run`` does not read it yet."""
     enriched: str = "enriched-batches"
     responses: str = "identity-responses"
     changes: str = "identity-changes"
@@ -66,7 +71,7 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def roles(self) -> dict[str, Role]:
         """What each input topic carries, by its name."""
-        roles = {name: role for role in INPUT_ROLES for name in self.carrying(role)}
+        roles = {name: role for role in _FED for name in self.carrying(role)}
         return {**roles, self.clock: "clock"} if self.clock else roles
 
     @property
@@ -161,6 +166,16 @@ class CheckSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     accept: tuple[str, ...] = ()
     """Names of warnings, as a check shows them."""
+
+
+class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[privacy]``: requests under privacy law (docs/privacy.md); the table switches them on."""
+
+    waiting_days: NotNegativeDays = 7
+    record_days: PositiveDays = 365
+    results_days: NotNegativeDays = 7
+    follow: tuple[Literal["merges", "source", "aliases"], ...] = ("merges", "source", "aliases")
+    compare: Literal["record_time", "event_time"] = "record_time"
 
 
 class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):

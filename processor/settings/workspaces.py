@@ -18,7 +18,13 @@ from processor.settings.conversion import kept
 from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.flat import blocklists, flat_keys, segment_normalizers
 from processor.settings.policy import DECIDING, check_apart, policy_of, with_known_strategy
-from processor.settings.sections import IdentifierSettings, InputSettings, WorkspaceSettings
+from processor.settings.privacy import with_privacy
+from processor.settings.sections import (
+    IdentifierSettings,
+    InputSettings,
+    PrivacySettings,
+    WorkspaceSettings,
+)
 
 # Names become parts of Redis keys, hash tags, record keys and offset metadata.
 _PARTNER_NAME: Final = re.compile(r"[A-Za-z0-9]+_[A-Za-z0-9_.-]+", re.ASCII)
@@ -44,13 +50,18 @@ class Population(Struct, frozen=True):
 
 
 def population(
-    workspaces: object, inputs: object, limits: Limits, mistakes: Mistakes
+    workspaces: object,
+    inputs: object,
+    limits: Limits,
+    privacy: PrivacySettings | None,
+    mistakes: Mistakes,
 ) -> Population:
     """Return what the two tables say, without what is wrong in them, which is noted."""
     named = list(_tables(workspaces, "workspaces", mistakes))
     if not named and not workspaces:
         mistakes.tell("workspaces: configure at least one, as [workspaces.NAME]")
     written, rules = _workspaces(named, limits, mistakes)
+    rules = with_privacy(rules, privacy)
     # An input of a workspace that is wrong itself has its own mistakes told, and no more.
     wrong = {name for name, _ in named} - rules.keys()
     found: dict[str, InputRules] = {}

@@ -21,6 +21,7 @@ from processor.settings.sections import (
     InputSettings,
     KafkaSettings,
     ObservabilitySettings,
+    PrivacySettings,
     RedisSettings,
     RegistrySettings,
     ServeSettings,
@@ -38,6 +39,7 @@ SECTIONS = {
     "check": CheckSettings,
     "serve": ServeSettings,
     "clock": ClockSettings,
+    "privacy": PrivacySettings,
     "workspaces.NAME": WorkspaceSettings,
     "inputs.NAME": InputSettings,
 }

@@ -135,5 +135,9 @@ def raw_values(outputs: Sequence[Output]) -> list[Raw]:
 
 def versions(profiles: Sequence[Output]) -> list[dict[str, Any]]:
     """Return which documents were written, by their records of ``profiles``."""
-    found = (_decode_version(one.value) for one in profiles if one.value is not None)
+    found = (
+        _decode_version(one.value)
+        for one in profiles
+        if one.value is not None and one.role == "profiles"
+    )
     return [{"mpid": one.mpid, "version": one.version} for one in found]

@@ -25,7 +25,7 @@ _NOT_AN_OBJECT: Final = "not a JSON object"
 class Line(Struct, frozen=True):
     """The members of a line beside the value; members of other names are ignored."""
 
-    topic: Literal["batches", "requests", "clock"]
+    topic: Literal["batches", "requests", "privacy", "clock"]
     timestamp_ms: int
     input: str | None = None
     key: str | None = None
@@ -70,7 +70,9 @@ def _record(text: bytes, offset: int) -> Record:
 def _wrong(error: msgspec.ValidationError) -> str:
     """Return which member is wrong and how, without its value."""
     wrong = fault_of(error, "").detail.removeprefix(".")
-    return "topic: write batches, requests or clock" if wrong.startswith("topic:") else wrong
+    return (
+        "topic: write batches, requests, privacy or clock" if wrong.startswith("topic:") else wrong
+    )
 
 
 def split_members(text: bytes) -> dict[str, bytes]:

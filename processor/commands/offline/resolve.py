@@ -4,24 +4,43 @@ The pipeline is the one that ``run`` has; the index is in memory and the "topics
 ``batches`` and ``requests``. Each line is answered before the next is read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from processor.commands.offline.computed import CLOCK, Shows, Sweeper, raw_values, versions
+from processor.commands.offline.cases import Cases, read_cases, told
+from processor.commands.offline.computed import (
+    CLOCK,
+    Shows,
+    Sweeper,
+    raw_values,
+    space_of,
+    versions,
+)
 from processor.commands.offline.lines import records
 from processor.commands.offline.snapshot import read_snapshot, write_snapshot
 from processor.index.memory import MemoryIndex
 from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.work import Settled
-from processor.records import Output
+from processor.privacy.case import Case
+from processor.privacy.restoring import erased_by
+from processor.records import Output, Record
 from processor.settings import Settings
 
-TOPICS: Final = ("batches", "requests")
+
+class CaseFiles(Struct, frozen=True):
+    """Where the cases are that a run begins with, and where it leaves those that it ends with."""
+
+    read: Path | None = None
+    write: Path | None = None
+
+
+NO_CASES: Final = CaseFiles()
+TOPICS: Final = ("batches", "requests", "privacy")
 
 
 _encoder = msgspec.json.Encoder()
@@ -34,18 +53,21 @@ def resolve(
     *,
     profiles: Path | None = None,
     dump: Path | None = None,
+    cases: CaseFiles = NO_CASES,
 ) -> None:
     """Write the answer to every line of *source* to *sink*.
 
-    The index starts with the profiles of the snapshot *profiles*; at the end they are written to
-    *dump*.
+    The index starts with the profiles of the snapshot *profiles*, and with cases; at the end they
+    are written to *dump*, and to another file of cases.
     """
-    index = load_index(settings, profiles)
+    held = [] if cases.read is None else read_cases(cases.read)
+    index = load_index(settings, profiles, held)
+    filed = Cases(settings, index)
     pipeline = offline_pipeline(settings, index)
     shows, sweeper = Shows(settings, index), Sweeper(settings, index)
     for record in records(source):
         if record.topic == CLOCK:
-            line = sweeper.sweep(record)
+            line = _with_cases(sweeper.sweep(record), record, filed)
         else:
             (settled,) = pipeline.settle([record])
             pipeline.committed()
@@ -54,18 +76,43 @@ def resolve(
         sink.flush()
     if dump is not None:
         write_snapshot(dump, index.profiles())
+    if cases.write is not None:
+        filed.dump(cases.write)
 
 
-def load_index(settings: Settings, profiles: Path | None) -> MemoryIndex:
-    """Return an index in memory with the snapshot *profiles*, if there is one."""
+def _with_cases(line: dict[str, Any], record: Record, cases: Cases) -> dict[str, Any]:
+    """Return the line of a sweep with what it does of cases."""
+    if record.value is not None:  # it names persons
+        return line
+    found = told([cases.step(case, record) for case in cases.due(record.timestamp_ms)])
+    return line | {
+        "receipts": found["receipts"],
+        "changes": [*line["changes"], *found["changes"]],
+        "written": [*line["written"], *found["written"]],
+    }
+
+
+def load_index(
+    settings: Settings, profiles: Path | None, cases: Sequence[Case] = ()
+) -> MemoryIndex:
+    """Return an index in memory with the snapshot *profiles*, if there is one, and with *cases*.
+
+    A document of somebody whom a case has erased counts for nothing.
+    """
     index = MemoryIndex(settings.key())
     policies = {w.scope: w.policy for w in settings.workspaces.values()}
     if profiles is not None:
-        snapshot = read_snapshot(profiles, policies)
+        erased = erased_by(cases)
+        snapshot = [
+            one
+            for one in read_snapshot(profiles, policies)
+            if (space_of(one), one.mpid) not in erased
+        ]
         lookups = {scope: policy.priority.__contains__ for scope, policy in policies.items()}
         # Profiles of scopes that are not configured are kept, under no lookup.
         others = {p.scope: ().__contains__ for p in snapshot}
         index.load(snapshot, {**others, **lookups})
+    Cases(settings, index).load(cases)
     return index
 
 

@@ -176,11 +176,11 @@ def test_each_line_is_answered_before_the_next_is_read(config):
         ("{", "not a JSON object"),
         ("[1]", "not a JSON object"),
         ("{} {}", "not a JSON object"),
-        ('{"topic": }', "topic: write batches, requests or clock"),
+        ('{"topic": }', "topic: write batches, requests, privacy or clock"),
         ('{"topic": "batches", "value": {}}', "timestamp_ms: is required"),
         (
             '{"topic": "profiles", "timestamp_ms": 1, "value": {}}',
-            "topic: write batches, requests or",
+            "topic: write batches, requests, privacy or",
         ),
         (
             '{"topic": "batches", "timestamp_ms": "1", "value": {}}',

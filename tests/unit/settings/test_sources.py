@@ -189,7 +189,7 @@ def test_where_nothing_is_written_the_environment_is_all_there_is():
     assert found.policy("retail").strategy == "default"
 
 
-def test_offline_no_secret_is_read_and_topics_are_the_two_kinds(tmp_path):
+def test_offline_no_secret_is_read_and_topics_are_the_kinds(tmp_path):
     path = tmp_path / "idstream.toml"
     path.write_text(
         RETAIL
@@ -215,7 +215,7 @@ topics = ["another-topic"]
     )
     settings = load_offline(path, {})
     rules = settings.rules()
-    assert rules.roles == {"batches": "batches", "requests": "requests"}
+    assert rules.roles == {"batches": "batches", "requests": "requests", "privacy": "privacy"}
     assert settings.kafka.topics.requests == ("requests",)
     assert {n: set(i.topics) for n, i in rules.inputs.items()} == {
         "default": set(),

@@ -1,0 +1,256 @@
+"""Requests of people under privacy law, in the shape of OpenDSR (docs/privacy.md, "A request").
+
+What breaks a rule is told in ``error``: it gets a receipt that says so. Only what cannot be
+decoded, or has no id, is a dead letter.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+from msgspec import Raw, Struct
+
+from processor.codecs.envelope import Fields, Opener
+from processor.codecs.fault import Fault
+from processor.codecs.fields import MAX_TEXT, environment_of, mpid_of, text_of
+from processor.codecs.moment import milliseconds_of
+from processor.identity.model import Environment, Identifier, IdentityPolicy
+from processor.identity.types import subject_type
+from processor.records import DeadLetter
+
+RequestType = Literal["erasure", "access", "portability", "cancel", "lift", "delete"]
+Follow = Literal["merges", "source", "aliases"]
+
+REQUEST_TYPES: Final = frozenset(get_args(RequestType))
+FOLLOW: Final[tuple[Follow, ...]] = get_args(Follow)
+OF_A_PERSON: Final = frozenset({"erasure", "access", "portability"})
+"""Types that name whom they are about."""
+MOST_IDENTITIES: Final = 50
+MOST_DELETED: Final = 1000
+"""MPIDs that a delete may name."""
+_LONGEST_ID: Final = 256
+_MPID: Final = "mpid"
+_EXTENSIONS: Final = ("idstream", "opendsr.mparticle.com")
+
+
+class Wishes(Struct, frozen=True):
+    """What a request says of how it is to be carried out."""
+
+    skip_waiting: bool = False
+    dry_run: bool = False
+    suppress: bool = False
+    all_holders: bool = False
+    follow: tuple[Follow, ...] | None = None
+    """None: as ``privacy.follow`` says."""
+
+
+class SubjectRequest(Struct, frozen=True):
+    """A request as decoded; of one that breaks a rule only what its receipt needs."""
+
+    request_id: str
+    request_type: str
+    environment: Environment
+    digest: bytes
+    """Of the body, keyed: the same id with another one is refused."""
+    identifiers: tuple[Identifier, ...] = ()
+    mpid: int | None = None
+    mpids: tuple[int, ...] = ()
+    """Of a delete."""
+    wishes: Wishes = Wishes()
+    group_id: str | None = None
+    callbacks: tuple[str, ...] = ()
+    error: tuple[int, str, str] | None = None
+    """(status, code, message) of a rule that it breaks by itself."""
+
+
+_decode_any = msgspec.json.Decoder().decode
+_decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_maps = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_flag = msgspec.json.Decoder(bool).decode
+_decode_raws = msgspec.json.Decoder(list[Raw]).decode
+_decode_urls = msgspec.json.Decoder(list[str]).decode
+_decode_follow = msgspec.json.Decoder(tuple[Follow, ...]).decode
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+def read_subject_request(
+    value: bytes | None, policy: IdentityPolicy, max_bytes: int, opener: Opener, key: bytes
+) -> SubjectRequest | DeadLetter:
+    """Return the request in *value*, or why there is none; never raises.
+
+    *key* keys the digest of its body.
+    """
+    try:
+        fields = opener(value, max_bytes)
+    except Fault as fault:
+        return DeadLetter(fault.reason, fault.detail)
+    request_id = _text(fields, "subject_request_id")
+    if not request_id or len(request_id) > _LONGEST_ID:
+        detail = f"subject_request_id: is required, text of at most {_LONGEST_ID} characters"
+        return DeadLetter("invalid", detail)
+    kind = _text(fields, "subject_request_type") or ""
+    digest = _digest(fields, key)
+    environment: Environment = "production"
+    try:
+        environment = environment_of(fields) or "production"
+        return _read(fields, policy, request_id, kind, environment, digest)
+    except Fault as fault:
+        error = (400, "INVALID_DATA", fault.detail)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        error = (400, "INVALID_DATA", "a field is of the wrong type (docs/privacy.md)")
+    told = kind if kind in REQUEST_TYPES else ""
+    return SubjectRequest(request_id, told, environment, digest, error=error)
+
+
+def _read(
+    fields: Fields,
+    policy: IdentityPolicy,
+    request_id: str,
+    kind: str,
+    environment: Environment,
+    digest: bytes,
+) -> SubjectRequest:
+    if kind not in REQUEST_TYPES:
+        raise Fault(f"subject_request_type: must be one of {', '.join(sorted(REQUEST_TYPES))}")
+    if milliseconds_of(_plain(fields.get("submitted_time"))) is None:
+        raise Fault("submitted_time: is required, a time in ISO 8601")
+    extensions = [_extension(fields, name) for name in _EXTENSIONS]
+    found = SubjectRequest(
+        request_id,
+        kind,
+        environment,
+        digest,
+        wishes=_wishes(extensions),
+        group_id=_text(fields, "group_id"),
+        callbacks=tuple(_list(fields, "status_callback_urls", _decode_urls)),
+    )
+    if kind == "delete":
+        return msgspec.structs.replace(found, mpids=_deleted(extensions))
+    if kind not in OF_A_PERSON:
+        return found
+    if not _text(fields, "regulation"):
+        raise Fault("regulation: is required, such as gdpr or ccpa")
+    named = list(_identities(fields.get("subject_identities"), "subject_identities"))
+    for name, extension in zip(_EXTENSIONS, extensions, strict=True):
+        path = f"extensions.{name}.subject_identities"
+        named += _identities(extension.get("subject_identities"), path)
+    identifiers, mpid = _named(named, policy)
+    return msgspec.structs.replace(found, identifiers=identifiers, mpid=mpid)
+
+
+def _named(
+    named: list[tuple[str, str, str]], policy: IdentityPolicy
+) -> tuple[tuple[Identifier, ...], int | None]:
+    """Return whom a request is about: identifiers, or an MPID, which stands alone."""
+    if not named:
+        raise Fault("subject_identities: names nobody; write at least one identity with a value")
+    if len(named) > MOST_IDENTITIES:
+        raise Fault(f"subject_identities: has more than {MOST_IDENTITIES} identities")
+    mpids = [value for name, value, _ in named if name == _MPID]
+    if mpids:
+        if len(named) > 1:
+            raise Fault("subject_identities: mpid must be the only identity")
+        return (), mpid_of(Raw(msgspec.json.encode(mpids[0])), "subject_identities.mpid")
+    return tuple(dict.fromkeys(_identifier(*one, policy) for one in named)), None
+
+
+def _identifier(name: str, value: str, path: str, policy: IdentityPolicy) -> Identifier:
+    kind = subject_type(policy, name)
+    if kind is None:
+        raise Fault(f"{path}: an identity is of no known type")
+    if kind not in policy.priority:
+        listed = ", ".join(policy.priority)
+        raise Fault(f"{path}.{kind}: finds nobody in this workspace; these do: {listed}")
+    return Identifier(kind, value)
+
+
+def _identities(raw: Raw | None, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, value and path of each identity, of either form that OpenDSR has."""
+    if raw is None or bytes(raw) == b"null":
+        return
+    if bytes(raw)[:1] == b"[":
+        for listed in _decode_maps(raw):
+            name = _text(listed, "identity_type") or ""
+            form = _text(listed, "identity_format") or "raw"
+            yield name, _value(listed.get("identity_value"), form, path), path
+        return
+    for name, entry in _decode_map(raw).items():
+        for one in _entries(entry):
+            if bytes(one)[:1] != b"{":
+                yield name, _value(one, "raw", path), path
+                continue
+            parts = _decode_map(one)
+            form = _text(parts, "encoding") or "raw"
+            yield name, _value(parts.get("value"), form, path), path
+
+
+def _entries(raw: Raw) -> list[Raw]:
+    return _decode_raws(raw) if bytes(raw)[:1] == b"[" else [raw]
+
+
+def _value(raw: Raw | None, form: str, path: str) -> str:
+    if form != "raw":
+        raise Fault(f"{path}: an identity's encoding must be raw; hashes find nobody")
+    value = "" if raw is None else text_of(raw, path)
+    if not value or len(value) > MAX_TEXT:
+        raise Fault(f"{path}: an identity has no value, or one of more than {MAX_TEXT} characters")
+    return value
+
+
+def _wishes(extensions: list[Mapping[str, Raw]]) -> Wishes:
+    """Return what the extensions wish: ours first, then the other's."""
+    ours, theirs = extensions
+    follow = ours.get("follow")
+    return Wishes(
+        skip_waiting=_flag(ours, "skip_waiting_period") or _flag(theirs, "skip_waiting_period"),
+        dry_run=_flag(ours, "dry_run"),
+        suppress=_flag(ours, "suppress"),
+        all_holders=_flag(ours, "all_holders"),
+        follow=None if follow is None else tuple(dict.fromkeys(_decode_follow(follow))),
+    )
+
+
+def _deleted(extensions: list[Mapping[str, Raw]]) -> tuple[int, ...]:
+    raw = extensions[0].get("mpids")
+    path = "extensions.idstream.mpids"
+    listed = [] if raw is None else _decode_raws(raw)
+    if not 1 <= len(listed) <= MOST_DELETED:
+        raise Fault(f"{path}: a delete names 1 to {MOST_DELETED} MPIDs")
+    mpids = [mpid_of(one, path) for one in listed]
+    return tuple(dict.fromkeys(mpid for mpid in mpids if mpid is not None))
+
+
+def _extension(fields: Fields, name: str) -> Mapping[str, Raw]:
+    raw = fields.get("extensions")
+    if raw is None or bytes(raw) == b"null":
+        return {}
+    found = _decode_map(raw).get(name)
+    return {} if found is None or bytes(found) == b"null" else _decode_map(found)
+
+
+def _flag(fields: Mapping[str, Raw], name: str) -> bool:
+    raw = fields.get(name)
+    return raw is not None and bytes(raw) != b"null" and _decode_flag(raw)
+
+
+def _list(fields: Fields, name: str, decode: Any) -> list[Any]:  # noqa: ANN401 - as *decode* says
+    raw = fields.get(name)
+    return [] if raw is None or bytes(raw) == b"null" else decode(raw)
+
+
+def _text(fields: Mapping[str, Raw], name: str) -> str | None:
+    """Return the text in a field, None where it has none."""
+    value = _plain(fields.get(name))
+    return value if isinstance(value, str) else None
+
+
+def _plain(raw: Raw | None) -> object:
+    return None if raw is None else _decode_any(raw)
+
+
+def _digest(fields: Fields, key: bytes) -> bytes:
+    """Return the digest of a body: neither spaces nor the order of fields count."""
+    body = _canonical({name: _decode_any(raw) for name, raw in fields.items()})
+    return blake2b(body, digest_size=16, key=key[:64], person=b"idstream-body").digest()

@@ -1,0 +1,107 @@
+"""Receipts tell of a case without a value, and prove that we told them."""
+
+import json
+
+import pytest
+
+from processor.codecs.envelope import open_object
+from processor.codecs.subject_request import SubjectRequest, read_subject_request
+from processor.identity.model import Identifier, IdentityPolicy
+from processor.privacy.case import Case, case_from_json, case_to_json, pack_case, unpack_case
+from processor.privacy.receipt import Told, is_proved, receipt_of
+from processor.records import DeadLetter
+
+POLICY = IdentityPolicy("profile_conversion", ("customerid", "email"), frozenset({"customerid"}))
+KEY = b"k" * 32
+CASE = Case(
+    scope="retail",
+    environment="production",
+    number=-7,
+    version=3,
+    request_id="one",
+    request_type="erasure",
+    workspace="retail",
+    state="pending",
+    digest=b"d",
+    about="a",
+    received_ms=0,
+    expected_ms=86_400_000,
+    identifiers=(Identifier("email", "ada@example.com"),),
+)
+
+
+def read(**fields: object) -> SubjectRequest:
+    body = {
+        "subject_request_id": "one",
+        "subject_request_type": "erasure",
+        "regulation": "gdpr",
+        "submitted_time": "2026-01-01T00:00:00Z",
+        "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
+        **fields,
+    }
+    found = read_subject_request(json.dumps(body).encode(), POLICY, 10_000, open_object, KEY)
+    assert isinstance(found, SubjectRequest)
+    return found
+
+
+def test_a_case_comes_back_as_it_was_packed_and_as_it_was_published():
+    assert unpack_case(pack_case(CASE)) == CASE
+    assert case_from_json(case_to_json(CASE)) == CASE
+
+
+def test_a_receipt_has_no_value_and_proves_itself_until_a_field_of_it_is_another():
+    receipt = receipt_of(CASE, Told(201, "pending"), KEY)
+    assert b"ada@" not in receipt
+    assert is_proved(receipt, KEY)
+    assert not is_proved(receipt, b"another")
+    assert not is_proved(receipt.replace(b'"found":0', b'"found":1'), KEY)
+    assert is_proved(json.dumps(json.loads(receipt), indent=1).encode(), KEY)
+
+
+@pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"subject_request_id": ""}', b"\xff"])
+def test_what_cannot_be_decoded_or_has_no_id_is_a_dead_letter(value):
+    found = read_subject_request(value, POLICY, 10_000, open_object, KEY)
+    assert isinstance(found, DeadLetter)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"subject_request_type": "forget"}, "subject_request_type"),
+        ({"submitted_time": "soon"}, "submitted_time"),
+        ({"regulation": None}, "regulation"),
+        ({"subject_identities": {}}, "names nobody"),
+        ({"subject_identities": {"email": {"value": "a" * 64, "encoding": "sha256"}}}, "raw"),
+        ({"subject_identities": {"shoe_size": {"value": "44"}}}, "no known type"),
+        ({"subject_identities": {"ios_vendor_id": {"value": "1"}}}, "finds nobody"),
+        ({"subject_identities": {"email": ["a"] * 51}}, "more than 50"),
+        ({"subject_identities": {"email": "a", "mpid": "1"}}, "mpid must be the only"),
+        ({"subject_identities": 7}, "wrong type"),
+        ({"environment": "moon"}, "environment"),
+        ({"subject_request_type": "delete"}, "mpids"),
+    ],
+)
+def test_a_request_that_breaks_a_rule_says_which_and_shows_no_value(fields, word):
+    error = read(**fields).error
+    assert error is not None
+    assert error[:2] == (400, "INVALID_DATA")
+    assert word in error[2]
+    assert "44" not in error[2]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"controller_customer_id": {"value": "C1", "encoding": "raw"}},
+        {"customer_id": "C1"},
+        {"customerid": ["C1"]},
+        [{"identity_type": "customerid", "identity_value": "C1", "identity_format": "raw"}],
+    ],
+)
+def test_identities_are_read_in_either_form_and_in_every_spelling(named):
+    assert read(subject_identities=named).identifiers == (Identifier("customerid", "C1"),)
+
+
+def test_the_same_body_has_the_same_digest_however_it_is_written():
+    assert read(group_id="g").digest == read(group_id="g").digest
+    assert read(group_id="g").digest != read(group_id="h").digest
