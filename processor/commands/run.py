@@ -4,9 +4,9 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Final
 
 from msgspec.structs import replace
@@ -38,11 +38,20 @@ def run(
     app.serve(settings, environ, stopped_by_signals(), sys.stdout, options)
 
 
-def supervise(settings: Settings, environ: Mapping[str, str], count: int, command: Command) -> None:
-    """Run *count* workers by their *command*, and answer for them on the admin port."""
+def supervise(
+    settings: Settings,
+    environ: Mapping[str, str],
+    count: int,
+    command: Command,
+    shared: Sequence[int] = (),
+) -> None:
+    """Run *count* workers by their *command*, and answer for them on the admin port.
+
+    *shared* are file descriptors that all of them get.
+    """
     stop, listen, clock = stopped_by_signals(), settings.observability, Clock()
     log = open_log(sys.stdout, listen.log_level, clock.now, environ)
-    workers = Workers(count, command, log, clock.now)
+    workers = Workers(count, command, log, clock.now, shared)
     admin = Admin(listen.host, listen.port, workers.answer)
     log.info("supervising", workers=count, admin_port=admin.port)
     try:
@@ -67,7 +76,7 @@ def run_worker(
         own = f"{settings.kafka.instance_id}-{number}"
         settings = replace(settings, kafka=replace(settings.kafka, instance_id=own))
     stop = stopped_by_signals()
-    Thread(target=_stop_at_end_of_input, args=(stop,), name="orphaned", daemon=True).start()
+    at_end_of_input(stop.set)
     options = app.RunOptions(
         accept_offsets=accept_offsets,
         worker=number,
@@ -76,10 +85,15 @@ def run_worker(
     app.serve(settings, environ, stop, sys.stdout, options)
 
 
-def _stop_at_end_of_input(stop: Event) -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    stop.set()
+def at_end_of_input(act: Callable[[], None]) -> None:
+    """Let a thread do *act* when standard input ends: whoever supervises this process has ended."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        act()
+
+    Thread(target=wait, name="orphaned", daemon=True).start()
 
 
 NOTICE: Final = """\

@@ -13,12 +13,16 @@ _SCOPES: Final = ("profiles:read", "identities:clear", "activity:read", "ui")
 
 @click.command(short_help="Serve profiles over HTTP.")
 @config_option
+@click.option("--as-worker", hidden=True, help="Its name, where a supervisor starts this process.")
 @click.pass_obj
-def serve(environ: Environ, config: Path) -> None:
+def serve(environ: Environ, config: Path, as_worker: str | None) -> None:
     """Serve the profile API until SIGTERM or Ctrl-C."""
-    from processor.commands.serve import serve as command  # noqa: PLC0415
+    from processor.commands import serve as command  # noqa: PLC0415
 
-    command(config, environ)
+    if as_worker is None:
+        command.serve(config, environ)
+    else:
+        command.serve_as_worker(config, environ, as_worker)
 
 
 @click.command(short_help="Make a token for callers of the profile API.")

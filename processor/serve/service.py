@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 from msgspec import Struct
 from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
 
 from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.index.sight import Reader
@@ -112,26 +113,51 @@ def session_key(served: ServeSettings) -> bytes:
     return key
 
 
-def serve(settings: Settings, environ: Mapping[str, str], log_to: TextIO) -> None:
-    """Serve until SIGTERM or SIGINT."""
+class Sockets(Struct, frozen=True):
+    """What a worker gets of the process that supervises it."""
+
+    number: int
+    admin: socket.socket
+    """Of its own, for its admin server."""
+    listening: socket.socket
+    """The one that all workers take their connections from."""
+
+
+def check(settings: Settings, served: ServeSettings) -> None:
+    """Raise SettingsError where a file that is needed to serve cannot be used."""
+    read_tokens(served, settings)
+    if served.ui:
+        session_key(served)
+    _http(Door(no_route), served)
+
+
+def serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    log_to: TextIO,
+    sockets: Sockets | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; as a worker where *sockets* are given."""
     served = settings.serve
     if served is None:
         raise SettingsError("serve: is missing; docs/serve.md says what the section holds")
     clock = Clock()
-    log = open_log(log_to, settings.observability.log_level, clock.now, environ)
+    facts = {} if sockets is None else {"worker": sockets.number}
+    log = open_log(log_to, settings.observability.log_level, clock.now, environ, facts)
     metrics = ApiMetrics()
-    heard = metrics.connection("redis")
-    contact = Contact("redis", shown(settings.redis.url), log, clock.now, heard)
+    address, heard = shown(settings.redis.url), metrics.connection("redis")
+    contact = Contact("redis", address, log, clock.now, heard)
     file = read_tokens(served, settings)
     with uvloop_runner() as runner:
         observed = Observed(contact, metrics)
         reader = open_reader(settings, served.redis_timeout_ms / 1000, observed)
         parts = Parts(settings, served, reader, file, metrics, log, clock)
         health = Health(clock=clock.now, contacts=(contact,), has_started=True)
-        listen = settings.observability
-        admin = Admin(listen.host, listen.port, answers(health, metrics.registry))
+        listen, its = settings.observability, None if sockets is None else sockets.admin
+        admin = Admin(listen.host, listen.port, answers(health, metrics.registry), its)
         try:
-            runner.run(_run(parts, health, admin.port))
+            opened = listening(served) if sockets is None else sockets.listening
+            runner.run(_run(parts, health, admin.port, opened))
         finally:
             admin.stop()
     log.info("stopped")
@@ -168,8 +194,12 @@ def server_of(parts: Parts) -> uvicorn.Server:
     """Return the HTTP server of *parts*; it logs nothing itself: URLs are nobody's business."""
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False
+    return uvicorn.Server(_http(application(parts), parts.served))
+
+
+def _http(application: ASGIApp, served: ServeSettings) -> uvicorn.Config:
     config = uvicorn.Config(
-        application(parts),
+        application,
         http=BoundedConnection,
         ws="none",
         lifespan="off",
@@ -179,22 +209,22 @@ def server_of(parts: Parts) -> uvicorn.Server:
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=10,
-        ssl_certfile=parts.served.tls_cert_file,
-        ssl_keyfile=parts.served.tls_key_file,
+        ssl_certfile=served.tls_cert_file,
+        ssl_keyfile=served.tls_key_file,
     )
     try:
         config.load()
     except OSError as error:  # ssl.SSLError is one
         raise SettingsError(f"serve.tls_cert_file: cannot be used ({error.strerror})") from None
-    return uvicorn.Server(config)
+    return config
 
 
-async def _run(parts: Parts, health: Health, admin_port: int) -> None:
+async def _run(parts: Parts, health: Health, admin_port: int, listens: socket.socket) -> None:
     server = server_of(parts)
     # The server takes signals over while it runs, and raises them again for us when it has ended.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _nothing)
-    with listening(parts.served) as opened:
+    with listens as opened:
         port = opened.getsockname()[1]
         # What is there by now stays. Requests make many objects, which die with them.
         gc.collect()

@@ -242,6 +242,11 @@ def _served(
         return None
     if (served.tls_cert_file is None) != (served.tls_key_file is None):
         mistakes.tell("serve: tls_cert_file and tls_key_file go together; set both")
+    if served.workers > 1 and served.ui and served.session_key_file is None:
+        mistakes.tell(
+            "serve.workers: several share serve.session_key_file, else who signs in with one is"
+            " unknown to the next; set it, or ui = false"
+        )
     for number, name in served.workspace_ids.items():
         if workspaces and name not in workspaces:
             meant = hint(name, workspaces)

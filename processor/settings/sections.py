@@ -193,6 +193,8 @@ class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Numbers that callers of the published API have in their paths, and our names."""
     ui: bool = True
     session_key_file: str | None = None
+    workers: Positive = 1
+    """Processes that one command starts and supervises."""
 
 
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):

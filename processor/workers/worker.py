@@ -31,9 +31,18 @@ def pause(before_s: float, lived_s: float) -> float:
 class Worker:
     """One of the workers, by its number from 1."""
 
-    def __init__(self, number: int, command: Command, log: Log, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        number: int,
+        command: Command,
+        log: Log,
+        now: Callable[[], float],
+        shared: Sequence[int] = (),
+    ) -> None:
+        """Make the worker *number*; *shared* are file descriptors that its process gets too."""
         self.number: Final = number
         self._command = command
+        self._shared = tuple(shared)
         self._log = log
         self._now = now
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -90,7 +99,7 @@ class Worker:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
             self._command(self.number, descriptor),
             stdin=subprocess.PIPE,
-            pass_fds=(descriptor,),
+            pass_fds=(descriptor, *self._shared),
         )
         self._started_at = self._now()
         self._log.info("worker_started", worker=self.number, pid=self._process.pid)

@@ -26,9 +26,18 @@ class Unclean(Exception):
 class Workers:
     """Runs workers until it is to stop, and starts again those that end."""
 
-    def __init__(self, count: int, command: Command, log: Log, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        count: int,
+        command: Command,
+        log: Log,
+        now: Callable[[], float],
+        shared: Sequence[int] = (),
+    ) -> None:
+        """Make *count* workers; *shared* are file descriptors that all of them get."""
         self._now = now
-        self._workers = [Worker(number, command, log, now) for number in range(1, count + 1)]
+        numbers = range(1, count + 1)
+        self._workers = [Worker(number, command, log, now, shared) for number in numbers]
 
     def run(self, stop: Event) -> None:
         """Run until *stop* is set; then all finish what they have in hand.
@@ -102,6 +111,16 @@ def _ask(worker: Worker, path: str) -> tuple[int, str]:
         return 0, "does not answer"
     finally:
         connection.close()
+
+
+def serving_command(executable: str, config: str, listening: int) -> Command:
+    """Return the command of a worker of ``idstream serve``, which gets the socket *listening*."""
+
+    def command(number: int, descriptor: int) -> Sequence[str]:
+        worker = f"{number}:{descriptor}:{listening}"
+        return executable, "-m", "processor", "serve", "-c", config, "--as-worker", worker
+
+    return command
 
 
 def worker_command(

@@ -25,14 +25,16 @@ NOWHERE = "127.0.0.1:9"
 class Process:
     """A serving process, and what it logged."""
 
-    def __init__(self, folder: Path, redis_url: str) -> None:
+    def __init__(self, folder: Path, redis_url: str, workers: int = 1) -> None:
         tokens = folder / "tokens.toml"
         tokens.write_text(token_tables())
         tokens.chmod(0o600)
         config = folder / "idstream.toml"
-        text = CONFIG.format(serve="redis_timeout_ms = 300", kafka=NOWHERE).replace(
-            "unused", str(tokens)
-        )
+        key = folder / "session.key"
+        key.touch(mode=0o600)
+        key.write_bytes(bytes(32))
+        more = f'redis_timeout_ms = 300\nworkers = {workers}\nsession_key_file = "{key}"'
+        text = CONFIG.format(serve=more, kafka=NOWHERE).replace("unused", str(tokens))
         more = '[observability]\nhost = "127.0.0.1"\nport = 0\n'
         config.write_text(f'{more}[redis]\nurl = "{redis_url}"\n{text}')
         self._log = (folder / "log").open("w+")
@@ -43,10 +45,12 @@ class Process:
             stdout=self._log,
             stderr=self._log,
         )
+        self._workers = workers
         eventually(self._has_begun)
-        (serving,) = [line for line in self.lines() if line["event"] == "serving"]
-        self.url = f"http://127.0.0.1:{serving['port']}"
-        self.admin = f"http://127.0.0.1:{serving['admin_port']}"
+        told = {line["event"]: line for line in self.lines()}
+        self.url = f"http://127.0.0.1:{told['serving']['port']}"
+        admin_port = told.get("supervising", told["serving"])["admin_port"]
+        self.admin = f"http://127.0.0.1:{admin_port}"
 
     def told(self) -> str:
         return Path(self._log.name).read_text()
@@ -57,7 +61,7 @@ class Process:
 
     def _has_begun(self) -> bool:
         assert self.process.poll() is None, self.told()
-        return any(line["event"] == "serving" for line in self.lines())
+        return [line["event"] for line in self.lines()].count("serving") >= self._workers
 
     def get(self, path: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {token('all')}"}
@@ -145,3 +149,29 @@ def test_what_cannot_be_served_is_told_in_one_line(tmp_path: Path, text, told):
     assert done.returncode == 1
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.redis
+def test_workers_share_an_address_and_answer_as_one(tmp_path: Path, redis_url: str):
+    served = Process(tmp_path, redis_url, workers=2)
+    counted = re.compile(
+        r'idstream_api_requests_total\{worker="([12])",route="profile",status="404"\}'
+    )
+    try:
+        eventually(lambda: served.ready() == 200)
+
+        def who_answered() -> set[str]:
+            assert served.get(PATH).status_code == 404
+            return set(counted.findall(requests.get(f"{served.admin}/metrics", timeout=10).text))
+
+        eventually(lambda: who_answered() == {"1", "2"})
+        pids = {line["worker"]: line["pid"] for line in served.lines() if "pid" in line}
+        os.kill(pids[1], signal.SIGKILL)
+        for _ in range(20):
+            assert served.get(PATH).status_code == 404  # by the other one, and soon by both
+        eventually(lambda: [one["event"] for one in served.lines()].count("serving") == 3)
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(20) == 0
+        assert served.lines()[-1]["event"] == "stopped"
+    finally:
+        served.close()
