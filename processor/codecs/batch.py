@@ -172,6 +172,43 @@ def read_batch(fields: Fields, keys: IdentityKeys) -> EventBatch:
     )
 
 
+def read_again(fields: Fields, named: EventBatch) -> EventBatch | None:
+    """Return the batch that *fields* make, which name user and device in the words of *named*.
+
+    None where something is odd, or is said by an event: then all is to be read.
+    """
+    heads = read_heads(fields)
+    if heads is None:
+        return None
+    get = fields.get
+    said, deleted = get("user_attributes"), get("deleted_user_attributes")
+    consent, ignored = get("consent_state"), list[Ignored]()
+    try:
+        attributes = {} if said is None else _decode_attributes(said) or {}
+        names = () if deleted is None else tuple(_decode_names(deleted) or ())
+        state = None if consent is None else _decode_consent(consent)
+        state = checked_consent(state, ignored) if state else None
+    except (msgspec.ValidationError, Fault):
+        return None
+    if ignored:
+        return None
+    return EventBatch(
+        fields,
+        named.environment,
+        named.mpid,
+        named.identifiers,
+        heads.has_events,
+        heads.time_ms,
+        heads.source_request_id,
+        attributes,
+        names,
+        state,
+        named.device_info,
+        named.over_limit,
+        device_ids=named.device_ids,
+    )
+
+
 class Heads(Struct, frozen=True, gc=False):
     """What is read of a batch whatever it says of its user."""
 

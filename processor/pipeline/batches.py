@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.codecs.batch import changed_attributes, read_batch, read_heads
+from processor.codecs.batch import changed_attributes, read_again, read_batch, read_heads
 from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
 from processor.codecs.fields import time_of as time_field
@@ -18,11 +18,10 @@ from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
 from processor.computed.reading import Source, matches
 from processor.computed.selector import Match
-from processor.identity.decision import Aliased, Decision, NotFound, Refused
+from processor.identity.decision import Aliased, Decision, Matched, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
-from processor.identity.resolve import refused_skips, resolve
 from processor.identity.screening import ERASED, screened
 from processor.identity.view import View
 from processor.index.port import Ask, Use
@@ -30,6 +29,7 @@ from processor.pipeline.aliasing import follow_link
 from processor.pipeline.enrichment import enrich, of_nobody
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
+from processor.pipeline.naming import Naming, name, resolve_named
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.showing import added_fields
 from processor.pipeline.work import (
@@ -70,9 +70,11 @@ class Batches(Struct, frozen=True):
             fields = opener(record.value, self.limits.max_record_bytes)
         except Fault as fault:
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
-        memo = self.memory.find(rules, fields)
-        known = None if memo is None else self._recall(record, rules, form, fields, memo)
-        return known or self._read(record, rules, form, fields)
+        found = self.memory.find(rules, fields)
+        if isinstance(found, Memo):
+            known = self._recall(record, rules, form, fields, found)
+            return known or self._read(record, rules, form, fields)
+        return self._read(record, rules, form, fields, found)
 
     def _recall(
         self, record: Record, rules: InputRules, form: Format, fields: Fields, memo: Memo
@@ -99,42 +101,62 @@ class Batches(Struct, frozen=True):
             return False
         return bool(_matches(definitions, record, rules, fields, memo.device_info))
 
-    def _read(self, record: Record, rules: InputRules, form: Format, fields: Fields) -> Taken:
-        """Decode *fields* and say what they ask of the index."""
+    def _read(
+        self,
+        record: Record,
+        rules: InputRules,
+        form: Format,
+        fields: Fields,
+        naming: Naming | None = None,
+    ) -> Taken:
+        """Decode *fields* and say what they ask of the index.
+
+        *naming* is whom they name, where that is remembered.
+        """
         workspace = rules.workspace
         try:
-            batch = _with_partners(read_batch(fields, workspace.keys), rules)
+            batch = self._batch_of(record, rules, fields, naming)
         except Fault as fault:
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
-        if batch.consent_state:
-            cap_consent(batch.consent_state, record.timestamp_ms, self.limits.max_future_ms)
-        if workspace.sdk_requires_change_events and rules.source == "sdk":
-            batch = _announced(batch)
         if rules.protection == "read_only":
             return self._passed_on(record, rules, form, batch)
-        space = Space(workspace.scope, batch.environment)
         use = _use(record, rules, batch.source_request_id)
         time_ms = time_of(record, batch.time_ms, self.limits)
-        ignored = (*batch.ignored, *far_off(record, batch.time_ms, time_ms))
+        ignored = far_off(record, batch.time_ms, time_ms)
+        if batch.ignored:
+            ignored = (*batch.ignored, *ignored)
         definitions = self.definitions.get(workspace.name)
         found: Sequence[Match] = ()
         if definitions is not None:
             found = _matches(definitions, record, rules, batch.fields, batch.device_info)
-        kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
+        if naming is None:
+            naming = name(batch, workspace)
+        space = naming.space
         request = IdentityRequest(
-            action="batch",
-            identifiers=kept,
-            refused=(*batch.over_limit, *blocked),
+            "batch",
+            naming.identifiers,
+            naming.refused,
             mpid=batch.mpid,
             time_ms=time_ms,
             input=rules.name,
             seed=seed_of(record, space, self.key),
             may_create=rules.protection == "create_and_update",
         )
-        identifiers, mpids = reads(request, workspace.policy)
-        ask = Ask(identifiers, mpids, use)
-        content = Batch(batch, form, definitions, found)
+        ask = Ask(*naming.asked, use)
+        content = Batch(batch, form, definitions, found, naming)
         return Work(record, rules, space, ask, time_ms, content, request, ignored=ignored)
+
+    def _batch_of(
+        self, record: Record, rules: InputRules, fields: Fields, naming: Naming | None
+    ) -> EventBatch:
+        """Return the batch in *fields*, in so far as its input may say it; Fault if it may not."""
+        batch = None if naming is None else read_again(fields, naming.batch)
+        batch = _with_partners(batch or read_batch(fields, rules.workspace.keys), rules)
+        if batch.consent_state:
+            cap_consent(batch.consent_state, record.timestamp_ms, self.limits.max_future_ms)
+        if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
+            batch = _announced(batch)
+        return batch
 
     def _passed_on(
         self, record: Record, rules: InputRules, form: Format, batch: EventBatch
@@ -161,6 +183,8 @@ class Batch(Struct, frozen=True, gc=False):
     """What is computed in its workspace, if anything."""
     matches: Sequence[Match] = ()
     """Its events that selectors want."""
+    naming: Naming | None = None
+    """Whom it names; None where nobody is to be resolved."""
 
     def decide(self, work: Work, view: View, rules: FoldRules) -> Verdict:
         """Attribute the batch to a profile, and store its data there."""
@@ -177,17 +201,16 @@ class Batch(Struct, frozen=True, gc=False):
             request = passed
         if request.read_only:
             return Verdict(None, "forwarded")
-        decision: Decision
-        if request.identifiers or request.mpid is not None:
-            decision = resolve(request, view, rules.policy, rules.documents)
-            follow_link(decision, work, view, rules)
-        else:
-            decision = NotFound("no_identity", skipped=refused_skips(request))
+        naming = self.naming if request is work.request else None
+        decision, answer = resolve_named(naming, request, view, rules.policy, rules.documents)
+        follow_link(decision, work, view, rules)
         outcome, reason = self._outcome_of(decision, work.rules.workspace)
         if isinstance(decision, NotFound | Refused | Aliased):
             return Verdict(decision, outcome, reason)
         notifications, bounded = _store(batch, work, view, decision.mpid, rules.limits)
-        return Verdict(decision, outcome, reason, notifications, bounded, matches=self.matches)
+        return Verdict(
+            decision, outcome, reason, notifications, bounded, matches=self.matches, answer=answer
+        )
 
     def _outcome_of(
         self, decision: Decision, workspace: WorkspaceRules
@@ -301,17 +324,29 @@ def source_of(
 
 
 def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
-    """Remember the decision of an event batch, where it may be."""
+    """Remember the decision of an event batch; whom it names, where only that may be."""
     content, rules = decided.work.content, decided.work.rules
-    if decided.slots is None or not isinstance(content, Batch) or decided.work.request is None:
+    if type(content) is not Batch or content.naming is None or decided.verdict is None:
         return
-    if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
-        return  # its decision depends on its events too
-    if content.matches:
-        return  # its events count each time
-    memo = memo_of(decided, content.batch, decided.slots, limits, content.definitions)
+    memo = _memo(decided, content, limits)
     if memo is not None:
         memory.keep(rules, memo)
+        return
+    naming, verdict = content.naming, decided.verdict
+    if naming.words:
+        naming.answer = verdict.answer or naming.answer
+    elif type(verdict.decision) is Matched and not content.batch.ignored:
+        memory.keep_naming(rules, naming, content.batch.fields)
+
+
+def _memo(decided: Decided, content: Batch, limits: Limits) -> Memo | None:
+    """Return what may be remembered of all that a batch said."""
+    rules = decided.work.rules
+    if decided.slots is None or content.matches:
+        return None  # its events count each time
+    if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
+        return None  # its decision depends on its events too
+    return memo_of(decided, content.batch, decided.slots, limits, content.definitions)
 
 
 def _announced(batch: EventBatch) -> EventBatch:

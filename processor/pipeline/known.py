@@ -1,7 +1,6 @@
 """Batches of known users whose decision is remembered, and what of a decision may be remembered."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,12 +11,12 @@ from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
 from processor.identity.decision import Matched
-from processor.identity.model import Identifier, IdentityPolicy
-from processor.identity.profile import NO_DATA, Profile, current_by_type
+from processor.identity.profile import NO_DATA, Profile
 from processor.identity.view import Outdated, View
 from processor.index.cache import Slots
 from processor.pipeline.enrichment import fields_over, lay_over
 from processor.pipeline.memory import FOREVER_MS, Made, Memo, Reads, words_of
+from processor.pipeline.naming import NEVER_MS, identity_ends
 from processor.pipeline.showing import added_fields, holds_until
 from processor.pipeline.work import Decided, FoldRules, Taken, Verdict, Work
 from processor.profiles.attributes import renewed_until
@@ -25,8 +24,6 @@ from processor.profiles.devices import last_known
 from processor.profiles.document import profile_key
 from processor.records import EventBatch, Output
 from processor.rules import InputRules, Limits
-
-NEVER_MS: Final = -1
 
 _encode = msgspec.json.Encoder().encode
 
@@ -128,28 +125,9 @@ def quiet_until(work: Work, batch: EventBatch, profile: Profile, limits: Limits)
     ends = [profile.last_seen_ms + policy.activity_resolution_ms]
     if profile.contested and not policy.traits.has_one_owner:
         ends.append(profile.last_seen_ms)
-    ends += _identity_ends(profile, work.request.identifiers, policy)
+    ends += identity_ends(profile, work.request.identifiers, policy)
     ends += _data_ends(profile, work.rules, batch, limits.activity_resolution_s * 1000)
     return until_ms if (until_ms := min(ends)) >= work.time_ms else None
-
-
-def _identity_ends(
-    profile: Profile, identifiers: Iterable[Identifier], policy: IdentityPolicy
-) -> Iterator[int]:
-    """Yield until when each identifier changes nothing; ``NEVER_MS`` where uncertain."""
-    current = current_by_type(profile.identities)
-    for identifier in identifiers:
-        kind, value = identifier
-        newest = current.get(kind)
-        is_current = newest is not None and newest.value == value
-        if newest is not None and is_current:
-            yield newest.updated_ms + policy.activity_resolution_ms
-        elif not policy.traits.has_one_owner:
-            yield NEVER_MS
-        elif kind in policy.priority:  # other types are not looked at
-            same = (i for i in profile.identities if (i.identity_type, i.value) == identifier)
-            # A value becomes the current one as soon as it is asserted later.
-            yield newest.updated_ms if newest is not None and any(same) else NEVER_MS
 
 
 def _data_ends(

@@ -1,8 +1,10 @@
-"""Remembered decisions of known users: those that changed nothing, found by the bytes they read.
+"""What is remembered of known users, found by the bytes that it was read from.
 
-Decisions are pure. So a batch in the same words, for which the index holds the same, is decided
-alike while time makes no difference: it changes nothing, is attributed as before, and is enriched
-with the same fields. Only decisions that changed nothing and announced nothing are remembered.
+Of a user whose batches bring something new: whom they name (``naming``). Of one whose batch changed
+nothing: all of it. Decisions are pure. So a batch in the same words, for which the index holds the
+same, is decided alike while time makes no difference: it changes nothing, is attributed as before,
+and is enriched with the same fields. Only decisions that changed nothing and announced nothing are
+remembered.
 
 * The words: the raw fields of ``WORDS``, and the input that the batch came through. All its other
   fields go out as they came, except that the heads of events are read every time.
@@ -11,16 +13,18 @@ with the same fields. Only decisions that changed nothing and announced nothing 
 * Time: up to ``until_ms``, after which activity may have to be written (``known``).
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from processor.codecs.envelope import Fields
 from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
 from processor.index.cache import Slots
+from processor.pipeline.naming import Naming
 from processor.pipeline.work import Verdict
 from processor.rules import InputRules
 
@@ -36,6 +40,8 @@ WORDS: Final = (
     "partner_identities",
 )
 """The fields of a batch that a decision or an enrichment reads, besides the heads of its events."""
+NAMES: Final = 5
+"""How many of ``WORDS``, from the first, name user and device."""
 
 Words = tuple[Raw | None, ...]
 FOREVER_MS: Final = 2**63 - 1
@@ -129,54 +135,82 @@ def words_of(fields: Fields) -> Words:
 
 Name = tuple[str, bytes, bytes]
 """Input, user identities and device: each has one memo, which changed attributes replace."""
+Remembered = TypeVar("Remembered", "Memo", Naming)
 
 
 class Memory:
-    """Memos of one process, at most *max_bytes* of them, estimated."""
+    """Memos and namings of one process, at most *max_bytes* of them, estimated."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.bytes = 0
         self._memos: dict[Name, Memo] = {}
+        self._namings: dict[Name, Naming] = {}
+        self._used: set[Name] = set()
+        """The namings that were used since the last time something was forgotten."""
 
-    def find(self, rules: InputRules, fields: Fields) -> Memo | None:
-        """Return what is remembered of a batch in these words."""
+    def find(self, rules: InputRules, fields: Fields) -> Memo | Naming | None:
+        """Return what is remembered of a batch in these words: its decision, else whom it names."""
         words = words_of(fields)
-        memo = self._memos.get(_name(rules, words))
-        if memo is None or memo.words != words or not memo.is_current():
+        name = _name(rules, words)
+        memo = self._memos.get(name)
+        if memo is not None and memo.words == words and memo.is_current():
+            memo.is_used = True
+            return memo
+        naming = self._namings.get(name)
+        if naming is None or naming.words != words[:NAMES]:
             return None
-        memo.is_used = True
-        return memo
+        self._used.add(name)
+        return naming
 
     def keep(self, rules: InputRules, memo: Memo) -> None:
         """Remember *memo* in place of what was remembered of the same user and device."""
         name = _name(rules, memo.words)
-        self._forget(name)
+        self._forget(self._memos, name)
         self._memos[name] = memo
         self.bytes += memo.cost
         if self.bytes > self._max_bytes:
             self._shrink()
 
-    def _forget(self, name: Name) -> None:
-        memo = self._memos.pop(name, None)
-        if memo is not None:
-            self.bytes -= memo.cost
+    def keep_naming(self, rules: InputRules, naming: Naming, fields: Fields) -> None:
+        """Remember whom the batch with *fields* names."""
+        words = words_of(fields)
+        naming.words = tuple(None if raw is None else Raw(bytes(raw)) for raw in words[:NAMES])
+        naming.batch = replace(naming.batch, fields={})
+        name = _name(rules, naming.words)
+        self._forget(self._namings, name)
+        self._namings[name] = naming
+        self._used.add(name)
+        self.bytes += naming.cost
+        if self.bytes > self._max_bytes:
+            self._shrink()
+
+    def _forget(self, held: dict[Name, Remembered], name: Name) -> None:
+        one = held.pop(name, None)
+        if one is not None:
+            self.bytes -= one.cost
 
     def _shrink(self) -> None:
         """Forget what was not used since the last time, or half of all where all was."""
-        memos = self._memos
-        unused = [name for name, memo in memos.items() if not (memo.is_used and memo.is_current())]
-        for name in unused if 2 * len(unused) >= len(memos) else list(memos)[: len(memos) // 2]:
-            self._forget(name)
+        memos, namings = self._memos, self._namings
+        self._sweep(
+            memos, [n for n, one in memos.items() if not (one.is_used and one.is_current())]
+        )
+        self._sweep(namings, [name for name in namings if name not in self._used])
         for memo in memos.values():
             memo.is_used = False
+        self._used = set()
+
+    def _sweep(self, held: dict[Name, Remembered], unused: list[Name]) -> None:
+        for name in unused if 2 * len(unused) >= len(held) else list(held)[: len(held) // 2]:
+            self._forget(held, name)
 
 
 NOTHING: Final = Memory(0)
 """A memory that keeps nothing, for a pipeline that shall remember no decisions."""
 
 
-def _name(rules: InputRules, words: Words) -> Name:
+def _name(rules: InputRules, words: Sequence[Raw | None]) -> Name:
     identities, device = words[0], words[1]
     return (
         rules.name,

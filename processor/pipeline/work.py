@@ -31,6 +31,7 @@ from processor.identity.view import Asked, View
 from processor.index.cache import Slots
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry
+from processor.pipeline.naming import Answer
 from processor.privacy.receipt import Residue
 from processor.records import Ignored, Outcome, OutcomeName, Output, Record
 from processor.rules import Format, InputRules, Limits, PrivacyRules
@@ -78,6 +79,8 @@ class Verdict(Struct, frozen=True, gc=False):
     """The events of the record that selectors want; they count for its profile."""
     receipts: tuple[bytes, ...] = ()
     """What is told of a person's request."""
+    answer: Answer | None = None
+    """How it was resolved, where that may be remembered for the user's next batch."""
 
     @property
     def mpid(self) -> int | None:

@@ -15,6 +15,7 @@ from processor.index.cache import Cache
 from processor.index.port import Changed, Moment
 from processor.pipeline import session, witness
 from processor.pipeline.memory import Memo
+from processor.pipeline.naming import Answer
 from processor.pipeline.witness import Witness, read_witnesses
 from tests.model import kafka
 from tests.model.plans import plan
@@ -90,6 +91,10 @@ def _recalls_what_changed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Memo, "is_current", lambda _self: True)
 
 
+def _answers_as_before(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Answer, "is_given", lambda *_: True)
+
+
 def _transaction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kafka.Cluster, "with_transactions", False)
 
@@ -101,6 +106,7 @@ GUARDS = {
     "compare": Guard(_compare, "graph of ", ("newcomers",)),
     "cache": Guard(_forgets_to_drop, "decisions: ", ("newcomers",)),
     "memory": Guard(_recalls_what_changed, "decisions: ", ("newcomers",)),
+    "naming": Guard(_answers_as_before, "decisions: ", ("newcomers",), 190),
     "republishing": Guard(
         _republishing, "changelog ends with the highest: ", ("newcomers", "freezes")
     ),

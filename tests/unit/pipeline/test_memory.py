@@ -7,10 +7,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from processor.identity.resolve import resolve
 from processor.index.cache import CachedIndex
 from processor.index.memory import MemoryIndex
 from processor.index.port import Assignment, Index
-from processor.pipeline.memory import WORDS
+from processor.pipeline import naming
+from processor.pipeline.memory import NAMES, WORDS
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
 from processor.records import Output, Record
@@ -148,7 +150,8 @@ def batches(inputs: tuple[str, ...]) -> st.SearchStrategy[dict]:
             "input": st.sampled_from(inputs),
             "user": st.sampled_from([1, 1, 1, 3]),
             "device": st.sampled_from(["a"] * 6 + [None, "b"]),
-            "attributes": st.sampled_from([{"color": "red"}] * 6 + [None, {"color": "blue"}]),
+            "attributes": st.sampled_from([{"color": "red"}] * 5 + [None, {"color": "blue"}]),
+            "counts": st.sampled_from([False, False, True]),
             "deleted": seldom.map(lambda gone: ["color"] if gone else None),
             "consent": seldom,
             "events": st.sampled_from([1, 1, 0, 2]),
@@ -197,6 +200,8 @@ def records(history: list[list[dict]]) -> Iterator[list[Record]]:
         for one in lot:
             now += one["pause"]
             value = batch_of(one, now) if "events" in one else request_of(one)
+            if one.get("counts"):
+                value["user_attributes"] = {**(one["attributes"] or {}), "count": offset}
             topic = "batches" if "events" in one else "requests"
             headers = (("input", one["input"].encode()),)
             key = b"%d" % one["user"]
@@ -468,6 +473,148 @@ def test_no_more_is_remembered_than_there_is_room_for():
         line.send(value)
         line.send(value)
     assert 0 < memory.bytes <= 25_000
+
+
+OTHER_FIELDS = {
+    "user_attributes": [{"color": "blue"}, {"color": None, "n": 1.5}, {}, 5, {"x" * 300: 1}],
+    "deleted_user_attributes": [["color"], [], "color", [7]],
+    "consent_state": [
+        {"gdpr": {"ads": {"consented": True}}},
+        {"gdpr": {"ads": {"consented": "yes"}}},
+        {"gdpr": {"ads": {"timestamp_unixtime_ms": "then"}}},
+        {"ccpa": {"other": {"consented": True}}},
+        None,
+    ],
+    "partner_identities": [{"acme": "7"}],
+    "events": [
+        [{"event_type": "screen_view"}],
+        [{"event_type": "no such"}],
+        [{"event_type": "custom_event", "data": {"custom_event_type": "odd"}}],
+        [
+            {
+                "event_type": "custom_event",
+                "data": {
+                    "custom_event_type": "attribution",
+                    "custom_attributes": {"publisher": "p"},
+                    "timestamp_unixtime_ms": START - HOUR,
+                },
+            }
+        ],
+        None,
+    ],
+    "timestamp_unixtime_ms": [START - 1, "yesterday", None],
+    "source_request_id": ["q", 7],
+    "system_notifications": [[]],
+    "application_info": [{"name": "Shop"}],
+    "user_identites": [{"email": "near@example.com"}],
+}
+"""What a batch may say beside who its user is, sound and odd."""
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {}, optional={n: st.sampled_from(v) for n, v in OTHER_FIELDS.items()}
+        ),
+        max_size=4,
+    )
+)
+def test_what_a_batch_names_is_remembered_whatever_else_it_says(others):
+    line = Line()
+    plain = pipeline(MemoryIndex(b"key"), remembers=False)
+    assign(plain, 0)
+    line.send({**BATCH, "user_attributes": {"n": 1}})
+    line.send({**BATCH, "user_attributes": {"n": 2}})
+    line.send({**BATCH, "user_attributes": {"n": 3}})
+    outputs = [line.send({**BATCH, **other}) for other in others]
+    for n in (1, 2, 3):
+        plain.process([record_of({**BATCH, "user_attributes": {"n": n}}, n - 1)])
+    expected = [plain.process([record_of({**BATCH, **o}, n)]) for n, o in enumerate(others, 3)]
+    assert outputs == expected
+
+
+def record_of(value: dict, offset: int) -> Record:
+    data = json.dumps(value).encode()
+    return Record("batches", 0, offset, START, b"key", data, (("input", b"default"),))
+
+
+def resolved(line: Line, *values: dict, at: int = START, input_name: str = "default") -> int:
+    """How many of *values* are resolved, and not answered from memory."""
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(naming, "resolve", lambda *a: calls.append(a) or resolve(*a))
+        line.send(*values, at=at, input_name=input_name)
+    return len(calls)
+
+
+def counting(n: int, **more) -> dict:
+    """A batch that says something new of the same user."""
+    return {**taking(BATCH, **more), "user_attributes": {"n": n}}
+
+
+@pytest.fixture
+def named() -> Line:
+    """A line that knows whom a batch names, and how that was resolved."""
+    made = Line()
+    for n in range(3):
+        made.send(counting(n))
+    return made
+
+
+def test_who_brings_something_new_is_not_resolved_again(named):
+    assert resolved(named, counting(4)) == 0
+    assert resolved(named, counting(5), counting(6), BATCH) == 0
+
+
+@pytest.mark.parametrize("field", WORDS[:NAMES])
+def test_other_words_in_a_field_that_names_the_user_are_resolved(named, field):
+    other = {
+        "user_identities": {"customerid": "7", "email": "ed@example.com", "other": "x"},
+        "device_info": {"ios_idfv": "b", "os": "x"},
+        "environment": "development",
+        "mpid": 5,
+        "mp_deviceid": "d",
+    }[field]
+    assert resolved(named, counting(4, **{field: other})) == 1
+
+
+def test_identities_that_are_due_are_renewed(named):
+    due = START + HOUR + 1
+    value = counting(4, events=None, timestamp_unixtime_ms=due)
+    assert resolved(named, counting(5, events=None), at=START + MINUTE) == 0
+    assert resolved(named, value, at=due) == 1
+    profile = json.loads(named.send(counting(6, events=None), at=due)[-1].value)
+    assert {one["updated_ms"] for one in profile["identities"]} == {due}
+
+
+def test_who_was_given_another_identity_is_resolved_again(named):
+    more = counting(4, user_identities={**BATCH["user_identities"], "other": "x"})
+    assert resolved(named, more, counting(5)) == 2
+    assert [resolved(named, counting(n)) for n in (6, 7)] == [1, 0]
+
+
+def test_whose_identifier_another_took_is_resolved_again(named):
+    taken = {"user_identities": {"customerid": "8", "email": "ed@example.com"}}
+    strong = {"user_identities": {"customerid": "8"}}
+    named.send(counting(4, **strong), counting(5, **taken))
+    modify = {
+        "request_type": "modify",
+        "environment": "production",
+        "mpid": json.loads(named.send(counting(6, **strong))[0].value)["mpid"],
+        "identity_changes": [
+            {"identity_type": "email", "old_value": None, "new_value": "ed@example.com"}
+        ],
+    }
+    named.send(modify, topic="requests")
+    assert resolved(named, counting(7)) == 1
+
+
+def test_what_is_remembered_of_one_user_is_no_matter_of_the_one_before(line):
+    other = taking(BATCH, user_identities={"customerid": "9"}, device_info=None)
+    line.send(other)
+    line.send(other, taking(BATCH, user_attributes=None))
+    line.send(taking(other, user_attributes={"color": "blue"}))
+    assert line.remembers(taking(BATCH, user_attributes=None))
 
 
 PURCHASE = {
