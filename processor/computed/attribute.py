@@ -1,6 +1,6 @@
 """Calculated attributes as they are defined, and what each takes from an event."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -22,7 +22,14 @@ from processor.computed.number import UNIT, Scalar, billionths, text_of
 from processor.computed.selector import Match
 from processor.computed.window import Window
 
-__all__ = ["CalculatedAttribute", "Value", "calculated_attribute", "most_values", "take"]
+__all__ = [
+    "CalculatedAttribute",
+    "Interest",
+    "Value",
+    "calculated_attribute",
+    "interest_of",
+    "most_values",
+]
 
 MOST_VALUES: Final = {"unique_list": 100, "most_frequent": 100, "unique_count": 1000}
 """How many values a type takes up: the default, and the most."""
@@ -104,37 +111,64 @@ Found = list[tuple[Scalar, Object | None]]
 """Scalars, each with the product or promotion that it stands in."""
 
 
-def take(attribute: CalculatedAttribute, match: Match) -> tuple[Taken | None, int]:
-    """Return what *attribute* takes from an event, None where that has no value for it.
+class Interest(NamedTuple):
+    """What attributes may look for in an event: those that look for the same take the same."""
 
-    The number is how many values were too long to be taken.
-    """
-    time_ms = match.event.time_ms
-    if attribute.since_ms is not None and time_ms < attribute.since_ms:
-        return None, 0
-    path = attribute.path
-    if attribute.type in TIMELESS or path is None:
-        return Taken(time_ms), 0
-    found = _found(path, match)
-    if attribute.type in NUMERIC:
-        return _numbers(attribute, found, time_ms), 0
-    return _texts(attribute, found, time_ms)
+    path: Path | None
+    """None: only the time of the event."""
+    form: Literal["time", "numbers", "texts", "first", "last"]
+    weighs: bool = False
+    """Whether a product counts by its quantity."""
+
+    def take(self, match: Match) -> tuple[Taken | None, int]:
+        """Return what is taken from an event, None where that has no value for it.
+
+        The number is how many values were too long to be taken.
+        """
+        time_ms = match.event.time_ms
+        if self.path is None:
+            return Taken(time_ms), 0
+        found = _found(self.path, match)
+        if self.form == "numbers":
+            return self._numbers(found, time_ms), 0
+        return self._texts(found, time_ms)
+
+    def _texts(self, found: Found, time_ms: int) -> tuple[Taken | None, int]:
+        longest = LONGEST_TEXT if self.form == "texts" else LONGEST_VALUE
+        usable = [(one, item) for one, item in found if one != ""]
+        short = [(one, item) for one, item in usable if len(text_of(one)) <= longest]
+        bounded = len(usable) - len(short)
+        if not short:
+            return None, bounded
+        if self.form != "texts":
+            place = -1 if self.form == "last" else 0
+            return Taken(time_ms, value=short[place][0]), bounded
+        weighs = self.weighs
+        texts = [(text_of(one), _times(one, item) if weighs else 1) for one, item in short]
+        return Taken(time_ms, texts=tuple(texts)), bounded
+
+    def _numbers(self, found: Found, time_ms: int) -> Taken | None:
+        weighs = self.weighs
+        numbers = tuple(
+            [
+                (number, _weight(item) if weighs else 1)
+                for one, item in found
+                if (number := billionths(one)) is not None
+            ]
+        )
+        return Taken(time_ms, numbers=numbers) if numbers else None
 
 
-def _texts(attribute: CalculatedAttribute, found: Found, time_ms: int) -> tuple[Taken | None, int]:
-    longest = LONGEST_TEXT if attribute.type in TEXTUAL else LONGEST_VALUE
-    usable = [(one, item) for one, item in found if one != ""]
-    short = [(one, item) for one, item in usable if len(text_of(one)) <= longest]
-    bounded = len(usable) - len(short)
-    if not short:
-        return None, bounded
-    if attribute.type not in TEXTUAL:
-        place = -1 if attribute.type in LATEST else 0
-        return Taken(time_ms, value=short[place][0]), bounded
-    path = attribute.path
-    counts = attribute.type == "most_frequent" and path is not None and path.place == "product"
-    texts = [(text_of(one), _times(one, item) if counts else 1) for one, item in short]
-    return Taken(time_ms, texts=tuple(texts)), bounded
+def interest_of(attribute: CalculatedAttribute) -> Interest:
+    """Return what *attribute* looks for in an event."""
+    path, type_ = attribute.path, attribute.type
+    if type_ in TIMELESS or path is None:
+        return Interest(None, "time")
+    if type_ in NUMERIC:
+        return Interest(path, "numbers", type_ == "average" and path.text == "product.price")
+    if type_ in TEXTUAL:
+        return Interest(path, "texts", type_ == "most_frequent" and path.place == "product")
+    return Interest(path, "last" if type_ in LATEST else "first")
 
 
 def _found(path: Path, match: Match) -> Found:
@@ -146,17 +180,6 @@ def _found(path: Path, match: Match) -> Found:
     else:
         return [(one, None) for one in entries(path.of_event(event))]
     return [(one, item) for item in items for one in entries(path.of_item(item))]
-
-
-def _numbers(attribute: CalculatedAttribute, found: Found, time_ms: int) -> Taken | None:
-    path = attribute.path
-    weighs = attribute.type == "average" and path is not None and path.text == "product.price"
-    numbers = tuple(
-        (number, _weight(item) if weighs else 1)
-        for one, item in found
-        if (number := billionths(one)) is not None
-    )
-    return Taken(time_ms, numbers=numbers) if numbers else None
 
 
 def _weight(item: Object | None) -> int:

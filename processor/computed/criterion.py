@@ -128,9 +128,20 @@ class EventCount(Struct, frozen=True):
     def instants(self, situation: Situation, now_ms: int) -> Iterator[int]:
         """Yield when time alone may change that."""
         del now_ms
-        if self.within_ms is not None:
-            for time_ms in situation.times(self.core.key):
-                yield time_ms + self.within_ms
+        if self.within_ms is None:
+            return
+        times = situation.times(self.core.key)
+        for rank in self._decisive():
+            if 0 < rank <= len(times):
+                yield times[-rank] + self.within_ms
+
+    def _decisive(self) -> tuple[int, ...]:
+        """Return which events, counted from the latest, change the answer as they leave."""
+        if self.comparison == "at_least":
+            return (self.number,)
+        if self.comparison == "at_most":
+            return (self.number + 1,)
+        return (self.number + 1, self.number)
 
     @property
     def meaning(self) -> list[Any]:
@@ -200,13 +211,15 @@ class AttributeFits(Struct, frozen=True):
 
     def instants(self, situation: Situation, now_ms: int) -> Iterator[int]:
         """Yield when time alone may change that."""
-        yield from self.condition.instants((self.raw(situation, now_ms),))
+        is_recency = self.condition.op in RECENCY
+        if is_recency:
+            yield from self.condition.instants((self.raw(situation, now_ms),))
         attribute = situation.calculated.get(self.name)
-        if attribute is None:
+        if attribute is None or attribute.window is None:
             return
         for later_ms in set(attribute.calculation.instants(situation.state(attribute))):
             yield later_ms
-            if self.condition.op in RECENCY:
+            if is_recency:
                 yield from self.condition.instants((self.raw(situation, later_ms),))
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from processor.computed.attribute import CalculatedAttribute
+from processor.computed.attribute import CalculatedAttribute, Interest, interest_of
 from processor.computed.core import Core, shared
 from processor.computed.criterion import (
     AgedCount,
@@ -53,7 +53,10 @@ class Use(Struct, frozen=True):
     """A selector with everything that wants its events."""
 
     selector: Selector
-    attributes: tuple[CalculatedAttribute, ...]
+    attributes: tuple[tuple[CalculatedAttribute, int], ...]
+    """Each with the place of what it looks for among the interests."""
+    interests: tuple[Interest, ...]
+    """What attributes look for in an event, each thing once."""
     cores: tuple[Core, ...]
 
 
@@ -74,6 +77,10 @@ class Definitions(Struct, frozen=True):
     cores: Mapping[bytes, Core]
     needs: Mapping[str, Needs]
     """What each audience looks at, by its name."""
+    watching: Mapping[str | bytes, tuple[Audience, ...]]
+    """The audiences that look at a calculated attribute, by its name, or at a core, by its key."""
+    factual: tuple[Audience, ...]
+    """The audiences that look at anything else of a person."""
     windowed: tuple[CalculatedAttribute, ...]
     """The attributes that time alone may change."""
     carrying: tuple[Audience, ...]
@@ -122,17 +129,14 @@ def definitions(
     active = [one.criterion for one in audiences if not one.is_retired]
     cores = shared(cores_of(active))
     uses = {
-        selector.name: Use(
-            selector,
-            tuple(one for one in attributes.values() if one.event == selector.name),
-            tuple(core for core in cores.values() if core.selector == selector.name),
-        )
-        for selector in selectors
+        selector.name: _use(selector, attributes.values(), cores.values()) for selector in selectors
     }
     uses = {name: use for name, use in uses.items() if use.attributes or use.cores}
     wanted = [use.selector for use in uses.values()]
     named = {one.name: one for one in sorted(audiences, key=lambda one: one.name)}
     types = {kind for selector in wanted for kind in selector.types or ()}
+    needs = {name: needs_of(one.criterion, attributes) for name, one in named.items()}
+    keys = {key for need in needs.values() for key in need.keys}
     return Definitions(
         workspace=workspace,
         uses=uses,
@@ -141,11 +145,26 @@ def definitions(
         calculated=attributes,
         audiences=named,
         cores=cores,
-        needs={name: needs_of(one.criterion, attributes) for name, one in named.items()},
+        needs=needs,
+        watching={k: tuple(named[n] for n, need in needs.items() if k in need.keys) for k in keys},
+        factual=tuple(named[name] for name, need in needs.items() if need.has_facts),
         windowed=tuple(one for one in attributes.values() if one.window is not None),
         carrying=tuple(
             one for one in named.values() if one.is_published and (one.identities or one.attributes)
         ),
+    )
+
+
+def _use(
+    selector: Selector, attributes: Iterable[CalculatedAttribute], cores: Iterable[Core]
+) -> Use:
+    own = [(one, interest_of(one)) for one in attributes if one.event == selector.name]
+    interests = tuple(dict.fromkeys(interest for _, interest in own))
+    return Use(
+        selector,
+        tuple((one, interests.index(interest)) for one, interest in own),
+        interests,
+        tuple(core for core in cores if core.selector == selector.name),
     )
 
 

@@ -30,7 +30,7 @@ def next_flip(
     It is the next change of the answer, not of a leaf: "bought within a day, or did not" never is.
     *direction* is which way it can turn: what can only end or only begin is found by halves.
     """
-    if direction is (Direction.BEGINS if holds else Direction.ENDS):
+    if direction in (Direction.NEITHER, Direction.BEGINS if holds else Direction.ENDS):
         return None
     now_ms = situation.now_ms
     instants = _after(criterion.instants(situation, now_ms), now_ms)
@@ -76,4 +76,5 @@ def fresh_until(attributes: Iterable[CalculatedAttribute], situation: Situation)
 
 
 def _after(instants: Iterable[int], now_ms: int) -> list[int]:
-    return sorted({time_ms for time_ms in instants if time_ms > now_ms})
+    later = [time_ms for time_ms in instants if time_ms > now_ms]
+    return later if len(later) <= 1 else sorted({*later})

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from processor.computed.attribute import CalculatedAttribute, take
+from processor.computed.attribute import CalculatedAttribute
 from processor.computed.calculation import Taken
 from processor.computed.core import with_event
 from processor.computed.definition import Definitions, Use
@@ -36,14 +36,20 @@ def fold(definitions: Definitions, memory: Memory, matches: Sequence[Match], now
     wrote: set[str] = set()
     news: set[Key] = set()
     for match in matches:
-        use = definitions.uses[match.selector]
+        use, time_ms = definitions.uses[match.selector], match.event.time_ms
         found = _count(use, work, match, now_ms)
-        for attribute in use.attributes:
-            if work.is_newer(attribute):
+        taken = [interest.take(match) for interest in use.interests]
+        for attribute, place in use.attributes:
+            if attribute.since_ms is not None and time_ms < attribute.since_ms:
                 continue
-            taken, too_long = take(attribute, match)
+            what, too_long = taken[place]
+            if what is None and not too_long:
+                continue
+            kept = work.states.get(attribute.name)
+            if kept is not None and kept[0] > attribute.version:
+                continue  # it is another processor's
             bounded += too_long
-            if taken is not None and _remember(attribute, work, taken, now_ms):
+            if what is not None and _remember(attribute, work, what, now_ms):
                 found.append(attribute.name)
         if found:
             wrote.add(match.selector)

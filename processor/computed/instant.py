@@ -20,6 +20,7 @@ _INSTANT: Final = re.compile(
     re.ASCII,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC_OFFSET: Final = "+00:00"
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LEAST_EPOCH: Final = 10**11
 """A number below this many milliseconds (March 1973) is taken for something else than a time."""
@@ -78,4 +79,4 @@ def iso(time_ms: int) -> str:
         time = _EPOCH + timedelta(milliseconds=time_ms)
     except OverflowError:
         time = datetime.max.replace(tzinfo=UTC)
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
+    return time.isoformat(timespec="milliseconds").removesuffix(_UTC_OFFSET) + "Z"

@@ -57,7 +57,8 @@ class Instant(Struct, frozen=True, gc=False):
             return found
 
         def fits(grown: Memory) -> bool:
-            values = self._values(stored, grown, None)
+            situation = Situation(facts.after, self.definitions.calculated, grown, self.now_ms)
+            values = self._values(stored, grown, situation, None)
             whole = replace(stored, calculated=values, state=pack_memory(grown))
             return packed_bytes(whole) <= most
 
@@ -75,10 +76,11 @@ class Instant(Struct, frozen=True, gc=False):
     ) -> WorkspaceEvaluation:
         definitions, calculated = self.definitions, self.definitions.calculated
         after = Situation(facts.after, calculated, step.memory, self.now_ms)
-        is_fresh = stored.fresh_until_ms is None or self.now_ms < stored.fresh_until_ms
-        values = self._values(
-            stored, step.memory, step.news if self.is_current and is_fresh else None
-        )
+        is_fresh = self.is_current and _is_fresh(stored, self.now_ms)
+        values = self._values(stored, step.memory, after, step.news if is_fresh else None)
+        fresh_until_ms = stored.fresh_until_ms
+        if not is_fresh or any(one.name in step.news for one in definitions.windowed):
+            fresh_until_ms = fresh_until(definitions.windowed, after)
         affected = self._affected(step, facts)
         found = memberships(definitions, stored.audiences, before.dues, affected, after)
         memory = tidy(definitions, step.memory)
@@ -86,7 +88,7 @@ class Instant(Struct, frozen=True, gc=False):
             memory = replace(memory, dues=found.dues)
         computed = Computed(
             calculated=values,
-            fresh_until_ms=fresh_until(definitions.windowed, after),
+            fresh_until_ms=fresh_until_ms,
             audiences=found.audiences,
             state=stored.state if memory is before else pack_memory(memory),
         )
@@ -108,12 +110,11 @@ class Instant(Struct, frozen=True, gc=False):
         """Return the audiences whose answer may have changed; None: all."""
         if not self.is_current:
             return None
-        needs, is_other = self.definitions.needs, facts.before is not facts.after
-        return [
-            audience
-            for name, audience in self.definitions.audiences.items()
-            if (is_other and needs[name].has_facts) or not needs[name].keys.isdisjoint(step.news)
-        ]
+        definitions = self.definitions
+        found = {one.name: one for key in step.news for one in definitions.watching.get(key, ())}
+        if facts.before is not facts.after:
+            found.update((one.name, one) for one in definitions.factual)
+        return list(found.values())
 
     def _folded(self, before: Memory, occasion: Occasion) -> Fold:
         """Join and fold what *occasion* brings."""
@@ -127,7 +128,11 @@ class Instant(Struct, frozen=True, gc=False):
         return Fold(memory, 0, frozenset(), frozenset())
 
     def _values(
-        self, stored: Computed, memory: Memory, news: Collection[str | bytes] | None
+        self,
+        stored: Computed,
+        memory: Memory,
+        situation: Situation,
+        news: Collection[str | bytes] | None,
     ) -> dict[str, Value]:
         """Return the values now, with those that only other processors may touch as they were.
 
@@ -136,10 +141,10 @@ class Instant(Struct, frozen=True, gc=False):
         definitions, now_ms, foreign = self.definitions, self.now_ms, self.definitions.foreign
         values = {}
         for name, attribute in definitions.calculated.items():
-            if memory.is_newer(attribute) or (news is not None and name not in news):
+            if (news is not None and name not in news) or memory.is_newer(attribute):
                 value = stored.calculated.get(name)
             else:
-                value = attribute.calculation.value(memory.state_of(attribute), now_ms)
+                value = situation.value(attribute, now_ms)
             if value is not None:
                 values[name] = value
         for name, value in stored.calculated.items():
@@ -167,17 +172,19 @@ def values_at(definitions: Definitions, computed: Computed, now_ms: int) -> dict
     Those of the last evaluation are taken where no window has moved since. Values that only other
     processors may touch are left out.
     """
-    is_fresh = computed.fresh_until_ms is None or now_ms < computed.fresh_until_ms
-    if is_fresh and definitions.foreign is not None and not definitions.foreign:
-        memory = None
-    else:
-        memory = unpack_memory(computed.state)
+    memory, is_fresh = unpack_memory(computed.state), _is_fresh(computed, now_ms)
     values = {}
     for name, attribute in definitions.calculated.items():
-        if memory is None:
-            value = computed.calculated.get(name)
-        else:
-            value = attribute.calculation.value(memory.state_of(attribute), now_ms)
-        if value is not None:
+        state = memory.state_of(attribute)
+        if state is None:
+            continue
+        if is_fresh and name in computed.calculated:
+            values[name] = computed.calculated[name]
+        elif (value := attribute.calculation.value(state, now_ms)) is not None:
             values[name] = value
     return values
+
+
+def _is_fresh(computed: Computed, now_ms: int) -> bool:
+    """Whether no value of those stored has changed by time alone."""
+    return computed.fresh_until_ms is None or now_ms < computed.fresh_until_ms
