@@ -36,7 +36,10 @@ class Moves(Struct, frozen=True):
     entered: Sequence[Entry] = ()
     """What is appended."""
     set_aside: Sequence[int] = ()
-    """Profiles that are put on the shelf of their shard, where no sweep comes."""
+    """Profiles that are put on the shelf of their shard, where no sweep comes.
+
+    Whoever is entered again is taken from it.
+    """
 
 
 STILL = Moves()
@@ -84,6 +87,8 @@ class Wheel:
         for entry in moves.entered:
             key = shard_of(entry.mpid), entry.bucket
             self._lists.setdefault(key, deque()).append(entry.mpid)
+            if entry.mpid in (shelf := self._shelves.get(key[0], [])):
+                shelf.remove(entry.mpid)
         for mpid in moves.set_aside:
             self._shelves.setdefault(shard_of(mpid), []).append(mpid)
 

@@ -162,8 +162,8 @@ class Pipeline:
     def _poisoned(self, record: Record) -> Taken | Sweep:
         """Return what becomes of a record that ends processes."""
         found = self._take(record) if record.topic in self.sweeps.topics else None
-        if isinstance(found, Sweep) and found.shard is not None:
-            return replace(found, is_poison=True)
+        if isinstance(found, Sweep):
+            return found if found.is_to_be_cut else replace(found, is_poison=True)
         return _set_aside(record, self._intake, self._sessions)
 
     def _decide(self, taken: Sequence[Taken | Sweep]) -> dict[int, Decided]:

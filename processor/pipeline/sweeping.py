@@ -59,12 +59,29 @@ class Sweep(Struct, frozen=True, gc=False):
     most: int = MOST
     """Entries that it takes."""
     is_poison: bool = False
-    """It was in hand, alone, when processes died: whom it would take is set aside unseen."""
+    """It was in hand, alone, when processes died: whom it would take is set aside unseen.
+
+    One that names somebody just becomes a dead letter: an entry of the wheel stays where it is.
+    """
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The profiles that it names and is to take; the rest of them is for sweeps after it."""
+        return self.mpids[: self.most]
+
+    @property
+    def is_to_be_cut(self) -> bool:
+        """Whether it names several, one of whom may end processes: each gets a sweep alone."""
+        return self.most == 1 and len(self.mpids) > 1
+
+    def after(self, last: int | None) -> tuple[int, ...]:
+        """Return the named profiles behind *last*, all where it is None."""
+        return self.mpids if last is None else self.mpids[self.mpids.index(last) + 1 :]
 
     def ask(self) -> Ask:
         """Return what it asks of the index."""
         if self.shard is None:
-            return Ask(mpids=self.mpids)
+            return Ask(mpids=self.named)
         return Ask(take=Take(self.shard, self.as_of_ms, self.most))
 
 
@@ -79,6 +96,8 @@ class Swept(Struct, gc=False):
     bounded: int = 0
     has_more: bool = False
     """Whether more was open than it took."""
+    rest: tuple[int, ...] = ()
+    """Named profiles that it did not come to."""
 
 
 def take_sweep(record: Record, spaces: Collection[Space]) -> Sweep | DeadLetter:
@@ -110,11 +129,18 @@ def sweep(order: Sweep, reading: Reading, rules: Sequence[TimeRules]) -> Swept:
     """Work out what *order* does to those whom *reading* brought."""
     if order.is_poison:
         return set_aside(reading.entries)
+    if order.is_to_be_cut:
+        return Swept(None, rest=order.mpids)
     work = _Work(order, reading.found, rules)
     if order.shard is None:
-        for mpid in order.mpids:
-            work.renew(mpid)
-        return work.done(())
+        last = None
+        for last in order.named:
+            work.renew(last)
+            if work.bytes >= MOST_BYTES:
+                break
+        swept = work.done(())
+        swept.rest = order.after(last)
+        return swept
     taken: list[Entry] = []
     for entry in reading.entries:
         work.meet(entry)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.clock.place import SHARDS
-from processor.codecs.sweep import shard_sweep
+from processor.clock.place import SHARDS, shard_of
+from processor.codecs.sweep import named_sweep, shard_sweep
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
@@ -154,6 +154,7 @@ class Sweeps:
             self._under_way.discard((order.space, order.shard))
         entry = session.replayed(row, order.record.offset)
         if entry is not None:
+            self._follow(order, _rest_again(order, entry))
             return _told_again(order, entry, session)
         again = order
         while True:
@@ -176,12 +177,24 @@ class Sweeps:
         self._left -= len(swept.results)
         tally.swept.update(swept.results)
         tally.note_messages(swept.messages)
-        aside = 0 if swept.effects is None else len(swept.effects.moves.set_aside)
-        if order.shard is not None and aside:
-            tally.set_aside[order.space.name, order.shard] += aside
+        if swept.effects is not None:
+            for mpid in swept.effects.moves.set_aside:
+                tally.set_aside[order.space.name, shard_of(mpid)] += 1
+        self._follow(order, swept.rest)
         if order.shard is not None and swept.has_more and self._left > 0:
             partition = order.record.partition
             self._next.append(self._issued(order.space, order.shard, order.as_of_ms, partition))
+
+    def _follow(self, order: Sweep, rest: Sequence[int]) -> None:
+        """Issue what names the *rest* of a sweep that names profiles.
+
+        One each, where it was in hand alone as processes died: so whoever ends them is found.
+        """
+        lot = 1 if order.is_to_be_cut else max(1, len(rest))
+        for at in range(0, len(rest), lot):
+            value = named_sweep(order.space, order.as_of_ms, rest[at : at + lot])
+            partition = order.record.partition
+            self._next.append(Output("clock", None, value, (), partition=partition))
 
 
 class _Open(NamedTuple):
@@ -214,6 +227,16 @@ def _told_again(order: Sweep, entry: Entry, session: SpaceSession) -> Carried:
     mpids = tuple(mpid for mpid, _ in entry.touched)
     found = session.read([Ask(mpids=mpids)], [order.record.row]).found
     return Carried(order, entry, found.documents(mpids))
+
+
+def _rest_again(order: Sweep, entry: Entry) -> Sequence[int]:
+    """Return whom a sweep that was decided before may not have come to.
+
+    It does not tell whom it found up to date: to be looked at twice does no harm.
+    """
+    if order.shard is not None or entry.outcome == "dead_letter":
+        return ()
+    return order.after(entry.touched[-1][0] if entry.touched else None)
 
 
 def shards_of(partitions: Collection[int], width: int) -> dict[int, int]:

@@ -16,6 +16,8 @@ from processor.index.port import Ask, Commit, Conflict, Index, Opening
 from processor.redis.generations import Generations, Life
 from processor.redis.index import RedisIndex
 from processor.redis.restoration import Restoration
+from processor.redis.shelves import open_shelves
+from processor.settings import load_text
 from tests.contract.conftest import OpenIndex
 from tests.contract.people import DEVICE, EMAIL, OWNER, SPACE, claim, pair, profile, store, view_of
 from tests.contract.stored import Stored
@@ -23,6 +25,13 @@ from tests.contract.stored import Stored
 MINUTE, HOUR, DAY = "m29454420", "h490908", "d20456"
 OPEN = bucket_named(DAY).opens_ms
 EVER = 2 * OPEN
+SHOP = """
+[workspaces.shop]
+strategy = "profile_conversion"
+priority = ["customerid"]
+[inputs.default]
+workspace = "shop"
+"""
 
 
 @pytest.fixture
@@ -144,6 +153,9 @@ def test_who_is_set_aside_never_opens(index: Index):
     assert take(index) == (Entry(MINUTE, 32),)
     assert index.openings(SPACE, [0, 1])[0].set_aside == 1
 
+    enter(index, (HOUR, 16), (HOUR, 48))
+    assert index.openings(SPACE, [0])[0].set_aside == 0, "who is entered again was put back"
+
 
 def test_a_bucket_that_is_emptied_and_filled_again_opens_again(index: Index):
     enter(index, (MINUTE, 16))
@@ -245,3 +257,18 @@ def test_documents_that_are_loaded_stand_where_they_say():
     index = MemoryIndex(b"key")
     index.load([due(16, 1, MINUTE), due(32, 1, None)], {"retail": lambda _: True})
     assert take(index) == (Entry(MINUTE, 16),)
+
+
+@pytest.mark.redis
+def test_whoever_is_set_aside_can_be_listed(redis_url: str, redis_prefix: str):
+    settings = load_text(f'[redis]\nurl = "{redis_url}"\nprefix = "{redis_prefix}"\n' + SHOP, {})
+    index, shelves = RedisIndex.connect(redis_url, redis_prefix), open_shelves(settings)
+    try:
+        assert shelves.of(SPACE) == []
+        move(index, Moves(set_aside=[16, -3, 17]))
+        assert sorted(shelves.of(SPACE)) == [-3, 16, 17]
+        enter(index, (HOUR, 16))
+        assert sorted(shelves.of(SPACE)) == [-3, 17]
+    finally:
+        index.close()
+        shelves.close()

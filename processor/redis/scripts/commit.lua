@@ -76,6 +76,16 @@ local function with_seq(written)
   return written
 end
 
+-- Whoever is entered again was set aside before, perhaps: shard, bucket, when it opens, MPIDs.
+local function take_from_shelf(its)
+  for at = 1, #its, 4 do
+    local shelf = bucket_key(its[at], 'x')
+    if redis.call('EXISTS', shelf) == 1 then
+      for _, mpid in ipairs(its[at + 3]) do redis.call('LREM', shelf, 0, mpid) end
+    end
+  end
+end
+
 if not is_as_read() then
   collect(tokens, 1, #tokens, mpids, 1, #mpids)
   return {'conflict', seq, found.holders, found.documents, told, held[4] or ''}
@@ -88,6 +98,7 @@ for _, advance in ipairs(advances) do
   redis.call('RPUSH', base .. 'j:' .. advance[1], seq .. ':' .. advance[5])
 end
 enter(entered)
+take_from_shelf(entered)
 write('i:', holders)
 write('p:', with_seq(documents))
 for _, one in ipairs(aside) do redis.call('RPUSH', bucket_key(one[1], 'x'), one[2]) end

@@ -14,7 +14,10 @@ from processor.clock.bucket import MINUTE_MS
 from processor.clock.place import Place, shard_of
 from processor.codecs.sweep import named_sweep, read_sweep, shard_sweep
 from processor.identity.model import Space
+from processor.identity.profile import Profile
 from processor.index.memory import MemoryIndex
+from processor.pipeline import sweeping
+from processor.pipeline.computing import Computing
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.sweeping import place_of
 from processor.pipeline.sweeps import shards_of
@@ -125,6 +128,8 @@ class Life:
         """Process what is there, sweep what is due, until nothing happens any more."""
         while True:
             self.commit(self.pipeline, self.taken())
+            if self.taken():
+                continue  # what it has appended itself
             due = self.pipeline.sweeps.look(shards_of({0, 1}, 2), wall_ms)
             if not due.is_open:
                 return
@@ -322,6 +327,61 @@ def test_named_profiles_are_brought_up_to_the_definitions():
     assert life.told()[2:] == [("all", "entered", "definition", START + MINUTE_MS)]
     life.settle(START + 90 * DAY)
     assert ("buyers", "left", "time", START + 7 * DAY) in life.told()
+
+
+PEOPLE = [order(n, START, f"p{n}") for n in range(5)]
+EVERYBODY = '[workspaces.shop.audiences.all]\nall = [{ identity = "customerid" }]\n'
+
+
+def named(life: Life) -> None:
+    """Let everybody who is known be named by one sweep, under definitions that are new."""
+    life.settings = settings_of(EVERYBODY)
+    life.restart()
+    mpids = sorted(one.mpid for one in life.index.profiles())
+    value = named_sweep(SPACE, START + MINUTE_MS, mpids)
+    life.append([Output("clock", None, value, (), partition=0)], START + MINUTE_MS)
+    life.surviving(START + MINUTE_MS)
+
+
+def entered(life: Life) -> Counter[str]:
+    values = [json.loads(o.value) for o in life.stream.published if o.role == "audience_changes"]
+    return Counter(v["mpid"] for v in values if (v["audience"], v["change"]) == ("all", "entered"))
+
+
+def test_a_sweep_that_names_more_than_a_journal_holds_is_gone_on_with_whoever_dies(monkeypatch):
+    monkeypatch.setattr(sweeping, "MOST_BYTES", 1)
+    whole = Life()
+    whole.play([(START, PEOPLE)])
+    begun = whole.crasher.passed
+    named(whole)
+    assert len(whole.stream.records[CLOCK, 0]) == len(PEOPLE), "one person each"
+    assert entered(whole) == {str(one.mpid): 1 for one in whole.index.profiles()}
+    for at in range(begun + 1, whole.crasher.passed + 1):
+        life = Life(crasher=Crasher(at=at))
+        life.play([(START, PEOPLE)])
+        named(life)
+        assert entered(life) == entered(whole), f"died at {whole.crasher.names[at - 1]}"
+
+
+def test_whom_a_sweep_names_that_ends_processes_is_found_among_the_others(monkeypatch):
+    life = Life()
+    life.play([(START, PEOPLE)])
+    mpids = sorted(one.mpid for one in life.index.profiles())
+    renewed = Computing.renewed
+
+    def dies_of_one(self: Computing, profile: Profile, as_of_ms: int) -> Any:
+        if profile.mpid == mpids[2]:
+            raise Crash("of a profile")
+        return renewed(self, profile, as_of_ms)
+
+    monkeypatch.setattr(Computing, "renewed", dies_of_one)
+    named(life)
+    assert entered(life) == {str(mpid): 1 for mpid in mpids if mpid != mpids[2]}
+    (letter,) = [one for one in life.stream.published if one.role == "dead_letters"]
+    assert json.loads(letter.value or b"")["mpids"] == [str(mpids[2])]
+    assert dict(letter.headers)["reason"] == b"poison"
+    life.surviving(START + HOUR)
+    assert len([one for one in life.told() if one[1:3] == ("left", "time")]) == len(PEOPLE)
 
 
 @pytest.mark.parametrize(
