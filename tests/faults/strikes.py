@@ -193,7 +193,7 @@ def _fence(struck: Struck) -> bool:
 
 FENCED = "producer fenced"
 """Is struck against processors whose transactional id is known: those with a name of their own."""
-_ELSEWHERE = {"restore", "replay", "recompute", "sweep"}
+_ELSEWHERE = {"restore", "replay", "recompute", "sweep", "import"}
 RUN_POINTS = [p for p in POINTS if not _ELSEWHERE & set(p.split("_"))]
 """Points that the load passes; those of sweeps and other commands are struck by tests of these."""
 CRASHES: dict[str, Strike] = {f"crash {point}": crash_at(point) for point in RUN_POINTS}
