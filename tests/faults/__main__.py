@@ -22,6 +22,7 @@ from tests.model.__main__ import main as play_model
 
 NAMES = ("anna", "bert", "cleo", "dora")
 MODEL_SECONDS = 120
+LOSS_RECORDS = 6000
 
 
 def main(arguments: list[str]) -> int:
@@ -118,12 +119,12 @@ def _losses(asked: argparse.Namespace) -> int:
         for what, lose in ways.items():
             with _stage(servers, NAMES[:2]) as stage:
                 do = partial(lose, servers)
-                tell(what, losses.lose_and_restore(stage, do, times=2, seed=seed))
+                tell(what, losses.lose_and_restore(stage, do, LOSS_RECORDS, times=2, seed=seed))
         with _stage(servers, NAMES[:2]) as stage:
             do = partial(losses.flush_between_lives, stage)
             tell("FLUSHALL between two lives", losses.lose_and_restore(stage, do, 2400, seed=seed))
         with _stage(servers, NAMES[:2]) as stage, losses.failover(servers) as fail_over:
-            tell("failover", losses.lose_and_restore(stage, fail_over, seed=seed))
+            tell("failover", losses.lose_and_restore(stage, fail_over, LOSS_RECORDS, seed=seed))
         for what, disturb in harmless.items():
             with _stage(servers, NAMES[:2]) as stage:
                 do = partial(disturb, servers)

@@ -98,7 +98,8 @@ class Deployment:
             sent = next(self._load)
             partition = sum(sent.key or b"") % 3
             named = [(name, value.encode()) for name, value in headers.items()]
-            self.kafka.produce(names[sent.topic], [sent.value], partition, sent.key, named)
+            self.kafka.hand_over(names[sent.topic], [sent.value], partition, sent.key, named)
+        self.kafka.flush()
         self.sent += count
 
     def produce_sharers(self, number: int) -> None:
@@ -116,7 +117,7 @@ class Deployment:
     def run_to_the_end(self) -> None:
         """Run until everything that was sent has its outcome, then stop."""
         self.processor.start()
-        eventually(self._is_done, within=60, every=0.5)
+        eventually(self._is_done, within=60, every=0.2)
         self.processor.terminate()
         assert self.processor.wait() == 0, self.processor.log()[-2000:]
 

@@ -27,7 +27,7 @@ def produced(stage: Stage, seed: int, records: int, rate: float) -> Iterator[Non
 
 
 def lose_and_restore(
-    stage: Stage, lose: Callable[[], None], records: int = 6000, times: int = 1, seed: int = 1
+    stage: Stage, lose: Callable[[], None], records: int = 2400, times: int = 1, seed: int = 1
 ) -> list[str]:
     """Let *lose* happen under load; everybody must stop, and restore must mend it all."""
     stage.reader.start()
@@ -56,7 +56,7 @@ def seem_to_lose(stage: Stage, disturb: Callable[[], None], seed: int = 1) -> li
     with produced(stage, seed, 400, rate=400):
         pass
     stage.wait_for_all()
-    for _ in range(3):
+    for _ in range(2):
         stage.produce_known_users(200)
         stage.wait_for_all()
         disturb()

@@ -37,6 +37,7 @@ class Kafka:
         self._node = node
         self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "log_level": 0})
+        self._errors: list[KafkaError] = []
 
     @property
     def node(self) -> Node:
@@ -94,11 +95,28 @@ class Kafka:
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Append *values* to one partition, and return when all are there."""
-        errors: list[KafkaError] = []
+        self.hand_over(topic, values, partition, key, headers)
+        self.flush()
+
+    def flush(self) -> None:
+        """Return when everything that was handed over is there."""
+        assert self._producer.flush(60) == 0
+        errors, self._errors = self._errors, []
+        assert not errors, errors
+
+    def hand_over(
+        self,
+        topic: str,
+        values: Iterable[bytes | None],
+        partition: int = 0,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Hand *values* for one partition to the producer, which appends them soon (``flush``)."""
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error:
-                errors.append(error)
+                self._errors.append(error)
 
         for value in values:
             while True:
@@ -114,8 +132,6 @@ class Kafka:
                     break
                 except BufferError:
                     self._producer.poll(0.1)
-        assert self._producer.flush(60) == 0
-        assert not errors, errors
 
     def read(self, *topics: str, isolation: str = "read_committed") -> list[Message]:
         """Return every record of *topics* up to their (last stable) end, partition by partition."""
