@@ -57,6 +57,9 @@ def identity_changes(
     As they are read off the profiles, replaying them by profile and version gives the same
     identities.
     """
+    edits = [edit for edit in edits if not _is_of_data(edit)]
+    if not edits:
+        return []
     lost: dict[Identifier, int] = {}
     gained: dict[Identifier, int] = {}
     differences = []
@@ -77,6 +80,19 @@ def identity_changes(
         if edit.after.more.aliases:
             changes += [_aliased(edit.after, alias, token) for alias in _new_aliases(edit)]
     return changes
+
+
+def _is_of_data(edit: Edit) -> bool:
+    """Whether an edit leaves alone whatever changes tell of, as most do."""
+    before, after = edit.before, edit.after
+    return (
+        before is not None
+        and before.identities is after.identities
+        and before.absorbed is after.absorbed
+        and before.merged_into == after.merged_into
+        and before.source_mpid == after.source_mpid
+        and before.more.aliases is after.more.aliases
+    )
 
 
 class _Moves(Struct, frozen=True):

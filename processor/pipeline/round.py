@@ -6,7 +6,8 @@ of it is read and folded again, and after ``ROUNDS`` conflicts in shorter and sh
 to one record. So contention slows, and never fails.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -138,8 +139,9 @@ class Rounds(Struct, frozen=True):
         assert folded.effects is not None
         session = self.session
         entries: dict[RowKey, list[Entry]] = {}
-        for decided in _live(items, folded):
-            entries.setdefault(decided.work.record.row, []).append(decided.entry)
+        for item, decided in zip(items, folded.decided, strict=True):
+            if item.entry is None:
+                entries.setdefault(item.row, []).append(decided.entry)
         advances = []
         for key, its in entries.items():
             row = session.rows[key]
@@ -150,8 +152,8 @@ class Rounds(Struct, frozen=True):
         session.reach("after_index_commit")
         if isinstance(result, Commit):
             session.note_commit(entries, result.seq)
-            for decided in _live(items, folded):
-                decided.entry.seq = result.seq
+            for entry in chain.from_iterable(entries.values()):
+                entry.seq = result.seq
         return result
 
     def _with_slots(self, decided: list[Decided], read: ReadSet) -> list[Decided]:
@@ -169,11 +171,6 @@ class Rounds(Struct, frozen=True):
                 entry = decided.entry
                 entry.seq, entry.position = seq, READ_PLACE + number
                 self.session.rows[item.row].pending.append(entry)
-
-
-def _live(items: Sequence[Item], folded: Folded) -> Iterator[Decided]:
-    pairs = zip(items, folded.decided, strict=True)
-    return (decided for item, decided in pairs if item.entry is None)
 
 
 def _ask(item: Item) -> Ask:

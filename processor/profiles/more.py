@@ -76,7 +76,7 @@ class ComputedDocument(Struct, omit_defaults=True):
 def more_document(more: More | WorkspaceMore) -> dict[str, Any]:
     """Return the fields of *more* that are set, as they are published."""
     nothing = NO_MORE if isinstance(more, More) else NO_WORKSPACE_MORE
-    if more == nothing:
+    if more is nothing or more == nothing:
         return {}
     values = ((name, getattr(more, name)) for name in more.__struct_fields__)
     return {

@@ -10,7 +10,7 @@ from processor.profiles.document import (
     attribute_bytes,
     consent_bytes,
     device_bytes,
-    pack,
+    packed_bytes,
     to_json,
 )
 
@@ -41,7 +41,7 @@ def has_room(profile: Profile, most: int) -> bool:
     character becomes six, an array of a few bytes an object with field names): so the JSON is
     only made for profiles that could be near the limit.
     """
-    if _WORST_CASE * len(pack(profile)) + _WORST_FRAME <= most - RESERVE:
+    if _WORST_CASE * packed_bytes(profile) + _WORST_FRAME <= most - RESERVE:
         return True
     return len(to_json(profile)) <= most - RESERVE
 
@@ -74,7 +74,7 @@ def room_for_computed(profile: Profile, most: int) -> int | None:
 
 def has_room_to_spare(profile: Profile, most: int) -> bool:
     """Whether *profile* is so far from *most* bytes that nothing computed of it can matter."""
-    return _WORST_CASE * len(pack(profile)) + _WORST_FRAME <= most - RESERVE - _SPARE
+    return _WORST_CASE * packed_bytes(profile) + _WORST_FRAME <= most - RESERVE - _SPARE
 
 
 def fit(

@@ -29,6 +29,7 @@ from processor.profiles.document import (
     FORMAT,
     from_json,
     pack,
+    packed_bytes,
     profile_key,
     to_json,
     unpack,
@@ -74,6 +75,11 @@ MINIMAL = {"scope": "retail", "environment": "production", "mpid": "1"}
 def test_what_is_packed_is_unpacked_the_same(document, merged_into):
     document = replace(document, merged_into=merged_into)
     assert unpack(pack(document)) == document
+
+
+@given(profiles)
+def test_no_profile_takes_more_than_its_quick_measure_says(document):
+    assert len(pack(document)) <= packed_bytes(document) <= len(pack(document)) + 8
 
 
 @given(profiles, st.none() | int64)
