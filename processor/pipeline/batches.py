@@ -333,9 +333,8 @@ def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
         memory.keep(rules, memo)
         return
     naming, verdict = content.naming, decided.verdict
-    if naming.words:
-        naming.answer = verdict.answer or naming.answer
-    elif type(verdict.decision) is Matched and not content.batch.ignored:
+    naming.answer = verdict.answer or naming.answer
+    if not naming.words and type(verdict.decision) is Matched and not content.batch.ignored:
         memory.keep_naming(rules, naming, content.batch.fields)
 
 

@@ -102,9 +102,7 @@ def resolve_named(
     if not request.identifiers and request.mpid is None:
         return NotFound("no_identity", skipped=refused_skips(request)), None
     decision = resolve(request, view, policy, documents)
-    if naming is None or not naming.words:
-        return decision, None
-    return decision, answer_of(decision, request, view, policy)
+    return decision, None if naming is None else answer_of(decision, request, view, policy)
 
 
 def bearings(profile: Profile) -> tuple[object, ...]:
