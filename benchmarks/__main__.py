@@ -4,6 +4,9 @@ import argparse
 import importlib
 import os
 import sys
+import time
+import traceback
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import ModuleType
@@ -86,6 +89,28 @@ def run(stage: Stage, name: str, form: Form) -> Result:
     return result
 
 
+def measure(names: Iterable[str], form: Form) -> list[str]:
+    """Run benchmarks, one after the other, and show their tables; return those that failed."""
+    failed, stage = [], Stage()
+    try:
+        for name in names:
+            began = time.monotonic()
+            try:
+                result = run(stage, name, form)
+            except Exception:  # noqa: BLE001 - whatever it is, the others are measured
+                traceback.print_exc()
+                failed.append(name)
+                stage.clear()
+                continue
+            print(f"\n{result.machine}; {result.versions}; {page.told(result)}\n")
+            for table in module(name).tables(result.measurements):
+                print(f"{table.markdown()}\n")
+            print(f"{name} took {time.monotonic() - began:.0f} s", flush=True)
+    finally:
+        stage.close()
+    return failed
+
+
 def write_page() -> None:
     """Write the page of what each benchmark measured last."""
     found = {name: latest(name) for name in MEASURED}
@@ -101,18 +126,13 @@ def main(given: list[str]) -> None:
     options = arguments(given)
     if not outside.BESIDE.exists():
         sys.exit("what benchmarks need beside is not installed: run them as ./dev bench")
+    failed: list[str] = []
     if not options.page:
-        stage = Stage()
-        try:
-            for name in options.names or MEASURED:
-                result = run(stage, name, form_of(options))
-                print(f"\n{result.machine}; {result.versions}; {page.told(result)}\n")
-                for table in module(name).tables(result.measurements):
-                    print(f"{table.markdown()}\n", flush=True)
-        finally:
-            stage.close()
+        failed = measure(options.names or MEASURED, form_of(options))
     if options.page or not options.names:
         write_page()
+    if failed:
+        sys.exit(f"failed, so the page tells of an earlier run if of any: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
