@@ -55,17 +55,24 @@ class CsvReader:
 
     def rows(self, after: int) -> Iterator[Row]:
         """Yield row by row."""
-        row, read, tape = after, self._table.read, self._tape
-        for cells in self._cells():
-            if not cells:  # an empty line
-                continue
-            row += 1
+        row = after
+        while True:
             try:
-                if isinstance(cells, csv.Error):
-                    raise Unfit(WHOLE_ROW, f"is no CSV: {cells}")  # noqa: TRY301 - one way out
-                yield read(cells, row)
-            except Unfit as unfit:
-                yield Rejected(row, tape.lines, unfit.field, unfit.rule)
+                for cells in self._rows:
+                    if cells:  # an empty line is no row
+                        row += 1
+                        yield self._read(cells, row)
+            except csv.Error as error:
+                row += 1
+                yield Rejected(row, self._tape.lines, WHOLE_ROW, f"is no CSV: {error}")
+            else:
+                return
+
+    def _read(self, cells: Sequence[str], row: int) -> Row:
+        try:
+            return self._table.read(cells, row)
+        except Unfit as unfit:
+            return Rejected(row, self._tape.lines, unfit.field, unfit.rule)
 
     def _header(self, manifest: Manifest | None) -> list[str] | None:
         """Return the first row; None where a manifest says that it is no header."""
@@ -78,16 +85,6 @@ class CsvReader:
         if not header:
             raise FileRefused("the file is empty: its first row names the columns")
         return header
-
-    def _cells(self) -> Iterator[list[str] | csv.Error]:
-        """Yield the cells of each row, or what is wrong with it."""
-        while True:
-            try:
-                yield from self._rows
-            except csv.Error as error:
-                yield error
-            else:
-                return
 
 
 class JsonReader:

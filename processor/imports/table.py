@@ -1,10 +1,12 @@
 """Rows of a table: what its columns make of a row's cells."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
+from processor.codecs.fields import MAX_TEXT
 from processor.identity.model import Identifier
 from processor.imports.cells import NULL, READERS, text
 from processor.imports.columns import Column
@@ -12,6 +14,7 @@ from processor.imports.judge import WHOLE_ROW, Judge
 from processor.imports.verdict import Taken, Unfit
 
 _encode: Final = msgspec.json.Encoder().encode
+_SECTIONS: Final = ("user_identities", "user_attributes")
 _NO_NULL: Final = frozenset({"environment", "mpid", "deleted_user_attributes", "consent_state"})
 """Fields in which null says no more than an empty cell."""
 
@@ -28,22 +31,40 @@ class Stamp:
         return self._prefix + str(row)
 
 
+class _Plain:
+    """The columns of text for one object in a batch: most columns are such."""
+
+    def __init__(self, section: str, columns: Sequence[tuple[int, Column]]) -> None:
+        self.section = section
+        self.columns = columns
+        self.keys = [column.path[1] for _, column in columns]
+        places = [at for at, _ in columns]
+        self.pick: Callable[[Sequence[str]], Sequence[str]] = itemgetter(*places)
+        if len(places) == 1:
+            self.pick = itemgetter(slice(places[0], places[0] + 1))
+
+    def check(self, cells: Sequence[str]) -> None:
+        """Raise Unfit where a cell is too long."""
+        for at, column in self.columns:
+            text(cells[at], column.name)
+
+
+def _is_plain(column: Column, section: str) -> bool:
+    return column.path[0] == section and column.kind == "text"
+
+
 class Table:
     """Makes batches of rows whose columns are known."""
 
     def __init__(self, columns: Sequence[Column | None], judge: Judge, stamp: Stamp) -> None:
         self._width = len(columns)
         placed = [(at, column) for at, column in enumerate(columns) if column is not None]
-        self._plain = {
-            section: [
-                (at, column.path[1], column.name)
-                for at, column in placed
-                if column.path[0] == section and column.kind == "text"
-            ]
-            for section in ("user_identities", "user_attributes")
-        }
-        """Most columns: text in an object of texts."""
-        done = {name for cells in self._plain.values() for _, _, name in cells}
+        self._plain = [
+            _Plain(section, found)
+            for section in _SECTIONS
+            if (found := [(at, c) for at, c in placed if _is_plain(c, section)])
+        ]
+        done = {column.name for plain in self._plain for _, column in plain.columns}
         self._other = [(at, column) for at, column in placed if column.name not in done]
         self._identities = [(at, c.identity_type) for at, c in placed if c.identity_type]
         self._judge = judge
@@ -54,15 +75,16 @@ class Table:
         if len(cells) != self._width:
             raise Unfit(WHOLE_ROW, f"has {len(cells)} cells, and the header {self._width}")
         batch: dict[str, Any] = {"environment": self._stamp.environment}
-        has_null = NULL in cells
-        for section, plain in self._plain.items():
-            values: dict[str, Any] = {
-                key: text(cells[at], name) for at, key, name in plain if cells[at]
-            }
-            if has_null:
-                values = {key: None if cell == NULL else cell for key, cell in values.items()}
+        is_long = max(map(len, cells)) > MAX_TEXT
+        has_gaps = "" in cells or NULL in cells
+        for plain in self._plain:
+            if is_long:
+                plain.check(cells)
+            values: dict[str, Any] = dict(zip(plain.keys, plain.pick(cells), strict=True))
+            if has_gaps:
+                values = {k: None if cell == NULL else cell for k, cell in values.items() if cell}
             if values:
-                batch[section] = values
+                batch[plain.section] = values
         for at, column in self._other:
             if cells[at]:
                 _put(batch, column, cells[at])
