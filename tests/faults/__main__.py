@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.faults import commands, losses, outages, recovery
 from tests.faults.deployment import Deployment
+from tests.faults.files import Imports
 from tests.faults.guards import MEANT, complaints_with, complaints_without, is_told
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=150, help="records a second")
     parser.add_argument("--bad", type=float, default=0.1, help="share of bad input")
     parser.add_argument("--kills", type=int, default=30, help="kills at each crash point (30)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the import (1,000,000)")
     parser.add_argument("--others", type=int, default=300, help="other faults, in all")
     parser.add_argument("--away", type=float, nargs="+", default=[25, 65], help="seconds (25 65)")
     parser.add_argument("--minutes", type=float, default=6, help="of the long outage (6)")
@@ -199,6 +201,19 @@ def _commands(asked: argparse.Namespace) -> int:
     return status
 
 
+def _imports(asked: argparse.Namespace) -> int:
+    """An import of --rows rows killed --kills times, and what it costs left alone (10 minutes)."""
+    with tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
+        imports = Imports(Path(folder), asked.rows)
+        try:
+            print(imports.alone(), flush=True)
+            wrong = imports.killed(asked.kills, asked.seed, _tell)
+        finally:
+            imports.close()
+    print(f"{'import':<34}{wrong or 'every row is in once'}", flush=True)
+    return bool(wrong)
+
+
 def _tell(line: str) -> None:
     print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
 
@@ -215,6 +230,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
     "losses": _losses,
     "guards": _guards,
     "commands": _commands,
+    "imports": _imports,
     "outages": _outages,
     "storm": _storm,
 }
