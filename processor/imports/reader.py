@@ -64,7 +64,7 @@ class CsvReader:
                         yield self._read(cells, row)
             except csv.Error as error:
                 row += 1
-                yield Rejected(row, self._tape.lines, WHOLE_ROW, f"is no CSV: {error}")
+                yield Rejected(row, self._tape.lines, WHOLE_ROW, _told(error))
             else:
                 return
 
@@ -81,7 +81,7 @@ class CsvReader:
         try:
             header = next(self._rows, None)
         except csv.Error as error:
-            raise FileRefused(f"the header is no CSV: {error}") from None
+            raise FileRefused(f"the header {_told(error)}") from None
         if not header:
             raise FileRefused("the file is empty: its first row names the columns")
         return header
@@ -111,6 +111,13 @@ class JsonReader:
 def _decoded(line: bytes) -> str:
     """Return *line* as text; what is no UTF-8 is noticed where the row is put together."""
     return line.decode("utf-8", "surrogateescape")
+
+
+def _told(error: csv.Error) -> str:
+    """Return what is wrong in our words where the library's do not help."""
+    if "new-line character" in str(error):
+        return "is no CSV: lines end in carriage returns alone, without line feeds"
+    return f"is no CSV: {error}"
 
 
 def _checked(names: Sequence[str]) -> Sequence[str]:

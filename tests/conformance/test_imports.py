@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,26 @@ def test_against_a_snapshot_it_tells_what_would_become_of_the_rows(rehearse, tmp
     facts = dict(line.rsplit("  ", 1) for line in output.splitlines() if "would be" in line)
     found = {name.strip(): count.strip() for name, count in facts.items()}
     assert found == {"would be created": "2", "would be changed": "1", "would be unchanged": "1"}
+
+
+def test_what_is_packed_is_unpacked_whatever_its_name(rehearse):
+    packed = gzip.compress(b"user_identities.email\na@example.com\n")
+    status, output, _ = rehearse({}, packed, "rows.csv", "--print")
+    assert (status, len(lines_of(output))) == (0, 1)
+
+
+def test_a_disk_that_is_full_is_told_with_the_file_that_could_not_be_written(rehearse):
+    text = "user_identities.email,mpid\n" + "a@example.com,x\n" * 3000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # smaller than what is rejected
+    try:
+        status, _, complaint = rehearse({}, text.encode(), "rows.csv", "--max-errors", "9999")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert status == 1
+    assert "cannot write" in complaint
+    assert "rows.csv.rejected.jsonl" in complaint
 
 
 def test_a_gzip_file_that_is_cut_off_is_told(rehearse):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from processor.cli import idstream
+from processor.cli import idstream, main
 from processor.settings import load_text
 from tests.docs.pages import ROOT, text
 from tests.servers.kafka_node import free_port
@@ -54,6 +54,7 @@ def test_every_command_is_looked_at_by_a_test_below():
             command.startswith("./dev ")
             or "docker compose" in command
             or "resolve" in command
+            or "idstream import" in command
             or (command.endswith("idstream run --embedded"))
         )
 
@@ -95,6 +96,16 @@ def test_the_benchmarks_are_listed_with_the_questions_that_they_answer():
     command = [sys.executable, "-m", "benchmarks", "--help"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert re.search(r"^  throughput  +What .*\?$", done.stdout, re.MULTILINE)
+
+
+def test_the_file_of_people_is_read_and_tells_its_bad_row(capsys):
+    (command,) = [c for c in commands() if "idstream import" in c]
+    arguments = [str(ROOT / w) if (ROOT / w).is_file() else w for w in shlex.split(command)[1:]]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    assert "user_attributes.visits  is no number" in capsys.readouterr().out
+    (ROOT / "examples/people.csv.rejected.jsonl").unlink()
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "docker compose" in c])

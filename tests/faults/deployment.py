@@ -184,10 +184,12 @@ class Deployment:
         entries = live_holders(client, "idstream", SPACE)
         return {key: to_json(profile) for key, profile in documents.items()}, entries
 
-    def check_entries(self, priority: tuple[str, ...], unique: tuple[str, ...]) -> None:
+    def check_entries(
+        self, priority: tuple[str, ...], unique: tuple[str, ...], key: bytes = b""
+    ) -> None:
         """The entries are the inverse of the documents, and unique identifiers have one holder."""
         live = live_profiles(self.node.client, "idstream", SPACE)
-        by_token = identifiers_by_token(live, tokens(b""))
+        by_token = identifiers_by_token(live, tokens(key))
         inverse: dict[bytes, set[int]] = {}
         for token, identifier in by_token.items():
             if identifier.identity_type in priority:

@@ -115,9 +115,8 @@ class Imports:
 
     def _started(self, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
         command = (sys.executable, "-m", "processor", "import", "--input", "default")
-        more = ("--id", (self._folder / "idstream.toml").read_text().split('"')[3])
         return subprocess.Popen(
-            [*command, *more, "--max-errors", str(self._rows), "people.csv"],
+            [*command, "--id", "crm", "--max-errors", str(self._rows), "people.csv"],
             cwd=self._folder,
             env={**os.environ, "PYTHONPATH": str(Path.cwd())},
             stdout=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from processor.index.tokens import tokens
 from processor.settings import load as load_settings
-from tests.faults import oracle
+from tests.faults import oracle, values
 from tests.faults.load import CLASS
 from tests.faults.processors import (
     Processor,
@@ -324,4 +324,6 @@ def check(stage: Stage, published: oracle.Published) -> dict[str, list[str]]:
     return {
         **verdict(settings, published, again, Left(live, holders), resolved),
         "logs tell no values": oracle.nothing_is_told(logs, "a log"),
+        "topics tell no values": values.told_by_topics(again),
+        "servers tell no values": values.told_by_servers(stage),
     }

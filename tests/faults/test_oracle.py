@@ -22,6 +22,7 @@ from tests.faults.oracle import (
     repetitions,
 )
 from tests.faults.recorded import recorded
+from tests.faults.values import told_by_topics
 from tests.faults.verdict import Left, resolve_again, verdict
 
 
@@ -395,6 +396,18 @@ def test_a_value_in_a_log_is_told():
     log = "started\nno record of customer-17\nstopped"
     assert nothing_is_told(log, "a log") == ["a value in a log"]
     assert nothing_is_told("started\nstopped", "a log") == []
+
+
+def test_a_value_where_none_belongs_is_told(run: Run):
+    assert told_by_topics(run.published) == []
+    for role, change in (
+        ("changes", body(token="customer-17")),
+        ("outcomes", body(reason="mail-1")),
+        ("responses", body(errors=[{"message": "no such secret-a"}])),
+        ("dead_letters", headers(detail=b"mail-1: is no customer")),
+    ):
+        by_role = {**run.published.by_role, role: change(run.published.by_role[role])}
+        assert told_by_topics(Published(run.published.inputs, by_role)), role
 
 
 def test_the_first_decision_that_differs_is_told_first(run: Run):

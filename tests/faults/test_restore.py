@@ -6,6 +6,7 @@ import pytest
 
 from processor.codecs.avro.reading import AvroReader
 from processor.profiles.document import from_json, to_json
+from processor.settings import load
 from tests.faults.commands import PUBLISHED, RESTORE_POINTS
 from tests.faults.deployment import Deployment
 from tests.servers.waiting import eventually
@@ -115,6 +116,38 @@ def test_other_settings_are_refused_until_the_index_is_derived_anew(deployment: 
     deployment.produce(200)
     deployment.run_to_the_end()
     deployment.check_entries(("customerid", "ios_idfv"), ("customerid", "ios_idfv"))
+
+
+def test_the_key_is_changed_with_a_restore_and_nobody_becomes_a_second_person(
+    deployment: Deployment, tmp_path
+):
+    file = tmp_path / "key"
+    file.write_bytes(b"o" * 32)
+    keyed = deployment.config.read_text().replace("[redis]", f'[redis]\nkey_file = "{file}"')
+    deployment.config.write_text(keyed)
+    types = (("customerid", "email", "ios_idfv"), ("customerid", "email"))
+    deployment.produce(400)
+    deployment.run_to_the_end()
+    documents, entries = deployment.state()
+    deployment.check_entries(*types, load(deployment.config, {}).key())
+
+    file.write_bytes(b"n" * 32)
+    deployment.processor.start()
+    assert deployment.processor.wait() == 1
+    assert "made with another redis.key_file" in deployment.processor.log().splitlines()[-1]
+    done = deployment.restore("--wait")
+    assert done.returncode == 0, done.stderr
+
+    after = deployment.state()
+    assert after[0] == documents, "everybody has their MPID and their data"
+    assert not after[1].keys() & entries.keys(), "no token of the old key is left"
+    deployment.produce(200)
+    deployment.run_to_the_end()
+    deployment.check_entries(*types, load(deployment.config, {}).key())
+    file.write_bytes(b"o" * 32)
+    refused = deployment.command("check")
+    assert refused.returncode == 1
+    assert "made with another redis.key_file" in refused.stdout
 
 
 def test_a_topic_that_has_fewer_profiles_than_the_index_does_not_replace_it(deployment: Deployment):

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,8 @@ from processor.commands.terminal.failure import Failure
 from processor.imports.reader import CsvReader, JsonReader, Plan, Reader
 from processor.imports.tape import Tape
 from processor.imports.verdict import FileRefused, Rejected
+
+_GZIP: Final = b"\x1f\x8b"
 
 
 class Opened(Struct, frozen=True):
@@ -38,7 +40,8 @@ def opened(one: One, plan: Plan) -> Iterator[Opened]:
     shown = visible(str(one.path))
     try:
         with one.path.open("rb") as raw:
-            is_packed = one.path.suffix.lower() == ".gz"
+            is_packed = raw.read(len(_GZIP)) == _GZIP
+            raw.seek(0)
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if is_packed else raw
             tape = Tape(stream)
             reader = CsvReader(plan, tape) if one.format == "csv" else JsonReader(plan, tape)
@@ -82,7 +85,8 @@ class Rejects:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with self._told():
+                self._file.close()
 
     @property
     def shown(self) -> str:

@@ -79,8 +79,12 @@ def test_where_a_profile_ended_empty_the_story_says_why():
 
 def test_every_step_can_be_had_as_json(capsys):
     demo({}, raw=True)
-    played = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    shown = capsys.readouterr()
+    played = [json.loads(line) for line in shown.out.splitlines()]
     assert len(played) == 23
+    values = {v for one in played for v in one["sent"].get("known_identities", {}).values()}
+    assert len(values) > 10
+    assert not [value for value in values if value in shown.err], "a log tells a value"
     enriched = [one for one in played if "events" in one["received"]]
     assert len(enriched) == 5
     assert all(str(one["received"]["mpid"]) == one["mpid"] for one in enriched)
