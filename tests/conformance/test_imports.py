@@ -34,7 +34,8 @@ def workspace(case: dict[str, Any]) -> str:
     given = case.get("config") or {}
     config = given if "strategy" in given else {**CONVERSION, **given}
     lines = [f"{key} = {toml(value)}" for key, value in config.items() if value is not None]
-    return "\n".join(("[workspaces.retail]", *lines, "[inputs.default]", 'workspace = "retail"'))
+    of_input = ["[inputs.default]", 'workspace = "retail"', *case.get("input", ())]
+    return "\n".join(("[workspaces.retail]", *lines, *of_input))
 
 
 @pytest.fixture
@@ -115,9 +116,15 @@ def test_against_a_snapshot_it_tells_what_would_become_of_the_rows(rehearse, tmp
     snapshot.write_text("")
     text = "user_identities.customer_id,user_attributes.k\n1,a\n1,b\n1,b\n2,a\n"
     _, output, _ = rehearse({}, text.encode(), "rows.csv", "--against", str(snapshot))
-    facts = dict(line.rsplit("  ", 1) for line in output.splitlines() if "would be" in line)
-    found = {name.strip(): count.strip() for name, count in facts.items()}
-    assert found == {"would be created": "2", "would be changed": "1", "would be unchanged": "1"}
+    assert would_be(output) == {"created": 2, "changed": 1, "unchanged": 1}
+    case = {"input": ['protection = "update_only"']}
+    _, output, _ = rehearse(case, text.encode(), "rows.csv", "--against", str(snapshot))
+    assert would_be(output) == {"created": 0, "changed": 0, "unchanged": 0, "dropped (unknown_user)": 4}
+
+
+def would_be(output: str) -> dict[str, int]:
+    lines = [line.removeprefix("would be ") for line in output.splitlines() if "would be" in line]
+    return {name.strip(): int(count) for name, count in (line.rsplit("  ", 1) for line in lines)}
 
 
 def test_what_is_packed_is_unpacked_whatever_its_name(rehearse):
