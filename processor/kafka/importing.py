@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from processor.apart import apart
 from processor.kafka.asking import committed, partitions_of
 from processor.kafka.clients import command_config, reader_config
-from processor.kafka.errors import TIMED_OUT
+from processor.kafka.errors import FATAL, TIMED_OUT
 from processor.kafka.producer import produce, serve
 from processor.records import RowKey
 from processor.settings import KafkaSettings
@@ -27,12 +27,13 @@ _FENCED: Final = frozenset(
         KafkaError._FENCED,  # noqa: SLF001 - its own codes begin with an underscore
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.PRODUCER_FENCED,
+        FATAL,  # a call after one that was told so
     }
 )
 
 
 class ImportFenced(Exception):
-    """A newer process goes on with the same import: this one has to end."""
+    """A newer process goes on with the same import, or a transaction has expired: this one ends."""
 
 
 class TooLargeForTopic(Exception):

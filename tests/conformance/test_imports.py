@@ -119,7 +119,12 @@ def test_against_a_snapshot_it_tells_what_would_become_of_the_rows(rehearse, tmp
     assert would_be(output) == {"created": 2, "changed": 1, "unchanged": 1}
     case = {"input": ['protection = "update_only"']}
     _, output, _ = rehearse(case, text.encode(), "rows.csv", "--against", str(snapshot))
-    assert would_be(output) == {"created": 0, "changed": 0, "unchanged": 0, "dropped (unknown_user)": 4}
+    assert would_be(output) == {
+        "created": 0,
+        "changed": 0,
+        "unchanged": 0,
+        "dropped (unknown_user)": 4,
+    }
 
 
 def would_be(output: str) -> dict[str, int]:

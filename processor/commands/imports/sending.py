@@ -55,7 +55,8 @@ def import_files(config: Path, environ: Mapping[str, str], options: ImportOption
             _import_all(settings, options, way, CrashPoints(environ).reach)
     except ImportFenced:
         raise Failure(
-            "another process goes on with the same import: this one has ended, no row is in twice"
+            "another process goes on with the same import, or a transaction has expired: this one"
+            f" has ended, and no row is in twice; if there is no other, go on with: {way}"
         ) from None
     except (Unreachable, TooLargeForTopic) as error:
         raise Failure(f"{error}; go on behind the last committed row with: {way}") from None
