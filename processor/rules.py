@@ -44,6 +44,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     grave_days: int = 7
     """For how long the version of a profile that has ended is kept (docs/lifetimes.md)."""
 
+    @property
+    def receipt_resolution_ms(self) -> int:
+        """How much later a receipt must be to be noted, under a lifetime: a day at most."""
+        return min(self.activity_resolution_s * 1000, 86_400_000)
+
 
 class PartnerRules(Struct, frozen=True):
     """What becomes of one partner identity of a workspace."""
@@ -82,6 +87,17 @@ class PrivacyRules(Struct, frozen=True):
     """Whether other workspaces have the same profiles."""
 
 
+class Lifetimes(Struct, frozen=True):
+    """How long profiles live that nothing is received of; 0: for ever (docs/lifetimes.md)."""
+
+    anonymous_ms: int = 0
+    known_ms: int = 0
+    identity_ms: int = 0
+    """After it a profile ends whose data was forgotten before."""
+    keeps_identity: bool = False
+    """At the end of its lifetime a profile is emptied, and does not end."""
+
+
 class WorkspaceRules(Struct, frozen=True):
     """One workspace: the identity policy of its scope, and settings of its own."""
 
@@ -102,6 +118,13 @@ class WorkspaceRules(Struct, frozen=True):
     """By the names that batches may use."""
     privacy: PrivacyRules | None = None
     """None: there are no requests under privacy law, and no markers."""
+    lifetimes: Lifetimes | None = None
+    """Those of its scope; None: nobody ages."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether profiles of it may end."""
+        return self.lifetimes is not None or self.privacy is not None
 
 
 class InputRules(Struct, frozen=True):
@@ -128,6 +151,7 @@ class SpaceRules(Struct, frozen=True):
     space: Space
     policy: IdentityPolicy
     fingerprint: str
+    lifetimes: Lifetimes | None = None
 
 
 class Rules(Struct, frozen=True):

@@ -80,7 +80,8 @@ def evaluate(
         for name, change in facts.items()
         if (definitions := scope.workspaces.get(name)) is not None
     }
-    due_ms = min((one.due_ms for one in found.values() if one.due_ms is not None), default=None)
+    dues = [occasion.own_due_ms, *[one.due_ms for one in found.values()]]
+    due_ms = min((one for one in dues if one is not None), default=None)
     computed = {name: one.computed for name, one in found.items()}
     messages = in_order([message for one in found.values() for message in one.messages])
     told, without = bounded((*farewells(scope, occasion, now_ms), *messages))

@@ -41,3 +41,5 @@ class Occasion(Struct, frozen=True, gc=False):
     """Profiles merged into this one, oldest first."""
     room: int | None = None
     """Bytes that the profile has left for computed data of a workspace; None: enough."""
+    own_due_ms: int | None = None
+    """When time changes something else of the person: their lifetime ends."""

@@ -42,10 +42,11 @@ class Change(Struct, frozen=True, array_like=True, gc=False):
     """When it happened, where that is not the time of the record."""
 
 
-def endings(burials: Iterable[Burial]) -> list[Change]:
+def endings(burials: Iterable[Burial], time_ms: int | None = None) -> list[Change]:
     """Return the changes that say that profiles have ended: their identities went with them."""
     return [
-        Change("profile_erased", b.grave.mpid, b.grave.version, reason=b.grave.why) for b in burials
+        Change("profile_erased", grave.mpid, grave.version, reason=grave.why, time_ms=time_ms)
+        for grave in (burial.grave for burial in burials)
     ]
 
 

@@ -148,6 +148,12 @@ class More(Struct, frozen=True, omit_defaults=True, gc=False):
     """Tokens of identities that the profile lost, oldest first, after a letter for their kind: s of
     types that say whose a record is, d of devices. Only with ``[privacy]``.
     """
+    stored_ms: int | None = None
+    """When the last record was received that changed or confirmed the profile, within the
+    resolution of activity; only under a lifetime. Else ``last_seen_ms`` stands for it.
+    """
+    emptied_ms: int | None = None
+    """When its data was forgotten, if nothing has been received since."""
 
 
 NO_MORE = More()

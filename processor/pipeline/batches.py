@@ -137,6 +137,7 @@ class Batches(Struct, frozen=True):
             naming.identifiers,
             naming.refused,
             mpid=batch.mpid,
+            past_version=record.timestamp_ms - 1 if workspace.may_end else 0,
             time_ms=time_ms,
             input=rules.name,
             seed=seed_of(record, space, self.key),

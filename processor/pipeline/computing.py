@@ -5,7 +5,7 @@ Whoever a record was attributed to or changed is evaluated after everything else
 the same view, and what is computed is written to the profile in the same step.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from processor.computed.announcement import farewell
 from processor.computed.definition import Definitions, Scope
 from processor.computed.evaluate import Evaluation, advance, evaluate, is_settled
-from processor.computed.message import AudienceChange, bounded
+from processor.computed.message import AudienceChange, Reason, bounded
 from processor.computed.occasion import FactsChange, Leaver, Occasion
 from processor.computed.situation import Facts
 from processor.computed.state import Standing
@@ -44,6 +44,8 @@ class Computing(Struct, frozen=True):
     """``limits.max_profile_bytes``: what is computed yields to everything else."""
     sole: str | None = None
     """The only workspace of the scope, where there is one: everybody was seen there."""
+    end_ms: Callable[[Profile], int | None] = lambda _: None
+    """Returns when the lifetime of a profile ends."""
 
     def follow(self, work: Work, verdict: Verdict, view: View) -> Computation:
         """Evaluate whoever *work* was about or has changed, and write to *view* what follows."""
@@ -73,11 +75,19 @@ class Computing(Struct, frozen=True):
         They leave every audience, and each message carries what was true before.
         """
         found: list[AudienceChange] = []
+        without = 0
         for burial in burials:
             if burial.before.merged_into is None:
-                leaver = self._leaver(burial.before)
-                found += farewell(self.scope, leaver, now_ms, burial.grave.why)
-        return bounded(found)
+                left, bare = self.left(burial.before, now_ms, burial.grave.why)
+                found += left
+                without += bare
+        return tuple(found), without
+
+    def left(
+        self, profile: Profile, now_ms: int, reason: Reason
+    ) -> tuple[tuple[AudienceChange, ...], int]:
+        """Return what is told where *profile* leaves every audience, as above."""
+        return bounded(farewell(self.scope, self._leaver(profile), now_ms, reason))
 
     def _person(
         self,
@@ -121,7 +131,8 @@ class Computing(Struct, frozen=True):
         """Return *profile* with what is computed of it, within its bounds."""
         standing = standing_of(profile)
         room = room_for_computed(profile, self.most)
-        evaluation = evaluate(self.scope, standing, replace(occasion, room=room), facts)
+        occasion = replace(occasion, room=room, own_due_ms=self.end_ms(profile))
+        evaluation = evaluate(self.scope, standing, occasion, facts)
         stored = with_standing(profile, evaluation.standing)
         if room is None or has_room(stored, self.most):
             return stored, evaluation
@@ -225,14 +236,19 @@ class Computing(Struct, frozen=True):
         return sum(old.attributes.get(name) != new.attributes.get(name) for name in names)
 
 
-def computing_of(scope: str, scopes: Mapping[str, Scope], rules: Rules) -> Computing | None:
+def computing_of(
+    scope: str,
+    scopes: Mapping[str, Scope],
+    rules: Rules,
+    end_ms: Callable[[Profile], int | None] = lambda _: None,
+) -> Computing | None:
     """Return what evaluates persons of *scope*; None where it defines nothing."""
     found = scopes.get(scope)
     if found is None:
         return None
     names = {one.workspace.name for one in rules.inputs.values() if one.workspace.scope == scope}
     sole = names.pop() if len(names) == 1 else None
-    return Computing(found, rules.limits.max_profile_bytes, sole)
+    return Computing(found, rules.limits.max_profile_bytes, sole, end_ms)
 
 
 def definitions_of(scopes: Mapping[str, Scope]) -> dict[str, Definitions]:

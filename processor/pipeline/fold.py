@@ -4,11 +4,12 @@ Later records see the effects of earlier ones. The changes and the profile that 
 behind follow from its decision and from what it did to the view.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
 
+from processor.computed.definition import Scope
 from processor.identity.change import Change, endings, identity_changes
 from processor.identity.decision import Aliased, Decision
 from processor.identity.filed import Filed
@@ -17,15 +18,17 @@ from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, Outdated, ReadSet, View
-from processor.pipeline.computing import Computing, yield_room
+from processor.pipeline.ageing import Ageing
+from processor.pipeline.computing import Computing, computing_of, yield_room
 from processor.pipeline.journal import Entry
 from processor.pipeline.sweeping import entered, place_edits
+from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
 from processor.privacy.receipt import Residue
 from processor.profiles.merging import combine
 from processor.profiles.room import is_within
 from processor.records import OutcomeName
-from processor.rules import Limits
+from processor.rules import Limits, Rules, SpaceRules
 
 VIOLATIONS = frozenset({"blocked", "bound", "mapping_limit"})
 """Reasons of skips that are violations too, each with a change event.
@@ -52,6 +55,13 @@ class Fold(Struct, frozen=True):
     """None where the scope defines nothing to be computed."""
     residues: Callable[[], Sequence[Residue]] = tuple
     """Where else data of a person is."""
+    ageing: Ageing | None = None
+    """None where nobody ages."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether time alone can change anything of its profiles."""
+        return self.computing is not None or self.ageing is not None
 
     def fold(self, works: Sequence[tuple[Work, bool]], read: ReadSet) -> Folded:
         """Decide works in order over *read*; raises Unread where more must be read first.
@@ -80,9 +90,17 @@ class Fold(Struct, frozen=True):
         if outdated:
             raise Outdated(outdated)
         effects = view.effects()
-        if effects is not None and (self.computing is not None or effects.graves):
+        if effects is not None and (self.is_timed or effects.graves):
             effects = entered(effects, read, self.limits.grave_days)
         return Folded(decided, effects)
+
+    def time_rules(self, rules: Rules) -> TimeRules:
+        """Return what time changes of the profiles that are decided about here."""
+        scope = self.space.scope
+        names = (i.workspace.name for i in rules.inputs.values() if i.workspace.scope == scope)
+        return TimeRules(
+            self.policy, next(names, scope), self.computing, self.ageing, self.limits.grave_days
+        )
 
     def _decide(self, work: Work, number: int, view: View, rules: FoldRules) -> Decided:
         verdict = work.content.decide(work, view, rules)
@@ -91,11 +109,13 @@ class Fold(Struct, frozen=True):
             return _undecided(work, number, verdict.outcome)
         if decision is not None and verdict.is_recalled:
             return _recalled(work, number, verdict, decision)
+        if self.ageing is not None:
+            self.ageing.received(work, verdict, view)
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
-        if computed is not None:
-            place_edits(view)
-        else:
+        if computed is None:
             yield_room(view, self.limits.max_profile_bytes)
+        if self.is_timed:
+            place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid
         asked = view.asked()
         burials = view.record.buried
@@ -155,6 +175,26 @@ class Fold(Struct, frozen=True):
                 if skip.violation is not None or skip.reason in VIOLATIONS
             ],
         )
+
+
+def fold_of(
+    its: SpaceRules,
+    rules: Rules,
+    scopes: Mapping[str, Scope],
+    token: Callable[[Identifier], bytes],
+) -> Fold:
+    """Return what decides about the profiles of one space; *scopes* define what is computed."""
+    policy, limits = its.policy, rules.limits
+    ageing = None
+    if its.lifetimes is not None:
+        ageing = Ageing(its.lifetimes, policy.login_ids, limits.receipt_resolution_ms)
+    end_ms = _never if ageing is None else ageing.end_ms
+    computing = computing_of(its.space.scope, scopes, rules, end_ms)
+    return Fold(its.space, policy, limits, token, computing, ageing=ageing)
+
+
+def _never(_profile: Profile) -> None:
+    """Return when the lifetime of a profile ends where nobody ages."""
 
 
 def _full(decision: Decision | None, view: View) -> tuple[Change, ...]:

@@ -14,6 +14,7 @@ from processor.identity.decision import Matched
 from processor.identity.profile import NO_DATA, Profile
 from processor.identity.view import Outdated, View
 from processor.index.cache import Slots
+from processor.pipeline.ageing import stored_ms
 from processor.pipeline.enrichment import fields_over, lay_over
 from processor.pipeline.memory import FOREVER_MS, Made, Memo, Reads, words_of
 from processor.pipeline.naming import NEVER_MS, identity_ends
@@ -90,6 +91,9 @@ def memo_of(
     over = fields_over(batch, profile, workspace)
     over.update(added_fields(definitions, work.rules.workspace, profile, batch, work.record))
     holds_until_ms = FOREVER_MS if definitions is None else holds_until(definitions, profile)
+    if work.rules.workspace.lifetimes is not None:  # a later receipt has to be noted
+        noted_ms = stored_ms(profile) + limits.receipt_resolution_ms
+        holds_until_ms = min(holds_until_ms, noted_ms)
     if record_ms >= holds_until_ms:
         return None
     fields = {name: Raw(_encode(value)) for name, value in over.items()}

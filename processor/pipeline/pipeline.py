@@ -27,8 +27,8 @@ from processor.identity.profile import Profile
 from processor.index.cache import CachedIndex
 from processor.index.port import Assignment, Index
 from processor.pipeline.batches import remember
-from processor.pipeline.computing import computing_of, definitions_of
-from processor.pipeline.fold import Fold
+from processor.pipeline.computing import definitions_of
+from processor.pipeline.fold import Fold, fold_of
 from processor.pipeline.intake import Intake
 from processor.pipeline.known import Known
 from processor.pipeline.memory import NOTHING, Memory
@@ -84,7 +84,10 @@ class Pipeline:
         self._memory = NOTHING if self._cache is None else Memory(parts.memory_bytes)
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
-        self._folds = {rules.space: _fold(parts, rules) for rules in parts.spaces}
+        self._folds = {
+            its.space: fold_of(its, parts.rules, parts.computed, parts.index.token)
+            for its in parts.spaces
+        }
         self.sweeps = Sweeps(_clockwork(parts, self._folds))
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
@@ -273,13 +276,8 @@ class Pipeline:
 
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:
     topics = frozenset(name for name, role in parts.rules.roles.items() if role == "clock")
-    rules = {s: (fold.computing,) for s, fold in folds.items() if fold.computing is not None}
+    rules = {s: fold.time_rules(parts.rules) for s, fold in folds.items() if fold.is_timed}
     return Clockwork(parts.index, rules, topics, parts.max_swept_per_s, parts.wait)
-
-
-def _fold(parts: Parts, rules: SpaceRules) -> Fold:
-    computing = computing_of(rules.space.scope, parts.computed, parts.rules)
-    return Fold(rules.space, rules.policy, parts.rules.limits, parts.index.token, computing)
 
 
 Sessions = Mapping[Space, SpaceSession]

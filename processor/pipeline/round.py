@@ -186,11 +186,11 @@ def _replay(work: Work, entry: Entry, read: ReadSet) -> Decided:
         work,
         entry,
         None if entry.mpid is None else _today(read, entry.mpid),
-        documents=_published_again(read, entry),
+        documents=published_again(read, entry),
     )
 
 
-def _published_again(read: ReadSet, entry: Entry) -> tuple[Profile | Grave | Filed, ...]:
+def published_again(read: ReadSet, entry: Entry) -> tuple[Profile | Grave | Filed, ...]:
     """Return what a replayed decision publishes: documents of today.
 
     Who has ended since is told of by whoever ended them, and a grave that this record made is

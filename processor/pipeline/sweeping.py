@@ -6,7 +6,7 @@ into another bucket. Here it is worked out over what was read; ``sweeps`` reads 
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -16,35 +16,25 @@ from processor.clock.bucket import DAY_MS, bucket_named, bucket_of
 from processor.clock.place import NOWHERE, Place, counts, gone_on, is_entered_anew, placed
 from processor.clock.wheel import MOST, Entry, Moves, Take
 from processor.codecs.sweep import read_sweep
-from processor.computed.evaluate import Evaluation
 from processor.computed.message import AudienceChange
+from processor.identity.change import Change, endings
+from processor.identity.ending import end_profile
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.identity.view import Effects, ReadSet, View
+from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.port import Ask, Reading
+from processor.pipeline.ageing import Ageing, stored_ms
+from processor.pipeline.timing import NOTHING, Aged, TimeRules
 from processor.records import DeadLetter, Record
 
-Result = Literal["flipped", "moved", "stale"]
-"""What became of an entry: something was due, it went on into another bucket, it fell away."""
+Result = Literal["flipped", "aged_out", "emptied", "moved", "stale"]
+"""What became of an entry: something of the person was due, they have aged out, their data was
+forgotten, it went on into another bucket, it fell away.
+"""
 
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of messages after which a sweep ends: the journal holds all of them."""
-
-
-class TimeRules(Protocol):
-    """What time changes of a profile. It must move ``more.due_ms`` beyond the instant."""
-
-    def swept(self, profile: Profile, until_ms: int) -> tuple[Profile, Evaluation]:
-        """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.
-
-        After a bound of instants it stops: what is left is due still.
-        """
-        ...
-
-    def renewed(self, profile: Profile, as_of_ms: int) -> tuple[Profile, Evaluation]:
-        """Do what is due, then bring *profile* up to the settings as they are now."""
-        ...
 
 
 class Sweep(Struct, frozen=True, gc=False):
@@ -90,7 +80,8 @@ class Swept(Struct, gc=False):
 
     effects: Effects | None
     """None where it changes nothing at all."""
-    documents: tuple[Profile, ...] = ()
+    documents: tuple[Profile | Grave, ...] = ()
+    changes: tuple[Change, ...] = ()
     messages: tuple[AudienceChange, ...] = ()
     results: list[Result] = field(default_factory=list)
     bounded: int = 0
@@ -125,13 +116,16 @@ def sweeps_last(records: Sequence[Record], is_sweep: Collection[str]) -> Sequenc
     return [*(record for record in records if record.topic not in is_sweep), *last]
 
 
-def sweep(order: Sweep, reading: Reading, rules: Sequence[TimeRules]) -> Swept:
-    """Work out what *order* does to those whom *reading* brought."""
+def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
+    """Work out what *order* does to those whom *reading* brought.
+
+    Raises Unread, once for all of them, where more of those who end must be read first.
+    """
     if order.is_poison:
         return set_aside(reading.entries)
     if order.is_to_be_cut:
         return Swept(None, rest=order.mpids)
-    work = _Work(order, reading.found, rules)
+    work = SweepWork(order, reading.found, rules)
     if order.shard is None:
         last = None
         for last in order.named:
@@ -150,6 +144,15 @@ def sweep(order: Sweep, reading: Reading, rules: Sequence[TimeRules]) -> Swept:
     swept = work.done(taken)
     swept.has_more = len(taken) < len(reading.entries) or len(taken) == order.most
     return swept
+
+
+def widened(ask: Ask, more: Unread) -> Ask:
+    """Return *ask* with what turned out to be needed besides."""
+    return replace(
+        ask,
+        identifiers=tuple(dict.fromkeys((*ask.identifiers, *more.identifiers))),
+        mpids=tuple(dict.fromkeys((*ask.mpids, *more.mpids))),
+    )
 
 
 def set_aside(entries: Sequence[Entry]) -> Swept:
@@ -171,13 +174,21 @@ def with_place(profile: Profile, place: Place) -> Profile:
     return replace(profile, more=replace(more, due_ms=place.due_ms, bucket=place.bucket))
 
 
-def place_edits(view: View) -> None:
-    """Give every profile that a record has changed its place, as of its own clock."""
+def place_edits(view: View, ageing: Ageing | None, *, is_computing: bool) -> None:
+    """Give every profile that a record has changed its due and its place, as of its own clock.
+
+    Where something is computed, its evaluation has said when it is due, the end of its lifetime
+    included; who was not evaluated is looked at when they were due before, at the latest.
+    """
     for edit in view.record.edits():
         if edit.after.merged_into is None:
             more = edit.after.more
-            place = placed(place_of(edit.before), more.due_ms, more.clock_ms)
-            after = with_place(edit.after, place)
+            now_ms, dues = more.clock_ms, [more.due_ms] if is_computing else []
+            if ageing is not None:
+                now_ms = max(now_ms, stored_ms(edit.after))
+                dues.append(ageing.end_ms(edit.after))
+            due_ms = min((due for due in dues if due is not None), default=None)
+            after = with_place(edit.after, placed(place_of(edit.before), due_ms, now_ms))
             if after is not edit.after:
                 view.put(after)
 
@@ -204,19 +215,23 @@ def grave_bucket(grave: Grave, grave_days: int, now_ms: int) -> str:
     return bucket_of(grave.time_ms + grave_days * DAY_MS, now_ms).name
 
 
-class _Work:
+class SweepWork:
     """A sweep at work: the view, and what has been done in it."""
 
-    def __init__(self, order: Sweep, read: ReadSet, rules: Sequence[TimeRules]) -> None:
+    def __init__(self, order: Sweep, read: ReadSet, rules: TimeRules) -> None:
         self._as_of_ms = order.as_of_ms
         self._rules = rules
-        self._view = View(read, _is_no_lookup, order.space)
+        policy = rules.policy
+        self._view = View(
+            read,
+            frozenset(policy.priority).__contains__,
+            order.space,
+            one_owner=policy.traits.has_one_owner,
+        )
         self._met: set[int] = set()
         self._entered: list[Entry] = []
-        self._documents: list[Profile] = []
-        self._messages: list[AudienceChange] = []
-        self._results: list[Result] = []
-        self._bounded = 0
+        self._swept = Swept(None)
+        self._unread: list[Unread] = []
         self.bytes = 0
 
     def meet(self, entry: Entry) -> None:
@@ -224,75 +239,112 @@ class _Work:
         profile = self._view.exact(entry.mpid)
         place = place_of(profile)
         if profile is None or entry.mpid in self._met or not counts(place, entry.bucket):
-            self._results.append("stale")
+            self._say("stale")
             return
         self._met.add(entry.mpid)
         if place.due_ms is None:
-            self._results.append("stale")
+            self._say("stale")
         elif place.due_ms <= self._as_of_ms:
             self._step(profile)
         else:
             after, bucket = gone_on(place, self._as_of_ms)
             self._entered.append(Entry(bucket, entry.mpid))
-            self._write(profile, with_place(profile, after))
-            self._results.append("moved")
+            moved = with_place(profile, after)
+            self._write(profile, moved, Aged(moved, NOTHING))
+            self._say("moved")
+
+    def step(self, mpid: int) -> None:
+        """Do what is due of a named profile, whatever the wheel says of it."""
+        profile = self._view.exact(mpid)
+        if profile is not None:
+            self._step(profile)
 
     def renew(self, mpid: int) -> None:
         """Bring a named profile up to the settings as they are."""
         profile = self._view.exact(mpid)
         if profile is None or profile.merged_into is not None:
-            self._results.append("stale")
+            self._say("stale")
             return
-        after = profile
-        for rules in self._rules:
-            after, evaluation = rules.renewed(after, self._as_of_ms)
-            self._tell(evaluation)
+        aged = self._rules.renewed(profile, self._as_of_ms)
+        if aged.ended_ms is not None:
+            self._end(profile, aged, aged.ended_ms)
+            return
         before = place_of(profile)
         named = None if before.bucket is None else bucket_named(before.bucket)
         if named is not None and named.opens_ms <= self._as_of_ms:
             before = NOWHERE  # its entry may be lost, or set aside
-        place = placed(before, after.more.due_ms, self._as_of_ms)
+        place = placed(before, aged.profile.more.due_ms, self._as_of_ms)
         if place.bucket is not None and is_entered_anew(before, place):
             self._entered.append(Entry(place.bucket, mpid))
-        self._write(profile, with_place(after, place))
-        self._results.append("flipped" if after is not profile else "stale")
+        self._say(
+            "emptied" if aged.emptied_ms else "flipped" if aged.profile is not profile else "stale"
+        )
+        self._tell(aged)
+        self._write(profile, with_place(aged.profile, place), aged)
 
     def done(self, taken: Sequence[Entry]) -> Swept:
         """Return all of it, with the entries that it takes off."""
+        if self._unread:
+            raise Unread(
+                [i for one in self._unread for i in one.identifiers],
+                [mpid for one in self._unread for mpid in one.mpids],
+            )
         moves = Moves(taken, self._entered)
         effects = self._view.effects()
         if effects is None and (taken or self._entered):
             effects = Effects({}, {}, {}, {})
-        return Swept(
-            None if effects is None else replace(effects, moves=moves),
-            tuple(self._documents),
-            tuple(self._messages),
-            self._results,
-            self._bounded,
-        )
+        self._swept.effects = None if effects is None else replace(effects, moves=moves)
+        return self._swept
 
     def _step(self, profile: Profile) -> None:
-        after = profile
-        for rules in self._rules:
-            after, evaluation = rules.swept(after, self._as_of_ms)
-            self._tell(evaluation)
-        place = placed(NOWHERE, after.more.due_ms, self._as_of_ms)
+        aged = self._rules.swept(profile, self._as_of_ms)
+        if aged.ended_ms is not None:
+            self._end(profile, aged, aged.ended_ms)
+            return
+        place = placed(NOWHERE, aged.profile.more.due_ms, self._as_of_ms)
         if place.bucket is not None:
             self._entered.append(Entry(place.bucket, profile.mpid))
-        self._write(profile, with_place(after, place))
-        self._results.append("flipped")
+        is_flipped = aged.evaluation.is_changed
+        self._say("emptied" if aged.emptied_ms else "flipped" if is_flipped else "moved")
+        self._tell(aged)
+        self._write(profile, with_place(aged.profile, place), aged)
 
-    def _tell(self, evaluation: Evaluation) -> None:
-        self._messages += evaluation.messages
-        self._bounded += evaluation.bounded
-        self.bytes += sum(len(msgspec.msgpack.encode(one)) for one in evaluation.messages)
+    def _end(self, profile: Profile, aged: Aged, ended_ms: int) -> None:
+        """Put a grave in place of *profile*; notes what must be read for it first."""
+        try:
+            end_profile(self._view, profile, "aged_out", self._as_of_ms)
+        except Unread as unread:
+            self._unread.append(unread)
+            return
+        burials = self._view.record.buried
+        self._view.end_record()
+        graves = tuple(burial.grave for burial in burials)
+        self._swept.documents += graves
+        self._swept.changes += tuple(endings(burials, ended_ms))
+        self._entered += [
+            Entry(grave_bucket(one, self._rules.grave_days, self._as_of_ms), one.mpid)
+            for one in graves
+        ]
+        self._say("aged_out")
+        self._tell(aged)
 
-    def _write(self, before: Profile, after: Profile) -> None:
-        if after is not before:
-            self._view.put(after)
-            self._documents += [edit.after for edit in self._view.end_record()]
+    def _say(self, result: Result) -> None:
+        self._swept.results.append(result)
 
+    def _tell(self, aged: Aged) -> None:
+        messages = aged.evaluation.messages
+        self._swept.messages += messages
+        self._swept.bounded += aged.evaluation.bounded
+        self.bytes += sum(len(msgspec.msgpack.encode(one)) for one in messages)
 
-def _is_no_lookup(_type: str) -> bool:
-    """Time changes no identities yet."""
-    return False
+    def _write(self, before: Profile, after: Profile, aged: Aged) -> None:
+        if after is before:
+            return
+        self._view.put(after)
+        written = tuple(edit.after for edit in self._view.end_record())
+        self._swept.documents += written
+        if aged.emptied_ms is not None:
+            self._swept.changes += tuple(
+                Change("profile_emptied", one.mpid, one.version, time_ms=aged.emptied_ms)
+                for one in written
+            )

@@ -16,14 +16,16 @@ from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
+from processor.identity.view import Unread
 from processor.index.port import Ask, Commit, Index, RowAdvance
 from processor.pipeline.journal import Entry, pack_entries
-from processor.pipeline.publish import audience_outputs, dead_letter
+from processor.pipeline.publish import Cause, audience_outputs, change_events, dead_letter
 from processor.pipeline.quarantine import POISON
-from processor.pipeline.round import CUT_WAIT_SECONDS, READ_PLACE
+from processor.pipeline.round import CUT_WAIT_SECONDS, READ_PLACE, published_again
 from processor.pipeline.session import SpaceSession
-from processor.pipeline.sweeping import Sweep, Swept, TimeRules, sweep, take_sweep
+from processor.pipeline.sweeping import Sweep, Swept, sweep, take_sweep, widened
 from processor.pipeline.tally import Tally
+from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Settled
 from processor.records import DeadLetter, Outcome, Output, Record
 
@@ -44,6 +46,8 @@ class Carried(Struct, gc=False):
 
     order: Sweep
     entry: Entry
+    workspace: str
+    """The one that its changes name."""
     documents: tuple[Profile | Grave | Filed, ...] = ()
 
     def settled(self) -> Settled:
@@ -52,15 +56,23 @@ class Carried(Struct, gc=False):
         if entry.outcome == "dead_letter":
             return dead_letter(record, POISON)
         outcome = Outcome("swept", None, None, entry.seq, entry.position)
-        told = audience_outputs(entry, record, self.order.space, None)
-        return Settled(record, outcome, None, audience_changes=told)
+        space = self.order.space
+        place = (record.topic, record.partition, record.offset)
+        cause = Cause(self.workspace, space.environment, self.order.as_of_ms, place)
+        return Settled(
+            record,
+            outcome,
+            None,
+            change_events(entry.changes, record, space, cause),
+            audience_outputs(entry, record, space, None),
+        )
 
 
 class Clockwork(Struct, frozen=True):
     """What sweeps need of their process."""
 
     index: Index
-    rules: Mapping[Space, Sequence[TimeRules]]
+    rules: Mapping[Space, TimeRules]
     """What time changes, of the spaces where it changes anything."""
     topics: frozenset[str]
     """The topic of sweeps; none where time changes nothing."""
@@ -149,20 +161,19 @@ class Sweeps:
 
     def _carried(self, order: Sweep, session: SpaceSession, tally: Tally) -> Carried:
         """Do what *order* asks for, once: one that was decided before is told again."""
-        row = order.record.row
+        row, rules = order.record.row, self._parts.rules[order.space]
         if order.shard is not None:
             self._under_way.discard((order.space, order.shard))
         entry = session.replayed(row, order.record.offset)
         if entry is not None:
             self._follow(order, _rest_again(order, entry))
-            return _told_again(order, entry, session)
+            return _told_again(order, entry, session, rules.workspace)
         again = order
         while True:
-            reading = session.read([again.ask()], [row])
-            swept = sweep(again, reading, self._parts.rules[order.space])
-            entry = _entry(order, swept)
+            swept, seq = _worked_out(again, session, rules)
+            entry = entry_of(order, swept)
             if swept.effects is None:
-                entry.seq, entry.position = reading.seq, READ_PLACE
+                entry.seq, entry.position = seq, READ_PLACE
                 session.rows[row].pending.append(entry)
                 break
             if _commit(session, order, swept, entry):
@@ -171,7 +182,7 @@ class Sweeps:
             again = replace(again, most=max(1, again.most // 2))
             self._parts.wait(CUT_WAIT_SECONDS * (1 + order.record.offset * 7 % 13))
         self._note(order, swept, tally)
-        return Carried(order, entry, swept.documents)
+        return Carried(order, entry, rules.workspace, swept.documents)
 
     def _note(self, order: Sweep, swept: Swept, tally: Tally) -> None:
         self._left -= len(swept.results)
@@ -206,6 +217,17 @@ class _Open(NamedTuple):
     partition: int
 
 
+def _worked_out(order: Sweep, session: SpaceSession, rules: TimeRules) -> tuple[Swept, int]:
+    """Read what *order* asks for, and what turns out to be needed besides; work it out."""
+    ask, row = order.ask(), order.record.row
+    while True:
+        reading = session.read([ask], [row])
+        try:
+            return sweep(order, reading, rules), reading.seq
+        except Unread as more:
+            ask = widened(ask, more)
+
+
 def _commit(session: SpaceSession, order: Sweep, swept: Swept, entry: Entry) -> bool:
     """Write what a sweep does; False where something of it has changed since it was read."""
     assert swept.effects is not None
@@ -222,11 +244,11 @@ def _commit(session: SpaceSession, order: Sweep, swept: Swept, entry: Entry) -> 
     return True
 
 
-def _told_again(order: Sweep, entry: Entry, session: SpaceSession) -> Carried:
+def _told_again(order: Sweep, entry: Entry, session: SpaceSession, workspace: str) -> Carried:
     """Return a sweep as it was decided, with the documents of today."""
     mpids = tuple(mpid for mpid, _ in entry.touched)
     found = session.read([Ask(mpids=mpids)], [order.record.row]).found
-    return Carried(order, entry, found.documents(mpids))
+    return Carried(order, entry, workspace, published_again(found, entry))
 
 
 def _rest_again(order: Sweep, entry: Entry) -> Sequence[int]:
@@ -246,14 +268,15 @@ def shards_of(partitions: Collection[int], width: int) -> dict[int, int]:
     return {s: s % width for s in range(SHARDS) if s % width in partitions}
 
 
-def _entry(order: Sweep, swept: Swept) -> Entry:
+def entry_of(order: Sweep, swept: Swept) -> Entry:
+    """Return what a sweep's journal says of it."""
     return Entry(
         offset=order.record.offset,
         outcome="dead_letter" if order.is_poison else "swept",
         reason="poison" if order.is_poison else None,
         mpid=None,
         decision=None,
-        changes=(),
+        changes=swept.changes,
         touched=tuple((one.mpid, one.version) for one in swept.documents),
         notifications=None,
         position=0,

@@ -111,6 +111,8 @@ class _Document(Struct):
     bucket: str | UnsetType | None = UNSET
     stamp: str | UnsetType | None = UNSET
     former: tuple[str, ...] | UnsetType | None = UNSET
+    stored_ms: int | UnsetType | None = UNSET
+    emptied_ms: int | UnsetType | None = UNSET
 
 
 _pack_body = msgspec.msgpack.Encoder().encode

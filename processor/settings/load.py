@@ -38,7 +38,7 @@ from processor.settings.sections import (
 )
 from processor.settings.settings import Settings
 from processor.settings.toml import Document, parse, read
-from processor.settings.workspaces import population
+from processor.settings.workspaces import Population, population
 
 SECTIONS: Final[Mapping[str, object]] = {
     "kafka": KafkaSettings,
@@ -215,7 +215,7 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
     )
     kafka = kafka_settings(document["kafka"], mistakes)
     with mistakes.noted():
-        kafka = _with_clock(_with_audiences(kafka, people.computed), people.computed)
+        kafka = _with_clock(_with_audiences(kafka, people.computed), people)
     return Settings(
         kafka=kafka,
         schema_registry=(
@@ -272,9 +272,10 @@ def _with_audiences(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> Kafk
     return replace(kafka, topics=replace(kafka.topics, audience_changes=""))
 
 
-def _with_clock(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> KafkaSettings:
+def _with_clock(kafka: KafkaSettings, people: Population) -> KafkaSettings:
     """Return *kafka* with the topic of sweeps only where anything can be due."""
-    is_timed = any(needs_time(scope) is not None for scope in computed.values())
+    is_timed = any(needs_time(scope) is not None for scope in people.computed.values())
+    is_timed = is_timed or any(one.lifetimes is not None for one in people.workspaces.values())
     name = (kafka.topics.clock or CLOCK_TOPIC) if is_timed else ""
     return replace(kafka, topics=replace(kafka.topics, clock=name))
 

@@ -43,8 +43,6 @@ def check_apart(workspace: WorkspaceSettings, path: str) -> None:
 def policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> IdentityPolicy:
     """Return the identity policy of *workspace*, a table at *path*."""
     mistakes = Mistakes()
-    if workspace.keep_identity_record:
-        mistakes.tell(f"{path}.keep_identity_record: profiles do not age out yet; remove the key")
     policy: IdentityPolicy | None = None
     with mistakes.noted():
         policy = _policy_of(workspace, limits, path)

@@ -237,6 +237,14 @@ class PartnerIdentitySettings(Struct, frozen=True, forbid_unknown_fields=True):
     requires_consent: str | None = None
 
 
+class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[workspaces.NAME.retention]``: days, fractions allowed; 0: for ever."""
+
+    anonymous_days: float = 0
+    known_days: float = 0
+    identity_days: float = 0
+
+
 class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[workspaces.NAME]`` as written: None where the key is absent."""
 
@@ -255,8 +263,8 @@ class WorkspaceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     best_match_login: Literal["refuse", "as_identify"] = "refuse"
     error_envelope: Literal["documented", "both"] = "documented"
     forward_empty_batches: bool = False
+    retention: RetentionSettings = RetentionSettings()
     keep_identity_record: bool = False
-    """True is refused: profiles do not age out yet."""
     validation: Validation = "lenient"
     sdk_requires_change_events: bool = False
     auto_alias: Literal["off", "on_link"] = "off"

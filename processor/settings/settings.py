@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy, Space
-from processor.rules import InputRules, Limits, Rules, SpaceRules, WorkspaceRules
+from processor.rules import InputRules, Lifetimes, Limits, Rules, SpaceRules, WorkspaceRules
 from processor.settings.advice import Advice, advice
 from processor.settings.secret import Secret
 from processor.settings.sections import (
@@ -81,9 +81,18 @@ class Settings(Struct, frozen=True):
     def space_rules(self) -> tuple[SpaceRules, ...]:
         """Return the rules of every space."""
         return tuple(
-            SpaceRules(space, self.policy(space.scope), self.fingerprint(space.scope))
+            SpaceRules(
+                space,
+                self.policy(space.scope),
+                self.fingerprint(space.scope),
+                self.lifetimes(space.scope),
+            )
             for space in self.spaces()
         )
+
+    def lifetimes(self, scope: str) -> Lifetimes | None:
+        """Return the lifetimes that the workspaces of *scope* share; None where nobody ages."""
+        return next(w.lifetimes for w in self.workspaces.values() if w.scope == scope)
 
     def policy(self, scope: str) -> IdentityPolicy:
         """Return the identity policy that the workspaces of *scope* share."""

@@ -12,13 +12,14 @@ from processor.computed.definition import Scope
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.types import NAMES, STANDARD_KEYS, canonical_type
-from processor.rules import InputRules, Limits, PartnerRules, WorkspaceRules
+from processor.rules import InputRules, Lifetimes, Limits, PartnerRules, WorkspaceRules
 from processor.settings.computed import computed_scopes
 from processor.settings.conversion import kept
 from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.flat import blocklists, flat_keys, segment_normalizers
 from processor.settings.policy import DECIDING, check_apart, policy_of, with_known_strategy
 from processor.settings.privacy import with_privacy
+from processor.settings.retention import check_lifetimes, lifetimes
 from processor.settings.sections import (
     IdentifierSettings,
     InputSettings,
@@ -76,6 +77,8 @@ def population(
     computed: dict[str, Scope] = {}
     with mistakes.noted():
         prints = fingerprints(written, rules)
+    with mistakes.noted():
+        check_lifetimes(written, rules)
     if rules and not mistakes.are_below("inputs"):
         with mistakes.noted():
             found = found or _default_input(rules)
@@ -199,6 +202,9 @@ def _rules(
         mistakes.refuse()
     with mistakes.noted():
         _check_links(workspace, policy, path)
+    its_lifetimes: Lifetimes | None = None
+    with mistakes.noted():
+        its_lifetimes = lifetimes(workspace, limits, path)
     partners: Mapping[str, PartnerRules] = {}
     with mistakes.noted():
         partners = _partner_identities(workspace, path)
@@ -219,6 +225,7 @@ def _rules(
         sdk_requires_change_events=workspace.sdk_requires_change_events,
         auto_alias=workspace.auto_alias,
         partner_identities=partners,
+        lifetimes=its_lifetimes,
     )
 
 

@@ -16,7 +16,7 @@ LATER = {
     "TR-01": "identity requests come through Kafka: there is no HTTP endpoint to authenticate",
     "DS-01": ERASURE,
     "DS-03": ERASURE,
-    "RT-01": "profiles do not age out yet",
+    "RT-01": "cases of lifetimes are among those of the clock (computed.yaml)",
     "EN-20": "events go out byte for byte: names are not truncated",
 }
 """Cases that are not played yet, each with the reason."""

@@ -24,6 +24,7 @@ FIELDS = {
     "device": "device_info",
     "consent": "consent_state",
 }
+ENDINGS = {"aged_out": "profile_erased", "emptied": "profile_emptied"}
 Case = Mapping[str, Any]
 
 
@@ -200,6 +201,10 @@ def _seen(name: str, want: Any, answer: Mapping[str, Any], known: Mapping[str, s
         return answer["outcome"] == "forwarded"
     if name == "reason":
         return answer["reason"] or answer["outcome"]
+    if name in ("aged_out", "emptied"):
+        told = [one for one in answer["changes"] if one["change"] == ENDINGS[name]]
+        assert all(one.get("reason") == name for one in told if name == "aged_out")
+        return sorted(known[one["mpid"]] for one in told)
     if name == "skipped":
         return [one["identity_type"] for one in answer["resolution"]["skipped"]]
     assert name == "audience_changes", f"nobody checks {name}"
@@ -232,10 +237,12 @@ def check_final(
 ) -> None:
     """Check what a case expects to be left."""
     for label, want in (case.get("final") or {}).items():
-        document = documents[labels[label]]
-        if want is None:
-            assert document["merged_into"] is not None, f"final {label}"
+        document = documents.get(labels[label])
+        if want is None or want == {"gone": True}:
+            is_gone = document is None or document["merged_into"] is not None
+            assert is_gone, f"final {label}"
             continue
+        assert document is not None, f"final {label}"
         workspace = document["workspaces"].get(WORKSPACE, {})
         for name, value in want.items():
             if name == "attributes":

@@ -7,7 +7,7 @@ case is due within such a minute, and everything due is told at its own instant 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from processor.index.port import Ask, Assignment, Index
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.work import Settled
 from processor.profiles.document import from_json, to_json
-from processor.records import Record
+from processor.records import Output, Record
 from processor.settings import Settings, load_text
 from tests.conformance.computed_player import WORKSPACE, Objects
 
@@ -70,12 +70,13 @@ def sweeps(line: dict[str, Any], space: Space, mpids: list[int]) -> Iterator[tup
         yield as_of_ms, shard_sweep(space, as_of_ms, shard)
 
 
-def clock_answer(told: Objects, changed: int) -> dict[str, Any]:
+def clock_answer(told: Objects, changed: int, changes: Objects) -> dict[str, Any]:
     """Return the line that answers one of the clock, as ``resolve`` does."""
     return {
         "outcome": "swept",
         "mpid": None,
         "audience_changes": sorted(told, key=itemgetter("timestamp_ms")),
+        "changes": changes,
         "written": [{"mpid": None}] * changed,
     }
 
@@ -88,6 +89,18 @@ def is_a_change(before: Profile | None, after: Profile) -> bool:
     return replace(after, version=before.version, more=more) != before
 
 
+def take_up(seen: dict[int, Profile], written: Sequence[Output]) -> int:
+    """Note what records of ``profiles`` say; return how many documents were really changed."""
+    before = dict(seen)
+    for output in written:
+        mpid = int(dict(output.headers)["mpid"])
+        if output.value is None:
+            del seen[mpid]
+        else:
+            seen[mpid] = from_json(output.value)
+    return sum(m not in seen or is_a_change(before.get(m), seen[m]) for m in before | seen)
+
+
 class Stage:
     """A pipeline over *index* for each act; the index stays."""
 
@@ -95,6 +108,7 @@ class Stage:
         self._index = index
         self._offsets: dict[str, tuple[int | None, str]] = dict.fromkeys(TOPICS, (None, ""))
         self._seen: dict[int, Profile] = {}
+        self._changed = 0
 
     def act(
         self, written: str, documents: Objects, lines: Objects, folder: Path
@@ -139,19 +153,18 @@ class Stage:
         (settled,) = pipeline.settle([record._replace(topic=topic, offset=offset)])
         pipeline.committed()
         self._offsets[topic] = offset + 1, ""
-        for output in settled.profiles:
-            profile = from_json(output.value or b"")
-            self._seen[profile.mpid] = profile
+        self._changed = take_up(self._seen, settled.profiles)
         return settled
 
     def _swept(self, pipeline: Pipeline, line: dict[str, Any]) -> dict[str, Any]:
-        before, told = dict(self._seen), []
+        told, changes, changed = [], [], 0
         for time_ms, value in sweeps(line, SPACE, self._in_order()):
             settled = self._settled(pipeline, CLOCK, Record(CLOCK, 0, 0, time_ms, None, value))
             assert settled.outcome.name == "swept"
+            changed += self._changed
             told += [json.loads(bytes(one)) for one in raw_values(settled.audience_changes)]
-        seen = self._seen.items()
-        return clock_answer(told, sum(is_a_change(before.get(m), one) for m, one in seen))
+            changes += [json.loads(bytes(one)) for one in raw_values(settled.changes)]
+        return clock_answer(told, changed, changes)
 
     def _in_order(self) -> list[int]:
         return sorted(self._seen, key=lambda mpid: (self._seen[mpid].created_ms, mpid))

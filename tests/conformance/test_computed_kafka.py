@@ -17,7 +17,7 @@ from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.pipeline.computing import definitions_of
 from processor.pipeline.showing import shown_at
-from processor.profiles.document import from_json, to_json
+from processor.profiles.document import to_json
 from processor.records import Output
 from processor.settings import load
 from tests.conformance.computed_player import (
@@ -28,7 +28,7 @@ from tests.conformance.computed_player import (
     input_name,
     line,
 )
-from tests.conformance.computed_stage import clock_answer, is_a_change, sweeps
+from tests.conformance.computed_stage import clock_answer, sweeps, take_up
 from tests.conformance.players import answer_of
 from tests.conformance.test_computed import CASES, FILE, PLAYED
 from tests.conformance.test_kafka import Coordinates, Theatre, free_port, processing
@@ -89,15 +89,13 @@ class Part:
 
     def check(self, number: int, outputs: list[Output], definitions: Definitions | None) -> None:
         """Check what came of a step."""
-        step, before = self.case["steps"][number], dict(self._seen)
+        step = self.case["steps"][number]
         written = [output for output in outputs if output.role == "profiles"]
-        for output in written:
-            profile = from_json(output.value or b"")
-            self._seen[profile.mpid] = profile
+        changed = take_up(self._seen, written)
         told = [json.loads(o.value or b"") for o in outputs if o.role == "audience_changes"]
         if self.lines[number]["topic"] == "clock":
-            changed = sum(is_a_change(before.get(m), one) for m, one in self._seen.items())
-            answer = clock_answer(told, changed)
+            changes = [json.loads(o.value or b"") for o in outputs if o.role == "changes"]
+            answer = clock_answer(told, changed, changes)
         else:
             answer = self._answer(number, outputs, definitions)
             answer |= {"audience_changes": told, "written": versions(written)}

@@ -24,6 +24,7 @@ from processor.settings.sections import (
     PrivacySettings,
     RedisSettings,
     RegistrySettings,
+    RetentionSettings,
     ServeSettings,
     TopicSettings,
     WorkspaceSettings,
@@ -60,8 +61,8 @@ def settings() -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
 def _fields(section: str, kind: type) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
     for field in msgspec.structs.fields(kind):
         path = f"{section}.{field.name}"
-        if field.type is TopicSettings:
-            yield from _fields(path, TopicSettings)
+        if field.type in (TopicSettings, RetentionSettings):
+            yield from _fields(path, field.type)
         elif path not in NOT_KEYS:
             yield path, field
 
@@ -100,7 +101,7 @@ def test_the_schema_of_the_file_has_every_documented_key_and_nothing_else():
         part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
         for name, one in part.get("properties", {}).items():
             refers = one.get("$ref", one.get("anyOf", [{}])[0].get("$ref", ""))
-            if refers.endswith("/TopicSettings"):
+            if refers.endswith(("/TopicSettings", "/RetentionSettings")):
                 yield from keys(f"{path}.{name}", {"$ref": refers})
             else:
                 yield f"{path}.{name}"

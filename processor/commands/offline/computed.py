@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
-from processor.computed.evaluate import Evaluation
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.identity.view import Effects
+from processor.identity.view import Unread
 from processor.index.memory import MemoryIndex
-from processor.pipeline.computing import computing_of, definitions_of
-from processor.pipeline.publish import audience_record
+from processor.pipeline.computing import definitions_of
+from processor.pipeline.fold import fold_of
 from processor.pipeline.showing import shown_at
+from processor.pipeline.sweeping import Sweep, SweepWork, Swept, widened
+from processor.pipeline.sweeps import Carried, entry_of
 from processor.pipeline.work import Settled
 from processor.records import Output, Record
 from processor.settings import Settings
@@ -70,28 +70,27 @@ class Sweeper:
 
     def __init__(self, settings: Settings, index: MemoryIndex) -> None:
         rules = settings.rules()
+        folds = [fold_of(s, rules, settings.computed, index.token) for s in settings.space_rules()]
         self._index = index
-        self._computing = {
-            name: found
-            for name in settings.computed
-            if (found := computing_of(name, settings.computed, rules)) is not None
-        }
+        self._rules = {fold.space: fold.time_rules(rules) for fold in folds if fold.is_timed}
 
     def sweep(self, record: Record) -> dict[str, Any]:
         """Do what a line of the clock asks for; return the line that answers it."""
         is_all = record.value is not None and _decode_wish(record.value).all
+        changes: list[Output] = []
         told: list[Output] = []
         written: list[dict[str, Any]] = []
         for profile in list(self._due(record.timestamp_ms, is_all=is_all)):
-            after, evaluation = self._step(profile, record.timestamp_ms, is_all=is_all)
-            if after is not profile:
-                after = replace(after, version=profile.version + 1)
-                self._write(profile, after)
-                written.append({"mpid": str(after.mpid), "version": after.version})
-                told += [
-                    audience_record(message, after.version, record, space_of(after))
-                    for message in evaluation.messages
-                ]
+            space = space_of(profile)
+            order = Sweep(record, space, record.timestamp_ms, mpids=(profile.mpid,))
+            swept = self._swept(order, is_all=is_all)
+            if swept.effects is not None:
+                self._index.commit(space, swept.effects, [])
+            carried = Carried(order, entry_of(order, swept), self._rules[space].workspace)
+            settled = carried.settled()
+            changes += settled.changes
+            told += settled.audience_changes
+            written += [{"mpid": str(o.mpid), "version": o.version} for o in swept.documents]
         return {
             "outcome": "swept",
             "reason": None,
@@ -100,27 +99,37 @@ class Sweeper:
             "value": None,
             "mpid": None,
             "resolution": None,
-            "changes": [],
+            "changes": raw_values(changes),
             "written": written,
             "audience_changes": raw_values(told),
         }
 
     def _due(self, time_ms: int, *, is_all: bool) -> Iterator[Profile]:
         living = [p for p in self._index.profiles() if p.merged_into is None]
-        living = [p for p in living if p.scope in self._computing]
+        living = [p for p in living if space_of(p) in self._rules]
         if is_all:
             yield from sorted(living, key=lambda p: (p.created_ms, p.mpid))
             return
-        due = [p for p in living if p.more.due_ms is not None and p.more.due_ms <= time_ms]
-        yield from sorted(due, key=lambda p: (p.more.due_ms, p.created_ms, p.mpid))
+        due = [
+            (due_ms, p.created_ms, p.mpid, p)
+            for p in living
+            if (due_ms := self._rules[space_of(p)].due_ms(p)) is not None and due_ms <= time_ms
+        ]
+        yield from (p for _, _, _, p in sorted(due, key=lambda one: one[:3]))
 
-    def _step(self, profile: Profile, time_ms: int, *, is_all: bool) -> tuple[Profile, Evaluation]:
-        computing = self._computing[profile.scope]
-        return computing.renewed(profile, time_ms) if is_all else computing.swept(profile, time_ms)
-
-    def _write(self, before: Profile, after: Profile) -> None:
-        effects = Effects({}, {after.mpid: before.version}, {}, {after.mpid: after})
-        self._index.commit(space_of(after), effects, [])
+    def _swept(self, order: Sweep, *, is_all: bool) -> Swept:
+        (mpid,), rules = order.mpids, self._rules[order.space]
+        ask = order.ask()
+        while True:
+            work = SweepWork(order, self._index.visit(order.space, {}, [ask]).found, rules)
+            try:
+                if is_all:
+                    work.renew(mpid)
+                else:
+                    work.step(mpid)
+                return work.done(())
+            except Unread as more:
+                ask = widened(ask, more)
 
 
 def space_of(profile: Profile) -> Space:

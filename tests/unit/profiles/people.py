@@ -129,6 +129,8 @@ mores = st.just(NO_MORE) | st.builds(
     due_ms=st.none() | times,
     bucket=st.none() | words,
     stamp=st.binary(max_size=4),
+    stored_ms=st.none() | times,
+    emptied_ms=st.none() | times,
 )
 workspaces = st.builds(
     WorkspaceData,

@@ -570,15 +570,6 @@ def test_identifiers_can_be_overridden_from_the_environment():
     assert policy.limits["ga_client_id"].count == 9
 
 
-def test_what_cannot_be_kept_is_not_promised():
-    with pytest.raises(SettingsError, match=r"retail\.keep_identity_record: profiles do"):
-        load_text(
-            '[workspaces.retail]\nstrategy = "best_match"\npriority = ["email"]\n'
-            "keep_identity_record = true\n",
-            {},
-        )
-
-
 def test_a_commit_interval_ends_before_its_transaction_times_out():
     with pytest.raises(SettingsError, match=r"kafka\.commit_interval_ms"):
         load_text(

@@ -1,0 +1,178 @@
+"""Lifetimes, as profiles see them that producers name, modify and replay."""
+
+import json
+import random
+from io import BytesIO
+
+import pytest
+
+from processor.commands.offline.resolve import resolve
+from processor.settings.load import load_offline
+
+START = 1_767_225_600_000
+DAY = 86_400_000
+AGEING = """
+[workspaces.retail]
+strategy = "profile_conversion"
+priority = ["customerid", "ios_idfv"]
+login_ids = ["customerid"]
+unique_ids = ["customerid"]
+retention = { anonymous_days = 30 }
+[inputs.default]
+workspace = "retail"
+[inputs.careful]
+workspace = "retail"
+protection = "update_only"
+"""
+EVENT = {"event_type": "custom_event", "data": {"event_name": "e", "custom_event_type": "other"}}
+
+
+def batch(day, through="default", **fields):
+    value = {"environment": "production", "events": [EVENT], **fields}
+    at = int(START + day * DAY)
+    return {"topic": "batches", "timestamp_ms": at, "input": through, "value": value}
+
+
+def request(day, kind, **fields):
+    value = {"environment": "production", "request_type": kind, **fields}
+    return {"topic": "requests", "timestamp_ms": int(START + day * DAY), "value": value}
+
+
+def clock(day):
+    return {"topic": "clock", "timestamp_ms": int(START + day * DAY)}
+
+
+def played(*lines, text=AGEING, tmp_path):
+    """Play lines one after the other; a function makes a line of the answers so far."""
+    answers = []
+    dump = tmp_path / "dump.jsonl"
+
+    def source():
+        for one in lines:
+            said = one(answers) if callable(one) else one
+            yield json.dumps(said).encode()
+            answers.append(json.loads(sink.getvalue()))
+            sink.seek(0)
+            sink.truncate()
+
+    sink = BytesIO()
+    config = tmp_path / "case.toml"
+    config.write_text(text)
+    resolve(load_offline(config, {}), source(), sink, profiles=None, dump=dump)
+    return answers, [json.loads(line) for line in dump.read_text().splitlines()]
+
+
+def test_a_named_mpid_lives_again_above_all_versions_of_before(tmp_path):
+    device = {"ios_idfv": "D"}
+    (first, aged, careful, again, _), (document,) = played(
+        batch(0, device_info=device, user_attributes={"k": "v"}),
+        clock(33),
+        lambda told: batch(34, "careful", mpid=int(told[0]["mpid"])),
+        lambda told: batch(34, mpid=int(told[0]["mpid"]), device_info=device),
+        clock(60),
+        tmp_path=tmp_path,
+    )
+    assert [one["change"] for one in aged["changes"]] == ["profile_erased"]
+    assert aged["changes"][0]["reason"] == "aged_out"
+    assert aged["changes"][0]["timestamp_ms"] == START + 30 * DAY
+    assert aged["written"] == [{"mpid": first["mpid"], "version": 2}]
+    assert (careful["outcome"], careful["reason"]) == ("dropped", "unknown_mpid")
+    assert again["mpid"] == first["mpid"]
+    assert again["value"]["user_attributes"] == {}
+    assert again["changes"][0]["change"] == "profile_created"
+    assert document["version"] == START + 34 * DAY
+
+
+def test_who_loses_the_last_login_id_has_the_anonymous_lifetime(tmp_path):
+    known = {"customerid": "A", "ios_idfv": "D"}
+    change = {"identity_type": "customerid", "old_value": "A", "new_value": None}
+    (first, _, early, late), left = played(
+        request(0, "identify", known_identities=known),
+        lambda told: request(5, "modify", mpid=told[0]["mpid"], identity_changes=[change]),
+        clock(34),
+        clock(35),
+        tmp_path=tmp_path,
+    )
+    assert early["changes"] == []
+    assert [one["mpid"] for one in late["changes"]] == [first["mpid"]]
+    assert left == []
+
+
+def test_an_alias_starts_the_lifetimes_of_both_sides_again(tmp_path):
+    answers, left = played(
+        request(0, "identify", known_identities={"ios_idfv": "D"}),
+        request(0, "identify", known_identities={"ios_idfv": "E"}),
+        lambda told: request(
+            20,
+            "alias",
+            data={"source_mpid": told[0]["mpid"], "destination_mpid": told[1]["mpid"]},
+        ),
+        clock(49),
+        clock(50),
+        tmp_path=tmp_path,
+    )
+    assert answers[3]["changes"] == []
+    assert len(answers[4]["changes"]) == 2
+    assert left == []
+
+
+def test_without_lifetimes_documents_have_nothing_of_them(tmp_path):
+    text = AGEING.replace("retention = { anonymous_days = 30 }", "")
+    answers, (document,) = played(
+        batch(0, mpid=7, device_info={"ios_idfv": "D"}), clock(400), text=text, tmp_path=tmp_path
+    )
+    assert document["version"] == 1
+    assert not {"stored_ms", "due_ms", "bucket", "emptied_ms"} & document.keys()
+    assert answers[1]["changes"] == []
+
+
+@pytest.mark.parametrize("days", [0.9, 1.1])
+def test_a_receipt_is_noted_only_where_the_last_one_is_older_than_the_resolution(tmp_path, days):
+    text = "[limits]\nactivity_resolution_s = 86400\n" + AGEING
+    answers, _ = played(
+        batch(0, device_info={"ios_idfv": "D"}),
+        batch(days, device_info={"ios_idfv": "D"}),
+        text=text,
+        tmp_path=tmp_path,
+    )
+    assert bool(answers[1]["written"]) == (days > 1)
+
+
+def test_over_a_year_whoever_must_be_gone_is_gone_and_everybody_else_lives(tmp_path):
+    """A model of ten lines says who has aged by when; nobody who is gone is ever named again."""
+    chance, resolution = random.Random(11), 1 / 24
+    lifetimes = {"customerid": 60, "ios_idfv": 30}
+    kinds = {f"p{n}": ("customerid", "ios_idfv")[n % 2] for n in range(120)}
+    pace = {one: chance.choice([3, 15, 40, 90]) for one in kinds}
+    said = [(chance.random() * 10, one) for one in kinds]
+    for start, one in list(said):
+        day = start
+        while (day := day + chance.expovariate(1 / pace[one])) < 365:
+            said.append((day, one))
+    said += [(day + chance.random(), None) for day in range(2, 400, 3)]
+    said.sort(key=lambda one: one[0])
+    lines = [
+        clock(day) if one is None else request(day, "identify", known_identities={kinds[one]: one})
+        for day, one in said
+    ]
+    answers, left = played(
+        *lines, text=AGEING.replace("30 }", "30, known_days = 60 }"), tmp_path=tmp_path
+    )
+
+    stored: dict[str, tuple[float, str]] = {}
+    ended: set[str] = set()
+    for (day, one), answer in zip(said, answers, strict=True):
+        if one is None:
+            due = {o for o, (at, _) in stored.items() if at + lifetimes[kinds[o]] <= day}
+            gone = {change["mpid"] for change in answer["changes"]}
+            assert gone == {stored.pop(o)[1] for o in due}
+            ended |= gone
+        elif one in stored:
+            at, mpid = stored[one]
+            assert answer["mpid"] == mpid
+            stored[one] = (day if day - at > resolution else at), mpid
+        else:
+            assert answer["mpid"] not in ended
+            stored[one] = day, answer["mpid"]
+    assert len(ended) > 200
+    assert {one["mpid"] for one in left} == {mpid for _, mpid in stored.values()}
