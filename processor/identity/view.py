@@ -58,6 +58,8 @@ class Effects(Struct):
     """What becomes of places in the wheel, in the same instant."""
     graves: dict[int, Grave] = {}
     """They take the place of documents."""
+    dropped: tuple[int, ...] = ()
+    """Graves that go: nobody can need them any more."""
     markers: dict[Identifier, Markers] = {}
     """What identifiers of *expected_holders* have behind their holders, where they have any: it is
     expected, and stays.

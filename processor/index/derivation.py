@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
+from processor.identity.grave import Why
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile, lookups
 from processor.identity.view import Holders, canonical
@@ -21,6 +22,9 @@ class Tombstone(Struct, frozen=True):
     environment: str
     mpid: int
     version: int
+    time_ms: int = 0
+    """When it was written."""
+    why: Why = "deleted"
 
 
 class SpaceState(Struct):

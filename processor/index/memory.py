@@ -21,6 +21,7 @@ from processor.identity.view import NO_FILING, Effects, Holders, ReadSet, canoni
 from processor.index.derivation import IsLookup, derive
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
 from processor.index.files import Files
+from processor.index.noted import Note, changed_since, moment_of
 from processor.index.port import (
     Ask,
     Changed,
@@ -62,15 +63,10 @@ class _Row(Struct):
     mark: Mark | None = None
 
 
-class _Note(Struct, frozen=True):
-    moment: Moment
-    changed: Changed
-
-
 class _Space(Struct):
     token: Callable[[Identifier], bytes]
     seq: int = 0
-    notes: deque[_Note] = field(default_factory=lambda: deque(maxlen=MOST_NOTES))
+    notes: deque[Note] = field(default_factory=lambda: deque(maxlen=MOST_NOTES))
     owner: str = ""
     shape: str = ""
     rows: dict[RowKey, _Row] = field(default_factory=dict)
@@ -154,7 +150,7 @@ class MemoryIndex:
     ) -> Reading:
         """Return what *asks* name; note which request ids they use, trim journals, note marks."""
         held = self._space(space)
-        changed = _changed(space, held, since)
+        changed = changed_since(space, held.seq, held.notes, since)
         _check_epochs(space, held, epochs)
         _check_owned(epochs, (*trims, *marks))
         for mark in marks:
@@ -169,9 +165,23 @@ class MemoryIndex:
             covered += 1
         entries = _take(held, asks[:covered], found, self._max_keys)
         duplicates = tuple(is_duplicate(held.used, ask.use) for ask in asks[:covered])
-        moment, sizes = _moment(held), _sizes(found)
+        moment, sizes, needed = (
+            moment_of(held.seq, held.notes),
+            _sizes(found),
+            _needed(held, entries),
+        )
         return Reading(
-            covered, held.seq, found, duplicates, owed, newer, moment, changed, sizes, entries
+            covered,
+            held.seq,
+            found,
+            duplicates,
+            owed,
+            newer,
+            moment,
+            changed,
+            sizes,
+            entries,
+            needed,
         )
 
     def commit(
@@ -183,14 +193,16 @@ class MemoryIndex:
     ) -> Commit | Conflict:
         """Write all effects, advance rows and append to journals, if what was read is still so."""
         held = self._space(space)
-        changed = _changed(space, held, since)
+        changed = changed_since(space, held.seq, held.notes, since)
         for advance in advances:
             _check_epochs(space, held, {advance.row: advance.epoch})
             _check_cursor(space, held, advance)
         if not _is_as_read(held, effects):
             found = ReadSet({}, {}, {}, {}, {})
             _collect(held, effects.expected_holders, effects.expected_versions, found)
-            return Conflict(held.seq, found, _moment(held), changed, _sizes(found))
+            return Conflict(
+                held.seq, found, moment_of(held.seq, held.notes), changed, _sizes(found)
+            )
         self._raise(held, changed_by(effects, self.token))
         for identifier, holders in effects.holders.items():
             if holders:
@@ -204,7 +216,7 @@ class MemoryIndex:
             row.cursor, row.config = advance.cursor, row.next_config
             row.chunks.append((held.seq, advance.chunk))
         sizes = dict.fromkeys(effects.profiles, DOCUMENT_BYTES)
-        return Commit(held.seq, _moment(held), changed, sizes)
+        return Commit(held.seq, moment_of(held.seq, held.notes), changed, sizes)
 
     def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
         """Return what the wheel holds of each of *shards*; nothing is written."""
@@ -215,7 +227,7 @@ class MemoryIndex:
         """Raise the seq of a space, and leave a note of what has changed under it."""
         held.seq += 1
         moment = Moment(held.seq, next(self._tags).to_bytes(8, "big"))
-        held.notes.append(_Note(moment, changed))
+        held.notes.append(Note(moment, changed))
 
     def _space(self, space: Space) -> _Space:
         held = self._spaces.get(space)
@@ -224,33 +236,8 @@ class MemoryIndex:
         return held
 
 
-def _moment(held: _Space) -> Moment:
-    return held.notes[-1].moment if held.notes else Moment(held.seq, b"")
-
-
 def _sizes(found: ReadSet) -> dict[int, int]:
     return dict.fromkeys(found.profiles, DOCUMENT_BYTES)
-
-
-def _changed(space: Space, held: _Space, since: Moment | None) -> Changed | None:
-    """Return what has changed since a moment, None where the notes do not reach back to it."""
-    if since is None:
-        return None
-    if since.seq > held.seq:
-        raise lost_space(space)
-    if since.seq == held.seq:
-        if since != _moment(held):
-            raise lost_space(space)
-        return Changed()
-    notes = [note for note in held.notes if note.moment.seq >= since.seq]
-    if len(notes) != held.seq - since.seq + 1:
-        return None
-    if notes[0].moment != since:
-        raise lost_space(space)
-    return Changed(
-        mpids=[mpid for note in notes[1:] for mpid in note.changed.mpids],
-        tokens=[token for note in notes[1:] for token in note.changed.tokens],
-    )
 
 
 def _claim_row(held: _Space, claim: RowClaim, config: str) -> RowState:
@@ -304,6 +291,8 @@ def _write(held: _Space, effects: Effects) -> None:
     """Write documents and graves: under an MPID is one or the other."""
     held.profiles.update(effects.profiles)
     for mpid in effects.profiles:
+        held.graves.pop(mpid, None)
+    for mpid in effects.dropped:
         held.graves.pop(mpid, None)
     for mpid, grave in effects.graves.items():
         held.profiles.pop(mpid, None)
@@ -375,6 +364,15 @@ def _take(held: _Space, asks: Sequence[Ask], found: ReadSet, max_keys: int) -> t
                 _collect(held, (), (entry.mpid,), found)
                 entries.append(entry)
     return tuple(entries)
+
+
+def _needed(held: _Space, entries: Iterable[Entry]) -> frozenset[int]:
+    """Return the graves among *entries* that a row may still need."""
+    chunks = [row.chunks[0][0] for row in held.rows.values() if row.chunks]
+    oldest = min(chunks, default=held.seq + 1)
+    owed = {mpid for row in held.rows.values() for mpid in row.owed}
+    graves = {e.mpid: g for e in entries if (g := held.graves.get(e.mpid)) is not None}
+    return frozenset(m for m, g in graves.items() if m in owed or g.seq >= oldest)
 
 
 def _is_as_read(held: _Space, effects: Effects) -> bool:

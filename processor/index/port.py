@@ -141,6 +141,10 @@ class Reading(Struct):
     """Bytes of the documents found, by MPID."""
     entries: tuple[Entry, ...] = ()
     """What a take asked for, in order, up to a bound of keys and bytes: one at least, if any."""
+    needed: frozenset[int] = frozenset()
+    """The graves among them that a row may still need: it could publish a lower version, as its
+    journal has an entry of the grave's time or before, or it owes the topic that profile.
+    """
 
 
 class Opening(Struct, frozen=True):
@@ -317,6 +321,10 @@ def changed_by(effects: Effects, token: Callable[[Identifier], bytes]) -> Change
     tokens = [token(i) for i in effects.holders if holders.get(i, True)]
     tokens += [marked for marked, _ in (*effects.filing.marks, *effects.filing.unmarks)]
     return Changed(
-        mpids=[mpid for mpid in (*effects.profiles, *effects.graves) if versions.get(mpid, 1)],
+        mpids=[
+            mpid
+            for mpid in (*effects.profiles, *effects.graves, *effects.dropped)
+            if versions.get(mpid, 1)
+        ],
         tokens=tokens,
     )

@@ -126,6 +126,7 @@ def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
     if order.is_to_be_cut:
         return Swept(None, rest=order.mpids)
     work = SweepWork(order, reading.found, rules)
+    work.needed = reading.needed
     if order.shard is None:
         last = None
         for last in order.named:
@@ -232,11 +233,19 @@ class SweepWork:
         self._entered: list[Entry] = []
         self._swept = Swept(None)
         self._unread: list[Unread] = []
+        self._dropped: list[int] = []
+        self.needed: frozenset[int] = frozenset()
+        """Graves that may not go yet."""
         self.bytes = 0
 
     def meet(self, entry: Entry) -> None:
         """Do what is due of whom *entry* names."""
         profile = self._view.exact(entry.mpid)
+        grave = self._view.grave(entry.mpid)
+        if grave is not None and entry.mpid not in self._met:
+            self._met.add(entry.mpid)
+            self._look_at(grave)
+            return
         place = place_of(profile)
         if profile is None or entry.mpid in self._met or not counts(place, entry.bucket):
             self._say("stale")
@@ -293,8 +302,27 @@ class SweepWork:
         effects = self._view.effects()
         if effects is None and (taken or self._entered):
             effects = Effects({}, {}, {}, {})
-        self._swept.effects = None if effects is None else replace(effects, moves=moves)
+        if effects is not None:
+            graves = {m: g.version for m in self._dropped if (g := self._view.grave(m))}
+            effects = replace(
+                effects,
+                expected_versions={**effects.expected_versions, **graves},
+                moves=moves,
+                dropped=tuple(graves),
+            )
+        self._swept.effects = effects
         return self._swept
+
+    def _look_at(self, grave: Grave) -> None:
+        """Let a grave go that has stood long enough and nobody needs; else look again later."""
+        after_ms = grave.time_ms + self._rules.grave_days * DAY_MS
+        if after_ms <= self._as_of_ms and grave.mpid not in self.needed:
+            self._dropped.append(grave.mpid)
+            self._say("stale")
+            return
+        again_ms = after_ms if after_ms > self._as_of_ms else self._as_of_ms + DAY_MS
+        self._entered.append(Entry(bucket_of(again_ms, self._as_of_ms).name, grave.mpid))
+        self._say("moved")
 
     def _step(self, profile: Profile) -> None:
         aged = self._rules.swept(profile, self._as_of_ms)

@@ -135,6 +135,19 @@ class Connection:
         except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
 
+    def count_graves(self, keys: Sequence[bytes]) -> int:
+        """Return how many of the documents under *keys*, all of one slot, are graves."""
+        try:
+            found = 0
+            for at in range(0, len(keys), 1000):
+                pipe = self._connected().pipeline(transaction=False)
+                for key in keys[at : at + 1000]:
+                    pipe.getrange(key, 9, 9)
+                found += sum(flag == b"\x02" for flag in pipe.execute())
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+        return found
+
     def weight(self, key: bytes) -> int:
         """Return how many bytes *key* and its value take, 0 where it has gone."""
         try:

@@ -176,14 +176,15 @@ class Generations:
     def count(self, space: Space, number: str, most: int) -> int:
         """Return how many documents a generation holds.
 
-        A scan may tell a key twice: a number up to *most* may be too high by that, one above it is
-        exact.
+        A scan may tell a key twice, and graves are there too: a number up to *most* may be too high
+        by that, one above it is exact.
         """
         base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
         count = sum(map(len, self._connection.scan_keys(base, _LOT)))
         if count <= most:
             return count
-        return len(set(chain.from_iterable(self._connection.scan_keys(base, _LOT))))
+        names = set(chain.from_iterable(self._connection.scan_keys(base, _LOT)))
+        return len(names) - self._connection.count_graves(sorted(names))
 
     def holds_profiles(self, space: Space, number: str) -> bool:
         """Return whether a generation has any document; stops at the first that is found."""

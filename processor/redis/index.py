@@ -142,7 +142,8 @@ class RedisIndex:
         reply = self._connection.run(_READ, self._control(space), request.blob)
         if reply[0] != b"ok":
             raise _error_of(space, reply, list(epochs))
-        _, _, covered, holders, documents, again, owed, newer, told, tag, *taken = reply
+        _, _, covered, holders, documents, again, owed, newer, told, tag, *more = reply
+        taken, needed = more or ((), ())
         duplicates = [False] * covered
         for number in again:
             duplicates[number - 1] = True
@@ -158,6 +159,7 @@ class RedisIndex:
             changed=changed_since(since, told, seq),
             sizes=_sizes(documents),
             entries=wire.entries(taken),
+            needed=frozenset(map(keys.mpid_of, needed)),
         )
 
     def commit(
@@ -174,6 +176,7 @@ class RedisIndex:
         written = documents | {
             keys.mpid_digits(m): pack_grave(grave) for m, grave in effects.graves.items()
         }
+        written |= dict.fromkeys(map(keys.mpid_digits, effects.dropped), b"")
         blob = wire.pack_commit(known, effects, written, advances, self._packed_token, note)
         reply = self._connection.run(_COMMIT, self._control(space), blob)
         if reply[0] == b"ok":

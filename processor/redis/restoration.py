@@ -5,23 +5,28 @@ no more than a batch of records, the shared identifiers to look at again, and th
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.clock.bucket import DAY_MS, bucket_of
 from processor.clock.place import NOWHERE, is_entered_anew
 from processor.clock.wheel import Entry
+from processor.identity.grave import Grave, Why
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile, lookups, without
 from processor.identity.view import Edit, canonical
 from processor.index import conflicts
 from processor.index.derivation import Tombstone, rank
-from processor.profiles.document import pack, unpack
+from processor.profiles.document import pack, pack_grave, unpack
 from processor.redis import keys
 from processor.redis.generations import NewGeneration
 
 _ERASED = b"\x00"
 """First byte of the value under an erased profile's name, until all records are read."""
+_HIGHEST = 2**62
+"""The version of a grave, where a tombstone names none: whoever lives again begins above it."""
 _AT_ONCE = 200
 """Shared identifiers looked at together."""
 
@@ -43,12 +48,18 @@ class Restoration:
     """
 
     def __init__(
-        self, generation: NewGeneration, policy: IdentityPolicy, *, is_new_policy: bool
+        self,
+        generation: NewGeneration,
+        policy: IdentityPolicy,
+        *,
+        is_new_policy: bool,
+        grave_days: int = 7,
     ) -> None:
         self._generation = generation
         self._policy = policy
         self._is_lookup = frozenset(policy.priority).__contains__
         self._is_new_policy = is_new_policy
+        self._grave_days = grave_days
         self._shared: set[Identifier] = set()
         self._erased: set[int] = set()
         self._behind: set[int] = set()
@@ -114,13 +125,19 @@ class Restoration:
         return len(self._erased)
 
     def finish(self) -> None:
-        """Remove the values under the names of erased profiles."""
+        """Put graves in place of erased profiles: a history that is read again makes none anew."""
         erased = sorted(self._erased)
         for at in range(0, len(erased), _AT_ONCE):
             names = [self._generation.document_name(mpid) for mpid in erased[at : at + _AT_ONCE]]
-            values = self._generation.values(names)
-            gone = [n for n, v in zip(names, values, strict=True) if v and v[:1] == _ERASED]
-            self._generation.write(dict.fromkeys(gone, b""))
+            found = map(_read, self._generation.values(names))
+            gone = [one for one in found if isinstance(one, Tombstone)]
+            graves = [Grave(t.mpid, min(t.version, _HIGHEST), t.time_ms, t.why) for t in gone]
+            entries = [
+                Entry(bucket_of(g.time_ms + self._grave_days * DAY_MS, g.time_ms).name, g.mpid)
+                for g in graves
+            ]
+            values = {self._generation.document_name(g.mpid): pack_grave(g) for g in graves}
+            self._generation.write(values, entries)
 
     def reconcile(self) -> tuple[list[Edit], list[LostIdentifier]]:
         """Settle conflicts between profiles; return the edits of profiles, and who lost what.
@@ -234,7 +251,7 @@ def _entered(
 def _written(record: Profile | Tombstone) -> bytes:
     if isinstance(record, Profile):
         return pack(record)
-    place = f"{record.scope}/{record.environment}/{record.mpid}"
+    place = f"{record.scope}/{record.environment}/{record.mpid}/{record.time_ms}/{record.why}"
     return _ERASED + record.version.to_bytes(8, "big") + place.encode()
 
 
@@ -243,5 +260,6 @@ def _read(value: bytes | None) -> Profile | Tombstone | None:
         return None
     if value[:1] != _ERASED:
         return unpack(value)
-    scope, environment, mpid = value[9:].decode().rsplit("/", 2)
-    return Tombstone(scope, environment, int(mpid), int.from_bytes(value[1:9], "big"))
+    scope, environment, mpid, time_ms, why = value[9:].decode().rsplit("/", 4)
+    version = int.from_bytes(value[1:9], "big")
+    return Tombstone(scope, environment, int(mpid), version, int(time_ms), cast("Why", why))

@@ -181,12 +181,11 @@ def openings(found: Sequence[tuple[bytes, int]]) -> tuple[Opening, ...]:
     return tuple(Opening(int(opens) if opens else None, aside) for opens, aside in found)
 
 
-def entries(taken: Sequence[Sequence[bytes]]) -> tuple[Entry, ...]:
-    """Return the entries that read.lua took: none, or one list of buckets and MPIDs."""
+def entries(taken: Sequence[bytes]) -> tuple[Entry, ...]:
+    """Return the entries that read.lua took: buckets and MPIDs, one after the other."""
     return tuple(
         Entry(name.decode(), mpid)
-        for flat in taken
-        for name, mpids in zip(flat[::2], flat[1::2], strict=True)
+        for name, mpids in zip(taken[::2], taken[1::2], strict=True)
         for mpid in keys.mpids_of(mpids)
     )
 

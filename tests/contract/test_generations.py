@@ -8,7 +8,10 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from processor.clock.bucket import DAY_MS
+from processor.clock.wheel import Take
 from processor.computed.definition import Listed
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone, derive
@@ -217,6 +220,33 @@ def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):
     assert (survey.seq, survey.shape) == (3, "")
     assert [generations.count(SPACE, survey.number, most) for most in (0, 2, 9)] == [2, 2, 2]
     assert generations.count(SPACE, "7", 0) == 0
+
+
+def test_a_tombstone_leaves_a_grave_that_a_late_older_version_does_not_dig_up(servers):
+    index, generations = servers
+    time_ms = 1_767_225_600_000
+    erased = Tombstone(SPACE.scope, SPACE.environment, 7, 5, time_ms, "aged_out")
+    for_good = Tombstone(SPACE.scope, SPACE.environment, 8, 2**63 - 1, time_ms)
+    building, rebuilding = built(
+        generations,
+        [profile(7, EMAIL, version=3), erased],
+        [profile(7, EMAIL, version=4), for_good, profile(9, DEVICE, version=1)],
+    )
+    building.switch(LIFE)
+
+    found = read(index, EMAIL, DEVICE, mpids=(7, 8))
+
+    assert {m: p and p.version for m, p in found.profiles.items()} == {7: None, 8: None, 9: 1}
+    assert found.holders == {EMAIL: (), DEVICE: (9,)}
+    assert found.graves == {
+        7: Grave(7, 5, time_ms, "aged_out"),
+        8: Grave(8, 2**62, time_ms, "deleted"),
+    }
+    assert rebuilding.profiles == 1
+    assert generations.count(SPACE, building.number, 0) == 1, "graves are no profiles"
+    (due, _) = (index.visit(SPACE, {}, [Ask(take=Take(s, time_ms + 10 * DAY_MS))]) for s in (7, 8))
+    assert [entry.mpid for entry in due.entries] == [7]
+    assert due.needed == frozenset()
 
 
 def test_what_a_lower_version_came_after_is_told_until_a_higher_one_comes(servers):

@@ -1,17 +1,21 @@
 """Graves: a profile that has ended is nobody at a version, and stays gone."""
 
 import pytest
+from msgspec.structs import replace
 
+from processor.clock.wheel import Entry, Moves, Take
 from processor.identity.ending import end_profile
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier
-from processor.identity.view import Unread, View
-from processor.index.port import Ask, Commit, Conflict, Index, Trim
+from processor.identity.view import Effects, Unread, View
+from processor.index.port import Ask, Commit, Conflict, Index, Reading, Trim
 from processor.profiles.document import is_grave, pack, pack_grave, unpack_grave
+from processor.records import RowKey
 from tests.contract.conftest import OpenIndex
 from tests.contract.people import (
     DEVICE,
     EMAIL,
+    OTHER_ROW,
     ROW,
     SPACE,
     advance,
@@ -197,3 +201,58 @@ def test_a_grave_is_stored_as_it_is_and_holds_nothing_of_the_person(why):
     for odd in (b"\x02" + stored[1:], stored[:-1], stored[:-1] + b"\x09"):
         with pytest.raises(ValueError, match="this grave has a"):
             unpack_grave(-5, odd)
+
+
+# ---- until nobody needs them ------------------------------------------------------------------
+
+
+def buried(index: Index, epochs: dict[RowKey, int], cursor: int | None = None) -> Entry:
+    """Store a profile, and end it, by a record of a row; return where its grave is entered."""
+    store(index, profile(7, EMAIL))
+    effects = ended(index, 7, EMAIL).effects()
+    entry = Entry("d20456", 7)
+    moved = replace(effects, moves=Moves(entered=[entry]))
+    assert isinstance(index.commit(SPACE, moved, [advance(epochs[ROW], cursor, 5)]), Commit)
+    return entry
+
+
+def take(index: Index) -> Reading:
+    return index.visit(SPACE, {}, [Ask(take=Take(7, 1_900_000_000_000))])
+
+
+def test_a_grave_is_needed_while_any_row_has_a_journal_entry_of_its_time_or_before(index: Index):
+    epochs = claim(index, ROW, OTHER_ROW)
+    store(index, profile(9), advances=[advance(epochs[OTHER_ROW], None, 5, OTHER_ROW)])
+    entry = buried(index, epochs)
+    assert take(index).entries == (entry,)
+    assert take(index).needed == {7}
+    index.visit(SPACE, epochs, [], [Trim(OTHER_ROW, 1, {9: 1})])
+    assert take(index).needed == {7}, "its own row has the entry of its burial"
+    index.visit(SPACE, epochs, [], [Trim(ROW, 1, {7: 2})])
+    assert take(index).needed == frozenset()
+
+    store(index, profile(8), advances=[advance(epochs[OTHER_ROW], 5, 6, OTHER_ROW)])
+    assert take(index).needed == frozenset(), "what is journalled later cannot need it"
+
+
+def test_a_grave_is_needed_while_a_row_owes_the_topic_that_profile(index: Index):
+    epochs = claim(index)
+    buried(index, epochs)
+    index.visit(SPACE, epochs, [], [Trim(ROW, 1, {7: 1})])
+    assert take(index).needed == {7}
+    index.visit(SPACE, epochs, [], [Trim(ROW, 0, {7: 2})])
+    assert take(index).needed == frozenset()
+
+
+def test_a_grave_that_is_dropped_leaves_nothing(open_index: OpenIndex):
+    index, other = open_index(), open_index()
+    entry = buried(index, claim(index))
+    drop = Effects({}, {7: 2}, {}, {}, Moves(taken=[entry]), dropped=(7,))
+    stale = replace(drop, expected_versions={7: 1})
+    assert isinstance(other.commit(SPACE, stale, ()), Conflict)
+
+    assert isinstance(other.commit(SPACE, drop, ()), Commit)
+
+    found = index.visit(SPACE, {}, [Ask((EMAIL,), (7,))]).found
+    assert (found.profiles, found.graves) == ({7: None}, {})
+    assert take(index).entries == ()

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from processor.codecs.formats import Codecs
-from processor.codecs.headers import mpid_header, place_headers
+from processor.codecs.headers import mpid_header, place_headers, tombstone_headers
 from processor.commands.restore.reader import ERASES_ALL, REGISTRY_AWAY
 from processor.commands.terminal.failure import Failure
 from processor.identity.change import Change, identity_changes
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.view import Edit
@@ -110,7 +111,8 @@ def _document(profile: Profile, place: tuple[str, int, int]) -> Output:
 def _tombstone(one: Tombstone, place: tuple[str, int, int]) -> Output:
     headers = _headers(one.mpid, place)
     if one.version != ERASES_ALL:
-        headers += (("version", b"%d" % one.version),)
+        grave = Grave(one.mpid, one.version, one.time_ms, one.why)
+        headers += tombstone_headers(grave)
     return Output("profiles", profile_key(one.scope, one.environment, one.mpid), None, headers)
 
 

@@ -6,13 +6,14 @@ keeps the place and the fault of those that are still unreadable when the topic 
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, get_args
 
 from processor.codecs.avro.reading import AvroReader, RegistryUnavailable
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.fault import Fault
 from processor.codecs.formats import CONTENT_TYPES
 from processor.commands.terminal.failure import Failure
+from processor.identity.grave import Why
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone
@@ -109,7 +110,8 @@ def _erased(record: Record) -> Tombstone | None:
     if match is None:
         return None  # a key that names no profile: there is nothing to erase
     scope, environment, mpid = (part.decode() for part in match.groups())
-    version = dict(record.headers).get("version", b"")
-    if not _VERSION.fullmatch(version):
-        return Tombstone(scope, environment, int(mpid), ERASES_ALL)
-    return Tombstone(scope, environment, int(mpid), int(version))
+    headers = dict(record.headers)
+    version, reason = headers.get("version", b""), headers.get("reason", b"")
+    counts = int(version) if _VERSION.fullmatch(version) else ERASES_ALL
+    why: Why = next((one for one in get_args(Why) if one.encode() == reason), "deleted")
+    return Tombstone(scope, environment, int(mpid), counts, record.timestamp_ms, why)

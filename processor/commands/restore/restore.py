@@ -106,7 +106,15 @@ def _begin(servers: Servers, space: Space, owner: str, options: RestoreOptions) 
             f"the index of space {space.name} was built under other identity settings ({held}):"
             " change them back, or derive it anew with --reindex"
         ) from None
-    return _Successor(generation, Restoration(generation, policy, is_new_policy=options.reindex))
+    return _Successor(
+        generation,
+        Restoration(
+            generation,
+            policy,
+            is_new_policy=options.reindex,
+            grave_days=servers.settings.limits.grave_days,
+        ),
+    )
 
 
 def _read(servers: Servers, successors: _Successors, options: RestoreOptions) -> None:

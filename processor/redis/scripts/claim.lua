@@ -31,6 +31,7 @@ for at, claim in ipairs(rows) do
     redis.call('HSET', row, 'topic_id', claim[2])
   end
   redis.call('HINCRBY', row, 'epoch', 1)
+  redis.call('SADD', base .. 'l', claim[1])
   local now = redis.call('HMGET', row, 'epoch', 'cursor', 'config', 'taken', 'alone', 'tries')
   local owed = redis.call('SMEMBERS', base .. 'o:' .. claim[1])
   local chunks = redis.call('LRANGE', journal, 0, -1)

@@ -50,20 +50,6 @@ local function is_as_read()
   return true
 end
 
--- The 8 bytes of a decimal number.
-local function bytes_of(decimal)
-  local bytes = {0, 0, 0, 0, 0, 0, 0, 0}
-  for digit in string.gmatch(decimal, '%d') do
-    local carry = tonumber(digit)
-    for at = 8, 1, -1 do
-      local value = bytes[at] * 10 + carry
-      bytes[at] = value % 256
-      carry = math.floor(value / 256)
-    end
-  end
-  return string.char(unpack(bytes))
-end
-
 -- Documents with the seq of this commit in the graves among them: header (18 bytes), time (8), seq (8), why.
 local function with_seq(written)
   local its

@@ -10,7 +10,8 @@
 --          {seq, tag} that the caller knows the space as of, '' where none,
 --          and where entries of the wheel are asked for {shard, as of, most}}
 -- Returns  {'ok', seq, covered, holders, documents, duplicates {ask...}, owed {{digits...} per trim},
---          newer {digits, document, ...}, news, tag}, and entries {bucket, MPIDs of 8 bytes, ...} if asked
+--          newer {digits, document, ...}, news, tag}, and entries {bucket, MPIDs of 8 bytes, ...} if asked,
+--          with the graves among them {digits...} that may not go yet,
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --
 -- Run twice, a use does no harm: it is told by its coordinates. A trim would drop more chunks, but nobody
@@ -58,6 +59,33 @@ local function take(shard, as_of, most)
 end
 
 local taken = ask[12] and take(ask[12][1], ask[12][2], ask[12][3])
+
+-- The graves among what was taken that a row may still need: it has a journal chunk of their seq or an
+-- older one, and could publish a lower version, or it owes the topic that very profile.
+local function needed_graves()
+  local graves, needed = {}, {}
+  for at = 1, #found.documents, 2 do
+    local document = found.documents[at + 1]
+    if document and string.byte(document, 10) == 2 then
+      graves[#graves + 1] = {found.documents[at], string.sub(document, 27, 34)}
+    end
+  end
+  if #graves == 0 then return needed end
+  local oldest, owed = nil, {}
+  for _, row in ipairs(redis.call('SMEMBERS', base .. 'l')) do
+    local chunk = redis.call('LRANGE', base .. 'j:' .. row, 0, 0)[1]
+    local its = chunk and string.match(chunk, '^%d+')
+    if its and (not oldest or below(its, oldest)) then oldest = its end
+    for _, digits in ipairs(redis.call('SMEMBERS', base .. 'o:' .. row)) do owed[digits] = true end
+  end
+  local bytes = oldest and bytes_of(oldest)
+  for _, grave in ipairs(graves) do
+    if owed[grave[1]] or (bytes and not bytes_below(grave[2], bytes)) then needed[#needed + 1] = grave[1] end
+  end
+  return needed
+end
+
+local needed = taken and needed_graves()
 
 -- Trims: the row owes a document that is newer than what was published.
 local owed, newer, newer_bytes = {}, {}, 0
@@ -163,5 +191,5 @@ for _, group in ipairs(uses) do
   if last > 0 then redis.call('PEXPIRE', key, group[2]) end
 end
 local reply = {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or ''}
-if taken then reply[11] = taken end
+if taken then reply[11], reply[12] = taken, needed end
 return reply

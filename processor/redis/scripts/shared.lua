@@ -32,6 +32,20 @@ local function below(a, b)
   return bytes_below(a, b)
 end
 
+-- The 8 bytes of a decimal number.
+local function bytes_of(decimal)
+  local bytes = {0, 0, 0, 0, 0, 0, 0, 0}
+  for digit in string.gmatch(decimal, '%d') do
+    local carry = tonumber(digit)
+    for at = 8, 1, -1 do
+      local value = bytes[at] * 10 + carry
+      bytes[at] = value % 256
+      carry = math.floor(value / 256)
+    end
+  end
+  return string.char(unpack(bytes))
+end
+
 -- Why the caller does not own the row, or nil.
 local function disowned(row, epoch)
   local stored = redis.call('HGET', base .. 'r:' .. row, 'epoch')

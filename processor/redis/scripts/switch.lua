@@ -26,6 +26,7 @@ for _, given in ipairs(rows) do
     'HSET', base .. 'r:' .. given[1],
     'epoch', seq, 'topic_id', given[2], 'cursor', given[3], 'config', config, 'next', config
   )
+  redis.call('SADD', base .. 'l', given[1])
 end
 redis.call(
   'HSET', control,

@@ -6,7 +6,16 @@ from io import BytesIO
 
 import pytest
 
+from processor.clock.bucket import bucket_of
+from processor.clock.wheel import Entry
 from processor.commands.offline.resolve import resolve
+from processor.identity.grave import Grave
+from processor.identity.model import IdentityPolicy, Space
+from processor.identity.view import ReadSet
+from processor.index.port import Reading
+from processor.pipeline.sweeping import Sweep, sweep
+from processor.pipeline.timing import TimeRules
+from processor.records import Record
 from processor.settings.load import load_offline
 
 START = 1_767_225_600_000
@@ -176,3 +185,32 @@ def test_over_a_year_whoever_must_be_gone_is_gone_and_everybody_else_lives(tmp_p
             stored[one] = day, answer["mpid"]
     assert len(ended) > 200
     assert {one["mpid"] for one in left} == {mpid for _, mpid in stored.values()}
+
+
+@pytest.mark.parametrize(
+    ("days", "is_needed", "dropped", "again_days"),
+    [(7, False, (7,), None), (7, True, (), 8), (6, False, (), 7), (100, True, (), 101)],
+)
+def test_a_grave_goes_when_its_days_are_over_and_no_row_needs_it(
+    days, is_needed, dropped, again_days
+):
+    as_of_ms, entry = START + days * DAY, Entry("d20456", 7)
+    record = Record("idstream-clock", 0, 0, as_of_ms, None, b"")
+    order = Sweep(record, Space("retail", "production"), as_of_ms, shard=7)
+    grave = Grave(7, 2, START, "aged_out", 5)
+    found = ReadSet(holders={}, profiles={7: None}, graves={7: grave})
+    reading = Reading(1, 9, found, (False,), entries=(entry, entry))
+    if is_needed:
+        reading.needed = frozenset({7})
+    policy = IdentityPolicy(strategy="profile_isolation", priority=("ios_idfv",))
+
+    swept = sweep(order, reading, TimeRules(policy, "retail"))
+
+    assert swept.effects.dropped == dropped
+    assert swept.effects.expected_versions == (dict.fromkeys(dropped, 2))
+    assert swept.effects.moves.taken == [entry, entry]
+    again = swept.effects.moves.entered
+    assert [one.mpid for one in again] == ([] if again_days is None else [7])
+    if again_days is not None:
+        assert again[0].bucket == bucket_of(START + again_days * DAY, as_of_ms).name
+    assert (swept.documents, swept.changes) == ((), ())
