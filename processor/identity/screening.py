@@ -83,6 +83,15 @@ def strong_types(policy: IdentityPolicy, named: tuple[Identifier, ...]) -> froze
     return policy.unique_ids | policy.login_ids
 
 
+def marking_types(policy: IdentityPolicy) -> frozenset[str]:
+    """Return the types whose markers can say that a record is an erased person's as a whole."""
+    if policy.traits.has_one_owner:
+        return frozenset(policy.priority)
+    if not policy.traits.has_logins:
+        return frozenset(policy.priority[:1]) | policy.unique_ids | policy.login_ids
+    return policy.unique_ids | policy.login_ids
+
+
 def _erased_mpid(request: IdentityRequest, view: View, screen: Screen) -> int | None:
     if request.mpid is None:
         return None

@@ -13,6 +13,7 @@ from processor.computed.definition import Scope
 from processor.identity.change import Change, endings, identity_changes
 from processor.identity.decision import Aliased, Decision
 from processor.identity.filed import Filed
+from processor.identity.former import note_former
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
@@ -114,6 +115,8 @@ class Fold(Struct, frozen=True):
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
         if computed is None:
             yield_room(view, self.limits.max_profile_bytes)
+        if work.rules.workspace.privacy is not None:
+            note_former(view, self.policy, self.token)
         if self.is_timed:
             place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid

@@ -6,17 +6,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.ending import end_profile, have_read
+from processor.identity.former import DEVICE, STRONG, tokens_of
 from processor.identity.lookup import is_known
 from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, lookups
+from processor.identity.screening import marking_types
 from processor.identity.view import View
 from processor.privacy.case import Found, Marked
 from processor.privacy.family import Family, counted
 from processor.rules import PrivacyRules
-
-STRONG, DEVICE = "s", "d"
-"""First letters of ``More.former``: what a token of an identity that was lost is a token of."""
 
 
 class Ground(Struct, frozen=True):
@@ -28,15 +27,6 @@ class Ground(Struct, frozen=True):
     key: bytes
     token: Callable[[Identifier], bytes]
     now_ms: int
-
-
-def strong_of(policy: IdentityPolicy) -> frozenset[str]:
-    """Return the types whose markers say that a record is an erased person's as a whole."""
-    if policy.traits.has_one_owner:
-        return frozenset(policy.priority)
-    if not policy.traits.has_logins:
-        return frozenset(policy.priority[:1]) | policy.unique_ids | policy.login_ids
-    return policy.unique_ids | policy.login_ids
 
 
 def going(family: Family, ground: Ground) -> tuple[list[Profile], list[Profile]]:
@@ -92,23 +82,18 @@ def _has_others(profile: Profile, ground: Ground) -> bool:
 def _marked(
     family: Family, named: Sequence[Identifier], view: View, ground: Ground, *, suppress: bool
 ) -> Marked:
-    types = strong_of(ground.policy)
+    types = marking_types(ground.policy)
     strong = [one for one in named if one.identity_type in types]
     devices = [one for one in named if one.identity_type not in types]
     members = frozenset(family.mpids)
     devices = [one for one in devices if not _is_held(one, view, ground.policy, members)]
-    former = [text for profile in family.profiles for text in profile.more.former]
     return Marked(
         ground.now_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
-        tuple(dict.fromkeys((*map(ground.token, strong), *_tokens(former, STRONG)))),
-        tuple(dict.fromkeys((*map(ground.token, devices), *_tokens(former, DEVICE)))),
+        tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
+        tuple(dict.fromkeys((*map(ground.token, devices), *tokens_of(family.profiles, DEVICE)))),
         suppress,
     )
-
-
-def _tokens(former: Sequence[str], kind: str) -> list[bytes]:
-    return [bytes.fromhex(text[1:]) for text in former if text[:1] == kind]
 
 
 def _is_held(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from processor.identity.former import joined
 from processor.identity.profile import (
     NO_DATA,
     NO_WORKSPACE_MORE,
@@ -34,6 +35,10 @@ def combine(survivor: Profile, absorbed: Sequence[Profile], limits: Limits) -> P
     if any(len(data.attributes) > limits.max_attributes for data in workspaces.values()):
         return None
     whole = replace(survivor, workspaces=workspaces)
+    if any(profile.more.former for profile in absorbed):
+        lost = [text for profile in absorbed for text in profile.more.former]
+        more = replace(survivor.more, former=joined(survivor.more.former, lost))
+        whole = replace(whole, more=more)
     return whole if is_within(whole, limits.max_profile_bytes) else None
 
 

@@ -103,8 +103,16 @@ class Story:
             "request_id": f"request-{number}",
             "environment": "production",
             "request_timestamp_ms": self.now,
-            "known_identities": step["known_identities"],
         }
+        if kind == "alias":
+            asked = step["request"]
+            ends = {f"{end}_mpid": self.mpid(asked[end]) for end in ("source", "destination")}
+            times = {f"{at}_unixtime_ms": instant(asked[at]) for at in ("start", "end")}
+            body["data"] = ends | times
+        elif kind == "modify":
+            body |= {"mpid": self.mpid(step["mpid"]), "identity_changes": step["identity_changes"]}
+        else:
+            body["known_identities"] = step["known_identities"]
         if step.get("previous") is not None:
             body["previous_mpid"] = self.mpid(step["previous"])
         return {"topic": "requests", "input": "default", "value": body}
