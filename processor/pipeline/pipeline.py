@@ -31,6 +31,7 @@ from processor.pipeline.computing import definitions_of
 from processor.pipeline.fold import Fold, fold_of
 from processor.pipeline.intake import Intake
 from processor.pipeline.known import Known
+from processor.pipeline.lots import lots_of, rules_apart
 from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
@@ -88,6 +89,7 @@ class Pipeline:
             its.space: fold_of(its, parts.rules, parts.computed, parts.index.token)
             for its in parts.spaces
         }
+        self._apart = rules_apart(parts.rules)
         self.sweeps = Sweeps(_clockwork(parts, self._folds))
         self._sessions: dict[Space, SpaceSession] = {}
         self._positions: dict[RowKey, int] = {}
@@ -112,7 +114,7 @@ class Pipeline:
 
     def settle(self, records: Sequence[Record]) -> list[Settled]:
         """Process a poll batch and return what became of each record, sweeps after all others."""
-        records = sweeps_last(records, self.sweeps.topics)
+        records = sweeps_last(sweeps_last(records, self._apart), self.sweeps.topics)
         started = perf_counter()
         taken = self._take_in(records)
         taken_in = perf_counter()
@@ -176,7 +178,7 @@ class Pipeline:
             if isinstance(one, Work):
                 works.setdefault(one.space, {})[number] = one
         decided: dict[int, Decided] = {}
-        for space, its in works.items():
+        for space, its in lots_of(works, self._apart):
             rounds = Rounds(
                 self._sessions[space],
                 self._folds[space],

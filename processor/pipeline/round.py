@@ -197,7 +197,9 @@ def published_again(read: ReadSet, entry: Entry) -> tuple[Profile | Grave | File
     still there: it stays for as long as a journal has an entry of it.
     """
     made = {m for m, version in entry.touched if (g := read.graves.get(m)) and g.version == version}
-    return read.documents(m for m, _ in entry.touched if read.profiles[m] or m in made)
+    return read.documents(
+        m for m, _ in entry.touched if read.profiles[m] or m in made or m in read.filed
+    )
 
 
 def _today(read: ReadSet, mpid: int) -> Profile | None:

@@ -169,6 +169,16 @@ def is_grave(data: bytes) -> bool:
     return data[9:10] == b"\x02"
 
 
+def is_case(data: bytes) -> bool:
+    """Whether what the index stores under a number is a case (``privacy.case``)."""
+    return data[9:10] == b"\x03"
+
+
+def version_of(data: bytes) -> int:
+    """Return the version of what the index stores."""
+    return int.from_bytes(data[1:9], "big")
+
+
 def pack_grave(grave: Grave) -> bytes:
     """Return *grave* as the index stores it."""
     header = _HEADER.pack(FORMAT, grave.version, _GRAVE, 0)

@@ -29,7 +29,15 @@ from processor.index.port import (
     changed_by,
 )
 from processor.index.tokens import tokens
-from processor.profiles.document import is_grave, pack, pack_grave, unpack, unpack_grave
+from processor.profiles.document import (
+    is_case,
+    is_grave,
+    pack,
+    pack_grave,
+    unpack,
+    unpack_grave,
+    version_of,
+)
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
@@ -177,6 +185,9 @@ class RedisIndex:
             keys.mpid_digits(m): pack_grave(grave) for m, grave in effects.graves.items()
         }
         written |= dict.fromkeys(map(keys.mpid_digits, effects.dropped), b"")
+        filing = effects.filing
+        written |= {keys.mpid_digits(m): b"" for m in filing.exhumed}
+        written |= {keys.mpid_digits(n): one.data for n, one in filing.documents.items()}
         blob = wire.pack_commit(known, effects, written, advances, self._packed_token, note)
         reply = self._connection.run(_COMMIT, self._control(space), blob)
         if reply[0] == b"ok":
@@ -225,9 +236,15 @@ def read_set(
         },
         {},
     )
+    for identifier, stored in zip(identifiers, holders, strict=False):
+        if stored and b"!" in stored:
+            found.markers[identifier] = keys.unpack_markers(stored)
     for digits, data in wire.pairs(documents):
         mpid = keys.mpid_of(digits)
-        if data and is_grave(data):
+        if data and is_case(data):
+            found.profiles[mpid] = None
+            found.filed[mpid] = Filed(mpid, version_of(data), data)
+        elif data and is_grave(data):
             found.profiles[mpid] = None
             found.graves[mpid] = unpack_grave(mpid, data)
         else:

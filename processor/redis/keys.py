@@ -6,8 +6,10 @@ fingerprint of what its tokens are keyed with), and for restores building and di
 keys of the space begin with it and the generation that it names, and the scripts make them:
 
 ====================== =============================================================================
-``i:<token>``          holders of an identifier: 16 hex digits each, in canonical order
-``p:<mpid>``           a document (``processor.profiles.document``)
+``i:<token>``          holders of an identifier: 16 hex digits each, in canonical order; behind them
+                       its markers (docs/privacy.md): ``!``, 16 hex digits of the time, 8 of the
+                       workspace's mark
+``p:<mpid>``           a document (``processor.profiles.document``, ``processor.privacy.case``)
 ``r:<topic>:<number>`` a row: hash of epoch, cursor, topic_id, config, next, taken, alone, tries
 ``j:<topic>:<number>`` its journal: list of ``<seq>:<chunk>``
 ``o:<topic>:<number>``   profiles that the row owes the changelog: set of hex digits
@@ -24,6 +26,7 @@ The 1 is the format of all of them. The braces make one slot of a space in Redis
 from functools import lru_cache
 from urllib.parse import quote
 
+from processor.identity.marker import Marker, Markers
 from processor.identity.model import Space
 from processor.identity.view import Holders, canonical
 from processor.index.uses import HOUR_MS
@@ -31,6 +34,7 @@ from processor.records import RowKey
 
 FORMAT = 1
 _DIGITS = 16
+_MARK = b"!"
 _CACHED = 65_536
 
 
@@ -81,4 +85,23 @@ def pack_holders(holders: Holders) -> str:
 @lru_cache(maxsize=_CACHED)
 def unpack_holders(data: bytes) -> Holders:
     """Return the holders that :func:`pack_holders` wrote."""
+    data = data.partition(_MARK)[0]
     return tuple(mpid_of(data[at : at + _DIGITS]) for at in range(0, len(data), _DIGITS))
+
+
+def pack_marker(marker: Marker) -> str:
+    """Return a marker as it stands behind the holders of its identifier."""
+    return f"!{marker.until_ms:016x}{marker.workspace.hex()}"
+
+
+def pack_entry(holders: Holders, markers: Markers) -> str:
+    """Return what stands under an identifier: equal entries are equal texts."""
+    return pack_holders(holders) + "".join(map(pack_marker, markers))
+
+
+def unpack_markers(data: bytes) -> Markers:
+    """Return the markers of what :func:`pack_entry` wrote."""
+    _, *marks = data.split(_MARK)
+    return tuple(
+        Marker(int(one[:_DIGITS], 16), bytes.fromhex(one[_DIGITS:].decode())) for one in marks
+    )

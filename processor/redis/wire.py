@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from processor.clock.bucket import bucket_named
 from processor.clock.place import shard_of
 from processor.clock.wheel import STILL, Entry, Moves, Take
+from processor.identity.filed import Filing
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
 from processor.index.port import Ask, Mark, Moment, Opening, RowAdvance, RowClaim, RowState, Trim
@@ -148,8 +149,9 @@ def pack_commit(
 ) -> bytes:
     """Return the argument of commit.lua; *documents* are those of *effects*, packed."""
     holders: list[Raw | str] = []
+    markers, marks = effects.markers, _filing(effects.filing)
     for identifier, mpids in effects.holders.items():
-        holders += (token(identifier), keys.pack_holders(mpids))
+        holders += (token(identifier), keys.pack_entry(mpids, markers.get(identifier, ())))
     written: list[Raw | str] = []
     for digits, document in documents.items():
         written += (digits, binary(document))
@@ -158,7 +160,7 @@ def pack_commit(
             str(known.seen),
             [_advance(advance) for advance in advances],
             [token(identifier) for identifier in effects.expected_holders],
-            [keys.pack_holders(expected) for expected in effects.expected_holders.values()],
+            [keys.pack_entry(h, markers.get(i, ())) for i, h in effects.expected_holders.items()],
             [keys.mpid_digits(mpid) for mpid in effects.expected_versions],
             [_version(v) if v else "" for v in effects.expected_versions.values()],
             holders,
@@ -166,9 +168,20 @@ def pack_commit(
             _moment(known.since),
             binary(note.tag),
             binary(note.keys),
-            *([] if effects.moves == STILL else [_moves(effects.moves)]),
+            *([] if effects.moves == STILL and not marks else [_moves(effects.moves)]),
+            *([] if not marks else [marks]),
         )
     )
+
+
+def _filing(filing: Filing) -> list[list[Raw | str]]:
+    """Return which markers identifiers lose and get: token, marker, ... of both; [] for none."""
+    if not filing.marks and not filing.unmarks:
+        return []
+    return [
+        [part for token, marker in marks for part in (binary(token), keys.pack_marker(marker))]
+        for marks in (filing.unmarks, filing.marks)
+    ]
 
 
 def pack_openings(seen: int, shards: Sequence[int]) -> bytes:

@@ -7,7 +7,8 @@
 --          holders to write {t, h, ...} ('' removes), documents and graves to write {digits, document, ...},
 --          {seq, tag} as for visits, the tag of this commit, the keys of its note, and where entries of the
 --          wheel move {taken {shard, bucket, count, MPIDs, ...}, entered {shard, bucket, when it opens,
---          {MPID...}, ...}, set aside {{shard, MPID}...}}, MPIDs of 8 bytes}
+--          {MPID...}, ...}, set aside {{shard, MPID}...}}, MPIDs of 8 bytes, and where markers change
+--          those that go and those that come {{t, marker, ...}, {t, marker, ...}}}
 -- Returns  {'ok', seq of this commit, news before it}, or {'conflict', seq, holders, documents, news,
 --          tag}: what tokens and mpids lead to now; or {'lost_space'}, or {'lost_row' | 'newer_owner' | 'moved', number of the advance}
 --
@@ -72,6 +73,30 @@ local function take_from_shelf(its)
   end
 end
 
+-- Takes a marker of 25 characters from what stands under a token, or puts it there, in its order.
+local function remark(token, marker, comes)
+  local key = base .. 'i:' .. token
+  local value = redis.call('GET', key) or ''
+  local first = string.find(value, '!', 1, true) or #value + 1
+  local parts, is_put = {string.sub(value, 1, first - 1)}, not comes
+  for at = first, #value, 25 do
+    local other = string.sub(value, at, at + 24)
+    if other == marker then
+      if comes then parts[#parts + 1] = other end
+      is_put = true
+    else
+      if not is_put and bytes_below(marker, other) then
+        parts[#parts + 1] = marker
+        is_put = true
+      end
+      parts[#parts + 1] = other
+    end
+  end
+  if not is_put then parts[#parts + 1] = marker end
+  local now = table.concat(parts)
+  if now == '' then redis.call('DEL', key) else redis.call('SET', key, now) end
+end
+
 if not is_as_read() then
   collect(tokens, 1, #tokens, mpids, 1, #mpids)
   return {'conflict', seq, found.holders, found.documents, told, held[4] or ''}
@@ -87,6 +112,10 @@ enter(entered)
 take_from_shelf(entered)
 write('i:', holders)
 write('p:', with_seq(documents))
+if ask[13] then
+  for at = 1, #ask[13][1], 2 do remark(ask[13][1][at], ask[13][1][at + 1], false) end
+  for at = 1, #ask[13][2], 2 do remark(ask[13][2][at], ask[13][2][at + 1], true) end
+end
 for _, one in ipairs(aside) do redis.call('RPUSH', bucket_key(one[1], 'x'), one[2]) end
 for at = 1, #taken, 4 do
   local shard, bucket = taken[at], taken[at + 1]

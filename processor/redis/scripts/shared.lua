@@ -154,7 +154,9 @@ local function collect(tokens, t1, t2, mpids, m1, m2)
     local holders = found.holders[at]
     if holders then
       found.bytes = found.bytes + #holders
-      for digit = 1, #holders, 16 do want(string.sub(holders, digit, digit + 15)) end
+      -- Markers follow them: '!' and 24 digits each.
+      local last = (string.find(holders, '!', 1, true) or #holders + 1) - 1
+      for digit = 1, last, 16 do want(string.sub(holders, digit, digit + 15)) end
     end
   end
   found.keys = found.keys + #found.holders - before
@@ -170,7 +172,7 @@ local function collect(tokens, t1, t2, mpids, m1, m2)
       found.documents[#found.documents + 1] = document
       if document then
         found.bytes = found.bytes + #document
-        -- The header of a document: 1 byte format, 8 version, 1 flag (0 live, 1 merged, 2 a grave),
+        -- The header of a document: 1 byte format, 8 version, 1 flag (0 live, 1 merged, 2 a grave, 3 a case),
         -- 8 merged_into.
         if string.byte(document, 10) == 1 then
           want(digits_of(document, 11))
