@@ -16,7 +16,7 @@ Document = dict[str, Any]
 TEXT = {"type": "string"}
 DECIMAL = {"type": "string", "pattern": "^-?[0-9]+$"}
 SOURCE = {f"source-{part}": DECIMAL for part in ("partition", "offset")} | {"source-topic": TEXT}
-REPLAYED: Document = {"replay-of": TEXT, "attempts": DECIMAL}
+REPLAYED: Document = {"replay-of": TEXT, "attempts": DECIMAL, "replay-time": DECIMAL}
 """Of records that ``idstream replay`` put back."""
 HEADERS: dict[str, Document] = {
     "batches": {"input": TEXT, "content-type": TEXT, **REPLAYED},

@@ -6,6 +6,7 @@ own topic, and the count is only increased.
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -92,7 +93,7 @@ def dead_letter_headers(letter: DeadLetter, record: Record, attempts: int = 1) -
         ("reason", letter.reason.encode()),
         ("detail", letter.detail.encode("utf-8", "replace")),
         *source_headers(record),
-        ("source-timestamp", b"%d" % record.timestamp_ms),
+        ("source-timestamp", b"%d" % first_received(record)),
         (ATTEMPTS, b"%d" % attempts),
     )
 
@@ -130,6 +131,12 @@ def attempts(record: Record) -> int:
     if not record.headers or replayed_place(record) is None:
         return 0
     return count(dict(record.headers).get(ATTEMPTS, b""))
+
+
+def replay_time(letter: Mapping[str, bytes]) -> Headers:
+    """Return the header that says when a letter with these headers was first received, if known."""
+    said = letter.get("source-timestamp", b"")
+    return ((REPLAY_TIME, said),) if _TIME.fullmatch(said) else ()
 
 
 def count(value: bytes) -> int:

@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 from msgspec import Struct, field
 
-from processor.codecs.headers import ATTEMPTS, REPLAY_OF, count
+from processor.codecs.headers import ATTEMPTS, REPLAY_OF, count, replay_time
 from processor.records import DeadLetterReason, Record
 
 OTHER: Final = "other"
@@ -121,7 +121,7 @@ def put_back(letter: Record, selection: Selection) -> Letter | None:
         partition=int(partition),
         key=letter.key,
         value=letter.value,
-        headers=(*kept, *past),
+        headers=(*kept, *past, *replay_time(said)),
     )
 
 

@@ -1,6 +1,6 @@
 """Cases of requests under privacy law, in and out of ``idstream resolve``; and what time does."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ from processor.commands.offline.computed import raw_values
 from processor.commands.terminal.failure import Failure
 from processor.identity.change import endings
 from processor.identity.grave import Grave
+from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.identity.view import Unread, View
+from processor.identity.view import Burial, Unread, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
-from processor.pipeline.publish import Cause, change_events
+from processor.pipeline.computing import computing_of
+from processor.pipeline.publish import Cause, audience_record, change_events
 from processor.pipeline.subjects import receipt_output
 from processor.privacy.case import Case, case_from_json, case_to_json, unpack_case
 from processor.privacy.erasing import Ground
@@ -28,6 +30,7 @@ class Happened(Struct):
     """What a line of the clock tells of cases."""
 
     receipts: list[Output]
+    audience_changes: list[Output]
     changes: list[Output]
     written: list[dict[str, Any]]
 
@@ -60,7 +63,7 @@ class Cases:
         """Do what is due of *case*."""
         workspace = self._settings.workspaces.get(case.workspace)
         if workspace is None or workspace.privacy is None:
-            return Happened([], [], [])
+            return Happened([], [], [], [])
         key = self._settings.key()
         ground = Ground(
             case.workspace,
@@ -85,9 +88,20 @@ class Cases:
         documents += [b.grave for b in burials]
         return Happened(
             [receipt_output(one, case.request_id, record) for one in step.receipts],
+            self._farewells(burials, record, case.space),
             changes,
             [{"mpid": str(one.mpid), "version": one.version} for one in documents],
         )
+
+    def _farewells(self, burials: Sequence[Burial], record: Record, space: Space) -> list[Output]:
+        """Return what is told of audiences that the erased have left."""
+        rules = self._settings.rules()
+        computing = computing_of(space.scope, self._settings.computed, rules)
+        if computing is None:
+            return []
+        versions = {one.grave.mpid: one.grave.version for one in burials}
+        messages, _ = computing.farewells(burials, record.timestamp_ms)
+        return [audience_record(one, versions[one.mpid], record, space) for one in messages]
 
     def _over(
         self, case: Case, decide: Callable[[View], tuple[Case | None, Any]]
@@ -131,6 +145,7 @@ def told(happened: list[Happened]) -> dict[str, Any]:
     """Return the members that a line of the clock has of cases."""
     return {
         "receipts": raw_values([one for each in happened for one in each.receipts]),
+        "audience_changes": raw_values([one for each in happened for one in each.audience_changes]),
         "changes": raw_values([one for each in happened for one in each.changes]),
         "written": [one for each in happened for one in each.written],
     }

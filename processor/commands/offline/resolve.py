@@ -87,6 +87,7 @@ def _with_cases(line: dict[str, Any], record: Record, cases: Cases) -> dict[str,
     found = told([cases.step(case, record) for case in cases.due(record.timestamp_ms)])
     return line | {
         "receipts": found["receipts"],
+        "audience_changes": [*line["audience_changes"], *found["audience_changes"]],
         "changes": [*line["changes"], *found["changes"]],
         "written": [*line["written"], *found["written"]],
     }

@@ -94,7 +94,7 @@ local function remark(token, marker, comes)
   end
   if not is_put then parts[#parts + 1] = marker end
   local now = table.concat(parts)
-  if now == '' then redis.call('DEL', key) else redis.call('SET', key, now) end
+  if now == '' then redis.call('DEL', key) else redis.call('MSET', key, now) end
 end
 
 if not is_as_read() then

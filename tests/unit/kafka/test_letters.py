@@ -1,9 +1,10 @@
 """Dead letters as they go back, and where a replay stands by reason."""
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
-from processor.codecs.headers import RESERVED, attempts, first_place
+from processor.codecs.headers import RESERVED, attempts, first_place, first_received
 from processor.kafka.letters import (
     REASONS,
     ReplayTally,
@@ -40,7 +41,7 @@ def test_a_letter_goes_back_as_it_came_with_its_first_place():
     assert (back.key, back.value) == (RECORD.key, RECORD.value)
     headers = dict(back.headers)
     assert headers["replay-of"] == b"batches/2/40"
-    assert headers.keys() == {"input", "traceparent", "replay-of", "attempts"}
+    assert headers.keys() == {"input", "traceparent", "replay-of", "attempts", "replay-time"}
     assert first_place(back) == "batches/2/40"
 
 
@@ -55,6 +56,13 @@ def test_the_first_place_and_the_attempts_survive_every_further_round():
         record = sent_back(letter, 100 + n)
         assert first_place(record) == "batches/2/40"
         assert attempts(record) == n
+        assert first_received(record) == RECORD.timestamp_ms
+
+
+@pytest.mark.parametrize(("said", "counts"), [(b"5", 5), (b"12", 11), (b"-1", 11), (b"x", 11)])
+def test_a_record_can_be_older_than_its_timestamp_and_never_younger(said, counts):
+    record = RECORD._replace(timestamp_ms=11, headers=(("replay-time", said),))
+    assert first_received(record) == counts
 
 
 def test_forged_headers_are_not_believed():
