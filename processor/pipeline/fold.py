@@ -103,6 +103,13 @@ class Fold(Struct, frozen=True):
             self.policy, next(names, scope), self.computing, self.ageing, self.limits.grave_days
         )
 
+    def _note(self, work: Work, verdict: Verdict, view: View) -> None:
+        """Note with profiles what lifetimes and erasures will want to know of this record."""
+        if self.ageing is not None:
+            self.ageing.received(work, verdict, view)
+        if work.rules.workspace.privacy is not None:
+            note_former(view, self.policy, self.token)
+
     def _decide(self, work: Work, number: int, view: View, rules: FoldRules) -> Decided:
         verdict = work.content.decide(work, view, rules)
         decision = verdict.decision
@@ -110,13 +117,10 @@ class Fold(Struct, frozen=True):
             return _undecided(work, number, verdict.outcome)
         if decision is not None and verdict.is_recalled:
             return _recalled(work, number, verdict, decision)
-        if self.ageing is not None:
-            self.ageing.received(work, verdict, view)
+        self._note(work, verdict, view)
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
         if computed is None:
             yield_room(view, self.limits.max_profile_bytes)
-        if work.rules.workspace.privacy is not None:
-            note_former(view, self.policy, self.token)
         if self.is_timed:
             place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid

@@ -40,6 +40,7 @@ class CaseFiles(Struct, frozen=True):
 
 
 NO_CASES: Final = CaseFiles()
+_TOLD: Final = ("changes", "written", "audience_changes")
 TOPICS: Final = ("batches", "requests", "privacy")
 
 
@@ -67,7 +68,7 @@ def resolve(
     shows, sweeper = Shows(settings, index), Sweeper(settings, index)
     for record in records(source):
         if record.topic == CLOCK:
-            line = _with_cases(sweeper.sweep(record), record, filed)
+            line = _swept(record, sweeper, filed)
         else:
             (settled,) = pipeline.settle([record])
             pipeline.committed()
@@ -80,17 +81,17 @@ def resolve(
         filed.dump(cases.write)
 
 
-def _with_cases(line: dict[str, Any], record: Record, cases: Cases) -> dict[str, Any]:
-    """Return the line of a sweep with what it does of cases."""
-    if record.value is not None:  # it names persons
-        return line
-    found = told([cases.step(case, record) for case in cases.due(record.timestamp_ms)])
-    return line | {
-        "receipts": found["receipts"],
-        "audience_changes": [*line["audience_changes"], *found["audience_changes"]],
-        "changes": [*line["changes"], *found["changes"]],
-        "written": [*line["written"], *found["written"]],
-    }
+def _swept(record: Record, sweeper: Sweeper, cases: Cases) -> dict[str, Any]:
+    """Return the line of a sweep: persons and cases, in the order in which they are due."""
+    due = [] if record.value is not None else cases.due(record.timestamp_ms)  # it names persons
+    receipts, parts = [], []
+    for case in due:
+        parts.append(sweeper.sweep(record._replace(timestamp_ms=case.due_ms or 0)))
+        parts.append(told([cases.step(case, record)]))
+        receipts += parts[-1]["receipts"]
+    parts.append(sweeper.sweep(record))
+    whole = {name: [one for part in parts for one in part[name]] for name in _TOLD}
+    return parts[-1] | whole | {"receipts": receipts}
 
 
 def load_index(
