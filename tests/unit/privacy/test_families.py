@@ -1,0 +1,156 @@
+"""Who goes with whom, what others keep, and what a dry run says of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from processor.commands.offline.resolve import offline_pipeline
+from processor.index.memory import MemoryIndex
+from processor.records import Record
+from processor.settings.load import load_offline
+
+FLAT = """
+[privacy]
+waiting_days = 0
+[workspaces.retail]
+strategy = "flat_matching"
+default_blocked_values = false
+[workspaces.retail.identifiers]
+user_id = { priority = 1, limit = 1 }
+email = { priority = 2, limit = 5 }
+anonymous_id = { priority = 3, limit = 5 }
+"""
+POLICY = """
+identity_scope = "both"
+strategy = "profile_conversion"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid"]
+unique_ids = ["customerid", "email"]
+immutable_ids = []
+"""
+SHARED = f"""
+[privacy]
+waiting_days = 0
+[workspaces.shop]{POLICY}
+[workspaces.news]{POLICY}
+[inputs.shop]
+workspace = "shop"
+[inputs.news]
+workspace = "news"
+"""
+START_MS, DAY_MS = 1_767_225_600_000, 86_400_000
+
+
+class World:
+    """A pipeline over an index in memory."""
+
+    def __init__(self, folder: Path, configuration: str) -> None:
+        path = folder / "idstream.toml"
+        path.write_text(configuration)
+        self.index = MemoryIndex(b"key")
+        self._pipeline = offline_pipeline(load_offline(path, {}), self.index)
+        self._offset = 0
+
+    def send(self, topic: str, time_ms: int, source: str, value: dict[str, Any]) -> Any:
+        record = Record(
+            topic,
+            0,
+            self._offset,
+            time_ms,
+            None,
+            json.dumps(value).encode(),
+            (("input", source.encode()),),
+        )
+        self._offset += 1
+        (settled,) = self._pipeline.settle([record])
+        self._pipeline.committed()
+        return settled
+
+    def batch(self, time_ms: int, identities: dict[str, str], source: str = "default") -> Any:
+        value = {
+            "user_identities": identities,
+            "user_attributes": {"seen": source},
+            "events": [{"event_type": "session_start", "data": {}}],
+        }
+        return self.send("batches", time_ms, source, value)
+
+    def erase(
+        self, name: str, identities: dict[str, str], source: str = "default", **wishes: Any
+    ) -> dict[str, Any]:
+        value = {
+            "subject_request_id": name,
+            "subject_request_type": "erasure",
+            "regulation": "gdpr",
+            "submitted_time": "2026-01-01T00:00:00Z",
+            "subject_identities": identities,
+            "extensions": {"idstream": wishes},
+        }
+        settled = self.send("privacy", START_MS + DAY_MS, source, value)
+        told = json.loads(settled.output.value)
+        told["ended"] = sorted(
+            json.loads(one.value)["mpid"] for one in settled.changes if b"erased" in one.value
+        )
+        return told
+
+
+def test_a_shared_profile_loses_one_workspace_and_goes_with_the_last(tmp_path):
+    world = World(tmp_path, SHARED)
+    ada = world.batch(START_MS, {"customer_id": "A"}, "shop").outcome.mpid
+    world.batch(START_MS, {"customer_id": "A"}, "news")
+
+    told = world.erase("one", {"customerid": "A"}, "shop")
+
+    assert (told["mpids"], told["kept"], told["ended"]) == ([], [str(ada)], [])
+    assert world.index.document("both", ada).workspaces.keys() == {"news"}
+    again = world.batch(START_MS, {"customer_id": "A"}, "shop").outcome
+    assert (again.name, again.reason) == ("dropped", "erased")
+    assert world.batch(START_MS, {"customer_id": "A"}, "news").outcome.mpid == ada
+
+    told = world.erase("two", {"customerid": "A"}, "news")
+
+    assert (told["mpids"], told["kept"], told["ended"]) == ([str(ada)], [], [str(ada)])
+    assert world.index.document("both", ada) is None
+
+
+identities = st.dictionaries(
+    st.sampled_from(["user_id", "email", "anonymous_id"]),
+    st.sampled_from(["1", "2", "3"]),
+    min_size=1,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("worlds")
+
+
+@settings(max_examples=60, deadline=None)
+@given(history=st.lists(identities, min_size=1, max_size=12), named=identities)
+def test_a_dry_run_says_what_the_erasure_does_and_nobody_of_it_comes_back(folder, history, named):
+    world = World(folder, FLAT)
+    for number, each in enumerate(history):
+        world.batch(START_MS + number, each)
+    before = {one.mpid: one for one in world.index.profiles()}
+
+    would = world.erase("dry", named, dry_run=True)
+    assert {one.mpid: one for one in world.index.profiles()} == before
+    told = world.erase("real", named)
+
+    assert sorted(would["would_erase"]) == sorted(told["mpids"]) == told["ended"]
+    left = {one.mpid: one for one in world.index.profiles()}
+    assert left == {m: one for m, one in before.items() if str(m) not in told["mpids"]}
+    gone = {
+        (i.identity_type, i.value)
+        for mpid, one in before.items()
+        if str(mpid) in told["mpids"]
+        for i in one.identities
+    }
+    assert sum(told["identities"].values()) == len(gone)
+    for number, each in enumerate(history):
+        outcome = world.batch(START_MS + number, each).outcome
+        assert (outcome.reason == "erased") == (not gone.isdisjoint(each.items()))
+    assert world.erase("again", named)["found"] == 0
