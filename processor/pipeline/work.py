@@ -164,7 +164,13 @@ class Settled(Struct, gc=False):
         """Why the record was attributed as it was; None where nobody was to be resolved."""
         if self.decision is not None:
             return resolution(self.decision)
-        return UNDECIDED if self.outcome.name == "answered" else None
+        is_answer = self.outcome.name == "answered"
+        return UNDECIDED if is_answer and not self.is_receipt else None
+
+    @property
+    def is_receipt(self) -> bool:
+        """Whether what the record's topic gets is a receipt: then nobody was to be resolved."""
+        return self.output is not None and self.output.role == "receipts"
 
     def add_outputs(self, outputs: list[Output]) -> None:
         """Append all outputs of the record."""

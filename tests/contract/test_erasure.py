@@ -109,3 +109,10 @@ def test_an_erasure_is_told_with_a_tombstone_and_the_case_in_one_step(index: Ind
         subject_identities={"mpid": str(ada.outcome.mpid)},
     )
     assert (again["state"], again["found"]) == ("completed", 0)
+
+
+def test_a_receipt_comes_without_a_resolution(index: Index, tmp_path):
+    stream = Stream(offline_pipeline(settings_in(tmp_path), index))
+    settled = stream.send("privacy", START_MS, subject_request_id="one")
+    assert settled.output is not None
+    assert (settled.output.role, settled.resolution) == ("receipts", None)
