@@ -1,8 +1,9 @@
 """What does the profile API cost, alone and beside a processor at half load?
 
 `python -m benchmarks.serve` asks for profiles of the load `known`: 16 connections, one profile a
-request, MPIDs at random. Alone: as fast as it goes; what counts is the CPU time of a request, as
-sender, server and Valkey share the machine. Beside: a processor gets half of what it can do, and
+request, MPIDs at random. Alone: as fast as it goes, then at shares of that rate; what counts is the
+CPU time of a request, as sender, server and Valkey share the machine. Beside: a processor gets half
+of what it can do, and
 the API is asked, and left alone, in turns.
 """
 
@@ -31,6 +32,8 @@ from tests.servers.kafka_node import free_port
 from tests.servers.waiting import eventually
 
 CONNECTIONS = 16
+SHARES = (0.25, 0.5, 0.75)
+"""Of the rate at which requests go as fast as they can."""
 TOKEN = mint(b"benchmark".ljust(20, b"."))
 SERVE = """
 [serve]
@@ -142,6 +145,18 @@ def serving(play: Play) -> Iterator[Api]:
         process.wait()
 
 
+def alone(api: Api, rounds: int, seconds: float) -> None:
+    """Print what requests take as fast as they go, and at shares of that rate."""
+    rates = []
+    for _ in range(rounds):
+        asked = api.ask(seconds)
+        rates.append(len(asked.seconds) / asked.elapsed)
+        print(f"  alone:  {asked.line()}", flush=True)
+    for share in SHARES:
+        asked = api.ask(seconds, statistics.median(rates) * share)
+        print(f"  {share:4.0%}:   {asked.line()}", flush=True)
+
+
 def beside(play: Play, api: Api, rounds: int, seconds: float, rate: float) -> None:
     """Print what the processor takes at half load while the API is asked, and while it is not."""
     costs: dict[str, list[float]] = {"left alone": [], "asked": []}
@@ -183,8 +198,7 @@ def main(given: Sequence[str] | None = None) -> None:
             play.prepare()
             with serving(play) as api:
                 print(f"{len(api.mpids)} profiles", flush=True)
-                for _ in range(options.rounds):
-                    print(f"  alone:  {api.ask(options.seconds).line()}", flush=True)
+                alone(api, options.rounds, options.seconds)
                 beside(play, api, options.rounds, options.seconds, options.rate)
     finally:
         stage.close()

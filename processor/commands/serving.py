@@ -8,7 +8,7 @@ import click
 
 from processor.commands.options import Environ, config_option
 
-_SCOPES: Final = ("profiles:read", "identities:clear", "activity:read", "ui")
+_SCOPES: Final = ("profiles:read", "identities:clear", "activity:read", "ui", "privacy:read")
 
 
 @click.command(short_help="Serve profiles over HTTP.")

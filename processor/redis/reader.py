@@ -29,6 +29,8 @@ from processor.redis.wire import Bounds
 from processor.settings import Settings
 
 _SHOW: Final = load_script("show", "no-writes")
+_FLAG_AT: Final = 9
+"""Where the header of a document says what it is of."""
 MOST_ASKS: Final = 64
 """How many asks of several callers go into one script."""
 
@@ -247,4 +249,7 @@ def _seen(call: _Call, seq: int, found: ReadSet) -> Sight:
 
 
 def _head(digits: bytes, head: bytes | None) -> Head | None:
-    return Head(keys.mpid_of(digits), int.from_bytes(head[1:9], "big")) if head else None
+    # What is neither a profile nor a pointer, which was followed, is nobody.
+    if not head or head[_FLAG_AT]:
+        return None
+    return Head(keys.mpid_of(digits), int.from_bytes(head[1:9], "big"))

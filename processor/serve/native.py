@@ -6,6 +6,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
+from processor.computed.definition import Definitions
+from processor.computed.workspace import values_at
 from processor.identity.model import AliasRole, AliasScope, Identifier, IdentityPolicy
 from processor.identity.profile import (
     NO_DATA,
@@ -137,8 +139,9 @@ class ProfileView(Struct):
     identities: list[IdentityView] | UnsetType = UNSET
     attributes: dict[str, AttributeView] | UnsetType = UNSET
     calculated: dict[str, Any] | UnsetType = UNSET
-    """Values as of the last write."""
+    """Values at the instant of the request."""
     calculated_fresh_until_ms: int | UnsetType | None = UNSET
+    """Until when those of the last write held; null where time alone changes none."""
     audiences: dict[str, MembershipView] | UnsetType = UNSET
     consent: dict[str, Any] | UnsetType = UNSET
     devices: list[DeviceView] | UnsetType = UNSET
@@ -160,6 +163,8 @@ class Rights(Struct, frozen=True, dict=True):
     """Single attributes that are asked for; with none, all of them."""
     audiences: Mapping[str, int] = {}
     """Published ones, with the version as which they are configured."""
+    definitions: Definitions | None = None
+    """Of what the workspace computes."""
 
     @cached_property
     def is_clear(self) -> bool:
@@ -171,6 +176,21 @@ class Rights(Struct, frozen=True, dict=True):
         if self.is_clear:
             return "none", value
         return "token", self.to_token(Identifier(kind, value)).hex()
+
+    @property
+    def is_timeless(self) -> bool:
+        """Whether time alone changes nothing of what is shown of attributes."""
+        return self.definitions is None or not self.definitions.windowed
+
+    def calculated(self, data: WorkspaceData, profile: Profile, now_ms: int) -> Mapping[str, Any]:
+        """Return the calculated attributes at *now_ms*, as a batch of then would show them."""
+        its = data.more.computed
+        if its is None:
+            return {}
+        if self.definitions is None:
+            return self.readable(its.calculated)
+        at_ms = max(now_ms, profile.more.clock_ms)
+        return self.readable(values_at(self.definitions, its, at_ms))
 
     def readable(self, attributes: Mapping[str, _Value]) -> Mapping[str, _Value]:
         """Return those of *attributes* that are asked for, and may be read."""
@@ -203,8 +223,8 @@ def asked_parts(fields: str | None) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(parts), frozenset(names)
 
 
-def profile_view(profile: Profile, requested_mpid: int, rights: Rights) -> ProfileView:
-    """Return *profile* as the bearer of *rights* may see it."""
+def profile_view(profile: Profile, requested_mpid: int, rights: Rights, now_ms: int) -> ProfileView:
+    """Return *profile* as the bearer of *rights* may see it at *now_ms*."""
     logins = rights.policy.login_ids
     view = ProfileView(
         rights.workspace,
@@ -220,8 +240,12 @@ def profile_view(profile: Profile, requested_mpid: int, rights: Rights) -> Profi
     if requested_mpid != profile.mpid:
         view.requested_mpid, view.merged = str(requested_mpid), True
     data = profile.workspaces.get(rights.workspace, NO_DATA)
-    for part in rights.parts:
+    for part in rights.parts & _ADD.keys():
         _ADD[part](view, profile, data, rights)
+    its = data.more.computed
+    if "calculated" in rights.parts and its is not None:
+        view.calculated = dict(rights.calculated(data, profile, now_ms))
+        view.calculated_fresh_until_ms = its.fresh_until_ms
     return view
 
 
@@ -287,13 +311,6 @@ def _attributes(view: ProfileView, _: Profile, data: WorkspaceData, rights: Righ
     }
 
 
-def _calculated(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
-    its = data.more.computed
-    if its is not None:
-        view.calculated = {n: v for n, v in its.calculated.items() if rights.token.may_read(n)}
-        view.calculated_fresh_until_ms = its.fresh_until_ms
-
-
 def _audiences(view: ProfileView, _: Profile, data: WorkspaceData, rights: Rights) -> None:
     del rights
     its = data.more.computed
@@ -348,7 +365,6 @@ def _links(view: ProfileView, profile: Profile, _: WorkspaceData, rights: Rights
 _ADD: Final[dict[str, Callable[[ProfileView, Profile, WorkspaceData, Rights], None]]] = {
     "identities": _identities,
     "attributes": _attributes,
-    "calculated": _calculated,
     "audiences": _audiences,
     "consent": _consent,
     "devices": _devices,

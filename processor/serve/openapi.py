@@ -79,7 +79,7 @@ _OPERATIONS: Final = (
         "profile",
         "A profile by its MPID",
         ProfileView,
-        (*_COMMON, 404, 409),
+        (*_COMMON, 404, 409, 410),
         {"environment": _ENVIRONMENT, "fields": _NATIVE, "min_version": _VERSION},
     ),
     _Operation(
@@ -144,6 +144,7 @@ _MEANINGS: Final = {
     405: "The route takes another method",
     408: "The body did not come in time",
     409: "The profile has not that version yet",
+    410: "The profile has ended; only who has the scope privacy:read is told",
     413: "The body is too large",
     429: "Beyond the rate of the token",
     501: "The topic of changes is not written in JSON",

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from processor.codecs.request import read_request
 from processor.codecs.resolution import explanation
 from processor.identity.decision import Matched, Refused
+from processor.identity.grave import Grave
 from processor.identity.lookup import reads
 from processor.identity.model import Environment, Identifier, IdentityRequest, Space
 from processor.identity.normalize import admit
@@ -52,9 +53,17 @@ class Searched(Struct, frozen=True):
 
 async def by_mpid(reader: Reader, space: Space, mpid: int) -> Found | None:
     """Return whom *mpid* leads to."""
+    found = await alive_or_not(reader, space, mpid)
+    return found if isinstance(found, Found) else None
+
+
+async def alive_or_not(reader: Reader, space: Space, mpid: int) -> Found | Grave | None:
+    """Return whom *mpid* leads to, or the grave of whom it led to."""
     sight = await reader.look(space, [Ask(mpids=(mpid,))])
     profile = survivor(sight.found, mpid)
-    return None if profile is None else Found(profile, mpid, sight.seq)
+    if profile is None:
+        return sight.found.graves.get(mpid)
+    return Found(profile, mpid, sight.seq)
 
 
 def survivor(found: ReadSet, mpid: int) -> Profile | None:

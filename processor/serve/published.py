@@ -1,5 +1,6 @@
 """The published Profile API's form of a profile (docs/serve.md, "The published API")."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -88,9 +89,9 @@ def asked_fields(fields: str | None) -> frozenset[str]:
 
 
 def published_profile(
-    profile: Profile, rights: Rights, fields: frozenset[str], *, as_text: bool
+    profile: Profile, rights: Rights, fields: frozenset[str], now_ms: int, *, as_text: bool
 ) -> PublishedProfile:
-    """Return *profile* in the published form; its MPID is a number unless *as_text*."""
+    """Return *profile* in the published form at *now_ms*; its MPID is a number unless *as_text*."""
     data = profile.workspaces.get(rights.workspace, NO_DATA)
     body = PublishedProfile(
         mpid=str(profile.mpid) if as_text else profile.mpid,
@@ -108,7 +109,7 @@ def published_profile(
             _identity(kind, value, rights) for kind, value in users if kind not in DEVICE_TYPES
         ]
     if "user_attributes" in fields:
-        _add_attributes(body, data, rights)
+        _add_attributes(body, data, rights, rights.calculated(data, profile, now_ms))
     if "audience_memberships" in fields:
         body.audience_memberships = _memberships(data, rights)
     if "attribution" in fields:
@@ -136,9 +137,14 @@ def _of_devices(profile: Profile, data: WorkspaceData, rights: Rights) -> list[P
     return [_identity(kind, value, rights) for kind, value in found]
 
 
-def _add_attributes(body: PublishedProfile, data: WorkspaceData, rights: Rights) -> None:
-    seen = rights.readable(data.attributes)
+def _add_attributes(
+    body: PublishedProfile, data: WorkspaceData, rights: Rights, calculated: Mapping[str, Any]
+) -> None:
+    """Add attributes; a calculated one owns its name, also where it has no value."""
+    own = () if rights.definitions is None else rights.definitions.calculated
+    seen = {n: a for n, a in rights.readable(data.attributes).items() if n not in own}
     body.user_attributes = {n: _text(a.value) for n, a in seen.items() if a.source != "account"}
+    body.user_attributes |= {name: _text(value) for name, value in calculated.items()}
     body.account_userattributes = {
         n: _text(a.value) for n, a in seen.items() if a.source == "account"
     } or None

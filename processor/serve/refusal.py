@@ -46,6 +46,17 @@ def not_found() -> Refusal:
     return Refusal(404, "NOT_FOUND", "there is no such profile")
 
 
+def not_yet() -> Refusal:
+    """Return the answer of a profile that is older than the caller wants it."""
+    message = "the profile has not that version yet"
+    return Refusal(409, "NOT_YET", message, {"Retry-After": "1"})
+
+
+def gone(why: str) -> Refusal:
+    """Return the answer about a profile that has ended, for who may know that there was one."""
+    return Refusal(410, "GONE", f"the profile has ended: {why}")
+
+
 def forbidden() -> Refusal:
     """Return the answer about a workspace that is not the caller's, or that does not exist."""
     return Refusal(403, "FORBIDDEN", "this token may not do that, or there is no such workspace")

@@ -1,6 +1,6 @@
 """The routes of the profile API (docs/serve.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from starlette.requests import Request
 
 from processor.computed.definition import Scope
+from processor.identity.grave import Grave
 from processor.identity.model import Environment, Identifier, Space
-from processor.identity.profile import Profile
 from processor.index.sight import Reader
 from processor.rules import WorkspaceRules
 from processor.serve import people
@@ -31,11 +31,12 @@ from processor.serve.questions import (
     read_body,
     whole_number,
 )
-from processor.serve.refusal import Refusal, bad_request, forbidden, not_found
+from processor.serve.refusal import Refusal, bad_request, forbidden, gone, not_found, not_yet
 from processor.serve.reply import Header, answer, unchanged
-from processor.serve.tags import aspect_of, is_among, tag_of
+from processor.serve.tags import aspect_of, is_among, of_values, tag_of
 
 _SEQ: Final = b"x-idstream-seq"
+_ETAG: Final = b"etag"
 _KEPT: Final = 256
 """For how many ways of asking it is kept what they show."""
 _MOST_VERSION: Final = 2**63 - 1
@@ -63,12 +64,22 @@ class Cut(Struct, frozen=True):
 
     rights: Rights
     aspect: str
+    is_timeless: bool
+    """Time alone changes nothing of it, so that a version says it all."""
+
+
+class PublishedCut(Cut, frozen=True):
+    """The same for the published form."""
+
+    fields: frozenset[str]
+    as_text: bool
+    """MPIDs are texts."""
 
 
 class Api:
     """The profile API over *reader*, for *workspaces*; *ids* are numbers that name some of them.
 
-    *computed* are the definitions by identity scope.
+    *computed* are the definitions by identity scope, *wall* tells seconds since 1970.
     """
 
     def __init__(
@@ -77,12 +88,16 @@ class Api:
         workspaces: Mapping[str, WorkspaceRules],
         ids: Mapping[str, str],
         computed: Mapping[str, Scope],
+        wall: Callable[[], float],
     ) -> None:
         self.reader = reader
+        self._wall = wall
+        self._definitions = {
+            name: its for scope in computed.values() for name, its in scope.workspaces.items()
+        }
         self._audiences = {
             name: {one.name: one.version for one in its.audiences.values() if one.is_published}
-            for scope in computed.values()
-            for name, its in scope.workspaces.items()
+            for name, its in self._definitions.items()
         }
         self._workspaces = workspaces
         self._ids = ids
@@ -116,10 +131,18 @@ class Api:
 
     def rights(self, workspace: WorkspaceRules, token: Token) -> Rights:
         """Return what the bearer of *token* may see of people in *workspace*."""
-        audiences = self._audiences.get(workspace.name, {})
         return Rights(
-            workspace.name, workspace.policy, token, self.reader.token, audiences=audiences
+            workspace.name,
+            workspace.policy,
+            token,
+            self.reader.token,
+            audiences=self._audiences.get(workspace.name, {}),
+            definitions=self._definitions.get(workspace.name),
         )
+
+    def now_ms(self) -> int:
+        """Return the instant at which what time changes is shown."""
+        return int(self._wall() * 1000)
 
     def _native_cut(
         self, token: Token, workspace: str, environment: Environment, fields: str | None
@@ -127,14 +150,18 @@ class Api:
         """Return what *fields* show to the bearer of *token*, who may read the workspace."""
         parts, names = asked_parts(fields)
         rights = replace(self.rights(self._workspaces[workspace], token), parts=parts, names=names)
-        return Cut(rights, aspect_of("profile", environment, rights))
+        is_timeless = rights.is_timeless or "calculated" not in parts
+        return Cut(rights, aspect_of("profile", environment, rights), is_timeless)
 
     def _published_cut(
         self, token: Token, workspace: str, environment: Environment, fields: str, form: str | None
-    ) -> Cut:
+    ) -> PublishedCut:
         """Return the same for the published form."""
         rights = self.rights(self._workspaces[workspace], token)
-        return Cut(rights, aspect_of("published", environment, rights, form, fields))
+        aspect = aspect_of("published", environment, rights, form, fields)
+        asked = frozenset(fields.split(","))
+        is_timeless = rights.is_timeless or "user_attributes" not in asked
+        return PublishedCut(rights, aspect, is_timeless, asked, as_text=form == "text")
 
     async def profile(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /v1/{workspace}/profiles/{mpid}``."""
@@ -145,22 +172,25 @@ class Api:
         cut = self._cut(token, workspace.name, environment, asked.get("fields"))
         least = whole_number(asked.get("min_version"), "min_version", _MOST_VERSION) or 0
         space = Space(workspace.scope, environment)
-        if (known := header_of(request, b"if-none-match")) is not None:
+        known = header_of(request, b"if-none-match")
+        if known is not None and cut.is_timeless:
             head = await self.reader.head(space, mpid)
             if head is not None and head.version >= least:
                 tag = _tag(cut, environment, mpid, head.mpid, head.version)
                 if is_among(tag, known):
-                    return unchanged((b"etag", tag.encode()))
-        found = await people.by_mpid(self.reader, space, mpid)
-        if least > (0 if found is None else found.profile.version):
-            message = "the profile has not that version yet"
-            raise Refusal(409, "NOT_YET", message, {"Retry-After": "1"})
-        if found is None:
-            raise not_found()
+                    return unchanged((_ETAG, tag.encode()))
+        found = await people.alive_or_not(self.reader, space, mpid)
+        if isinstance(found, Grave) and token.may("privacy:read"):
+            raise gone(found.why)
+        if not isinstance(found, people.Found):
+            raise not_yet() if least else not_found()
         its = found.profile
+        if least > its.version:
+            raise not_yet()
+        body = profile_view(its, mpid, cut.rights, self.now_ms())
         tag = _tag(cut, environment, mpid, its.mpid, its.version)
-        body = profile_view(its, mpid, cut.rights)
-        return answer(body, more=((b"etag", tag.encode()), seq_of(found.seq)))
+        shown = tag if cut.is_timeless else of_values(tag, body.calculated or {})
+        return _tagged(body, shown, known, found.seq)
 
     async def lookup(self, request: Request, token: Token) -> Answer:
         """Answer ``POST /v1/{workspace}/profiles/lookup``."""
@@ -179,7 +209,8 @@ class Api:
         identifier = people.lookup_identifier(workspace, question.environment, its.type, its.value)
         space = Space(workspace.scope, question.environment)
         found = await people.by_identity(self.reader, space, identifier)
-        views = [profile_view(p, p.mpid, cut.rights) for p in found.profiles]
+        now_ms = self.now_ms()
+        views = [profile_view(p, p.mpid, cut.rights, now_ms) for p in found.profiles]
         body = LookupAnswer(views, found.is_truncated)
         return answer(body, more=[seq_of(found.seq)])
 
@@ -190,7 +221,8 @@ class Api:
             raise bad_request('body.as: is needed with identities: "search"')
         listed = Raw(_encode(question.identities))
         found = await people.search(self.reader, workspace, question.environment, listed)
-        views = [] if found.profile is None else [_view(found.profile, rights)]
+        its, now_ms = found.profile, self.now_ms()
+        views = [] if its is None else [profile_view(its, its.mpid, rights, now_ms)]
         body = LookupAnswer(views, truncated=False, resolution=dict(found.resolution))
         return answer(body, more=[seq_of(found.seq)])
 
@@ -206,8 +238,9 @@ class Api:
         wanted = [_wanted(one, workspace, environment) for one in question.profiles]
         space = Space(workspace.scope, environment)
         seq, found = await people.each(self.reader, space, wanted)
+        now_ms = self.now_ms()
         views = [
-            None if one is None else profile_view(one.profile, one.requested_mpid, rights)
+            None if one is None else profile_view(one.profile, one.requested_mpid, rights, now_ms)
             for one in found
         ]
         return answer(BatchAnswer(views), more=[seq_of(seq)])
@@ -222,8 +255,15 @@ class Api:
         fields = asked_fields(asked.get("fields"))
         mpid = mpid_of(request.path_params["mpid"])
         space = Space(workspace.scope, environment)
+        form = _form(asked.get("mpid"))
+        cut = self._published(token, workspace.name, environment, ",".join(sorted(fields)), form)
+        known = header_of(request, b"if-none-match")
+        if known is not None and cut.is_timeless:
+            head = await self.reader.head(space, mpid)
+            if head is not None and is_among(tag := tag_of(*head, cut.aspect), known):
+                return unchanged((_ETAG, tag.encode()))
         found = await people.by_mpid(self.reader, space, mpid)
-        return self._publish(found, workspace.name, token, fields, asked.get("mpid"))
+        return self._publish(found, cut, known)
 
     async def resolve(self, request: Request, token: Token) -> Answer:
         """Answer ``POST /userprofile/v1/resolve/{org}/{account}/{workspace}``."""
@@ -237,27 +277,33 @@ class Api:
         if kind not in policy.immutable_ids and not policy.search_any_identity:
             raise bad_request("identity.type: is no immutable identity")
         space = Space(workspace.scope, environment)
-        seq, (found,) = await people.each(self.reader, space, [identifier])
-        del seq
-        return self._publish(found, workspace.name, token, fields, asked.get("mpid"))
+        form = _form(asked.get("mpid"))
+        cut = self._published(token, workspace.name, environment, ",".join(sorted(fields)), form)
+        _, (found,) = await people.each(self.reader, space, [identifier])
+        return self._publish(found, cut, None)
 
-    def _publish(
-        self,
-        found: people.Found | None,
-        workspace: str,
-        token: Token,
-        fields: frozenset[str],
-        form: str | None,
-    ) -> Answer:
-        if form not in (None, "text"):
-            raise bad_request("mpid: takes text")
+    def _publish(self, found: people.Found | None, cut: PublishedCut, known: str | None) -> Answer:
         if found is None:
             raise bad_request("requested profile is invalid")
         its = found.profile
-        cut = self._published(token, workspace, its.environment, ",".join(sorted(fields)), form)
-        body = published_profile(its, cut.rights, fields, as_text=form == "text")
+        body = published_profile(its, cut.rights, cut.fields, self.now_ms(), as_text=cut.as_text)
         tag = tag_of(its.mpid, its.version, cut.aspect)
-        return answer(body, more=((b"etag", tag.encode()), seq_of(found.seq)))
+        shown = tag if cut.is_timeless else of_values(tag, body.user_attributes)
+        return _tagged(body, shown, known, found.seq)
+
+
+def _form(text: str | None) -> str | None:
+    if text not in (None, "text"):
+        raise bad_request("mpid: takes text")
+    return text
+
+
+def _tagged(body: object, tag: str, known: str | None, seq: int) -> Answer:
+    """Return *body*, or that the caller has it: *known* lists its tag."""
+    headers = ((_ETAG, tag.encode()), seq_of(seq))
+    if known is not None and is_among(tag, known):
+        return unchanged(*headers)
+    return answer(body, more=headers)
 
 
 def seq_of(seq: int) -> Header:
@@ -270,10 +316,6 @@ def _tag(cut: Cut, environment: Environment, requested: int, mpid: int, version:
     if requested == mpid:
         return tag_of(mpid, version, cut.aspect)
     return tag_of(mpid, version, aspect_of("profile", environment, cut.rights, str(requested)))
-
-
-def _view(profile: Profile, rights: Rights) -> ProfileView:
-    return profile_view(profile, profile.mpid, rights)
 
 
 def _wanted(

@@ -81,7 +81,7 @@ def application(parts: Parts) -> Router:
     bounds = Bounds(served.max_concurrent, served.timeout_ms / 1000)
     gate = Gate(parts.tokens, bounds, parts.metrics, parts.log, (clock.now, clock.wall))
     its = parts.settings
-    api = Api(parts.reader, its.workspaces, served.workspace_ids, its.computed)
+    api = Api(parts.reader, its.workspaces, served.workspace_ids, its.computed, clock.wall)
     happenings = Happenings(its, clock.now)
     routes: list[BaseRoute] = [
         *api.routes(gate),

@@ -34,6 +34,8 @@ def aspect_of(form: str, environment: str, rights: Rights, *more: str | None) ->
         sorted(policy.login_ids),
         sorted(policy.unique_ids),
         sorted(rights.audiences.items()),
+        # Calculated attributes show or not, and as what, as definitions are.
+        None if rights.definitions is None else sorted(rights.definitions.calculated),
         more,
     )
     return sha256(_encode(decides)).hexdigest()[:8]
@@ -42,6 +44,11 @@ def aspect_of(form: str, environment: str, rights: Rights, *more: str | None) ->
 def tag_of(mpid: int, version: int, aspect: str) -> str:
     """Return the strong tag of a profile at *version*, seen from *aspect*."""
     return f'"{mpid}-{version}-{aspect}"'
+
+
+def of_values(tag: str, values: object) -> str:
+    """Return *tag* for what shows *values* too, which are not those of a version for ever."""
+    return f'{tag[:-1]}-{sha256(_encode(values)).hexdigest()[:8]}"'
 
 
 def is_among(tag: str, listed: str) -> bool:

@@ -288,7 +288,8 @@ def test_the_api_is_pods_of_its_own_that_only_its_service_and_the_policy_meet(ch
     assert not services["idstream"]["spec"]["selector"].items() <= labels.items()
     policy = the(documents, "NetworkPolicy")["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= labels.items()
-    assert {"protocol": "TCP", "port": "http"} in [p for i in policy["ingress"] for p in i["ports"]]
+    callers = {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": "http"}]}
+    assert callers in policy["ingress"]
     secrets = next(v for v in pod["spec"]["volumes"] if v["name"] == "secrets")
     assert secrets["secret"]["defaultMode"] == 0o440
     assert pod["spec"]["securityContext"]["fsGroup"] == 10001

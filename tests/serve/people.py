@@ -10,7 +10,12 @@ from pathlib import Path
 import requests
 import uvicorn
 
+from processor.identity.ending import end_profile
+from processor.identity.model import Space
+from processor.identity.profile import Profile
+from processor.identity.view import View
 from processor.index.memory import MemoryIndex
+from processor.index.port import Ask
 from processor.index.sight import MemoryReader, Reader
 from processor.kafka.clock import Clock
 from processor.profiles.document import from_json
@@ -38,6 +43,20 @@ priority = ["customerid", "email", "ios_idfv"]
 login_ids = ["customerid", "email"]
 unique_ids = ["customerid", "email"]
 immutable_ids = ["customerid"]
+
+[workspaces.retail.events.order]
+type = "custom_event"
+name = "order"
+
+[workspaces.retail.calculated.orders_30d]
+type = "count"
+event = "order"
+within = "30d"
+
+[workspaces.retail.calculated.favorite_hour]
+type = "last_value"
+event = "order"
+attribute = "hour"
 
 [workspaces.retail.audiences.big_spenders]
 version = 2
@@ -84,10 +103,19 @@ TOKENS = {
     "watcher": (["retail"], ["activity:read"]),
     "clerk": (["retail"], ["ui"]),
     "nothing": (["retail"], []),
+    "officer": (["retail"], ["profiles:read", "privacy:read"]),
 }
 ADA, BEN, ANONYMOUS = 9080350317581165000, -77, 1234
 MERGED, SURVIVOR = 501, 500
 MALLORY, HOSTILE = 666, """"'><svg/onload=alert(1)>{{ 7 * 7 }}\u202e&lt;"""
+ENDED = 4712
+ORDER_ENDS_MS = 1577923200000
+"""When the order that ADA made at nine counts no more."""
+AN_ORDER = (
+    "AZOCqm9yZGVyc18zMGSTAcQIKjHrMpzk9MqSzUc4Aa1mYXZvcml0ZV9ob3Vyk"
+    "wHECDj3vDq5+1elks8AAAFux0kOt6E5gIA="
+)
+"""What idstream remembers of it."""
 ALIEN = 4711
 """Of the workspace shop."""
 
@@ -171,8 +199,9 @@ PEOPLE = [
                     },
                 ],
                 "computed": {
-                    "calculated": {"orders_30d": 4, "favorite_hour": "9"},
-                    "fresh_until_ms": 1575301500000,
+                    "calculated": {"orders_30d": 1, "favorite_hour": "9"},
+                    "fresh_until_ms": ORDER_ENDS_MS,
+                    "state": AN_ORDER,
                     "audiences": {
                         "big_spenders": {"version": 2, "entered_ms": 1575301484215},
                         "watched": {"version": 1, "entered_ms": 1575301484215},
@@ -239,7 +268,21 @@ def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -
     policies = {w.scope: w.policy.priority for w in settings.workspaces.values()}
     profiles = [from_json(json.dumps(one).encode()) for one in people]
     index.load(profiles, {s: frozenset(p).__contains__ for s, p in policies.items()})
+    _bury(index)
     return index
+
+
+def _bury(index: MemoryIndex) -> None:
+    """Let ENDED have been deleted."""
+    space = Space("retail", "production")
+    view = View(index.visit(space, {}, [Ask(mpids=(ENDED,))]).found, lambda _: False, space)
+    view.put(Profile("retail", "production", ENDED, 1, 1, 1))
+    view.end_record()
+    index.commit(space, view.effects(), ())
+    view = View(index.visit(space, {}, [Ask(mpids=(ENDED,))]).found, lambda _: False, space)
+    end_profile(view, view.exact(ENDED), "deleted", 5)
+    view.end_record()
+    index.commit(space, view.effects(), ())
 
 
 class Log:

@@ -7,7 +7,18 @@ import pytest
 from processor.identity.model import Identifier
 from processor.index.tokens import tokens
 from processor.kafka.clock import Clock
-from tests.serve.people import ADA, ALIEN, ANONYMOUS, BEN, MERGED, SURVIVOR, Service, serving
+from tests.serve.people import (
+    ADA,
+    ALIEN,
+    ANONYMOUS,
+    BEN,
+    ENDED,
+    MERGED,
+    ORDER_ENDS_MS,
+    SURVIVOR,
+    Service,
+    serving,
+)
 
 PATH = f"/v1/retail/profiles/{ADA}"
 LOOKUP = "/v1/retail/profiles/lookup"
@@ -58,13 +69,45 @@ def test_a_profile_is_shown_with_who_wrote_what(service: Service):
 
 def test_what_is_computed_is_shown_as_far_as_attributes_may_be_read(service: Service):
     body = service.get(f"{PATH}?fields=calculated,audiences").json()
-    assert body["calculated"] == {"orders_30d": 4, "favorite_hour": "9"}
-    assert body["calculated_fresh_until_ms"] == 1575301500000
+    assert body["calculated"] == {"orders_30d": 0, "favorite_hour": "9"}
+    assert body["calculated_fresh_until_ms"] == ORDER_ENDS_MS
     entered = {"version": 2, "entered_ms": 1575301484215, "expires_ms": None}
     assert body["audiences"]["big_spenders"] == entered
     assert body["audiences"].keys() == {"big_spenders", "watched", "forgotten"}
     assert service.get(PATH, "reader").json()["calculated"] == {"favorite_hour": "9"}
     assert "calculated" not in service.get(f"/v1/retail/profiles/{BEN}").json()
+
+
+def test_what_time_changes_is_shown_as_of_the_request_under_another_tag(tmp_path):
+    published = f"/userprofile/v1/o/a/retail/{ADA}?fields=user_attributes"
+    at_s = [0.0]
+    with serving(tmp_path, clock=Clock(wall=lambda: at_s[0])) as service:
+        for path, field in ((PATH, "calculated"), (published, "user_attributes")):
+            at_s[0] = ORDER_ENDS_MS / 1000 - 1
+            counted = service.get(path)
+            tag = {"If-None-Match": counted.headers["ETag"]}
+            assert str(counted.json()[field]["orders_30d"]) == "1"
+            assert service.get(path, headers=tag).status_code == 304
+            at_s[0] += 1
+            ended = service.get(path, headers=tag)
+            assert ended.status_code == 200
+            assert ended.headers["ETag"] != counted.headers["ETag"]
+            assert str(ended.json()[field]["orders_30d"]) == "0"
+        timeless = "/userprofile/v1/o/a/retail/{}?fields=user_identities"
+        tag = {"If-None-Match": service.get(timeless.format(MERGED)).headers["ETag"]}
+        assert service.get(timeless.format(MERGED), headers=tag).status_code == 304
+        assert service.get(timeless.format(ADA), headers=tag).status_code == 200
+
+
+def test_only_the_right_to_know_tells_a_profile_that_has_ended_from_nobody(service: Service):
+    ended, nobody = f"/v1/retail/profiles/{ENDED}", "/v1/retail/profiles/987654321"
+    for path in (ended, nobody):
+        found = service.get(path, headers={"If-None-Match": "*"})
+        assert (found.status_code, found.json()["errors"][0]["code"]) == (404, "NOT_FOUND")
+    gone = service.get(ended, "officer")
+    assert (gone.status_code, gone.json()["errors"][0]["code"]) == (410, "GONE")
+    assert "deleted" in gone.text
+    assert service.get(nobody, "officer").status_code == 404
 
 
 def test_what_another_workspace_knows_is_not_shown(service: Service):

@@ -186,7 +186,7 @@ def test_what_a_person_is_shown_with(ada_fan: Visitor):
     assert "&lt;b&gt;Checkout&lt;/b&gt;" in text
     assert "event-batches/0/7" in text
     assert "Older events" in text
-    for word in ("TradeDesk_UID2", "orders_30d", "big_spenders", "the values hold until"):
+    for word in ("TradeDesk_UID2", "orders_30d", "big_spenders", "of the last write held until"):
         assert word in text
     assert "secret_of_shop" not in text
     assert "<script>alert" not in text

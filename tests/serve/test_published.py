@@ -42,6 +42,8 @@ def test_a_profile_has_the_published_form(service: Service):
             "$city": "New York",
             "favorite_drink": "<script>alert('x')</script>",
             "tag": None,
+            "orders_30d": "0",  # calculated ones, at the instant of the request
+            "favorite_hour": "9",
         },
         "audience_memberships": [
             {"audience_id": None, "audience_name": "big_spenders", "expiration_timestamp_ms": None}
@@ -139,7 +141,8 @@ def test_without_the_right_values_of_identities_are_tokens_and_attributes_are_le
     answer = service.get(f"{PATH}?fields={EVERY}", "reader")
     body = answer.json()
     assert {one["encoding"] for one in body["user_identities"]} == {"token"}
-    assert body["user_attributes"] == {"favorite_drink": "<script>alert('x')</script>"}
+    drink = "<script>alert('x')</script>"
+    assert body["user_attributes"] == {"favorite_drink": drink, "favorite_hour": "9"}
     assert body["account_userattributes"] is None
     for value in ("12345", "lovelace", "a5d934n0", "stamp-1", "V-OLD", "New York"):
         assert value not in answer.text

@@ -106,4 +106,5 @@ def test_nothing_that_was_asked_stands_in_the_log_or_in_a_metric(service: Servic
 
 
 def test_every_scope_is_tried_here():
-    assert set(SCOPES) == {"profiles:read", "identities:clear", "activity:read", "ui"}
+    tried = {"profiles:read", "identities:clear", "activity:read", "ui", "privacy:read"}
+    assert set(SCOPES) == tried

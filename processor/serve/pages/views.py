@@ -156,7 +156,8 @@ class Pages:
         if len(found) == 1:
             return _to_person(workspace, environment, found[0].mpid)
         rights = self._api.rights(workspace, viewer.token)
-        views = [profile_view(one, one.mpid, rights) for one in found]
+        now_ms = self._api.now_ms()
+        views = [profile_view(one, one.mpid, rights, now_ms) for one in found]
         asked = {"asked_type": form.get("type", ""), "asked_value": form.get("value", "")}
         return page("results", found=views, kind=kind, value=value, **asked, **frame)
 
@@ -170,7 +171,7 @@ class Pages:
         if found is None:
             raise not_found()
         rights = self._api.rights(workspace, viewer.token)
-        view = profile_view(found.profile, mpid, rights)
+        view = profile_view(found.profile, mpid, rights, self._api.now_ms())
         whom = {"token": viewer.token.name, "workspace": workspace.name, "mpid": view.mpid}
         self._log.info("viewed", **whom)
         if rights.is_clear:
