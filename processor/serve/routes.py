@@ -19,25 +19,23 @@ from processor.serve.credentials import Token
 from processor.serve.door import Answer, Way, header_of
 from processor.serve.gate import Gate, body_of, parameters
 from processor.serve.native import ProfileView, Rights, asked_parts, profile_view
-from processor.serve.published import asked_fields, published_profile
 from processor.serve.questions import (
     MOST_ASKED,
     BatchQuestion,
     LookupQuestion,
     PersonQuestion,
-    ResolveQuestion,
     environment_of,
     mpid_of,
     read_body,
     whole_number,
 )
-from processor.serve.refusal import Refusal, bad_request, forbidden, gone, not_found, not_yet
+from processor.serve.refusal import bad_request, forbidden, gone, not_found, not_yet
 from processor.serve.reply import Header, answer, unchanged
 from processor.serve.tags import aspect_of, is_among, of_values, tag_of
 
 _SEQ: Final = b"x-idstream-seq"
-_ETAG: Final = b"etag"
-_KEPT: Final = 256
+ETAG: Final = b"etag"
+KEPT: Final = 256
 """For how many ways of asking it is kept what they show."""
 _MOST_VERSION: Final = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
@@ -68,14 +66,6 @@ class Cut(Struct, frozen=True):
     """Time alone changes nothing of it, so that a version says it all."""
 
 
-class PublishedCut(Cut, frozen=True):
-    """The same for the published form."""
-
-    fields: frozenset[str]
-    as_text: bool
-    """MPIDs are texts."""
-
-
 class Api:
     """The profile API over *reader*, for *workspaces*; *ids* are numbers that name some of them.
 
@@ -99,11 +89,10 @@ class Api:
             name: {one.name: one.version for one in its.audiences.values() if one.is_published}
             for name, its in self._definitions.items()
         }
-        self._workspaces = workspaces
+        self.workspaces = workspaces
         self._ids = ids
         # To work these out takes as long as to look the profile up.
-        self._cut = lru_cache(_KEPT)(self._native_cut)
-        self._published = lru_cache(_KEPT)(self._published_cut)
+        self._cut = lru_cache(KEPT)(self._native_cut)
 
     def routes(self, gate: Gate) -> list[Way]:
         """Return the routes, behind *gate*."""
@@ -111,18 +100,15 @@ class Api:
         def route(path: str, name: str, *methods: str) -> Way:
             return Way(path, gate.endpoint(name, "profiles:read", getattr(self, name)), methods)
 
-        whose = "/{org}/{account}/{workspace}"
         return [
             route("/v1/{workspace}/profiles/lookup", "lookup", "POST"),
             route("/v1/{workspace}/profiles/batch", "batch", "POST"),
             route("/v1/{workspace}/profiles/{mpid}", "profile", "GET"),
-            route(f"/userprofile/v1/resolve{whose}", "resolve", "POST"),
-            route(f"/userprofile/v1{whose}/{{mpid}}", "published", "GET", "POST"),
         ]
 
     def allowed(self, name: str, environment: Environment, token: Token) -> WorkspaceRules:
         """Return the workspace called *name*, if *token* may read it in *environment*."""
-        workspace = self._workspaces.get(self._ids.get(name, name))
+        workspace = self.workspaces.get(self._ids.get(name, name))
         if workspace is None or workspace.name not in token.workspaces:
             raise forbidden()
         if environment not in token.environments:
@@ -149,19 +135,9 @@ class Api:
     ) -> Cut:
         """Return what *fields* show to the bearer of *token*, who may read the workspace."""
         parts, names = asked_parts(fields)
-        rights = replace(self.rights(self._workspaces[workspace], token), parts=parts, names=names)
+        rights = replace(self.rights(self.workspaces[workspace], token), parts=parts, names=names)
         is_timeless = rights.is_timeless or "calculated" not in parts
         return Cut(rights, aspect_of("profile", environment, rights), is_timeless)
-
-    def _published_cut(
-        self, token: Token, workspace: str, environment: Environment, fields: str, form: str | None
-    ) -> PublishedCut:
-        """Return the same for the published form."""
-        rights = self.rights(self._workspaces[workspace], token)
-        aspect = aspect_of("published", environment, rights, form, fields)
-        asked = frozenset(fields.split(","))
-        is_timeless = rights.is_timeless or "user_attributes" not in asked
-        return PublishedCut(rights, aspect, is_timeless, asked, as_text=form == "text")
 
     async def profile(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /v1/{workspace}/profiles/{mpid}``."""
@@ -178,7 +154,7 @@ class Api:
             if head is not None and head.version >= least:
                 tag = _tag(cut, environment, mpid, head.mpid, head.version)
                 if is_among(tag, known):
-                    return unchanged((_ETAG, tag.encode()))
+                    return unchanged((ETAG, tag.encode()))
         found = await people.alive_or_not(self.reader, space, mpid)
         if isinstance(found, Grave) and token.may("privacy:read"):
             raise gone(found.why)
@@ -190,7 +166,7 @@ class Api:
         body = profile_view(its, mpid, cut.rights, self.now_ms())
         tag = _tag(cut, environment, mpid, its.mpid, its.version)
         shown = tag if cut.is_timeless else of_values(tag, body.calculated or {})
-        return _tagged(body, shown, known, found.seq)
+        return tagged(body, shown, known, found.seq)
 
     async def lookup(self, request: Request, token: Token) -> Answer:
         """Answer ``POST /v1/{workspace}/profiles/lookup``."""
@@ -245,62 +221,10 @@ class Api:
         ]
         return answer(BatchAnswer(views), more=[seq_of(seq)])
 
-    async def published(self, request: Request, token: Token) -> Answer:
-        """Answer ``GET /userprofile/v1/{org}/{account}/{workspace}/{mpid}``."""
-        if request.path_params["org"] == "resolve":
-            raise Refusal(405, "METHOD_NOT_ALLOWED", "this takes POST", {"Allow": "POST"})
-        asked = parameters(request, "environment", "fields", "mpid")
-        environment = environment_of(asked.get("environment"))
-        workspace = self.allowed(request.path_params["workspace"], environment, token)
-        fields = asked_fields(asked.get("fields"))
-        mpid = mpid_of(request.path_params["mpid"])
-        space = Space(workspace.scope, environment)
-        form = _form(asked.get("mpid"))
-        cut = self._published(token, workspace.name, environment, ",".join(sorted(fields)), form)
-        known = header_of(request, b"if-none-match")
-        if known is not None and cut.is_timeless:
-            head = await self.reader.head(space, mpid)
-            if head is not None and is_among(tag := tag_of(*head, cut.aspect), known):
-                return unchanged((_ETAG, tag.encode()))
-        found = await people.by_mpid(self.reader, space, mpid)
-        return self._publish(found, cut, known)
 
-    async def resolve(self, request: Request, token: Token) -> Answer:
-        """Answer ``POST /userprofile/v1/resolve/{org}/{account}/{workspace}``."""
-        asked = parameters(request, "fields", "mpid")
-        fields = asked_fields(asked.get("fields"))
-        question = read_body(await body_of(request), ResolveQuestion)
-        environment, its = question.environment_type, question.identity
-        workspace = self.allowed(request.path_params["workspace"], environment, token)
-        identifier = people.lookup_identifier(workspace, environment, its.type, its.value)
-        policy, kind = workspace.policy, workspace.keys.request[its.type]
-        if kind not in policy.immutable_ids and not policy.search_any_identity:
-            raise bad_request("identity.type: is no immutable identity")
-        space = Space(workspace.scope, environment)
-        form = _form(asked.get("mpid"))
-        cut = self._published(token, workspace.name, environment, ",".join(sorted(fields)), form)
-        _, (found,) = await people.each(self.reader, space, [identifier])
-        return self._publish(found, cut, None)
-
-    def _publish(self, found: people.Found | None, cut: PublishedCut, known: str | None) -> Answer:
-        if found is None:
-            raise bad_request("requested profile is invalid")
-        its = found.profile
-        body = published_profile(its, cut.rights, cut.fields, self.now_ms(), as_text=cut.as_text)
-        tag = tag_of(its.mpid, its.version, cut.aspect)
-        shown = tag if cut.is_timeless else of_values(tag, body.user_attributes)
-        return _tagged(body, shown, known, found.seq)
-
-
-def _form(text: str | None) -> str | None:
-    if text not in (None, "text"):
-        raise bad_request("mpid: takes text")
-    return text
-
-
-def _tagged(body: object, tag: str, known: str | None, seq: int) -> Answer:
+def tagged(body: object, tag: str, known: str | None, seq: int) -> Answer:
     """Return *body*, or that the caller has it: *known* lists its tag."""
-    headers = ((_ETAG, tag.encode()), seq_of(seq))
+    headers = ((ETAG, tag.encode()), seq_of(seq))
     if known is not None and is_among(tag, known):
         return unchanged(*headers)
     return answer(body, more=headers)

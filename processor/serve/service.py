@@ -30,6 +30,7 @@ from processor.serve.lately import Lately
 from processor.serve.openapi import openapi_route
 from processor.serve.pages.signing import Signer
 from processor.serve.pages.views import Pages
+from processor.serve.publishing import Publishing
 from processor.serve.routes import Api
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
@@ -85,6 +86,7 @@ def application(parts: Parts) -> Router:
     happenings = Happenings(its, clock.now)
     routes: list[BaseRoute] = [
         *api.routes(gate),
+        *Publishing(api).routes(gate),
         *Lately(api, happenings).routes(gate),
         openapi_route(gate),
     ]
@@ -185,8 +187,9 @@ def listening(served: ServeSettings) -> socket.socket:
         return socket.create_server((served.host, served.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         where = f"{served.host}:{served.port}"
+        why = os.strerror(error.errno or 0)  # its own text names the address once more
         raise SettingsError(
-            f"serve.port: {where} cannot be listened on ({error.strerror}); name another one"
+            f"serve.port: {where} cannot be listened on ({why}); name another one"
         ) from None
 
 
@@ -215,7 +218,10 @@ def _http(application: ASGIApp, served: ServeSettings) -> uvicorn.Config:
     try:
         config.load()
     except OSError as error:  # ssl.SSLError is one
-        raise SettingsError(f"serve.tls_cert_file: cannot be used ({error.strerror})") from None
+        files = f"{served.tls_cert_file}, {served.tls_key_file}"
+        raise SettingsError(
+            f"serve.tls_cert_file, serve.tls_key_file: {files}: cannot be used ({error.strerror})"
+        ) from None
     return config
 
 

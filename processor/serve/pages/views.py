@@ -156,8 +156,7 @@ class Pages:
         if len(found) == 1:
             return _to_person(workspace, environment, found[0].mpid)
         rights = self._api.rights(workspace, viewer.token)
-        now_ms = self._api.now_ms()
-        views = [profile_view(one, one.mpid, rights, now_ms) for one in found]
+        views = [profile_view(p, p.mpid, rights, self._api.now_ms()) for p in found]
         asked = {"asked_type": form.get("type", ""), "asked_value": form.get("value", "")}
         return page("results", found=views, kind=kind, value=value, **asked, **frame)
 
