@@ -196,13 +196,14 @@ class Twins(RuleBasedStateMachine):
         read = data.draw(st.sampled_from(self.views[-4:]))
         view = View(read, is_lookup, SPACE)
         for mpid in data.draw(some_mpids):
-            if data.draw(st.integers(0, 4)) == 0 and (now := view.exact(mpid)) is not None:
-                try:
+            try:
+                now = view.exact(mpid) if data.draw(st.integers(0, 4)) == 0 else None
+                if now is not None:
                     view.bury(now, data.draw(whys), 1_767_261_600_000)
-                except Unread:
-                    return nothing
-                view.end_record()
-                continue
+                    view.end_record()
+                    continue
+            except Unread:
+                return nothing
             survivor = data.draw(st.none() | st.none() | mpids)
             held = () if survivor is not None else data.draw(some_identifiers)
             try:
