@@ -69,9 +69,9 @@ def _servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def _stage(servers: Servers, names: tuple[str, ...]) -> Iterator[Stage]:
+def _stage(servers: Servers, names: tuple[str, ...], *, is_timed: bool = False) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
-        stage = Stage(servers, Path(folder), names)
+        stage = Stage(servers, Path(folder), names, is_timed=is_timed)
         try:
             yield stage
         finally:

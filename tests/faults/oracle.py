@@ -8,18 +8,23 @@ import json
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
+from processor.computed.definition import Definitions
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.pipeline.enrichment import profile_fields
 from processor.pipeline.pipeline import Pipeline
 from processor.pipeline.round import READ_PLACE
+from processor.pipeline.showing import computed_fields
+from processor.pipeline.sweeping import Sweep
 from processor.pipeline.work import Settled, Work
 from processor.profiles.document import from_json, to_json
 from processor.records import Output, Record
@@ -49,10 +54,20 @@ class Seen(NamedTuple):
     @property
     def body(self) -> Any:
         """The value as JSON; that of an empty object where it is none."""
-        try:
-            return json.loads(self.value)
-        except ValueError:
-            return {}
+        return _body(self.value)
+
+
+@lru_cache(maxsize=100_000)
+def _body(value: bytes) -> Any:
+    """Return *value* as JSON, decoded once, since many checks want it: nobody changes it."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return {}
+
+
+document = lru_cache(maxsize=20_000)(from_json)
+"""The profile that a value of the changelog holds."""
 
 
 def source_of(headers: Mapping[str, bytes]) -> Source:
@@ -144,7 +159,7 @@ def profiles_published(published: Published) -> dict[str, Profile]:
     """Return the highest version of each profile on the changelog, by key."""
     highest: dict[str, Profile] = {}
     for one in published.by_role.get("profiles", ()):
-        profile = from_json(one.value)
+        profile = document(one.value)
         key = (one.key or b"").decode()
         if key not in highest or highest[key].version < profile.version:
             highest[key] = profile
@@ -166,7 +181,7 @@ def changelog_is_the_store(published: Published, live: Mapping[str, Profile]) ->
 
 def changelog_ends_with_the_highest(published: Published) -> list[str]:
     """Compaction, which keeps what was appended last, keeps the highest version of each profile."""
-    last = {one.key: from_json(one.value).version for one in published.by_role.get("profiles", ())}
+    last = {one.key: document(one.value).version for one in published.by_role.get("profiles", ())}
     return few(
         [
             f"the last record has version {last[key.encode()]}, not {profile.version}: {key}"
@@ -236,9 +251,15 @@ class Resolved(NamedTuple):
     """Every version of a profile with the place in the order of the record that made it."""
     documents: Mapping[tuple[str, int], Output]
     """What the changelog holds of each version, ascribed to the record that made it."""
+    definitions: Mapping[str, Definitions] = MappingProxyType({})
+    """What is computed of a person, by workspace."""
 
 
-def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
+def resolve_again(
+    published: Published,
+    pipeline: Pipeline,
+    definitions: Mapping[str, Definitions] = MappingProxyType({}),
+) -> Resolved:
     """Decide everything again, in the order of ``seq`` and ``position``, by a pure resolver.
 
     *pipeline* is one over an empty index in memory. Duplicates come last: a request id is used up
@@ -263,16 +284,16 @@ def resolve_again(published: Published, pipeline: Pipeline) -> Resolved:
     documents: dict[tuple[str, int], Output] = {}
     for place, source in enumerate((*decided, *rest, *duplicates)):
         record = published.inputs[source]
-        if isinstance(taken := pipeline._intake.take(record), Work):
+        if isinstance(taken := pipeline._take(record), Work | Sweep):
             spaces[source] = taken.space
         (settled,) = pipeline.settle([record])
         pipeline.committed()
         order[source], resolved[source] = place, settled
         for output in settled.profiles:
-            key, profile = (output.key or b"").decode(), from_json(output.value or b"")
+            key, profile = (output.key or b"").decode(), document(output.value or b"")
             versions[key].append((place, profile))
             documents[key, profile.version] = output
-    return Resolved(order, spaces, resolved, dict(versions), documents)
+    return Resolved(order, spaces, resolved, dict(versions), documents, definitions)
 
 
 def decisions_are_in_order(published: Published, resolved: Resolved) -> list[str]:
@@ -320,7 +341,9 @@ def decisions_are_those_of_one_processor(published: Published, resolved: Resolve
     return few(wrong)
 
 
-OF_PROFILE = frozenset({"user_attributes", "user_identities", "consent_state"})
+OF_PROFILE = frozenset(
+    {"user_attributes", "user_identities", "consent_state", "audience_memberships"}
+)
 """The fields of a batch that may be those of a later version of its profile."""
 
 
@@ -343,7 +366,8 @@ def outputs_show_their_profile(published: Published, resolved: Resolved) -> list
         names = {*got, *expected} - OF_PROFILE
         if others := sorted(name for name in names if got.get(name) != expected.get(name)):
             wrong.append(f"other {', '.join(others)} than the resolver's: {one.source}")
-        if _of_profile(got) not in _since(settled.output, resolved):
+        time_ms = published.inputs[one.source].timestamp_ms
+        if _of_profile(got) not in _since(settled.output, resolved, time_ms):
             wrong.append(f"a profile that never was, or was before: {one.source}")
     return few(wrong)
 
@@ -361,8 +385,11 @@ def _of_profile(fields: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: fields[name] for name in fields.keys() & OF_PROFILE}
 
 
-def _since(output: Output, resolved: Resolved) -> Iterator[dict[str, bytes]]:
-    """Yield what the profile of a batch, or its survivor, looked like after it and later ones."""
+def _since(output: Output, resolved: Resolved, time_ms: int) -> Iterator[dict[str, bytes]]:
+    """Yield what the profile of a batch, or its survivor, looked like after it and later ones.
+
+    What is computed is shown at *time_ms*, the batch's own.
+    """
     key, since = (output.key or b"").decode(), resolved.order[source_of(dict(output.headers))]
     while key:
         following, versions = "", resolved.versions.get(key, ())
@@ -372,7 +399,9 @@ def _since(output: Output, resolved: Resolved) -> Iterator[dict[str, bytes]]:
                 following, since = f"{key.rpartition('/')[0]}/{profile.merged_into}", made_at
                 break
             # Each workspace has a scope of its own here, of its name.
-            yield _of_profile(fields_of(_encode(profile_fields(profile, profile.scope))))
+            fields = profile_fields(profile, profile.scope)
+            fields |= computed_fields(resolved.definitions.get(profile.scope), profile, time_ms)
+            yield _of_profile(fields_of(_encode(fields)))
         key = following
 
 

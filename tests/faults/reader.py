@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
@@ -15,8 +15,12 @@ SILENCE_S = 5.0
 class Reader(threading.Thread):
     """Reads the output topics from their beginning until it is stopped."""
 
-    def __init__(self, bootstrap: str, topics: Mapping[str, str]) -> None:
+    def __init__(
+        self, bootstrap: str, topics: Mapping[str, str], unasked: Collection[str] = ()
+    ) -> None:
+        """Read *topics* by role; records of the input topics *unasked* nobody waits for."""
         super().__init__(daemon=True)
+        self._unasked = unasked
         self._roles = {name: role for role, name in topics.items()}
         self._consumer = Consumer(
             {
@@ -54,6 +58,8 @@ class Reader(threading.Thread):
             self.seen[one.role].append(one)
             if one.role == "outcomes":
                 topic, partition, _ = source = one.source
+                if topic in self._unasked:
+                    continue
                 self.done.add(source)
                 key = topic, partition
                 silence = now - self.last.get(key, now)

@@ -12,7 +12,7 @@ profile the changelog holds, and which record each is ascribed to.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -78,21 +78,35 @@ def _differences(one: Seen, expected: Output) -> Iterator[str]:
 
 def changes_are_the_references(published: Published, resolved: Resolved) -> list[str]:
     """Each record's changes are the resolver's, in its order for each key, and no others."""
+    changes = {source: one.changes for source, one in resolved.settled.items()}
+    return _in_order("changes", published, changes)
+
+
+def audience_changes_are_the_references(published: Published, resolved: Resolved) -> list[str]:
+    """Each record's audience changes, a sweep's as well, are the resolver's, and no others."""
+    changes = {source: one.audience_changes for source, one in resolved.settled.items()}
+    return _in_order("audience_changes", published, changes)
+
+
+def _in_order(
+    role: str, published: Published, expected: Mapping[Source, Sequence[Output]]
+) -> list[str]:
+    """Return where a record's outputs of *role* are not those expected, in order for each key."""
     got: dict[tuple[Source, bytes | None], list[Seen]] = defaultdict(list)
-    for one in published.by_role.get("changes", ()):
+    for one in published.by_role.get(role, ()):
         got[one.source, one.key].append(one)
     wanted: dict[tuple[Source, bytes | None], list[Output]] = defaultdict(list)
-    for source, settled in resolved.settled.items():
-        for change in settled.changes:
-            wanted[source, change.key].append(change)
+    for source, outputs in expected.items():
+        for output in outputs:
+            wanted[source, output.key].append(output)
     wrong = []
     for line in sorted({*got, *wanted}, key=repr):
-        seen, expected = got.get(line, []), wanted.get(line, [])
-        if len(seen) != len(expected):
-            wrong.append(f"{len(seen)} changes, not {len(expected)}: {line}")
+        seen, outputs = got.get(line, []), wanted.get(line, [])
+        if len(seen) != len(outputs):
+            wrong.append(f"{len(seen)} {role}, not {len(outputs)}: {line}")
             continue
-        for one, change in zip(seen, expected, strict=True):
-            wrong += _differences(one, change)
+        for one, output in zip(seen, outputs, strict=True):
+            wrong += _differences(one, output)
     return few(wrong)
 
 

@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
+from processor.clock.place import SHARDS
 from processor.records import Record
+from processor.redis.index import RedisIndex
+from processor.settings import load as load_settings
 from tests.faults import oracle
 from tests.faults.load import load
 from tests.faults.processors import Processor
@@ -32,11 +35,24 @@ from tests.servers.redis import Node as RedisNode
 from tests.servers.redis import find_binary
 from tests.servers.waiting import eventually
 
-INPUTS = ("batches", "requests")
-OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
+INPUTS = ("batches", "requests", "clock")
+OUTPUTS = (
+    "enriched",
+    "responses",
+    "changes",
+    "profiles",
+    "dead_letters",
+    "outcomes",
+    "audience_changes",
+)
 SESSION_S = 3.0
 TRANSACTION_S = 6.0
+OPEN_MS = 1_000
+"""For how long a bucket may have been open when the clock is up: sweeps come in seconds."""
 MOST_BYTES = 8 * 1024 * 1024
+RARE = 6
+"""Sessions that an audience of the load wants, in each part of it: those numbered below."""
+RARE_MS = {"rare": 60_000}
 # Deaths come from outside here, and often enough meet one record alone: no poison is to be seen.
 CONFIGURATION = """
 [kafka]
@@ -90,6 +106,22 @@ protection = "update_only"
 workspace = "retail"
 protection = "read_only"
 """
+DEFINITIONS = """
+[clock]
+grace_s = 0
+max_silence_s = 0
+[workspaces.retail.events.rare]
+type = "session_start"
+where = [{{ attribute = "data.session_number", op = "less", value = {rare} }}]
+[workspaces.retail.calculated]
+rarities = {{ type = "count", event = "rare" }}
+[workspaces.retail.audiences]
+rare = {{ all = [{{ event = "rare", within = "1m" }}], identities = ["email", "customerid"] }}
+[workspaces.retail.audiences.kind]
+all = [{{ attribute = "kind", op = "equals", value = "secret-a" }}]
+attributes = ["kind"]
+"""
+"""What makes time change something, where a run is to have it."""
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
 BY_HAND = (signal.SIGKILL, signal.SIGTERM)
@@ -122,14 +154,23 @@ class Stage:
     """One group of processors on topics of its own. Close it, whatever happens."""
 
     def __init__(
-        self, servers: Servers, folder: Path, names: Sequence[str], partitions: int = 4
+        self,
+        servers: Servers,
+        folder: Path,
+        names: Sequence[str],
+        partitions: int = 4,
+        *,
+        is_timed: bool = False,
     ) -> None:
+        """Open the topics and write the configuration, with audiences where it *is_timed*."""
+        self._is_timed = is_timed
         self.servers = servers
         self.partitions = partitions
         kafka = servers.kafka
         large = {"max_message_bytes": str(MOST_BYTES)}
-        self.topics = {role: kafka.create_topic(role, partitions, **large) for role in INPUTS}
-        self.topics |= {role: kafka.create_topic(role, partitions, **large) for role in OUTPUTS}
+        roles = (*INPUTS, *OUTPUTS)
+        self.topics = {role: kafka.create_topic(role, partitions, **large) for role in roles}
+        kafka.alter_topic(self.topics["clock"], message_timestamp_type="LogAppendTime")
         self.group = self.topics["batches"]
         self.config = folder / "idstream.toml"
         self.configure(servers.redis_proxy.port)
@@ -139,7 +180,7 @@ class Stage:
             for number, name in enumerate(names)
         ]
         outputs = {role: self.topics[role] for role in OUTPUTS}
-        self.reader = Reader(kafka.bootstrap, outputs)
+        self.reader = Reader(kafka.bootstrap, outputs, unasked={self.topics["clock"]})
         self.sent = 0
         self._producer = Producer(
             {
@@ -156,12 +197,14 @@ class Stage:
     def configure(self, redis_port: int, session_s: float = SESSION_S, **more: Any) -> None:
         """Write the configuration."""
         transaction_s = more.get("transaction_s", TRANSACTION_S)
+        text = CONFIGURATION + (DEFINITIONS if self._is_timed else "")
         self.config.write_text(
-            CONFIGURATION.format(
+            text.format(
                 broker=self.servers.broker_proxy.port,
                 group=self.group,
                 redis=redis_port,
                 topics=", ".join(f'{role} = "{name}"' for role, name in self.topics.items()),
+                rare=RARE,
                 session=int(session_s * 1000),
                 transaction=int(transaction_s * 1000),
             )
@@ -240,6 +283,22 @@ class Stage:
     def wait_for_all(self, within: float = 180.0) -> None:
         """Wait until every record that was sent has an outcome."""
         eventually(lambda: len(self.reader.done) >= self.sent, within, every=0.2)
+
+    def clock_is_up(self) -> bool:
+        """Whether nobody stands in a bucket of the wheel that has been open for a while."""
+        if not self._is_timed:
+            return True
+        now_ms = round(time.time() * 1000)
+        index = RedisIndex.connect(self.servers.redis.url, self.group)
+        try:
+            opens = [
+                one.opens_ms
+                for space in load_settings(self.config, {}).spaces()
+                for one in index.openings(space, range(SHARDS))
+            ]
+        finally:
+            index.close()
+        return all(at is None or at > now_ms - OPEN_MS for at in opens)
 
     def published(self) -> oracle.Published:
         """Return what the reader saw that ran throughout."""

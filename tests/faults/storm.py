@@ -9,6 +9,7 @@ from typing import NamedTuple
 from processor.index.tokens import tokens
 from processor.settings import load as load_settings
 from tests.faults import oracle, values
+from tests.faults.clock import nobody_left_early, visits_before
 from tests.faults.load import CLASS
 from tests.faults.processors import (
     Processor,
@@ -17,6 +18,8 @@ from tests.faults.processors import (
     live_profiles,
 )
 from tests.faults.stage import (
+    RARE,
+    RARE_MS,
     SESSION_S,
     TRANSACTION_S,
     End,
@@ -86,6 +89,8 @@ class Report:
     """Processors that did not come back after a fault."""
     silences: list[tuple[float, float]] = field(default_factory=list)
     """See ``Reader``."""
+    flips: Counter[str] = field(default_factory=Counter)
+    """Changes of audiences that were told, by what brought them about."""
     records: int = 0
     lost: int = 0
     """Records without an outcome."""
@@ -204,6 +209,8 @@ def storm(
     report.outcomes.update(o["outcome"] for o in published.outcomes().values())
     headers = (dict(record.headers) for record in published.inputs.values())
     report.classes.update(h[CLASS].decode() for h in headers if CLASS in h)
+    told = [one.body for one in published.by_role.get("audience_changes", ())]
+    report.flips.update(f"{one['change']} by {one['reason']}" for one in told)
     report.contention = supervisor.contention
     report.silences = sorted(stage.reader.silences, reverse=True)
     return report
@@ -270,10 +277,14 @@ def _let_finish(stage: Stage, supervisor: Supervisor) -> list[str]:
         stage.wait_for_all()
     except AssertionError:
         wrong = [f"{stage.sent - len(stage.reader.done)} records without an outcome in time"]
-    try:
-        eventually(lambda: owes_nothing(stage), within=30, every=0.2)
-    except AssertionError:
-        wrong.append("journals are left, or debts to the changelog")
+    for holds, why in (
+        (stage.clock_is_up, "the clock does not go on: people are due still"),
+        (lambda: owes_nothing(stage), "journals are left, or debts to the changelog"),
+    ):
+        try:
+            eventually(holds, within=60, every=0.2)
+        except AssertionError:
+            wrong.append(why)
     supervisor.stop()
     for processor in stage.processors:
         processor.terminate()
@@ -326,4 +337,5 @@ def check(stage: Stage, published: oracle.Published) -> dict[str, list[str]]:
         "logs tell no values": oracle.nothing_is_told(logs, "a log"),
         "topics tell no values": values.told_by_topics(again),
         "servers tell no values": values.told_by_servers(stage),
+        "early": nobody_left_early(published, RARE_MS, visits_before(RARE)),
     }

@@ -24,6 +24,10 @@ LATE = {"before_revoke", "after_revoke"}
 """Points that a processor passes when it leaves."""
 ONCE = {"before_claim", "after_claim", "before_start"}
 """Points that it passes when it starts."""
+SWEEPS = {"sweep_appended", "before_sweep_commit", "after_sweep_commit"}
+"""Points that it passes when a minute is over in which somebody was due."""
+SWEPT_S = 100.0
+"""How long it may take to come past those: until it has started, and for a minute and more."""
 
 
 class Struck(NamedTuple):
@@ -61,13 +65,13 @@ def crash_at(point: str) -> Strike:
     """Return the strike that kills a processor at a named point."""
 
     def strike(struck: Struck) -> bool:
-        nth = 1 if point in ONCE | LATE else struck.chance.randrange(1, 5)
+        nth = 1 if point in ONCE | LATE | SWEEPS else struck.chance.randrange(1, 5)
         _restarted(struck, IDSTREAM_CRASH_AT=f"{point}:{nth}")
         if point in LATE and _wait(_has_started(struck), STARTED_S):
             struck.processor.terminate()
         if point == "in_rewind" and _wait(_has_started(struck), STARTED_S):
             _disturb_until_it_ends(struck)
-        if _ended(struck, PASS_S):
+        if _ended(struck, SWEPT_S if point in SWEEPS else PASS_S):
             return struck.processor.status == -signal.SIGKILL
         struck.processor.kill()
         return False
@@ -139,9 +143,9 @@ def freeze_briefly_at(point: str) -> Strike:
 
 
 def _stopped_at(struck: Struck, point: str) -> bool:
-    nth = 1 if point in ONCE else struck.chance.randrange(1, 4)
+    nth = 1 if point in ONCE | SWEEPS else struck.chance.randrange(1, 4)
     _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{nth}")
-    if _wait(lambda: struck.processor.state == "T", PASS_S):
+    if _wait(lambda: struck.processor.state == "T", SWEPT_S if point in SWEEPS else PASS_S):
         return True
     struck.processor.kill()  # or it would stop when nobody is there to let it go on
     return False
@@ -193,7 +197,7 @@ def _fence(struck: Struck) -> bool:
 
 FENCED = "producer fenced"
 """Is struck against processors whose transactional id is known: those with a name of their own."""
-_ELSEWHERE = {"restore", "replay", "recompute", "sweep", "import"}
+_ELSEWHERE = {"restore", "replay", "recompute", "import", "sweep"}
 RUN_POINTS = [p for p in POINTS if not _ELSEWHERE & set(p.split("_"))]
 """Points that the load passes; those of sweeps and other commands are struck by tests of these."""
 CRASHES: dict[str, Strike] = {f"crash {point}": crash_at(point) for point in RUN_POINTS}

@@ -35,6 +35,7 @@ def table(report: Report) -> str:
         f"{'records lost':<34}{report.lost:>7}",
         f"{'outcomes and outputs doubled':<34}{report.doubled:>7}",
         *_pairs("outcomes", report.outcomes.items()),
+        *_pairs("changes of audiences", report.flips.items()),
         _classes(report.classes),
         *_pairs("in each other's way, at least", report.contention.items()),
         *_pairs("how processors ended", report.ends.items()),

@@ -4,6 +4,7 @@ What a check does not notice here it would not notice under fire either. No serv
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from tests.faults.oracle import (
     nothing_is_told,
     repetitions,
 )
-from tests.faults.recorded import recorded
+from tests.faults.recorded import NOON_MS, recorded
 from tests.faults.values import told_by_topics
 from tests.faults.verdict import Left, resolve_again, verdict
 
@@ -247,6 +248,19 @@ def _before(seens: list[Seen], at: int) -> Seen | None:
     return next((one for one in reversed(seens[:at]) if one.key == seens[at].key), None)
 
 
+def left_lost(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Lose the change by which somebody left an audience that they entered again."""
+    one = seens[at]
+    names = ("audience", "change")
+    again = (one.body["audience"], "entered")
+    is_again = any(
+        other.key == one.key and tuple(other.body[name] for name in names) == again
+        for other in seens[at + 1 :]
+    )
+    return dropped(seens, at) if one.body["change"] == "left" and is_again else None
+
+
+TOLD = ("audience_changes", "audience changes")
 EMPTY = each(lambda one: one._replace(value=b""))
 NO_KEY = each(lambda one: one._replace(key=b""))
 REPEATED = doubled(lambda _one: True)
@@ -300,6 +314,16 @@ WRONG = [
     Wrong("changes without a cause", "changes", "changes", body(cause={})),
     Wrong("changes under no key", "changes", "changes", NO_KEY),
     Wrong("changes without an MPID in headers", "changes", "changes", without("mpid")),
+    Wrong("no audience changes", "audience_changes", "audience changes", NONE),
+    Wrong("audience changes of another time", *TOLD, body(timestamp_ms=1)),
+    Wrong("audience changes for another reason", *TOLD, body(reason="dull")),
+    Wrong("audience changes without a cause", *TOLD, body(cause={})),
+    Wrong("audience changes of nobody's identities", *TOLD, body(user_identities=[])),
+    Wrong("audience changes under no key", *TOLD, NO_KEY),
+    Wrong("one audience change lost", *TOLD, once(dropped)),
+    Wrong("one audience change that is stale", *TOLD, once(stale)),
+    Wrong("one flip twice", "audience_changes", "flips", once(repeated)),
+    Wrong("one flip lost", "audience_changes", "flips", once(left_lost)),
     Wrong("profiles of other times", "profiles", "changelog", body(created_ms=1)),
     Wrong("profiles without their MPID", "profiles", "changelog", without("mpid")),
     Wrong(
@@ -361,13 +385,20 @@ WRONG = [
         "one profile with what it held before", "profiles", "changelog", once(with_stale_content)
     ),
 ]
-LEFT_WRONG = {"final states", "graph", "limits", "merges"}
+LEFT_WRONG = {"final states", "graph", "limits", "merges", "overdue"}
 """Checks of what is left in the store: each has a test of its own."""
 
 
 def test_a_run_in_which_nothing_is_wrong_is_clean(run: Run):
     assert set(run.published.by_role) >= {wrong.role for wrong in WRONG}
     assert {one.body["change"] for one in run.published.by_role["changes"]} == set(KINDS)
+    flips = Counter(
+        (one.body["change"], one.body["reason"])
+        for one in run.published.by_role["audience_changes"]
+    )
+    assert flips["left", "time"] > 40
+    assert flips["left", "merge"]
+    assert flips["updated", "record"]
     found = verdict(run.settings, run.published, run.published, run.left, run.resolved)
     assert not any(found.values()), found
 
@@ -452,6 +483,12 @@ def test_a_state_that_the_resolver_does_not_arrive_at_is_told(run: Run):
     found = left_wrong(run, profile, last_seen_ms=profile.last_seen_ms + 1)
     assert found["final states"]
     assert found["changelog is the store"]
+
+
+def test_whoever_is_due_though_their_shard_was_swept_is_told(run: Run):
+    profile = one_of(run, "outlet/production", lambda p: p.merged_into is None)
+    found = left_wrong(run, profile, more=replace(profile.more, due_ms=NOON_MS))
+    assert found["overdue"]
 
 
 def test_more_identities_than_a_type_may_have_are_told(run: Run):

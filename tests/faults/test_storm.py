@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 SEED = int(os.environ.get("IDSTREAM_TEST_SEED", "1"))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_no_fault_loses_or_doubles_a_record(servers: Servers, tmp_path: Path, capsys):
     stage = Stage(servers, tmp_path, ("anna", "bert", "cleo"))
     everything = [*CRASHES, *AGAINST_ONE, *AGAINST_ALL]

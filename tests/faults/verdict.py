@@ -4,17 +4,19 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from processor.app import Edge, build_pipeline
+from processor.clock.place import SHARDS
 from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.index.memory import MemoryIndex
+from processor.index.memory import MAX_KEYS, MemoryIndex
 from processor.index.port import Assignment
 from processor.index.tokens import tokens
+from processor.pipeline.computing import definitions_of
 from processor.pipeline.pipeline import Pipeline
 from processor.settings import Settings
 from processor.watch.metrics import Metrics
-from tests.faults import graph, oracle, reference
+from tests.faults import clock, graph, oracle, reference
 from tests.faults.oracle import Published, Resolved
 
 
@@ -66,6 +68,9 @@ def verdict_on_a_small_run(
         "outputs": reference.outputs_are_the_references(published, resolved),
         "shown": oracle.outputs_show_their_profile(published, resolved),
         "changes": reference.changes_are_the_references(published, resolved),
+        "audience changes": reference.audience_changes_are_the_references(published, resolved),
+        "flips": clock.flips_take_turns(published),
+        "overdue": clock.overdue(published, _dues(live)),
         "changelog": reference.changelog_is_of_the_reference(published, resolved),
         "final states": oracle.final_states_are_the_resolvers(live, resolved),
     }
@@ -80,16 +85,27 @@ def verdict_on_a_small_run(
     return found
 
 
-def resolve_again(settings: Settings, published: Published) -> Resolved:
-    """Return what the reference makes of the input of *published*, in its order."""
-    pipeline = resolver(settings, MemoryIndex(settings.key()), published)
-    return oracle.resolve_again(published, pipeline)
+def _dues(live: Mapping[str, Profile]) -> dict[str, int]:
+    """Return when those of *live* are due whom time alone changes."""
+    dues = {key: profile.more.due_ms for key, profile in live.items() if not profile.merged_into}
+    return {key: due_ms for key, due_ms in dues.items() if due_ms is not None}
+
+
+def resolve_again(settings: Settings, published: Published, max_keys: int = MAX_KEYS) -> Resolved:
+    """Return what the reference makes of the input of *published*, in its order.
+
+    *max_keys* end a read of the index as they do in the run: a sweep does no more than it reads.
+    """
+    pipeline = resolver(settings, MemoryIndex(settings.key(), max_keys), published)
+    return oracle.resolve_again(published, pipeline, definitions_of(settings.computed))
 
 
 def resolver(settings: Settings, index: MemoryIndex, published: Published) -> Pipeline:
     """Return the pipeline that is the reference: over an empty index in memory."""
     edge = Edge(index, Codecs())
     pipeline = build_pipeline(settings, edge, "oracle", Metrics().count, CrashPoints({}))
-    partitions = sorted({(topic, partition) for topic, partition, _ in published.inputs})
-    pipeline.assign([Assignment(t, p, "", None, "") for t, p in partitions], [])
+    partitions = {(topic, partition) for topic, partition, _ in published.inputs}
+    if clock_topic := settings.kafka.topics.clock:
+        partitions |= {(clock_topic, partition) for partition in range(SHARDS)}
+    pipeline.assign([Assignment(t, p, "", None, "") for t, p in sorted(partitions)], [])
     return pipeline

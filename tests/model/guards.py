@@ -13,6 +13,7 @@ from msgspec import structs
 from processor.index import memory
 from processor.index.cache import Cache
 from processor.index.port import Changed, Moment
+from processor.kafka.loop.horizon import Horizon
 from processor.pipeline import session, witness
 from processor.pipeline.memory import Memo
 from processor.pipeline.naming import Answer
@@ -34,12 +35,15 @@ class Guard:
     """Where to begin the search: a plan known to need it, as long as no step comes or goes."""
     about: bytes = bytes(range(256))
     """What the history is made of, see ``people``."""
+    setting: str = ""
+    """The only one that needs the guard; any where it is empty."""
 
     def plan(self, number: int) -> Plan:
         """Return the plan of a number, as it takes to need the guard."""
         chosen = plan(5, number)
         history = bytes(self.about[byte % len(self.about)] for byte in chosen.history)
-        return replace(chosen, faults=self.faults, history=history)
+        setting = self.setting or chosen.setting
+        return replace(chosen, setting=setting, faults=self.faults, history=history)
 
 
 ONE_USER = bytes([18, 19])
@@ -95,6 +99,15 @@ def _answers_as_before(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Answer, "is_given", lambda *_: True)
 
 
+def _horizon(patch: pytest.MonkeyPatch) -> None:
+    """Let the clock go on though records wait."""
+
+    def compare(self: Horizon, _committed: object) -> None:
+        self._ends, self._as_of_ms = None, self._asked_ms
+
+    patch.setattr(Horizon, "_compare", compare)
+
+
 def _transaction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kafka.Cluster, "with_transactions", False)
 
@@ -122,6 +135,12 @@ GUARDS = {
         ("losses", "kills"),
         20,
         ONE_USER,
+    ),
+    "horizon": Guard(
+        _horizon, "early: ", ("newcomers", "freezes"), setting="profile_isolation computed"
+    ),
+    "journal of sweeps": Guard(
+        _journal, "flips: ", ("kills",), setting="profile_isolation computed"
     ),
     "transaction": Guard(_transaction, "one outcome each: 2 outcomes", ("kills",)),
 }

@@ -6,16 +6,19 @@ in an open transaction are told to nobody, a newer producer of one transactional
 and aborts what it left, a member that the group has put out cannot commit offsets.
 """
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from processor.records import Record
+from processor.kafka.loop.inputs import Ends
+from processor.records import Record, RowKey
 
 Key = tuple[str, int]
 NO_OFFSET = -1001
+FOREVER_MS = 2**62
 
 
 def failure(code: int, *, fatal: bool = False, abort: bool = False) -> KafkaException:
@@ -32,6 +35,7 @@ class Appended:
     value: bytes | None
     headers: list[tuple[str, bytes]]
     transaction: "Transaction"
+    partition: int = 0
 
 
 @dataclass(eq=False)
@@ -77,12 +81,18 @@ class Cluster:
     def __init__(self, inputs: dict[Key, list[Record]], note: Callable[[str], None]) -> None:
         self.inputs = inputs
         self.note = note
+        self.now_ms = FOREVER_MS
+        """The time at the broker: records of later are not there yet."""
         self.offsets: dict[Key, tuple[int, str]] = {}
         self.log: list[Appended] = []
         self.owners: dict[str, Owner] = {}
         self.members: list[Member] = []
         self.target: dict[Key, Member] = {}
         self.generation = 0
+
+    def end(self, key: Key) -> int:
+        """Return the offset of the next record of a partition that is yet to come."""
+        return bisect_right(self.inputs[key], self.now_ms, key=lambda one: one.timestamp_ms)
 
     # ---- the group --------------------------------------------------------------------------
 
@@ -171,7 +181,9 @@ class Cluster:
             raise failure(KafkaError.ILLEGAL_GENERATION, abort=True)
         transaction.offsets.update(offsets)
 
-    def end(self, transactional_id: str, epoch: int, transaction: Transaction, state: str) -> None:
+    def finish(
+        self, transactional_id: str, epoch: int, transaction: Transaction, state: str
+    ) -> None:
         """Commit or abort the transaction of a producer."""
         owner = self.owners[transactional_id]
         self._check_epoch(owner, epoch)
@@ -226,7 +238,16 @@ class Cluster:
             self.note(f"  in Kafka: {state}, offsets {at}")
             if state == "committed":
                 self.offsets.update(owner.open.offsets)
+                self._feed(owner.open)
             owner.open = None
+
+    def _feed(self, transaction: Transaction) -> None:
+        """Let what a transaction appended to an input topic be consumed, as of now."""
+        for one in self.log:
+            if one.transaction is transaction and (one.topic, one.partition) in self.inputs:
+                fed = self.inputs[one.topic, one.partition]
+                place = one.topic, one.partition, len(fed)
+                fed.append(Record(*place, self.now_ms, one.key, one.value))
 
 
 class Message:
@@ -290,7 +311,8 @@ class PlayedConsumer:
         records: list[Record] = []
         for key in sorted(self._at):
             room = min(most, chosen % 5) - len(records)
-            batch = self._cluster.inputs[key][self._at[key] : self._at[key] + max(0, room)]
+            end = min(self._at[key] + max(0, room), self._cluster.end(key))
+            batch = self._cluster.inputs[key][self._at[key] : end]
             records += batch
             self._at[key] += len(batch)
             if batch:
@@ -346,9 +368,9 @@ class PlayedConsumer:
     def get_watermark_offsets(
         self, partition: TopicPartition, *_: float, **__: bool
     ) -> tuple[int, int]:
-        return 0, len(self._cluster.inputs[partition.topic, partition.partition])
+        return 0, self._cluster.end((partition.topic, partition.partition))
 
-    def list_topics(self, topic: str, _timeout: float) -> Any:
+    def list_topics(self, topic: str, timeout: float) -> Any:
         return _Metadata({topic: _Topic({p: None for t, p in self._cluster.inputs if t == topic})})
 
     def memberid(self) -> str:
@@ -372,6 +394,7 @@ class PlayedConsumer:
 @dataclass
 class _Topic:
     partitions: dict[int, None]
+    error: None = None
 
 
 @dataclass
@@ -401,8 +424,11 @@ class PlayedProducer:
     def begin_transaction(self) -> None:
         self._queue, self._transaction = [], Transaction()
 
-    def produce(self, topic: str, value: bytes, key: bytes, headers: Any) -> None:
-        self._queue.append({"topic": topic, "key": key, "value": value, "headers": headers})
+    def produce(
+        self, topic: str, value: bytes, key: bytes, headers: Any, partition: int = 0
+    ) -> None:
+        output = {"topic": topic, "key": key, "value": value, "headers": headers}
+        self._queue.append({**output, "partition": partition})
 
     def poll(self, _timeout: float) -> int:
         return 0
@@ -430,17 +456,37 @@ class PlayedProducer:
     def commit_transaction(self, _within: float) -> None:
         now = self._id, self._epoch, self._transaction
         self._check()
-        self._send("commit in Kafka", lambda: self._cluster.end(*now, "committed"))
+        self._send("commit in Kafka", lambda: self._cluster.finish(*now, "committed"))
 
     def abort_transaction(self, _within: float) -> None:
         now = self._id, self._epoch, self._transaction
         self._queue, self._is_broken = [], False
-        self._send("abort in Kafka", lambda: self._cluster.end(*now, "aborted"))
+        self._send("abort in Kafka", lambda: self._cluster.finish(*now, "aborted"))
 
     def _check(self) -> None:
         """Refuse to go on with a transaction whose outputs did not all arrive."""
         if self._is_broken:
             raise failure(KafkaError._TIMED_OUT, abort=True)
+
+
+class PlayedInputs:
+    """What is asked of all inputs: where they end now, and where the group stands."""
+
+    def __init__(self, cluster: Cluster, inputs: Collection[Key], pause: Pause) -> None:
+        self._cluster = cluster
+        self._inputs = inputs
+        self._pause = pause
+
+    def ends(self, _since_ms: int | None) -> Generator[None, None, Ends]:
+        self._pause("ask for ends")
+        ends = {RowKey(*key): self._cluster.end(key) for key in self._inputs}
+        yield  # the answer is under way
+        return Ends(ends, is_silent=False)
+
+    def committed(self, keys: Collection[RowKey]) -> Generator[None, None, dict[RowKey, int]]:
+        self._pause("ask for the group")
+        yield
+        return {key: self._cluster.offsets.get(key, (NO_OFFSET, ""))[0] for key in keys}
 
 
 def _partitions(keys: set[Key]) -> list[TopicPartition]:

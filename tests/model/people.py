@@ -40,7 +40,28 @@ SETTINGS = {
     "best_match": IN_ORDER,
     "flat_matching": FLAT,
 }
+COMPUTED = "computed"
+DEFINITIONS = """
+[workspaces.retail.events]
+visit = { type = "session_start" }
+[workspaces.retail.calculated]
+visits = { type = "count", event = "visit" }
+visits_1h = { type = "count", event = "visit", within = "1h", expire = "promptly" }
+last_visit = { type = "last_timestamp", event = "visit" }
+[workspaces.retail.audiences]
+recent = { all = [{ event = "visit", within = "10m" }], identities = ["email"] }
+often = { all = [{ event = "visit", within = "3h", at_least = 2 }], attributes = ["x"] }
+lapsed = { all = [{ event = "visit" }, { not = { event = "visit", within = "2d" } }] }
+described = { all = [{ attribute = "x", op = "exists" }], identities = ["email"] }
+"""
+WITHIN_MS = {"recent": 600_000}
+"""Audiences of whoever has a visit of late, with how long that may be ago."""
+TIMED = tuple(f"{strategy} {COMPUTED}" for strategy in SETTINGS)
+"""The same with calculated attributes and audiences, so that time changes something."""
 INPUTS = (("event-batches", 0), ("event-batches", 1), ("identity-requests", 0))
+CLOCK = (("idstream-clock", 0), ("idstream-clock", 1))
+LATEST_MS = 3 * 86_400_000
+"""How long after its last record a run ends: everything that can be due is due by then."""
 
 
 class Rulebook(NamedTuple):
@@ -52,11 +73,15 @@ class Rulebook(NamedTuple):
 
 
 @cache
-def rulebook(strategy: str) -> Rulebook:
-    """Return the rules of a strategy."""
+def rulebook(setting: str) -> Rulebook:
+    """Return the rules of a strategy, with definitions where the setting says so."""
+    strategy, _, computed = setting.partition(" ")
+    rules = SETTINGS[strategy]
+    if computed:  # before tables of the workspace, whose place is behind its keys
+        rules += DEFINITIONS
     with TemporaryDirectory() as folder:
         path = Path(folder, "idstream.toml")
-        path.write_text(CONFIGURATION.format(strategy=strategy, rules=SETTINGS[strategy]))
+        path.write_text(CONFIGURATION.format(strategy=strategy, rules=rules))
         settings = load(path, {})
     return Rulebook(settings, settings.rules(), settings.space_rules())
 

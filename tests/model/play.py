@@ -1,5 +1,6 @@
 """One played run, and what is wrong with what it left."""
 
+import math
 import traceback
 from collections import Counter
 from typing import NamedTuple
@@ -7,9 +8,11 @@ from typing import NamedTuple
 from processor.index.errors import LostWrites
 from processor.profiles.document import profile_key
 from processor.records import Record
+from tests.faults import clock
+from tests.faults.clock import visits_before
 from tests.faults.oracle import Published, Seen, Source
 from tests.faults.verdict import Left, resolve_again, verdict_on_a_small_run
-from tests.model.people import inputs, rulebook
+from tests.model.people import CLOCK, TIMED, WITHIN_MS, inputs, rulebook
 from tests.model.world import Plan, World
 
 
@@ -29,12 +32,16 @@ class Played(NamedTuple):
 def play(plan: Plan) -> Played:
     """Play *plan* to its end and check what it left."""
     book = rulebook(plan.setting)
-    world = World(plan, book, inputs(plan.history))
+    records = inputs(plan.history)
+    if plan.setting in TIMED:
+        records |= {key: [] for key in CLOCK}
+    world = World(plan, book, records)
     world.run()
     wrong = ["".join(traceback.format_exception(broken)) for broken in world.broken]
     lost = world.has_lost and any(isinstance(end, LostWrites) for end in world.ends)
     if not wrong and not lost:
         wrong = check(world)
+    world.met += flips(world)
     ends = Counter(type(end).__name__ for end in world.ends)
     return Played(wrong, world.steps, world.history, lost, ends, world.met)
 
@@ -45,9 +52,17 @@ def check(world: World) -> list[str]:
     published = Published(_by_source(world), _by_role(world))
     live = {profile_key(p.scope, p.environment, p.mpid).decode(): p for p in index.profiles()}
     holders = {rules.space: index.holders(rules.space) for rules in world.setting.spaces}
-    resolved = resolve_again(settings, published)
+    resolved = resolve_again(settings, published, world.plan.max_keys)
     found = verdict_on_a_small_run(settings, published, published, Left(live, holders), resolved)
+    if world.is_timed and not world.plan.setting.startswith("flat_matching"):  # nobody merges
+        found["early"] = clock.nobody_left_early(published, WITHIN_MS, visits_before(math.inf))
     return [f"{name}: {one}" for name, wrong in found.items() for one in wrong]
+
+
+def flips(world: World) -> Counter[str]:
+    """Return how often each change of an audience was told, by what brought it about."""
+    told = [one.body for one in _by_role(world).get("audience_changes", ())]
+    return Counter(f"{one['change']} by {one['reason']}" for one in told)
 
 
 def _by_source(world: World) -> dict[Source, Record]:

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 import structlog
@@ -25,20 +26,31 @@ from processor.index.memory import MAX_KEYS, MemoryIndex
 from processor.index.port import Ask, Reading
 from processor.kafka.asking import topic_names
 from processor.kafka.clock import Clock
+from processor.kafka.loop.horizon import Horizon, HorizonPace
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
 from processor.kafka.loop.starting import LoopParts
+from processor.kafka.loop.sweeping import Sweeping, SweepParts
 from processor.kafka.loop.transactions import Producers, Transactions
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.round import ROUNDS
 from processor.pipeline.tally import Tally
 from processor.records import Record
 from tests.kafka.deaf import Deaf
-from tests.model.kafka import Cluster, PlayedConsumer, PlayedProducer, failure
+from tests.model.kafka import Cluster, PlayedConsumer, PlayedInputs, PlayedProducer, failure
+from tests.model.people import CLOCK, INPUTS, LATEST_MS
 
 T = TypeVar("T")
-OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
+OUTPUTS = (
+    "enriched",
+    "responses",
+    "changes",
+    "profiles",
+    "dead_letters",
+    "outcomes",
+    "audience_changes",
+)
 MOST_PROCESSORS = 3
 SETTLING_STEPS = 20_000
 """How many steps the healed world may need to finish: more means that it never would."""
@@ -46,6 +58,11 @@ CALM = frozenset({"rebalances", "newcomers"})
 """Faults that nobody may end of: a partition is given up before another processor has it."""
 NO_TIME = Clock(now=lambda: 0.0, sleep=lambda _seconds: None)
 """No time passes: what times out does so because the schedule says so."""
+SECOND_MS = 1000
+LEAP, LEAP_MS = 77, 7_200_000
+"""At one step of so many much time passes, as over a night."""
+LOOKS = 40
+"""Steps of a healed world between two leaps of time."""
 FIRST_SWITCH, FIRST_FAULT = 150, 232
 """Below the first the same processor goes on, below the second another one does."""
 
@@ -199,6 +216,8 @@ class Processor:
             Parts(
                 rules=world.setting.rules,
                 spaces=world.setting.spaces,
+                computed=world.setting.settings.computed,
+                max_swept_per_s=1_000_000,
                 index=index,
                 memory_bytes=ROOM,
                 owner="model",
@@ -219,7 +238,7 @@ class Processor:
                 transaction_s=10.0,
             ),
             consumer,  # type: ignore[arg-type]
-            {role: role for role in OUTPUTS},
+            {**{role: role for role in OUTPUTS}, "clock": CLOCK[0][0]},
             self.pause,
             NO_TIME,
             lambda call, _seconds, _name: call(),
@@ -239,8 +258,22 @@ class Processor:
             reach=self.pause,
             pace=pace,
             clock=NO_TIME,
+            sweeping=self._sweeping(consumer, step) if world.is_timed else None,
         )
         return Loop(parts, inputs, 4, 0.0)
+
+    def _sweeping(self, consumer: PlayedConsumer, step: Pipeline) -> Sweeping:
+        """Return the clock of the process: the time is the world's, and it looks now and then."""
+        cluster, turns = self._world.cluster, count()
+        clock = Clock(
+            now=lambda: next(turns) / 3,
+            sleep=lambda _seconds: None,
+            wall=lambda: cluster.now_ms / 1000,
+        )
+        asked = PlayedInputs(cluster, INPUTS, self.pause)
+        horizon = Horizon(asked, HorizonPace(grace_s=0, max_silence_s=0), clock)
+        topic = CLOCK[0][0]
+        return Sweeping(SweepParts(consumer, topic, horizon, step.sweeps, Deaf(), clock))  # type: ignore[arg-type]
 
 
 ROOM = 1_000_000
@@ -266,6 +299,10 @@ class _Client:
 
     def commit(self, space: Space, *rest: Any) -> Any:
         return self._ask("commit", space, rest)
+
+    def openings(self, space: Space, *rest: Any) -> Any:
+        self._processor.pause("index openings")
+        return self._world.index.openings(space, *rest)
 
     def _ask(self, name: str, space: Space, rest: tuple[Any, ...]) -> Any:
         # A copy: what a late request says is what was sent, not what its sender has made of it.
@@ -334,9 +371,14 @@ class World:
     """How often what is rare was met."""
 
     def __post_init__(self) -> None:
+        self.is_timed = CLOCK[0] in self.inputs
+        times = [one.timestamp_ms for of in self.inputs.values() for one in of] or [0]
+        self._last_ms = max(times)
         remembers = 8 if "losses" in self.plan.faults else 0
         self.index = SharedIndex(remembers, self.plan.max_keys)
         self.cluster = Cluster(self.inputs, self._note)
+        if self.is_timed:
+            self.cluster.now_ms = min(times)
         self.processors: list[Processor] = []
         self._lives = 0
         self._current = 0
@@ -376,6 +418,8 @@ class World:
             return
         if action >= FIRST_SWITCH:
             self._current = number
+        if self.is_timed:
+            self.cluster.now_ms += LEAP_MS if number == LEAP else SECOND_MS * (number % 8)
         self._step(self._pick(self._current), number)
 
     def _step(self, processor: Processor | None, number: int) -> None:
@@ -407,6 +451,8 @@ class World:
                 self._time_out(turn)
             while len(self.processors) < 2:
                 self._start(self._free_slot())
+            if self.is_timed and turn % LOOKS == 0:
+                self._pass_time()
             self._step(self.processors[turn // 3 % len(self.processors)], 4)
         self.broken.append(AssertionError(f"no end: {[p.at for p in self.processors]}"))
 
@@ -422,7 +468,21 @@ class World:
         is_open = any(owner.open for owner in cluster.owners.values())
         are_started = set().union(*(p.consumer.started for p in self.processors if p.consumer))
         is_whole = are_started == cluster.inputs.keys()
-        return done and not is_open and is_whole and self.index_is_tidy()
+        return done and not is_open and is_whole and self.index_is_tidy() and self._is_late()
+
+    def _pass_time(self) -> None:
+        """Let time pass in leaps that grow, until everything that can be due is due."""
+        since_ms = max(0, self.cluster.now_ms - self._last_ms)
+        self.cluster.now_ms += max(60_000, since_ms // 2)
+
+    def _is_late(self) -> bool:
+        """Whether time has passed to the end, and all that was due by then is done."""
+        if not self.is_timed:
+            return True
+        now_ms = self.cluster.now_ms
+        opens = (one.wheel.opening_ms(s) for one in self.index._spaces.values() for s in range(16))
+        is_done = all(at is None or at > now_ms for at in opens)
+        return is_done and now_ms > self._last_ms + LATEST_MS
 
     def _replace_all(self) -> None:
         for processor in self.processors:
