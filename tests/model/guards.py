@@ -57,7 +57,7 @@ def _journal(patch: pytest.MonkeyPatch) -> None:
 def _cursor(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "_check_cursor", lambda _space, _held, _advance: None)
     # Most losses are noticed by the tags of changes before a cursor is looked at.
-    patch.setattr(memory, "_changed", lambda _space, _held, _since: None)
+    patch.setattr(memory, "changed_since", lambda *_: None)
 
 
 def _epoch(patch: pytest.MonkeyPatch) -> None:
