@@ -147,7 +147,7 @@ class Watched(Struct, frozen=True):
 def watch_over(settings: Settings, remote: RemoteIndex, log: Log, clock: Clock) -> Watched:
     """Return the watch over a process of *settings* with the index *remote*; asks no server yet."""
     metrics = Metrics()
-    metrics.expect(expected(settings.rules(), settings.kafka.guarantee))
+    metrics.expect(expected(settings.rules(), settings.kafka.guarantee, settings.computed))
 
     def to(server: Server, address: str) -> Contact:
         return Contact(server, address, log, clock.now, metrics.connection(server))

@@ -1,6 +1,6 @@
 """What is counted of calculated attributes and audiences."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
@@ -42,6 +42,12 @@ class ComputedMetrics:
             "User attributes that were written under the name of a calculated attribute",
             "workspace",
         )
+
+    def expect(self, workspaces: Iterable[str]) -> None:
+        """Let what bounds kept out, and what is hidden, be counted from 0 on."""
+        for workspace in workspaces:
+            self._computed_bounded.labels(workspace)
+            self._hidden.labels(workspace)
 
     def count(self, tally: Tally) -> None:
         """Add what a committed transaction counted."""

@@ -1,10 +1,11 @@
 """Series that exist before their first event: those that a configuration makes possible."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, get_args
 
 from msgspec import Struct
 
+from processor.computed.definition import Scope
 from processor.identity.decision import KINDS
 from processor.records import DeadLetterReason
 from processor.rules import InputRules, Role, Rules
@@ -39,15 +40,18 @@ class Series(Struct, frozen=True):
     guarantee: str
     records: frozenset[tuple[str, str, str, str, str]]
     decisions: frozenset[tuple[str, str]]
+    computing: tuple[str, ...] = ()
+    """The workspaces of which something is computed."""
 
 
-def expected(rules: Rules, guarantee: str) -> Series:
-    """Return what a process with *rules* may count."""
+def expected(rules: Rules, guarantee: str, computed: Mapping[str, Scope] | None = None) -> Series:
+    """Return what a process with *rules* may count, where scopes define what is *computed*."""
     strategies = {one.workspace.policy.strategy for one in rules.inputs.values()}
     return Series(
         guarantee,
         frozenset(_records(rules)),
         frozenset((strategy, kind) for strategy in strategies for kind in KINDS.values()),
+        tuple(name for scope in (computed or {}).values() for name in scope.workspaces),
     )
 
 

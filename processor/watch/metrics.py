@@ -197,6 +197,7 @@ class Metrics:
             self._records.labels(*records)
         for decisions in expected.decisions:
             self._decisions.labels(*decisions)
+        self._computed.expect(expected.computing)
         for aliases in ALIASES:
             self._aliases.labels(*aliases)
         for errors in ERRORS:

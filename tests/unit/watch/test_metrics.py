@@ -150,6 +150,32 @@ def test_what_can_happen_is_there_at_zero_before_it_happens():
     assert found("idstream_info", {"version": __version__, "guarantee": "exactly_once"}) == 1
 
 
+def test_what_bounds_keep_out_is_counted_from_zero_where_something_is_computed():
+    defined = load_text(
+        """
+        [workspaces.retail]
+        preset = "default"
+        [workspaces.retail.events]
+        order = { type = "custom_event" }
+        [workspaces.retail.calculated]
+        orders = { type = "count", event = "order" }
+        [workspaces.plain]
+        preset = "default"
+        [inputs.web]
+        workspace = "retail"
+        [inputs.other]
+        workspace = "plain"
+        """,
+        {},
+    )
+    metrics = Metrics()
+    metrics.expect(expected(defined.rules(), "exactly_once", defined.computed))
+    found = metrics.registry.get_sample_value
+    for name in ("idstream_computed_bounded_total", "idstream_hidden_attributes_total"):
+        assert found(name, {"workspace": "retail"}) == 0
+        assert found(name, {"workspace": "plain"}) is None
+
+
 def test_reasons_of_drops_that_are_expected_are_those_that_the_page_of_strategies_has():
     strategies = text("docs/strategies.md")
     assert all(f"`{reason}`" in strategies for reason in DROPPED)
