@@ -67,6 +67,8 @@ class Load:
     """Whether what is measured are identity requests; they are answered, not forwarded."""
     decides: str = "matched"
     """What becomes of nearly all that is measured, as `idstream_decisions_total` calls it."""
+    computes: bool = False
+    """Whether the workspace defines calculated attributes or audiences."""
     same_as: str = ""
     """The name of another load with the very same records."""
 
@@ -104,6 +106,27 @@ def known(
         prepared=users,
         workspace=ISOLATION.replace('"ios_idfv"]', f'{priority}"ios_idfv"]'),
     )
+
+
+def counted(share: float, users: int = USERS) -> Load:
+    """Return batches of known users of which a *share* has an order among its events.
+
+    Events have no time of their own: that of their record counts, so none is outside a window.
+    """
+
+    def make(n: int) -> Message:
+        user = user_of(n, users)
+        body = batch(n, user)
+        del body["timestamp_unixtime_ms"]
+        events = events_of(n).replace(b'"timestamp_unixtime_ms":%d,' % (START_MS + n // 100), b"")
+        if scattered(n) < share:
+            order = b'"Order","custom_event_type":"transaction"'
+            events = events.replace(b'"Suche","custom_event_type":"navigation"', order)
+            more = b'"position":2,"price":%d.5,"color":"color-%d"' % (n % 40, n % 7)
+            events = events.replace(b'"position":2', more)
+        return Message(b"user-%d" % user, with_events(body, events))
+
+    return replace(known(users), name="counted", says="orders among the events", make=make)
 
 
 def changed(users: int = USERS) -> Load:

@@ -49,6 +49,7 @@ responses = "{stem}-responses"
 changes = "{stem}-changes"
 profiles = "{stem}-profiles"
 dead_letters = "{stem}-dead"
+{computed}
 
 [redis]
 url = "{redis}"
@@ -77,6 +78,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     },
     "dead": {"max_message_bytes": "1100000"},
 }
+COMPUTED = {"audience-changes": {}, "clock": {"message_timestamp_type": "LogAppendTime"}}
+"""The topics of what is computed."""
 
 
 class Died(Exception):
@@ -123,10 +126,11 @@ class Play:
         self.stem = self.group = f"play-{uuid.uuid4().hex[:8]}"
         self.port = free_port()
         self._most, self._left = most, rounds
+        self._outputs = {**OUTPUTS, **(COMPUTED if load.computes else {})}
         stage.create(
             {
                 self.topic(role): {**settings, **({} if role == "profiles" else retention or {})}
-                for role, settings in OUTPUTS.items()
+                for role, settings in self._outputs.items()
             }
         )
 
@@ -135,7 +139,7 @@ class Play:
 
     def __exit__(self, *_: object) -> None:
         self.redis.close()
-        self.stage.delete([self.topic(role) for role in OUTPUTS])
+        self.stage.delete([self.topic(role) for role in self._outputs])
 
     def topic(self, role: str) -> str:
         """Return the output topic of *role*."""
@@ -158,6 +162,11 @@ class Play:
                 redis=self.redis.url,
                 port=self.port,
                 workspace=self.load.workspace,
+                computed="\n".join(
+                    f'{role.replace("-", "_")} = "{self.topic(role)}"'
+                    for role in COMPUTED
+                    if self.load.computes
+                ),
                 formats="\n".join(f'{k} = "{name}"' for k, name in self.load.formats.items()),
             )
         )

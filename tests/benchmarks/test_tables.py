@@ -23,6 +23,7 @@ TINY = {
         "10 identities",
         "0.8 KB, 1 e",
     ],
+    "computed": ["no definitions", "20, no batch", "20, a tenth", "20, every batch"],
     "repeats": ["100 % repeat", "0 % repeat"],
     "latency": ["full load", "25 % of it", "75 % of it"],
     "memory": ["0 s", "1 s", "2 s"],
@@ -30,6 +31,7 @@ TINY = {
 }
 MORE = {
     "latency": {f"{n}_{p}": 9.0 for n in ("published", "readable") for p in ("p50", "p99")},
+    "computed": {"profile_bytes": 900.0},
     "memory": {"worker_mib": 100.0, "redis_mib": 50.0},
     "startup": {"ready_s": 1.0, "first_s": 2.0, "full_s": 3.0},
 }
