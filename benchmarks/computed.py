@@ -19,7 +19,7 @@ from benchmarks.stage import Stage
 from benchmarks.table import COSTS, Column, Measurement, Plot, Table, cpu, ratios, table
 
 REFERENCE = "no definitions"
-SHARES = {"20, no batch": 0.0, "20, a tenth": 0.1, "20, every batch": 1.0}
+SHARES = {"no batch matches": 0.0, "a tenth match": 0.1, "every batch matches": 1.0}
 """Of so many batches one event counts."""
 DEFINITIONS = """
 [workspaces.shop.events]

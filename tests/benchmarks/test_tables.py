@@ -23,7 +23,7 @@ TINY = {
         "10 identities",
         "0.8 KB, 1 e",
     ],
-    "computed": ["no definitions", "20, no batch", "20, a tenth", "20, every batch"],
+    "computed": ["no definitions", "no batch matches", "a tenth match", "every batch matches"],
     "repeats": ["100 % repeat", "0 % repeat"],
     "latency": ["full load", "25 % of it", "75 % of it"],
     "memory": ["0 s", "1 s", "2 s"],
