@@ -193,15 +193,10 @@ class Rights(Struct, frozen=True, dict=True):
         return self.readable(values_at(self.definitions, its, at_ms))
 
     def readable(self, attributes: Mapping[str, _Value]) -> Mapping[str, _Value]:
-        """Return those of *attributes* that are asked for, and may be read."""
-        token, names = self.token, self.names
-        if token.reads_all and not names:
+        """Return those of *attributes* that may be read."""
+        if self.token.reads_all:
             return attributes
-        return {
-            name: value
-            for name, value in attributes.items()
-            if (not names or name in names) and token.may_read(name)
-        }
+        return {name: one for name, one in attributes.items() if self.token.may_read(name)}
 
 
 def asked_parts(fields: str | None) -> tuple[frozenset[str], frozenset[str]]:
@@ -308,6 +303,7 @@ def _attributes(view: ProfileView, _: Profile, data: WorkspaceData, rights: Righ
     view.attributes = {
         name: AttributeView(a.value, a.source, a.input, a.updated_ms)
         for name, a in rights.readable(data.attributes).items()
+        if not rights.names or name in rights.names
     }
 
 

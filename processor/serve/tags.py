@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from processor import __version__
+from processor.computed.definition import Definitions
 from processor.identity.model import Identifier
 from processor.serve.native import Rights
 
@@ -34,11 +35,15 @@ def aspect_of(form: str, environment: str, rights: Rights, *more: str | None) ->
         sorted(policy.login_ids),
         sorted(policy.unique_ids),
         sorted(rights.audiences.items()),
-        # Calculated attributes show or not, and as what, as definitions are.
-        None if rights.definitions is None else sorted(rights.definitions.calculated),
+        # Calculated attributes show or not, and as what, as definitions are and what they mean.
+        None if rights.definitions is None else _meanings(rights.definitions),
         more,
     )
     return sha256(_encode(decides)).hexdigest()[:8]
+
+
+def _meanings(definitions: Definitions) -> list[tuple[str, int, str]]:
+    return sorted((a.name, a.version, a.mark.hex()) for a in definitions.calculated.values())
 
 
 def tag_of(mpid: int, version: int, aspect: str) -> str:

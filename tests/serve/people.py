@@ -1,9 +1,10 @@
 """Whom the tests of the service ask for, and a service over them in this process."""
 
+import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from processor.index.port import Ask
 from processor.index.sight import MemoryReader, Reader
 from processor.kafka.clock import Clock
 from processor.profiles.document import from_json
-from processor.serve.credentials import TokenFile, hash_of, mint
+from processor.serve.credentials import SCOPES, TokenFile, hash_of, mint
 from processor.serve.service import Parts, server_of
 from processor.settings import load_text
 from processor.settings.settings import Settings
@@ -105,6 +106,19 @@ TOKENS = {
     "nothing": (["retail"], []),
     "officer": (["retail"], ["profiles:read", "privacy:read"]),
 }
+EVERY_SCOPES = [
+    frozenset(some) for n in range(len(SCOPES) + 1) for some in itertools.combinations(SCOPES, n)
+]
+"""All that a token may have of scopes."""
+
+
+def scoped(scopes: Iterable[str]) -> str:
+    """The name of the token that has *scopes* and no others."""
+    return "-".join(["only", *sorted(one.replace(":", "_") for one in scopes)])
+
+
+TOKENS |= {scoped(scopes): (["retail"], sorted(scopes)) for scopes in EVERY_SCOPES}
+TOKENS["stranger"] = (["shop"], list(SCOPES))
 ADA, BEN, ANONYMOUS = 9080350317581165000, -77, 1234
 MERGED, SURVIVOR = 501, 500
 MALLORY, HOSTILE = 666, """"'><svg/onload=alert(1)>{{ 7 * 7 }}\u202e&lt;"""

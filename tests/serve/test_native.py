@@ -131,6 +131,12 @@ def test_only_the_parts_that_are_asked_for_are_there(service: Service, fields, p
         assert body["attributes"].keys() == {"ltv", "tag"}
 
 
+def test_single_attributes_leave_calculated_ones_whole(service: Service):
+    body = service.get(f"{PATH}?fields=attributes.ltv,calculated").json()
+    assert body["attributes"].keys() == {"ltv"}
+    assert body["calculated"].keys() == {"orders_30d", "favorite_hour"}
+
+
 def test_without_the_right_nobody_sees_a_value_of_an_identity(service: Service):
     answer = service.get(PATH, "reader")
     assert not [value for value in VALUES if value in answer.text]

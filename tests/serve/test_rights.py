@@ -2,7 +2,6 @@
 
 import pytest
 
-from processor.serve.credentials import SCOPES
 from tests.serve.people import ADA, ALIEN, Service, token
 
 ROUTES = [
@@ -103,8 +102,3 @@ def test_nothing_that_was_asked_stands_in_the_log_or_in_a_metric(service: Servic
     for value in ("12345", "ada@example.com", "stamp-1", str(ADA), token("all"), "lovelace"):
         assert value not in told
         assert value not in counted
-
-
-def test_every_scope_is_tried_here():
-    tried = {"profiles:read", "identities:clear", "activity:read", "ui", "privacy:read"}
-    assert set(SCOPES) == tried

@@ -8,7 +8,8 @@ from processor.serve.native import Rights
 from processor.serve.tags import aspect_of
 from tests.serve.people import settings_of
 
-WORKSPACE = settings_of().workspaces["retail"]
+SETTINGS = settings_of()
+WORKSPACE = SETTINGS.workspaces["retail"]
 READER = Token("crm", frozenset(), frozenset(), frozenset({"profiles:read"}), 1.0, ("*",), None)
 RIGHTS = Rights("retail", WORKSPACE.policy, READER, tokens(b"key"))
 
@@ -27,3 +28,20 @@ def test_another_environment_key_or_right_is_another_tag():
     ]
     assert len(set(seen)) == len(seen)
     assert aspect_of("profile", "production", replace(RIGHTS, to_token=tokens(b"key"))) == seen[0]
+
+
+def test_a_calculated_attribute_that_means_something_else_is_another_tag():
+    definitions = SETTINGS.computed["retail"].workspaces["retail"]
+    orders = definitions.calculated["orders_30d"]
+    seen = {
+        aspect_of("profile", "production", replace(RIGHTS, definitions=one))
+        for one in (
+            definitions,
+            None,
+            *(
+                replace(definitions, calculated={**definitions.calculated, "orders_30d": other})
+                for other in (replace(orders, mark=b"other"), replace(orders, version=2))
+            ),
+        )
+    }
+    assert len(seen) == 4
