@@ -184,7 +184,7 @@ class Generations:
         if count <= most:
             return count
         names = set(chain.from_iterable(self._connection.scan_keys(base, _LOT)))
-        return len(names) - self._connection.count_graves(sorted(names))
+        return len(names) - self._connection.flags(sorted(names)).count(b"\x02")
 
     def holds_profiles(self, space: Space, number: str) -> bool:
         """Return whether a generation has any document; stops at the first that is found."""

@@ -244,6 +244,8 @@ def test_a_tombstone_leaves_a_grave_that_a_late_older_version_does_not_dig_up(se
     }
     assert rebuilding.profiles == 1
     assert generations.count(SPACE, building.number, 0) == 1, "graves are no profiles"
+    census = generations.censuses({SPACE: building.number})[SPACE]
+    assert (census.profiles, census.graves, census.identifiers) == (1, 2, 1)
     (due, _) = (index.visit(SPACE, {}, [Ask(take=Take(s, time_ms + 10 * DAY_MS))]) for s in (7, 8))
     assert [entry.mpid for entry in due.entries] == [7]
     assert due.needed == frozenset()

@@ -26,6 +26,8 @@ class Space(Struct, frozen=True):
     name: str
     profiles: int
     identifiers: int
+    graves: int
+    """What stands in place of profiles that have ended."""
     memory_bytes: int | None
     """An estimate; None where Redis does not let us ask."""
     commits: int

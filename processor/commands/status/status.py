@@ -69,6 +69,7 @@ def look(settings: Settings) -> Picture:
                 name=one.space.name,
                 profiles=censuses[one.space].profiles,
                 identifiers=censuses[one.space].identifiers,
+                graves=censuses[one.space].graves,
                 memory_bytes=censuses[one.space].memory_bytes,
                 commits=one.survey.seq,
                 changed_ms=one.survey.changed_ms,

@@ -34,6 +34,7 @@ def show(picture: Picture) -> None:
         (
             "space",
             "profiles",
+            "graves",
             "identifiers",
             "memory",
             "commits",
@@ -44,6 +45,7 @@ def show(picture: Picture) -> None:
             (
                 one.name,
                 f"{one.profiles:,}",
+                f"{one.graves:,}",
                 f"{one.identifiers:,}",
                 _memory(one.memory_bytes),
                 f"{one.commits:,}",
