@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from processor.commands.history import HEAD, changes_of, row
+from processor.commands.lifetimes import end_facts, grave_in_words
 from processor.commands.options import option_of
 from processor.commands.standing import as_text, print_standing, standing_facts
 from processor.commands.terminal.console import note, say
@@ -39,9 +40,10 @@ class ProfileQuery(NamedTuple):
 
 def show(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
     """Print the profile, or every profile that holds the identity, as tables."""
-    found = _find(load(config, environ), query)
+    settings = load(config, environ)
+    found = _find(settings, query)
     for profile in found:
-        _print(profile)
+        _print(settings, profile)
     option, where = option_of(config), query.workspace
     if query.environment != "production":
         where = f"--environment {query.environment} {where}"
@@ -68,7 +70,7 @@ def show_history(
             say(msgspec.json.encode(change).decode())
         return
     for profile in found:
-        _print(profile)
+        _print(settings, profile)
     known = _values_by_token(settings, found)
     rows = [row(change, known) for change in changes]
     print_table("History", HEAD, rows, give=Give(("caused by",), "what"))
@@ -91,8 +93,12 @@ def _find(settings: Settings, query: ProfileQuery) -> list[Profile]:
     space = Space(workspace.scope, environment)
     try:
         found = list(_profiles(index, space, workspace, query.key))
+        is_mpid = not found and _MPID.fullmatch(query.key)
+        grave = index.grave(space, int(query.key)) if is_mpid else None
     finally:
         index.close()
+    if grave is not None:
+        raise Failure(f"the profile {grave.mpid} of {space.name} {grave_in_words(grave)}")
     if not found:
         raise Failure(f"no profile of {space.name} has this key (another --environment?)")
     return found
@@ -127,7 +133,7 @@ def _holders(
     return index.holders(space, identifier)
 
 
-def _print(profile: Profile) -> None:
+def _print(settings: Settings, profile: Profile) -> None:
     facts: list[tuple[str, ...]] = [
         ("mpid", str(profile.mpid)),
         ("space", f"{profile.scope}/{profile.environment}"),
@@ -140,6 +146,7 @@ def _print(profile: Profile) -> None:
         ("last seen", moment(profile.last_seen_ms)),
     ]
     facts += standing_facts(profile)
+    facts += end_facts(settings, profile)
     if profile.source_mpid is not None:
         facts.append(("arose from", str(profile.source_mpid)))
     if profile.merged_into is not None:

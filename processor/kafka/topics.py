@@ -189,7 +189,10 @@ def judge(kafka: KafkaSettings, limits: Limits, found: Mapping[str, Topic]) -> l
             missing = ("does not exist; create it, or let `idstream check --create` do it",)
             reports.append(TopicReport(role, name, missing))
             continue
-        warnings = (*_warnings(role, topic), *_width_warnings(role, topic, widest))
+        warnings = (
+            *_warnings(role, topic, is_timed=bool(kafka.topics.clock)),
+            *_width_warnings(role, topic, widest),
+        )
         if role in JOINED and len(counts) > 1:
             text = f"has {topic.partitions} partitions; {', '.join(JOINED)} differ in theirs"
             warnings += (Advice("topics.joined", f"{text} and cannot be joined"),)
@@ -223,7 +226,7 @@ def _timestamp_type(topic: Topic) -> str:
     return topic.settings.get("message.timestamp.type", "CreateTime")
 
 
-def _warnings(role: str, topic: Topic) -> Iterator[Advice]:
+def _warnings(role: str, topic: Topic, *, is_timed: bool) -> Iterator[Advice]:
     if role == "changes" and topic.settings.get("retention.ms", "-1") != "-1":
         text = "retention.ms is bounded: replayed from its start, it no longer leads to the graph"
         yield Advice("topics.retention", text)
@@ -232,6 +235,12 @@ def _warnings(role: str, topic: Topic) -> Iterator[Advice]:
             "message.timestamp.type is CreateTime: the clocks of producers say which of two"
             " records is the newer; set LogAppendTime where those are not to be trusted"
         )
+        if is_timed:
+            text += (
+                ". By them time passes in audiences and lifetimes: a producer a year ahead empties"
+                " windows, and keeps profiles a year longer; message.timestamp.after.max.ms bounds"
+                " it"
+            )
         yield Advice("topics.timestamps", text)
 
 

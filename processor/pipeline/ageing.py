@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.identity.model import IdentityPolicy
 from processor.identity.profile import Profile, WorkspaceData
 from processor.identity.view import View
 from processor.pipeline.work import Verdict, Work
-from processor.rules import Lifetimes
+from processor.rules import Lifetimes, Limits
 
 
 class Ageing(Struct, frozen=True):
@@ -61,6 +62,11 @@ class Ageing(Struct, frozen=True):
     def holds_until_ms(self, profile: Profile) -> int:
         """Return the instant up to which another receipt of *profile* is not noted."""
         return stored_ms(profile) + self.resolution_ms
+
+
+def ageing_of(lifetimes: Lifetimes, policy: IdentityPolicy, limits: Limits) -> Ageing:
+    """Return how profiles of a scope with *lifetimes* age."""
+    return Ageing(lifetimes, policy.login_ids, limits.receipt_resolution_ms)
 
 
 def stored_ms(profile: Profile) -> int:

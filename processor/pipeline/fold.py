@@ -19,7 +19,7 @@ from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, Outdated, ReadSet, View
-from processor.pipeline.ageing import Ageing
+from processor.pipeline.ageing import Ageing, ageing_of
 from processor.pipeline.computing import Computing, computing_of, yield_room
 from processor.pipeline.journal import Entry
 from processor.pipeline.sweeping import entered, place_edits
@@ -194,7 +194,7 @@ def fold_of(
     policy, limits = its.policy, rules.limits
     ageing = None
     if its.lifetimes is not None:
-        ageing = Ageing(its.lifetimes, policy.login_ids, limits.receipt_resolution_ms)
+        ageing = ageing_of(its.lifetimes, policy, limits)
     end_ms = _never if ageing is None else ageing.end_ms
     computing = computing_of(its.space.scope, scopes, rules, end_ms)
     return Fold(its.space, policy, limits, token, computing, ageing=ageing)

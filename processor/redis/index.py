@@ -112,6 +112,10 @@ class RedisIndex:
         """Return the profile of *mpid* itself, even if it was merged; for ``idstream profile``."""
         return self.visit(space, {}, [Ask(mpids=(mpid,))]).found.profiles[mpid]
 
+    def grave(self, space: Space, mpid: int) -> Grave | None:
+        """Return what stands in place of a profile that has ended; for ``idstream profile``."""
+        return self.visit(space, {}, [Ask(mpids=(mpid,))]).found.graves.get(mpid)
+
     def holders(self, space: Space, identifier: Identifier) -> Holders:
         """Return the holders of *identifier*; for ``idstream profile``."""
         return self.visit(space, {}, [Ask((identifier,))]).found.holders[identifier]

@@ -8,7 +8,7 @@ import click
 from msgspec import Struct
 
 from processor.codecs.avro.reading import RegistryUnavailable
-from processor.commands.check.computed import computed
+from processor.commands.check.computed import ageing, computed
 from processor.commands.check.findings import Finding, accepted, show, show_json, summary
 from processor.commands.check.index import index
 from processor.commands.terminal.console import say
@@ -100,6 +100,7 @@ def configuration(settings: Settings) -> Iterator[Finding]:
     for path, text in settings.advice():
         yield Finding(path, "warning", text, path)
     yield from computed(settings)
+    yield from ageing(settings)
     length = len(write_witnesses(dict.fromkeys(names, _LARGEST)))
     if length > MOST_METADATA:
         says = (

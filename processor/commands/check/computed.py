@@ -1,8 +1,9 @@
-"""What a check says of calculated attributes and audiences: how large they may grow."""
+"""What a check says of calculated attributes, audiences and lifetimes."""
 
 from collections.abc import Iterator
 
 from processor.commands.check.findings import Finding
+from processor.commands.lifetimes import lifetime_in_words
 from processor.computed.definition import Definitions
 from processor.computed.size import audience_bytes, core_bytes, worst_bytes
 from processor.settings import Settings
@@ -16,6 +17,14 @@ def computed(settings: Settings) -> Iterator[Finding]:
     for scope in settings.computed.values():
         for definitions in scope.workspaces.values():
             yield from _of_workspace(definitions, scope.max_bytes)
+
+
+def ageing(settings: Settings) -> Iterator[Finding]:
+    """Say of each workspace with lifetimes how long its profiles live."""
+    for name, workspace in settings.workspaces.items():
+        if workspace.lifetimes is not None:
+            says = lifetime_in_words(workspace.lifetimes)
+            yield Finding(f"workspaces.{name}.retention", "ok", says)
 
 
 def _of_workspace(definitions: Definitions, most: int) -> Iterator[Finding]:

@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from processor.commands.lifetimes import end_ms_of, grave_in_words
 from processor.commands.offline.computation import Computation, Person, computation
 from processor.commands.offline.computed import raw_values
-from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Supplied
+from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Lifetime, Supplied
 from processor.commands.offline.lines import records
 from processor.commands.offline.places import odd, places
 from processor.commands.offline.resolve import answer, offline_pipeline
@@ -41,7 +42,10 @@ def explain(settings: Settings, source: Iterable[bytes], index: MemoryIndex) -> 
     taken = Intake(settings.rules(), settings.key()).take(record)
     work = taken if isinstance(taken, Work) and taken.request is not None else None
     before = _Before(index, work)
-    known = {(p.scope, p.mpid): p for p in index.profiles()} if settings.computed else {}
+    is_ageing = work is not None and work.rules.workspace.lifetimes is not None
+    known: dict[tuple[str, int], Profile] = {}
+    if settings.computed or is_ageing:
+        known = {(p.scope, p.mpid): p for p in index.profiles()}
     (settled,) = offline_pipeline(settings, index).settle([record])
     line = msgspec.json.decode(msgspec.json.encode(answer(settled)))
     found = Explanation(
@@ -59,6 +63,7 @@ def explain(settings: Settings, source: Iterable[bytes], index: MemoryIndex) -> 
         looked_at=() if work is None else places(work),
         ignored=() if work is None else tuple(map(odd, work.ignored)),
         computed=None if work is None else _computed(settings, work, settled, index, known),
+        lifetime=None if work is None else _lifetime(settings, work, settled, index, known),
     )
     return msgspec.structs.replace(found, words=tuple(in_words(found)))
 
@@ -98,7 +103,9 @@ class _Before:
         self._limits = work.rules.workspace.policy.limits
         if request.mpid is not None:
             is_known = reading.found.profiles.get(request.mpid) is not None
-            self.supplied = Supplied(str(request.mpid), is_known)
+            grave = reading.found.graves.get(request.mpid)
+            ended = None if grave is None else grave_in_words(grave)
+            self.supplied = Supplied(str(request.mpid), is_known, ended)
         self._owners = {
             identifier: tuple(str(mpid) for mpid in reading.found.holders[identifier])
             for identifier in asked
@@ -159,6 +166,24 @@ def _computed(
     person = None if after is None else Person(known.get((scope, after.mpid)), after)
     messages = [msgspec.json.decode(one) for one in raw_values(settled.audience_changes)]
     return computation(definitions, work, settled, person, messages)
+
+
+def _lifetime(
+    settings: Settings,
+    work: Work,
+    settled: Settled,
+    index: MemoryIndex,
+    known: Mapping[tuple[str, int], Profile],
+) -> Lifetime | None:
+    """Return until when the profile lives that the record is attributed to."""
+    scope, mpid = work.space.scope, settled.outcome.mpid
+    after = None if mpid is None else index.document(scope, mpid)
+    if after is None or work.rules.workspace.lifetimes is None:
+        return None
+    before = known.get((scope, after.mpid))
+    return Lifetime(
+        end_ms_of(settings, after), before is not None and before.more.emptied_ms is not None
+    )
 
 
 def _demotions(work: Work, read: ReadSet) -> dict[Identifier, Demotion]:

@@ -21,6 +21,17 @@ class Supplied(Struct, frozen=True):
     mpid: str
     is_known: bool
     """Whether a profile had it before."""
+    ended: str | None = None
+    """How and when the profile ended that had it before."""
+
+
+class Lifetime(Struct, frozen=True):
+    """Until when the profile lives that the record is attributed to, where profiles age."""
+
+    ends_ms: int | None
+    """None: it lives for ever."""
+    is_emptied: bool
+    """Only who it is was kept, before this record."""
 
 
 class Fate(Struct, frozen=True):
@@ -58,4 +69,5 @@ class Explanation(Struct, frozen=True):
     """Odd values that were left out of the record, and why."""
     computed: Computation | None = None
     """None where the workspace defines nothing, or the record asks for nobody."""
+    lifetime: Lifetime | None = None
     words: tuple[str, ...] = ()

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
+from processor.identity.view import Effects
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Mark, Moment, Reading, Trim
 from processor.records import RowKey
@@ -21,6 +23,7 @@ class LiveIndex(MemoryIndex):
             w.scope: w.policy.priority.__contains__ for w in settings.workspaces.values()
         }
         self._read: dict[tuple[Space, int], Profile] = {}
+        self._graves: dict[tuple[Space, int], Grave] = {}
         self._asked: set[object] = set()
 
     # typing.override is younger than our oldest Python
@@ -48,4 +51,7 @@ class LiveIndex(MemoryIndex):
         for mpid, profile in found.profiles.items():
             if profile is not None:
                 self._read[space, mpid] = profile
+        self._graves |= {(space, mpid): grave for mpid, grave in found.graves.items()}
         self.load(self._read.values(), self._lookups)
+        for (of, mpid), grave in self._graves.items():
+            self.commit(of, Effects({}, {}, {}, {}, graves={mpid: grave}), [])

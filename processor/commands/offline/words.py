@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from processor.commands.offline.explanation import Exceeded, Explanation, Fate
+from processor.commands.offline.explanation import Exceeded, Explanation, Fate, Lifetime
 from processor.commands.offline.sentences import computed_in_words
+from processor.commands.terminal.moments import moment
 
 REASONS: Final = {
     "blocked": "is blocked: such a value does not tell people apart",
@@ -52,7 +53,8 @@ def in_words(found: Explanation) -> Iterator[str]:
     yield f"The record came through the input {found.input}{protection}{under}."
     if found.supplied is not None:
         whose = "a profile" if found.supplied.is_known else "nobody"
-        yield f"- it names the MPID {found.supplied.mpid}, which belonged to {whose}."
+        ended = f": its profile {found.supplied.ended}" if found.supplied.ended else ""
+        yield f"- it names the MPID {found.supplied.mpid}, which belonged to {whose}{ended}."
     if found.looked_at:
         none = "" if found.identifiers or found.supplied else ", and found none"
         yield f"It looked for identifiers in {'; '.join(found.looked_at)}{none}."
@@ -65,6 +67,8 @@ def in_words(found: Explanation) -> Iterator[str]:
         yield f"  {_change(change)}"
     if found.computed is not None:
         yield from computed_in_words(found.computed)
+    if found.lifetime is not None:
+        yield _lifetime(found.lifetime)
 
 
 def _whose(fate: Fate) -> str:
@@ -102,6 +106,13 @@ def _verdict(found: Explanation) -> str:
         "merged": "one profile of several",
     }.get(outcome, outcome)
     return f"Outcome {found.outcome}{why}: profile {found.mpid}, {how}."
+
+
+def _lifetime(found: Lifetime) -> str:
+    was = "What was known of the profile had been forgotten. " if found.is_emptied else ""
+    if found.ends_ms is None:
+        return f"{was}Its lifetime does not end."
+    return f"{was}Its lifetime ends at {moment(found.ends_ms)}, unless something is received."
 
 
 def _change(change: Mapping[str, Any]) -> str:

@@ -23,6 +23,12 @@ unique_ids = ["customerid", "email"]
 strategy = "profile_link"
 priority = ["customerid", "email"]
 login_ids = ["customerid"]
+[workspaces.mortal]
+preset = "default"
+[workspaces.mortal.retention]
+anonymous_days = 30
+[inputs.mortal]
+workspace = "mortal"
 [inputs.default]
 workspace = "shop"
 [inputs.linked]
@@ -74,6 +80,7 @@ PROFILES = [
     profile("retail", "7", customerid="C1", email="jane@example1.com"),
     profile("linked", "8", email="jane@example1.com"),
     profile("linked", "9", customerid="C1"),
+    profile("mortal", "10", other="lives"),
 ]
 
 
@@ -139,8 +146,21 @@ def test_the_mpid_that_a_record_names_and_the_protection_of_its_input_are_told(a
     assert "- it names the MPID 7, which belonged to a profile.\n" in known
     assert "which belonged to nobody" in asked(batch(8, "retail")).stdout
     told = json.loads(asked(batch(7, "retail"), "--json").stdout)
-    assert (told["supplied"], told["mpid"]) == ({"mpid": "7", "is_known": True}, "7")
+    assert (told["supplied"], told["mpid"]) == (
+        {"mpid": "7", "is_known": True, "ended": None},
+        "7",
+    )
     assert told["protection"] == "update_only"
+
+
+def test_it_tells_until_when_the_profile_lives_where_profiles_age(asked):
+    shown = asked(batch(10, "mortal")).stdout
+    assert shown.endswith(
+        "Its lifetime ends at 1970-01-31 00:00:00, unless something is received.\n"
+    )
+    told = json.loads(asked(batch(10, "mortal"), "--json").stdout)
+    assert told["lifetime"] == {"ends_ms": 30 * DAY + 10, "is_emptied": False}
+    assert json.loads(asked(batch(7, "retail"), "--json").stdout)["lifetime"] is None
 
 
 def test_a_window_is_told_with_its_seconds(asked):

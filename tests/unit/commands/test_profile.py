@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from processor.commands.offline.explain import explain
+from processor.commands.offline.over import index_for
 from processor.commands.profile import ProfileQuery, show, show_json
 from processor.commands.terminal.failure import Failure
 from processor.computed.state import Memory, pack_memory
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import (
     Alias,
@@ -26,6 +29,7 @@ from processor.identity.profile import (
 )
 from processor.identity.view import Effects
 from processor.redis.index import RedisIndex
+from processor.settings import load_offline
 
 pytestmark = pytest.mark.redis
 
@@ -39,6 +43,8 @@ priority = ["customerid", "email"]
 login_ids = ["customerid", "email"]
 unique_ids = ["customerid", "email"]
 normalizers = {{ email = ["lower"] }}
+[workspaces.retail.retention]
+known_days = 30
 [workspaces.shop]
 strategy = "flat_matching"
 [workspaces.shop.identifiers]
@@ -105,6 +111,9 @@ def config(redis_url: str, redis_prefix: str, tmp_path: Path) -> Path:
     index.commit(SPACE, effects, [])
     effects = Effects({}, {}, {USER: (9,)}, {9: CUSTOMER})
     index.commit(Space("shop", "production"), effects, [])
+    emptied = Profile("retail", "production", 12, 1, 0, 0, more=More(emptied_ms=1_767_225_600_000))
+    grave = Grave(11, 4, 1_767_225_600_000, "aged_out")
+    index.commit(SPACE, Effects({}, {}, {}, {12: emptied}, graves={11: grave}), [])
     index.close()
     path = tmp_path / "idstream.toml"
     path.write_text(CONFIG.format(url=redis_url, prefix=redis_prefix))
@@ -169,6 +178,28 @@ def test_what_to_look_at_next_can_be_copied(config, capsys):
     assert "ada@" not in told
 
 
+def test_a_profile_that_ages_says_when_it_ends_and_one_of_whom_little_was_kept_since_when(
+    config, capsys
+):
+    show(config, {}, ProfileQuery("retail", "production", "7"))
+    assert "lifetime ends 2026-01-31 00:00:00" in lines(capsys.readouterr().out)
+    show(config, {}, ProfileQuery("retail", "production", "12"))
+    shown = lines(capsys.readouterr().out)
+    assert "emptied 2026-01-01 00:00:00 (only who it is was kept)" in shown
+    assert "lifetime ends never" in shown
+    show(config, {}, ProfileQuery("shop", "production", "9"))
+    assert "lifetime" not in capsys.readouterr().out
+
+
+def test_a_record_that_names_somebody_who_has_ended_is_explained_with_how_that_was(config):
+    value = {"mpid": 11, "user_identities": {}, "events": []}
+    line = {"topic": "batches", "input": "retail", "timestamp_ms": 10, "value": value}
+    with index_for(config, {}, None, live=True) as index:
+        found = explain(load_offline(config, {}), [json.dumps(line).encode()], index)
+    told = "- it names the MPID 11, which belonged to nobody: its profile aged out on 2026-01-01"
+    assert any(words.startswith(told) for words in found.words), found.words
+
+
 def test_flat_matching_identifiers_are_looked_up_by_their_configured_names(config, capsys):
     show_json(config, {}, ProfileQuery("shop", "production", "user_id=u1"))
     assert json.loads(capsys.readouterr().out)["mpid"] == "9"
@@ -191,6 +222,10 @@ def test_a_merged_profile_is_shown_with_its_survivor(config, capsys):
         (
             ("retail", "production", "9"),
             r"no profile of retail/production has this key \(another --environment\?\)",
+        ),
+        (
+            ("retail", "production", "11"),
+            "the profile 11 of retail/production aged out on 2026-01-01 00:00:00",
         ),
         (("retail", "development", "7"), "no profile of retail/development"),
         (("retail", "production", "email=bob@example.com"), "no profile"),

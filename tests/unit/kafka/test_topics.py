@@ -144,6 +144,15 @@ def test_what_will_be_regretted_is_pointed_out(role, topic, says):
     assert [text for text in warnings if says in text]
 
 
+def test_where_time_changes_profiles_the_clocks_of_producers_are_pointed_out_for_it():
+    topic = Topic("identity-requests", 4, {**DEFAULTS, "message.timestamp.type": "CreateTime"})
+    timed = replace(KAFKA, topics=replace(KAFKA.topics, clock="idstream-clock"))
+    for kafka, is_told in ((KAFKA, False), (timed, True)):
+        reports = judge(kafka, LIMITS, {**cluster(), topic.name: topic})
+        (told,) = [one for report in reports for one in report.warnings if "clocks" in one.text]
+        assert ("message.timestamp.after.max.ms" in told.text) is is_told
+
+
 def test_new_topics_are_as_wide_as_those_they_are_joined_with_or_fed_from():
     found = {"event-batches": Topic("event-batches", 8, {}), "profiles": Topic("profiles", 3, {})}
     wide = {role: partitions_for(role, KAFKA, found) for role in NAMES}
