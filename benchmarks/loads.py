@@ -1,11 +1,13 @@
-"""The records that benchmarks send: those of a shop's app, about 2 KB each, the same in every run.
+"""The records that benchmarks send: those of a shop's app, about 2 KB each, in every run the same
+but for their times, which begin with the hour.
 
 A load begins with records that prepare the index (users are made, then seen once more) and goes on
-with those that are measured. Record n is a pure function of n, so loads may be as long as a run
-needs.
+with those that are measured. Record n is a pure function of n and that hour, so loads may be as
+long as a run needs.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -16,7 +18,8 @@ from typing import NamedTuple
 import fastavro
 import msgspec
 
-START_MS = 1_782_900_000_000
+START_MS = int(time.time()) // 3_600 * 3_600_000
+"""When the records begin: lately, as the clock does at once what records of long ago made due."""
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 USERS = 10_000
 

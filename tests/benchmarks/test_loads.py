@@ -10,6 +10,7 @@ from itertools import islice
 import pytest
 
 from benchmarks.loads import (
+    START_MS,
     Load,
     avro,
     changed,
@@ -48,7 +49,7 @@ def lines(load: Load) -> list[str]:
     topic = "requests" if load.requests else "batches"
     then = [(topic, one) for one in islice(load.then(), MEASURED)]
     return [
-        json.dumps({"topic": topic, "timestamp_ms": 1_782_900_000_000, "value": json.loads(value)})
+        json.dumps({"topic": topic, "timestamp_ms": START_MS, "value": json.loads(value)})
         for topic, (_, value) in (*first, *then)
     ]
 
