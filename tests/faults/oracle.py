@@ -259,11 +259,13 @@ def resolve_again(
     published: Published,
     pipeline: Pipeline,
     definitions: Mapping[str, Definitions] = MappingProxyType({}),
+    begin: Callable[[Source], None] = lambda _source: None,
 ) -> Resolved:
     """Decide everything again, in the order of ``seq`` and ``position``, by a pure resolver.
 
-    *pipeline* is one over an empty index in memory. Duplicates come last: a request id is used up
-    by the read, before the commit that gives the first of its records a place in the order.
+    *pipeline* is one over an empty index in memory, *begin* hears of each record before it is
+    decided. Duplicates come last: a request id is used up by the read, before the commit that gives
+    the first of its records a place in the order.
     """
     # An outcome of no input is told elsewhere: nothing can be decided for it.
     outcomes = {s: one for s, one in published.outcomes().items() if s in published.inputs}
@@ -286,6 +288,7 @@ def resolve_again(
         record = published.inputs[source]
         if isinstance(taken := pipeline._take(record), Work | Sweep):
             spaces[source] = taken.space
+        begin(source)
         (settled,) = pipeline.settle([record])
         pipeline.committed()
         order[source], resolved[source] = place, settled

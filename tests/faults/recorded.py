@@ -5,7 +5,8 @@ from pathlib import Path
 
 from processor.clock.place import SHARDS
 from processor.index.memory import MemoryIndex
-from processor.records import Output, Record
+from processor.index.port import Mark
+from processor.records import Output, Record, RowKey
 from processor.settings import Settings
 from processor.settings import load as load_settings
 from tests.faults.load import load
@@ -27,46 +28,82 @@ recent = { all = [{ event = "visit", within = "1m" }], identities = ["email"] }
 regular = { all = [{ event = "visit", within = "2m", at_least = 3 }] }
 """
 """Definitions of the workspace whose people merge."""
+DEATHS = 3
+"""Every how many sweeps a process dies, where any does."""
 STEP_MS = 300
 """Time between two records: a poll batch is a fourth of a minute."""
 
 
-def recorded(folder: Path) -> tuple[Settings, Published, Left]:
-    """Return a run: its settings, what it published, and what it left."""
+def recorded(folder: Path, *, has_deaths: bool = False) -> tuple[Settings, Published, Left]:
+    """Return a run: its settings, what it published, and what it left.
+
+    Where it *has_deaths*, processes die with sweeps in hand: each is then taken alone by the next
+    one, does what is due of one person, and leaves the rest to a sweep behind the next poll batch.
+    """
     settings = _settings(folder)
-    inputs = _inputs()
-    index = MemoryIndex(settings.key())
-    pipeline = resolver(settings, index, Published(inputs, {}))
-    records, by_role = list(inputs.values()), defaultdict(list)
-
-    def note(outputs: list[Output]) -> None:
-        for one in outputs:
-            seen = Seen(one.role, one.key, one.value or b"", dict(one.headers))
-            by_role[one.role].append(seen)
-
-    def process(taken: list[Record]) -> None:
-        outputs = pipeline.process(taken)
-        pipeline.committed()
-        note([one for one in outputs if one.role != "clock"])
-        sweep([one for one in outputs if one.role == "clock"], taken[-1].timestamp_ms)
-
-    def sweep(issued: list[Output], time_ms: int) -> None:
-        for one in issued:
-            offset = sum(source[0] == "clock" for source in inputs)
-            place = "clock", 0, offset
-            inputs[place] = Record(*place, time_ms, None, one.value)
-            process([inputs[place]])
-
+    run = _Run(settings, _inputs(), has_deaths=has_deaths)
+    records = list(run.inputs.values())
     for begin in range(0, len(records), POLL):
         taken = records[begin : begin + POLL]
-        process(taken)
-        time_ms = taken[-1].timestamp_ms
-        if pipeline.sweeps.look(dict.fromkeys(range(SHARDS), 0), time_ms).is_open:
-            sweep(pipeline.sweeps.issue(time_ms), time_ms)
-    note(pipeline.idle())
-    live = {f"{p.scope}/{p.environment}/{p.mpid}": p for p in index.profiles()}
-    holders = {space: held.holders for space, held in index._spaces.items()}
-    return settings, Published(inputs, dict(by_role)), Left(live, holders)
+        run.process(taken)
+        run.sweep(taken[-1].timestamp_ms)
+    while run.waiting:
+        run.sweep(records[-1].timestamp_ms)
+    run.note(run.pipeline.idle())
+    profiles = run.index.profiles()
+    live = {f"{p.scope}/{p.environment}/{p.mpid}": p for p in profiles}
+    holders = {space: held.holders for space, held in run.index._spaces.items()}
+    return settings, Published(run.inputs, dict(run.by_role)), Left(live, holders)
+
+
+class _Run:
+    """One processor after the other, over an index in memory."""
+
+    def __init__(
+        self, settings: Settings, inputs: dict[Source, Record], *, has_deaths: bool
+    ) -> None:
+        self.inputs = inputs
+        self.index = MemoryIndex(settings.key())
+        self.pipeline = resolver(settings, self.index, Published(inputs, {}))
+        self.by_role: dict[str, list[Seen]] = defaultdict(list)
+        self.waiting: list[Output] = []
+        """Sweeps that were issued, and wait for the poll batch in which they are carried out."""
+        self._settings = settings
+        self._has_deaths = has_deaths
+        self._positions: dict[tuple[str, int], int] = {}
+
+    def process(self, taken: list[Record]) -> None:
+        outputs = self.pipeline.process(taken)
+        self.pipeline.committed()
+        self._positions |= {(one.topic, one.partition): one.offset + 1 for one in taken}
+        self.note([one for one in outputs if one.role != "clock"])
+        self.waiting += [one for one in outputs if one.role == "clock"]
+
+    def note(self, outputs: list[Output]) -> None:
+        for one in outputs:
+            seen = Seen(one.role, one.key, one.value or b"", dict(one.headers))
+            self.by_role[one.role].append(seen)
+
+    def sweep(self, time_ms: int) -> None:
+        sweeps = self.pipeline.sweeps
+        if sweeps.look(dict.fromkeys(range(SHARDS), 0), time_ms).is_open:
+            self.waiting += sweeps.issue(time_ms)
+        issued, self.waiting = self.waiting, []
+        for one in issued:
+            offset = sum(source[0] == "clock" for source in self.inputs)
+            place = "clock", 0, offset
+            self.inputs[place] = Record(*place, time_ms, None, one.value)
+            if self._has_deaths and offset % DEATHS == 0:
+                self._die(offset)
+            self.process([self.inputs[place]])
+
+    def _die(self, offset: int) -> None:
+        """Let another process take over while a sweep is in hand."""
+        before = self.pipeline
+        before._first.mark([Mark(RowKey("clock", 0), taken=offset + 1)])
+        offsets = {key: (at, before.metadata(*key)) for key, at in self._positions.items()}
+        published = Published(self.inputs, {})
+        self.pipeline = resolver(self._settings, self.index, published, offsets)
 
 
 def _settings(folder: Path) -> Settings:

@@ -6,6 +6,7 @@ What a check does not notice here it would not notice under fire either. No serv
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -23,6 +24,7 @@ from tests.faults.oracle import (
     repetitions,
 )
 from tests.faults.recorded import NOON_MS, recorded
+from tests.faults.swept import swept
 from tests.faults.values import told_by_topics
 from tests.faults.verdict import Left, resolve_again, verdict
 
@@ -400,6 +402,15 @@ def test_a_run_in_which_nothing_is_wrong_is_clean(run: Run):
     assert flips["left", "merge"]
     assert flips["updated", "record"]
     found = verdict(run.settings, run.published, run.published, run.left, run.resolved)
+    assert not any(found.values()), found
+
+
+def test_every_check_holds_where_sweeps_were_cut_as_processes_died(tmp_path: Path):
+    settings, published, left = recorded(tmp_path, has_deaths=True)
+    resolved = resolve_again(settings, published)
+    taken = Counter(len(told) for told in swept(published).values())
+    assert taken[1] > 20
+    found = verdict(settings, published, published, left, resolved)
     assert not any(found.values()), found
 
 

@@ -1,6 +1,7 @@
 """Every check of a run by its name, over what was published and what is left in the store. Pure."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from processor.app import Edge, build_pipeline
@@ -9,7 +10,7 @@ from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.index.memory import MAX_KEYS, MemoryIndex
+from processor.index.memory import MemoryIndex
 from processor.index.port import Assignment
 from processor.index.tokens import tokens
 from processor.pipeline.computing import definitions_of
@@ -18,6 +19,7 @@ from processor.settings import Settings
 from processor.watch.metrics import Metrics
 from tests.faults import clock, graph, oracle, reference
 from tests.faults.oracle import Published, Resolved
+from tests.faults.swept import RetoldIndex, swept
 
 
 class Left(NamedTuple):
@@ -91,21 +93,29 @@ def _dues(live: Mapping[str, Profile]) -> dict[str, int]:
     return {key: due_ms for key, due_ms in dues.items() if due_ms is not None}
 
 
-def resolve_again(settings: Settings, published: Published, max_keys: int = MAX_KEYS) -> Resolved:
-    """Return what the reference makes of the input of *published*, in its order.
+def resolve_again(settings: Settings, published: Published) -> Resolved:
+    """Return what the reference makes of the input of *published*, in its order."""
+    index = RetoldIndex(settings.key(), swept(published))
+    pipeline = resolver(settings, index, published)
+    return oracle.resolve_again(published, pipeline, definitions_of(settings.computed), index.begin)
 
-    *max_keys* end a read of the index as they do in the run: a sweep does no more than it reads.
+
+def resolver(
+    settings: Settings,
+    index: MemoryIndex,
+    published: Published,
+    offsets: Mapping[tuple[str, int], tuple[int, str]] = MappingProxyType({}),
+) -> Pipeline:
+    """Return a pipeline of every partition over *index*; over an empty one it is the reference.
+
+    *offsets* are what its group has committed, with the metadata.
     """
-    pipeline = resolver(settings, MemoryIndex(settings.key(), max_keys), published)
-    return oracle.resolve_again(published, pipeline, definitions_of(settings.computed))
-
-
-def resolver(settings: Settings, index: MemoryIndex, published: Published) -> Pipeline:
-    """Return the pipeline that is the reference: over an empty index in memory."""
     edge = Edge(index, Codecs())
     pipeline = build_pipeline(settings, edge, "oracle", Metrics().count, CrashPoints({}))
     partitions = {(topic, partition) for topic, partition, _ in published.inputs}
     if clock_topic := settings.kafka.topics.clock:
         partitions |= {(clock_topic, partition) for partition in range(SHARDS)}
-    pipeline.assign([Assignment(t, p, "", None, "") for t, p in sorted(partitions)], [])
+    none = (None, "")
+    assigned = [Assignment(t, p, "", *offsets.get((t, p), none)) for t, p in sorted(partitions)]
+    pipeline.assign(assigned, [])
     return pipeline

@@ -52,7 +52,7 @@ def check(world: World) -> list[str]:
     published = Published(_by_source(world), _by_role(world))
     live = {profile_key(p.scope, p.environment, p.mpid).decode(): p for p in index.profiles()}
     holders = {rules.space: index.holders(rules.space) for rules in world.setting.spaces}
-    resolved = resolve_again(settings, published, world.plan.max_keys)
+    resolved = resolve_again(settings, published)
     found = verdict_on_a_small_run(settings, published, published, Left(live, holders), resolved)
     if world.is_timed and not world.plan.setting.startswith("flat_matching"):  # nobody merges
         found["early"] = clock.nobody_left_early(published, WITHIN_MS, visits_before(math.inf))
