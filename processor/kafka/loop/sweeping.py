@@ -11,7 +11,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException
 from msgspec import Struct
 
-from processor.kafka.asking import partitions_of
+from processor.kafka.asking import NoTopic, partitions_of
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Horizon
 from processor.kafka.loop.step import Observer, SweepStep
@@ -73,7 +73,7 @@ class Sweeping:
         if self._now() >= self._width_at:
             try:
                 found = partitions_of(self._parts.consumer, self._parts.topic, _ANSWER_S)
-            except KafkaException:
-                return self._width
+            except (KafkaException, NoTopic):
+                return self._width  # a broker that has just begun may not know the topic yet
             self._width, self._width_at = len(found), self._now() + WIDTH_S
         return self._width

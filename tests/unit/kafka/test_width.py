@@ -1,0 +1,79 @@
+"""The clock of a process while the cluster does not say how many partitions its topic has."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ClusterMetadata, PartitionMetadata, TopicMetadata
+
+from processor.kafka.clock import Clock
+from processor.kafka.loop.horizon import Held, Horizon, HorizonPace
+from processor.kafka.loop.inputs import Ends, Question
+from processor.kafka.loop.sweeping import WIDTH_S, Sweeping, SweepParts
+from processor.pipeline.sweeps import Due
+from processor.records import Output, RowKey
+
+OWN = RowKey("clock", 1)
+
+
+class Cluster:
+    """Says what the test says of the topic; what is asked of a horizon it leaves open."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.wrong: Exception | None = None
+        self.error: KafkaError | None = None
+        self.asked: list[Mapping[int, int]] = []
+
+    def list_topics(self, topic: str, timeout: float) -> ClusterMetadata:
+        if self.wrong is not None:
+            raise self.wrong
+        found, its = ClusterMetadata(), TopicMetadata()
+        its.error = self.error
+        its.partitions = {} if self.error else {0: PartitionMetadata(), 1: PartitionMetadata()}
+        found.topics = {topic: its}
+        return found
+
+    def ends(self, since_ms: int | None) -> Question[Ends]:
+        yield
+
+    def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
+        yield
+
+    def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
+        self.asked.append(shards)
+        return Due(is_open=False, lag_s=0.0, set_aside=0)
+
+    def issue(self, as_of_ms: int) -> Sequence[Output]:
+        return ()
+
+    def clock(self, due: Due, held: Held, seconds: float) -> None:
+        pass
+
+
+def clock_of(cluster: Cluster) -> Sweeping:
+    clock = Clock(now=lambda: cluster.seconds, wall=lambda: cluster.seconds)
+    horizon = Horizon(cluster, HorizonPace(), clock)
+    return Sweeping(SweepParts(cluster, "clock", horizon, cluster, cluster, clock))
+
+
+def test_while_the_cluster_does_not_know_the_topic_the_clock_stands_and_goes_on_after_it():
+    cluster = Cluster()
+    cluster.error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+    sweeping = clock_of(cluster)
+    assert not sweeping.turn([OWN])
+    assert cluster.asked == []
+    cluster.error, cluster.seconds = None, 1.0
+    sweeping.turn([OWN])
+    assert [set(shards.values()) for shards in cluster.asked] == [{1}]
+
+
+def test_what_was_known_of_the_topic_stays_while_the_cluster_says_nothing_or_denies_it():
+    cluster = Cluster()
+    sweeping = clock_of(cluster)
+    sweeping.turn([OWN])
+    cluster.error, cluster.seconds = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), WIDTH_S + 1
+    sweeping.turn([OWN])
+    cluster.wrong, cluster.seconds = KafkaException(KafkaError(KafkaError._TIMED_OUT)), WIDTH_S + 2
+    sweeping.turn([OWN])
+    first, *rest = cluster.asked
+    assert rest == [first, first]
