@@ -165,11 +165,8 @@ class MemoryIndex:
             covered += 1
         entries = _take(held, asks[:covered], found, self._max_keys)
         duplicates = tuple(is_duplicate(held.used, ask.use) for ask in asks[:covered])
-        moment, sizes, needed = (
-            moment_of(held.seq, held.notes),
-            _sizes(found),
-            _needed(held, entries),
-        )
+        moment, sizes = moment_of(held.seq, held.notes), _sizes(found)
+        needed, oldest = _needed(held, found) if entries else (frozenset[int](), None)
         return Reading(
             covered,
             held.seq,
@@ -182,6 +179,7 @@ class MemoryIndex:
             sizes,
             entries,
             needed,
+            oldest,
         )
 
     def commit(
@@ -366,13 +364,18 @@ def _take(held: _Space, asks: Sequence[Ask], found: ReadSet, max_keys: int) -> t
     return tuple(entries)
 
 
-def _needed(held: _Space, entries: Iterable[Entry]) -> frozenset[int]:
-    """Return the graves among *entries* that a row may still need."""
-    chunks = [row.chunks[0][0] for row in held.rows.values() if row.chunks]
-    oldest = min(chunks, default=held.seq + 1)
+def _needed(held: _Space, found: ReadSet) -> tuple[frozenset[int], int | None]:
+    """Return what of *found* a row may still need; with a case the oldest journal entry's seq."""
+    oldest = min((row.chunks[0][0] for row in held.rows.values() if row.chunks), default=None)
     owed = {mpid for row in held.rows.values() for mpid in row.owed}
-    graves = {e.mpid: g for e in entries if (g := held.graves.get(e.mpid)) is not None}
-    return frozenset(m for m, g in graves.items() if m in owed or g.seq >= oldest)
+    needed = {
+        mpid
+        for mpid, grave in found.graves.items()
+        if mpid in owed or (oldest is not None and grave.seq >= oldest)
+    }
+    if not found.filed:
+        return frozenset(needed), None
+    return frozenset(needed | (owed & found.profiles.keys())), oldest
 
 
 def _is_as_read(held: _Space, effects: Effects) -> bool:

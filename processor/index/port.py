@@ -142,9 +142,12 @@ class Reading(Struct):
     entries: tuple[Entry, ...] = ()
     """What a take asked for, in order, up to a bound of keys and bytes: one at least, if any."""
     needed: frozenset[int] = frozenset()
-    """The graves among them that a row may still need: it could publish a lower version, as its
-    journal has an entry of the grave's time or before, or it owes the topic that profile.
+    """With entries, the graves found that a row may still need: it could publish a lower version,
+    as its journal has an entry of the grave's time or before, or it owes the topic that profile.
+    Where a case was found, all else that a row owes the topic besides.
     """
+    oldest: int | None = None
+    """Where a case was found with entries, the seq of the oldest entry in any row's journal."""
 
 
 class Opening(Struct, frozen=True):

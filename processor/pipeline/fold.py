@@ -20,9 +20,10 @@ from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.view import Edit, Effects, Outdated, ReadSet, View
 from processor.pipeline.ageing import Ageing, ageing_of
+from processor.pipeline.casework import grounds_of
 from processor.pipeline.computing import Computing, computing_of, yield_room
 from processor.pipeline.journal import Entry
-from processor.pipeline.sweeping import entered, place_edits
+from processor.pipeline.places import entered, place_edits
 from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
 from processor.privacy.receipt import Residue
@@ -95,12 +96,20 @@ class Fold(Struct, frozen=True):
             effects = entered(effects, read, self.limits.grave_days)
         return Folded(decided, effects)
 
-    def time_rules(self, rules: Rules) -> TimeRules:
-        """Return what time changes of the profiles that are decided about here."""
+    def time_rules(self, rules: Rules, key: bytes) -> TimeRules:
+        """Return what time changes of the profiles that are decided about here.
+
+        *key* keys receipts, numbers and digests of requests under privacy law.
+        """
         scope = self.space.scope
         names = (i.workspace.name for i in rules.inputs.values() if i.workspace.scope == scope)
         return TimeRules(
-            self.policy, next(names, scope), self.computing, self.ageing, self.limits.grave_days
+            self.policy,
+            next(names, scope),
+            self.computing,
+            self.ageing,
+            self.limits.grave_days,
+            grounds_of(scope, self.policy, rules, key, self.token),
         )
 
     def _note(self, work: Work, verdict: Verdict, view: View) -> None:

@@ -278,7 +278,8 @@ class Pipeline:
 
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:
     topics = frozenset(name for name, role in parts.rules.roles.items() if role == "clock")
-    rules = {s: fold.time_rules(parts.rules) for s, fold in folds.items() if fold.is_timed}
+    whole = {space: fold.time_rules(parts.rules, parts.key) for space, fold in folds.items()}
+    rules = {space: one for space, one in whole.items() if one.is_needed}
     return Clockwork(parts.index, rules, topics, parts.max_swept_per_s, parts.wait)
 
 

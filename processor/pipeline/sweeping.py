@@ -13,24 +13,25 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from processor.clock.bucket import DAY_MS, bucket_named, bucket_of
-from processor.clock.place import NOWHERE, Place, counts, gone_on, is_entered_anew, placed
+from processor.clock.place import NOWHERE, counts, gone_on, is_entered_anew, placed
 from processor.clock.wheel import MOST, Entry, Moves, Take
 from processor.codecs.sweep import read_sweep
 from processor.computed.message import AudienceChange
 from processor.identity.change import Change, endings
 from processor.identity.ending import end_profile
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.port import Ask, Reading
-from processor.pipeline.ageing import Ageing, stored_ms
+from processor.pipeline.places import grave_bucket, place_of, with_place
 from processor.pipeline.timing import NOTHING, Aged, TimeRules
 from processor.records import DeadLetter, Record
 
-Result = Literal["flipped", "aged_out", "emptied", "moved", "stale"]
+Result = Literal["flipped", "aged_out", "emptied", "moved", "stale", "case"]
 """What became of an entry: something of the person was due, they have aged out, their data was
-forgotten, it went on into another bucket, it fell away.
+forgotten, it went on into another bucket, it fell away; it was of a request under privacy law.
 """
 
 MOST_BYTES: Final = 1024 * 1024
@@ -80,9 +81,10 @@ class Swept(Struct, gc=False):
 
     effects: Effects | None
     """None where it changes nothing at all."""
-    documents: tuple[Profile | Grave, ...] = ()
+    documents: tuple[Profile | Grave | Filed, ...] = ()
     changes: tuple[Change, ...] = ()
     messages: tuple[AudienceChange, ...] = ()
+    receipts: tuple[bytes, ...] = ()
     results: list[Result] = field(default_factory=list)
     bounded: int = 0
     has_more: bool = False
@@ -126,7 +128,7 @@ def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
     if order.is_to_be_cut:
         return Swept(None, rest=order.mpids)
     work = SweepWork(order, reading.found, rules)
-    work.needed = reading.needed
+    work.reading = reading
     if order.shard is None:
         last = None
         for last in order.named:
@@ -162,65 +164,11 @@ def set_aside(entries: Sequence[Entry]) -> Swept:
     return Swept(Effects({}, {}, {}, {}, moves) if entries else None)
 
 
-def place_of(profile: Profile | None) -> Place:
-    """Return what a document says of its place in the wheel."""
-    return NOWHERE if profile is None else profile.place
-
-
-def with_place(profile: Profile, place: Place) -> Profile:
-    """Return *profile* at another place."""
-    more = profile.more
-    if (more.due_ms, more.bucket) == (place.due_ms, place.bucket):
-        return profile
-    return replace(profile, more=replace(more, due_ms=place.due_ms, bucket=place.bucket))
-
-
-def place_edits(view: View, ageing: Ageing | None, *, is_computing: bool) -> None:
-    """Give every profile that a record has changed its due and its place, as of its own clock.
-
-    Where something is computed, its evaluation has said when it is due, the end of its lifetime
-    included; who was not evaluated is looked at when they were due before, at the latest.
-    """
-    for edit in view.record.edits():
-        if edit.after.merged_into is None:
-            more = edit.after.more
-            now_ms, dues = more.clock_ms, [more.due_ms] if is_computing else []
-            if ageing is not None:
-                now_ms = max(now_ms, stored_ms(edit.after))
-                dues.append(ageing.end_ms(edit.after))
-            due_ms = min((due for due in dues if due is not None), default=None)
-            after = with_place(edit.after, placed(place_of(edit.before), due_ms, now_ms))
-            if after is not edit.after:
-                view.put(after)
-
-
-def entered(effects: Effects, read: ReadSet, grave_days: int) -> Effects:
-    """Return *effects* with the entries that follow from the documents of before and after.
-
-    A grave is entered for when it is to be looked at again.
-    """
-    entries = [Entry(grave_bucket(g, grave_days, g.time_ms), m) for m, g in effects.graves.items()]
-    entries += [
-        Entry(profile.more.bucket, mpid)
-        for mpid, profile in effects.profiles.items()
-        if profile.more.bucket is not None
-        and is_entered_anew(place_of(read.profiles.get(mpid)), place_of(profile))
-    ]
-    if not entries:
-        return effects
-    return replace(effects, moves=Moves(entered=[*effects.moves.entered, *entries]))
-
-
-def grave_bucket(grave: Grave, grave_days: int, now_ms: int) -> str:
-    """Return the bucket of a grave that stands for some days."""
-    return bucket_of(grave.time_ms + grave_days * DAY_MS, now_ms).name
-
-
 class SweepWork:
     """A sweep at work: the view, and what has been done in it."""
 
     def __init__(self, order: Sweep, read: ReadSet, rules: TimeRules) -> None:
-        self._as_of_ms = order.as_of_ms
+        self._as_of_ms, self._now_ms = order.as_of_ms, order.record.timestamp_ms
         self._rules = rules
         policy = rules.policy
         self._view = View(
@@ -234,8 +182,8 @@ class SweepWork:
         self._swept = Swept(None)
         self._unread: list[Unread] = []
         self._dropped: list[int] = []
-        self.needed: frozenset[int] = frozenset()
-        """Graves that may not go yet."""
+        self.reading: Reading | None = None
+        """What journals and debts say of whom it takes."""
         self.bytes = 0
 
     def meet(self, entry: Entry) -> None:
@@ -245,6 +193,11 @@ class SweepWork:
         if grave is not None and entry.mpid not in self._met:
             self._met.add(entry.mpid)
             self._look_at(grave)
+            return
+        document = self._view.files.filed(entry.mpid)
+        if document is not None and entry.mpid not in self._met:
+            self._met.add(entry.mpid)
+            self._pass(entry, document)
             return
         place = place_of(profile)
         if profile is None or entry.mpid in self._met or not counts(place, entry.bucket):
@@ -313,10 +266,35 @@ class SweepWork:
         self._swept.effects = effects
         return self._swept
 
+    def _pass(self, entry: Entry, document: Filed) -> None:
+        """Do what is due of a case; notes what must be read for it first."""
+        assert self.reading is not None, "sweeps that name profiles meet no case"
+        casework = self._rules.casework(self._as_of_ms, self._now_ms)
+        try:
+            done = casework.meet(entry, document, self._view, self.reading)
+        except Unread as unread:
+            self._unread.append(unread)
+            return
+        self._say("case" if done.is_counted else "stale")
+        self._entered += done.entered
+        swept = self._swept
+        swept.documents += done.documents
+        swept.changes += done.changes
+        swept.receipts += done.receipts
+        swept.bounded += done.bounded
+        self._tell_all(done.messages)
+
     def _look_at(self, grave: Grave) -> None:
-        """Let a grave go that has stood long enough and nobody needs; else look again later."""
+        """Let a grave go that has stood long enough and nobody needs; else look again later.
+
+        That of somebody who was erased goes with its case.
+        """
+        if grave.why == "erased":
+            self._say("stale")
+            return
+        needed = frozenset[int]() if self.reading is None else self.reading.needed
         after_ms = grave.time_ms + self._rules.grave_days * DAY_MS
-        if after_ms <= self._as_of_ms and grave.mpid not in self.needed:
+        if after_ms <= self._as_of_ms and grave.mpid not in needed:
             self._dropped.append(grave.mpid)
             self._say("stale")
             return
@@ -360,9 +338,11 @@ class SweepWork:
         self._swept.results.append(result)
 
     def _tell(self, aged: Aged) -> None:
-        messages = aged.evaluation.messages
-        self._swept.messages += messages
         self._swept.bounded += aged.evaluation.bounded
+        self._tell_all(aged.evaluation.messages)
+
+    def _tell_all(self, messages: tuple[AudienceChange, ...]) -> None:
+        self._swept.messages += messages
         self.bytes += sum(len(msgspec.msgpack.encode(one)) for one in messages)
 
     def _write(self, before: Profile, after: Profile, aged: Aged) -> None:

@@ -23,10 +23,12 @@ from processor.pipeline.publish import Cause, audience_outputs, change_events, d
 from processor.pipeline.quarantine import POISON
 from processor.pipeline.round import CUT_WAIT_SECONDS, READ_PLACE, published_again
 from processor.pipeline.session import SpaceSession
+from processor.pipeline.subjects import receipt_output
 from processor.pipeline.sweeping import Sweep, Swept, sweep, take_sweep, widened
 from processor.pipeline.tally import Tally
 from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Settled
+from processor.privacy.receipt import request_id_of
 from processor.records import DeadLetter, Outcome, Output, Record
 
 
@@ -65,6 +67,7 @@ class Carried(Struct, gc=False):
             None,
             change_events(entry.changes, record, space, cause),
             audience_outputs(entry, record, space, None),
+            receipts=[receipt_output(one, request_id_of(one), record) for one in entry.receipts],
         )
 
 
@@ -248,7 +251,9 @@ def _told_again(order: Sweep, entry: Entry, session: SpaceSession, workspace: st
     """Return a sweep as it was decided, with the documents of today."""
     mpids = tuple(mpid for mpid, _ in entry.touched)
     found = session.read([Ask(mpids=mpids)], [order.record.row]).found
-    return Carried(order, entry, workspace, published_again(found, entry))
+    # Graves stay while a journal has an entry of them: where nothing lies, a case was taken away.
+    gone = [Filed(m, v, b"") for m, v in entry.touched if found.lying(m) is None]
+    return Carried(order, entry, workspace, (*published_again(found, entry), *gone))
 
 
 def _rest_again(order: Sweep, entry: Entry) -> Sequence[int]:
@@ -282,4 +287,5 @@ def entry_of(order: Sweep, swept: Swept) -> Entry:
         position=0,
         seq=0,
         messages=swept.messages,
+        receipts=swept.receipts,
     )

@@ -1,5 +1,6 @@
 """What time alone changes of profiles: their audiences, and whether they live. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +12,9 @@ from processor.computed.state import Standing
 from processor.identity.model import IdentityPolicy
 from processor.identity.profile import Profile
 from processor.pipeline.ageing import Ageing, emptied, with_due
+from processor.pipeline.casework import Casework
 from processor.pipeline.computing import Computing
+from processor.privacy.erasing import Ground
 
 NOTHING: Final = Evaluation(Standing(), is_changed=False)
 """The evaluation of a person of whom nothing is computed."""
@@ -39,6 +42,17 @@ class TimeRules(Struct, frozen=True):
     computing: Computing | None = None
     ageing: Ageing | None = None
     grave_days: int = 7
+    grounds: Mapping[str, Ground] = {}
+    """What requests under privacy law are decided by, in the workspaces that carry them out."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether time alone changes anything."""
+        return self.computing is not None or self.ageing is not None or bool(self.grounds)
+
+    def casework(self, as_of_ms: int, now_ms: int) -> Casework:
+        """Return what the cases of one sweep are decided by."""
+        return Casework(self.grounds, self.computing, as_of_ms, now_ms)
 
     def swept(self, profile: Profile, until_ms: int) -> Aged:
         """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.

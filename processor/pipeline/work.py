@@ -158,6 +158,8 @@ class Settled(Struct, gc=False):
     profiles: list[Output] = field(default_factory=list)
     decision: Decision | None = None
     outcome_record: Output | None = None
+    receipts: list[Output] = field(default_factory=list)
+    """Of requests under privacy law that were waiting."""
 
     @property
     def resolution(self) -> bytes | None:
@@ -182,6 +184,8 @@ class Settled(Struct, gc=False):
             outputs += self.audience_changes
         if self.profiles:
             outputs += self.profiles
+        if self.receipts:
+            outputs += self.receipts
         if self.outcome_record is not None:
             outputs.append(self.outcome_record)
 

@@ -103,6 +103,11 @@ def is_proved(receipt: bytes, key: bytes) -> bool:
     return isinstance(proof, str) and compare_digest(proof.encode(), _proof(body, key).encode())
 
 
+def request_id_of(receipt: bytes) -> str:
+    """Return the id of the request that a receipt of ours is about."""
+    return str(_decode(receipt)["subject_request_id"])
+
+
 def _head(
     request_id: str, request_type: str, workspace: str, environment: str, told: Told
 ) -> dict[str, Any]:

@@ -155,7 +155,7 @@ class RedisIndex:
         if reply[0] != b"ok":
             raise _error_of(space, reply, list(epochs))
         _, _, covered, holders, documents, again, owed, newer, told, tag, *more = reply
-        taken, needed = more or ((), ())
+        taken, needed, oldest = more or ((), (), b"")
         duplicates = [False] * covered
         for number in again:
             duplicates[number - 1] = True
@@ -172,6 +172,7 @@ class RedisIndex:
             sizes=_sizes(documents),
             entries=wire.entries(taken),
             needed=frozenset(map(keys.mpid_of, needed)),
+            oldest=int(oldest) if oldest else None,
         )
 
     def commit(

@@ -26,9 +26,9 @@ DEVICE = {"ios_idfv": "D"}
 START_MS, DAY_MS = 1_767_225_600_000, 86_400_000
 
 
-def settings_in(folder: Any) -> Settings:
+def settings_in(folder: Any, configuration: str = CONFIGURATION) -> Settings:
     path = folder / "idstream.toml"
-    path.write_text(CONFIGURATION)
+    path.write_text(configuration)
     return load_offline(path, {})
 
 
@@ -40,11 +40,15 @@ class Stream:
         self._offset = 0
 
     def send(self, topic: str, time_ms: int, **value: Any) -> Settled:
-        record = Record(topic, 0, self._offset, time_ms, None, json.dumps(value).encode())
-        self._offset += 1
+        body = json.dumps(value).encode()
+        record = Record(topic, 0, self.next_offset(), time_ms, None, body)
         (settled,) = self._pipeline.settle([record])
         self._pipeline.committed()
         return settled
+
+    def next_offset(self) -> int:
+        self._offset += 1
+        return self._offset - 1
 
     def batch(self, time_ms: int, **value: Any) -> Settled:
         events = [{"event_type": "session_start", "data": {}}]

@@ -72,7 +72,8 @@ class Sweeper:
         rules = settings.rules()
         folds = [fold_of(s, rules, settings.computed, index.token) for s in settings.space_rules()]
         self._index = index
-        self._rules = {fold.space: fold.time_rules(rules) for fold in folds if fold.is_timed}
+        timed = [fold for fold in folds if fold.is_timed]
+        self._rules = {fold.space: fold.time_rules(rules, settings.key()) for fold in timed}
 
     def sweep(self, record: Record) -> dict[str, Any]:
         """Do what a line of the clock asks for; return the line that answers it."""

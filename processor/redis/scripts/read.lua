@@ -11,7 +11,8 @@
 --          and where entries of the wheel are asked for {shard, as of, most}}
 -- Returns  {'ok', seq, covered, holders, documents, duplicates {ask...}, owed {{digits...} per trim},
 --          newer {digits, document, ...}, news, tag}, and entries {bucket, MPIDs of 8 bytes, ...} if asked,
---          with the graves among them {digits...} that may not go yet,
+--          with the graves found {digits...} that may not go yet, and where a case was found with all else
+--          that rows owe, and the seq of the oldest journal chunk, '' where there is none or no case,
 --          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
 --
 -- Run twice, a use does no harm: it is told by its coordinates. A trim would drop more chunks, but nobody
@@ -60,17 +61,22 @@ end
 
 local taken = ask[12] and take(ask[12][1], ask[12][2], ask[12][3])
 
--- The graves among what was taken that a row may still need: it has a journal chunk of their seq or an
--- older one, and could publish a lower version, or it owes the topic that very profile.
-local function needed_graves()
-  local graves, needed = {}, {}
+-- The graves found that a row may still need: it has a journal chunk of their seq or an older one, and
+-- could publish a lower version, or it owes the topic that very profile. A case is over once no journal
+-- is as old as it, and nothing of its family is owed.
+local function needed_documents()
+  local graves, needed, others, has_case = {}, {}, {}, false
   for at = 1, #found.documents, 2 do
     local document = found.documents[at + 1]
-    if document and string.byte(document, 10) == 2 then
+    local flag = document and string.byte(document, 10)
+    if flag == 2 then
       graves[#graves + 1] = {found.documents[at], string.sub(document, 27, 34)}
+    else
+      others[#others + 1] = found.documents[at]
     end
+    has_case = has_case or flag == 3
   end
-  if #graves == 0 then return needed end
+  if #graves == 0 and not has_case then return needed, '' end
   local oldest, owed = nil, {}
   for _, row in ipairs(redis.call('SMEMBERS', base .. 'l')) do
     local chunk = redis.call('LRANGE', base .. 'j:' .. row, 0, 0)[1]
@@ -82,10 +88,15 @@ local function needed_graves()
   for _, grave in ipairs(graves) do
     if owed[grave[1]] or (bytes and not bytes_below(grave[2], bytes)) then needed[#needed + 1] = grave[1] end
   end
-  return needed
+  if not has_case then return needed, '' end
+  for _, digits in ipairs(others) do
+    if owed[digits] then needed[#needed + 1] = digits end
+  end
+  return needed, oldest or ''
 end
 
-local needed = taken and needed_graves()
+local needed, oldest_chunk
+if taken then needed, oldest_chunk = needed_documents() end
 
 -- Trims: the row owes a document that is newer than what was published.
 local owed, newer, newer_bytes = {}, {}, 0
@@ -191,5 +202,5 @@ for _, group in ipairs(uses) do
   if last > 0 then redis.call('PEXPIRE', key, group[2]) end
 end
 local reply = {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or ''}
-if taken then reply[11], reply[12] = taken, needed end
+if taken then reply[11], reply[12], reply[13] = taken, needed, oldest_chunk end
 return reply

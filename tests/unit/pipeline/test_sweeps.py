@@ -19,7 +19,7 @@ from processor.index.memory import MemoryIndex
 from processor.pipeline import sweeping
 from processor.pipeline.computing import Computing
 from processor.pipeline.pipeline import Parts, Pipeline
-from processor.pipeline.sweeping import place_of
+from processor.pipeline.places import place_of
 from processor.pipeline.sweeps import shards_of
 from processor.records import Output, Record
 from processor.settings import Settings, load_text
