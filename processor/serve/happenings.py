@@ -19,6 +19,8 @@ from processor.settings import Settings
 MOST_KEYS: Final = 6
 """A person's own key, and those of five MPIDs before."""
 LANDING: Final = Budget(found=25, records=300, seconds=1.0)
+UNREAD: Final = 501
+"""The status of what asks for a topic in a format that is not read here."""
 _AT_A_TIME: Final = 2
 _WAIT_S: Final = 2.0
 _JSON: Final = "json"
@@ -132,7 +134,9 @@ class Happenings:
 
     def _readable(self, role: str) -> None:
         if self._settings.kafka.formats.get(role, _JSON) != _JSON:
-            raise Refusal(501, "NOT_IMPLEMENTED", "this topic is not written in JSON")
+            topic = self._settings.kafka.topics.outputs[role]
+            message = f"{topic} is written in Avro, and only JSON is read here"
+            raise Refusal(UNREAD, "NOT_IMPLEMENTED", message)
 
     async def _look(self, look: Callable[[], _Answer]) -> _Answer:
         try:

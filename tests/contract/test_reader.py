@@ -6,15 +6,19 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 import redis
 
+from processor.identity.filed import Filing
 from processor.identity.model import Identifier, Space
+from processor.identity.view import Effects
 from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Index
 from processor.index.sight import Head, MemoryReader, Reader
+from processor.privacy.case import filed
 from processor.redis.index import RedisIndex
 from processor.redis.reader import MOST_ASKS, RedisReader, Server
 from processor.redis.wire import Bounds
 from tests.contract.people import DEVICE, EMAIL, SPACE, pair, profile, store
+from tests.contract.test_markers import CASE
 from tests.servers.redis import StartRedis
 
 ELSEWHERE = Space("retail", "development")
@@ -69,6 +73,15 @@ def test_a_look_sees_holders_their_profiles_and_what_was_asked_by_mpid(both):
     assert sight.found.profiles[-2].identities == ben.identities
     assert sight.found.profiles[99] is None
     assert sight.seq == both.index.visit(SPACE, {}, []).seq
+
+
+def test_a_case_is_nobody_whole_and_by_its_head(both):
+    held = {CASE.opened_for: (CASE.number,)}
+    filing = Filing({CASE.number: filed(CASE)})
+    both.index.commit(SPACE, Effects({}, {}, held, {}, filing=filing), ())
+    sight = both.read(lambda reader: reader.look(SPACE, [Ask((CASE.opened_for,), (CASE.number,))]))
+    assert sight.found.profiles == {CASE.number: None}
+    assert both.read(lambda reader: reader.head(SPACE, CASE.number)) is None
 
 
 def test_nobody_is_seen_in_another_environment(both):

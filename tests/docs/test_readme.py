@@ -55,7 +55,7 @@ def test_every_command_is_looked_at_by_a_test_below():
             or "docker compose" in command
             or "resolve" in command
             or "idstream import" in command
-            or (command.endswith("idstream run --embedded"))
+            or command.endswith(("idstream run --embedded", "idstream demo --serve"))
         )
 
 

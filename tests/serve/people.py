@@ -12,13 +12,15 @@ import requests
 import uvicorn
 
 from processor.identity.ending import end_profile
+from processor.identity.filed import Filing
 from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.identity.view import View
+from processor.identity.view import Effects, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
 from processor.index.sight import MemoryReader, Reader
 from processor.kafka.clock import Clock
+from processor.privacy.case import Case, filed
 from processor.profiles.document import from_json
 from processor.serve.credentials import SCOPES, TokenFile, hash_of, mint
 from processor.serve.service import Parts, server_of
@@ -123,6 +125,8 @@ ADA, BEN, ANONYMOUS = 9080350317581165000, -77, 1234
 MERGED, SURVIVOR = 501, 500
 MALLORY, HOSTILE = 666, """"'><svg/onload=alert(1)>{{ 7 * 7 }}\u202e&lt;"""
 ENDED = 4712
+FILED = -5
+"""The number of a case, which stands where profiles do."""
 ORDER_ENDS_MS = 1577923200000
 """When the order that ADA made at nine counts no more."""
 AN_ORDER = (
@@ -287,8 +291,11 @@ def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -
 
 
 def _bury(index: MemoryIndex) -> None:
-    """Let ENDED have been deleted."""
+    """Let ENDED have been deleted, and a request be on its way under FILED."""
     space = Space("retail", "production")
+    case = Case(*space, FILED, 1, "one", "erasure", "retail", "pending", b"", "about", 0, 0)
+    held = {case.opened_for: (FILED,)}
+    index.commit(space, Effects({}, {}, held, {}, filing=Filing({FILED: filed(case)})), ())
     view = View(index.visit(space, {}, [Ask(mpids=(ENDED,))]).found, lambda _: False, space)
     view.put(Profile("retail", "production", ENDED, 1, 1, 1))
     view.end_record()

@@ -13,6 +13,7 @@ from tests.serve.people import (
     ANONYMOUS,
     BEN,
     ENDED,
+    FILED,
     MERGED,
     ORDER_ENDS_MS,
     SURVIVOR,
@@ -108,6 +109,25 @@ def test_only_the_right_to_know_tells_a_profile_that_has_ended_from_nobody(servi
     assert (gone.status_code, gone.json()["errors"][0]["code"]) == (410, "GONE")
     assert "deleted" in gone.text
     assert service.get(nobody, "officer").status_code == 404
+
+
+@pytest.mark.parametrize("mpid", [ENDED, FILED])
+def test_a_grave_and_a_case_are_nobody_on_every_route(service: Service, mpid):
+    def asked(whom: int) -> list[tuple[int, bytes]]:
+        published = f"/userprofile/v1/o/a/retail/{whom}?fields=user_attributes"
+        found = [
+            service.get(f"/v1/retail/profiles/{whom}", headers={"If-None-Match": "*"}),
+            service.get(f"/v1/retail/profiles/{whom}?min_version=1"),
+            service.get(f"/v1/retail/profiles/{whom}/changes"),
+            service.get(published, headers={"If-None-Match": "*"}),
+            service.call("POST", published),
+            service.post(BATCH, {"profiles": [{"mpid": whom}]}),
+        ]
+        return [(one.status_code, one.content) for one in found]
+
+    nobody = asked(987654321)
+    assert [status for status, _ in nobody] == [404, 409, 404, 400, 400, 200]
+    assert asked(mpid) == nobody
 
 
 def test_what_another_workspace_knows_is_not_shown(service: Service):

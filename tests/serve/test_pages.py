@@ -164,7 +164,7 @@ def test_each_cell_is_labelled_as_its_column(ada_fan: Visitor):
     pages = [ada_fan.get("/ui/retail"), ada_fan.get(PERSON), ada_fan.search("V-1", "ios_idfv")]
     shown = "".join(page.text for page in pages)
     tables = re.findall(r"<table.*?</table>", shown, re.DOTALL)
-    assert len(tables) == 13
+    assert len(tables) == 14
     for table in tables:
         heads = re.findall(r'<th scope="col"[^>]*>([^<]+)', table)
         for row in table.split("<tr>")[2:]:
@@ -269,7 +269,7 @@ def test_who_may_only_sign_in_sees_nobody(service: Service):
     assert [one.status_code for one in found] == [403] * 3
     for one in found:
         assert "Ada" not in one.text
-        assert str(BEN) not in one.text
+        assert f"profiles/{BEN}" not in one.text
     assert "your token lacks the scope activity:read" in visitor.get("/ui/retail").text
 
 
@@ -372,6 +372,46 @@ def test_without_kafka_a_page_says_so(tmp_path):
         visitor.sign_in("all")
         text = visitor.get(PERSON).text
         assert text.count('<p class="problem">Not shown: Kafka did not answer in time') == 1
+
+
+def test_topics_in_avro_are_told_to_be_unread_and_others_are_shown(service: Service, tmp_path):
+    kafka = service.parts.settings.kafka.bootstrap_servers
+    formats = """
+[kafka.formats]
+changes = "avro"
+responses = "avro"
+"""
+    with serving(tmp_path, formats, kafka=kafka) as other:
+        visitor = Visitor(other)
+        visitor.sign_in("all")
+        person, start = visitor.get(PERSON).text, visitor.get("/ui/retail").text
+        unread = "identity-changes is written in Avro, and only JSON is read here"
+        for text in (person, start):
+            assert text.count(f'<p class="notice">Not shown: {unread}.</p>') == 1
+            assert 'class="problem"' not in text
+        assert "Found by customerid." in person
+        assert "identity-responses is written in Avro" in start
+        assert "invalid: mpid: is none" in start
+        assert re.search(r"event-batches</th><td[^>]*>1</td>", start)
+        asked = other.get(f"/v1/retail/profiles/{ADA}/changes")
+        assert (asked.status_code, asked.json()["errors"][0]["message"]) == (501, unread)
+
+
+def test_a_long_list_is_folded_and_says_how_much_of_it(ada_fan: Visitor):
+    text = ada_fan.get(PERSON).text
+    said = dict(re.findall(r'<h2 id="(\w+)">[^<]+</h2> <span class="faint">([^<]+)</span>', text))
+    assert said == {
+        "computed": "2 attributes, 3 audiences",
+        "consent": "1 purpose",
+        "devices": "2 devices",
+        "partners": "1 identity",
+    }
+    folded = re.findall(
+        r"<summary>(\d+) more (\w+)</summary>.*?<tbody>(.*?)</tbody>", text, re.DOTALL
+    )
+    assert [(n, what, rows.count("<tr>")) for n, what, rows in folded] == [("5", "events", 5)]
+    older = re.search(r'href="(\?events=[^"]+)"', text)[1].replace("&amp;", "&")
+    assert "more events</summary>" not in ada_fan.get(PERSON + older).text
 
 
 def test_without_the_pages_there_is_only_the_api(tmp_path):

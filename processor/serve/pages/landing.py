@@ -1,7 +1,7 @@
 """What happens now: how far the processors are, what they decided, and what they refused."""
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ from processor.kafka.recent import Standing
 from processor.records import RowKey
 from processor.rules import WorkspaceRules
 from processor.serve.credentials import Token
-from processor.serve.happenings import Happening, Happenings
+from processor.serve.happenings import UNREAD, Happening, Happenings
 from processor.serve.pages.words import error_text
 from processor.serve.refusal import Refusal
 
@@ -18,6 +18,7 @@ _FRESH_S: Final = 3.0
 """How long what was seen is shown again: many may look at once."""
 _REFUSED: Final = 400
 MOST: Final = 12
+_Seen = TypeVar("_Seen")
 
 
 class WhyNot(Struct, frozen=True):
@@ -60,6 +61,8 @@ class Landing(Struct, frozen=True):
     refusals: list[Refused]
     """Newest first, of either kind."""
     why_not: WhyNot | None = None
+    unread: Mapping[str, WhyNot] = {}
+    """Why changes or answers are missing, where only they are."""
 
 
 async def landing(
@@ -86,7 +89,20 @@ async def landing(
 
 def not_shown(refusal: Refusal) -> WhyNot:
     """Return what is said in place of what *refusal* kept from being read."""
-    return WhyNot(f"Not shown: {refusal.message}.", is_fault=True)
+    return WhyNot(f"Not shown: {refusal.message}.", is_fault=refusal.status != UNREAD)
+
+
+async def unless_unread(
+    look: Awaitable[_Seen], instead: _Seen, role: str, unread: MutableMapping[str, WhyNot]
+) -> _Seen:
+    """Return what *look* sees; *instead* of a topic that is not read here, noted in *unread*."""
+    try:
+        return await look
+    except Refusal as refusal:
+        if refusal.status != UNREAD:
+            raise
+        unread[role] = not_shown(refusal)
+        return instead
 
 
 def _nothing(now_s: float, why: WhyNot) -> Landing:
@@ -101,23 +117,21 @@ async def _look(
     now_s: float,
 ) -> Landing:
     standing = await happenings.standing(workspace.name)
-    answers = [
-        one
-        for one in await happenings.newest("responses")
-        if _is_of(one.value, workspace.name, environment)
-    ]
-    changes = [
-        one
-        for one in await happenings.newest("changes")
-        if _is_of(one.value, workspace.name, environment)
-    ]
+    unread = dict[str, WhyNot]()
+
+    async def own(role: str) -> list[Happening]:
+        newest = await unless_unread(happenings.newest(role), [], role, unread)
+        return [one for one in newest if _is_of(one.value, workspace.name, environment)]
+
+    answers, changes = await own("responses"), await own("changes")
     letters = [
         one
         for one in await happenings.newest("dead_letters")
         if happenings.workspace_of(str(one.value.get("input")), one.topic) == workspace.name
     ]
     inputs = _inputs(standing, before, now_s)
-    return Landing(now_s, standing, inputs, changes[:MOST], _refusals(answers, letters))
+    refusals = _refusals(answers, letters)
+    return Landing(now_s, standing, inputs, changes[:MOST], refusals, unread=unread)
 
 
 def _refusals(answers: Iterable[Happening], letters: Iterable[Happening]) -> list[Refused]:

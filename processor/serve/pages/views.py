@@ -19,9 +19,16 @@ from processor.serve import people
 from processor.serve.credentials import Token, TokenFile, hash_of
 from processor.serve.door import Answer, Endpoint, Way
 from processor.serve.gate import PAGES, SIGN_IN, Gate, body_of, parameters
-from processor.serve.happenings import Happenings, of_workspace
+from processor.serve.happenings import Happenings, Page, of_workspace
 from processor.serve.native import ProfileView, profile_view
-from processor.serve.pages.landing import WITHHELD, Landing, landing, not_shown
+from processor.serve.pages.landing import (
+    WITHHELD,
+    Landing,
+    WhyNot,
+    landing,
+    not_shown,
+    unless_unread,
+)
 from processor.serve.pages.lineage import lineage
 from processor.serve.pages.looks import STATIC, page
 from processor.serve.pages.signing import SESSION_S, Session, Signer
@@ -33,6 +40,9 @@ from processor.watch.logs import Log
 COOKIE: Final = "idstream_session"
 _MOST_CHANGES: Final = 20
 _MOST_EVENTS: Final = 10
+_UNFOLDED: Final = {"attributes": 20, "changes": 5, "events": 3}
+"""How many a page shows of each before one asks for more."""
+_NONE: Final = Page([], None, None)
 _HASH_DIGITS: Final = 16
 _FOREVER: Final = 2**63 - 1
 
@@ -181,6 +191,8 @@ class Pages:
             "person",
             person=view,
             drawing=lineage(found.profile),
+            # Who asks for older ones wants to see them.
+            most=_UNFOLDED | {name: _FOREVER for name in _OLDER if older[name] is not None},
             is_clear=rights.is_clear,
             **lately,
             **_frame(viewer, workspace, environment),
@@ -194,16 +206,22 @@ class Pages:
         older: Mapping[str, int | None],
     ) -> dict[str, Any]:
         """Return what happened to a person, or why that is not shown."""
+        unread = dict[str, WhyNot]()
+        nothing = {"changes": None, "events": None, "unread": unread}
         if not viewer.token.may("activity:read"):
-            return {"changes": None, "events": None, "why_not": WITHHELD}
+            return {**nothing, "why_not": WITHHELD}
+        its, allowed = self._happenings, viewer.token.workspaces
         try:
-            changes = await self._happenings.changes(profile, _MOST_CHANGES, older["changes"])
-            allowed = viewer.token.workspaces
-            events = await self._happenings.events(profile, allowed, _MOST_EVENTS, older["events"])
+            changes = await unless_unread(
+                its.changes(profile, _MOST_CHANGES, older["changes"]), _NONE, "changes", unread
+            )
+            events = await unless_unread(
+                its.events(profile, allowed, _MOST_EVENTS, older["events"]), _NONE, "events", unread
+            )
         except Refusal as refusal:
-            return {"changes": None, "events": None, "why_not": not_shown(refusal)}
+            return {**nothing, "why_not": not_shown(refusal)}
         own = of_workspace(changes, workspace.name)
-        return {"changes": own, "events": events, "why_not": None}
+        return {"changes": own, "events": events, "unread": unread, "why_not": None}
 
     def _viewer(self, request: Request) -> Viewer | None:
         """Return who signed in; None where nobody did, or not for this long."""
