@@ -18,10 +18,10 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from processor.identity.model import Identifier, Space
 from processor.identity.view import ReadSet
-from processor.index.errors import IndexUnavailable
+from processor.index.errors import IndexRefused, IndexUnavailable, other_key
 from processor.index.port import Ask
 from processor.index.sight import Head, Sight, with_more
-from processor.index.tokens import tokens
+from processor.index.tokens import key_fingerprint, tokens
 from processor.redis import keys, wire
 from processor.redis.connection import load_script, translate
 from processor.redis.index import read_set
@@ -92,6 +92,7 @@ class RedisReader:
         self._bounds = bounds or Bounds()
         self._observer = observer
         self._token = tokens(token_key)
+        self._fingerprint = key_fingerprint(token_key)
         self._packed_token = wire.packed(self._token)
         self._client: redis.asyncio.Redis | RedisCluster | None = None
         self._lanes: dict[Space, _Lane] = {}
@@ -164,12 +165,16 @@ class RedisReader:
         key = keys.control_key(self._server.prefix, space)
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._execute(key, argument)
+                reply = await self._execute(key, argument)
         except TimeoutError:
             text = f"Redis did not answer within {self._timeout_s * 1000:.0f} ms"
             raise IndexUnavailable(text) from None
         except (RedisError, RedisClusterException) as error:
             raise translate(error) from error
+        if reply[-1] and reply[-1].decode() != self._fingerprint:
+            # Whoever is asked for by an identity would be nobody.
+            raise IndexRefused(str(other_key(space)))
+        return reply
 
     async def _execute(self, key: str, argument: bytes) -> list[Any]:
         client = self._connected()
@@ -219,7 +224,7 @@ def _fail(calls: Sequence[_Call], error: Exception) -> None:
 
 def _settle(calls: Sequence[_Call], reply: list[Any], waiting: deque[_Call]) -> None:
     """Give everybody what was found; who was covered in part waits at the front for the rest."""
-    _, seq, covered, holders, documents, heads = reply
+    _, seq, covered, holders, documents, heads, _ = reply
     asks = [ask for call in calls for ask in call.asks][:covered]
     found = read_set([i for ask in asks for i in ask.identifiers], holders, documents)
     its_heads = iter([_head(digits, head) for digits, head in wire.pairs(heads)])

@@ -14,6 +14,7 @@ from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Index
 from processor.index.sight import Head, MemoryReader, Reader
 from processor.privacy.case import filed
+from processor.redis.generations import Generations
 from processor.redis.index import RedisIndex
 from processor.redis.reader import MOST_ASKS, RedisReader, Server
 from processor.redis.wire import Bounds
@@ -258,3 +259,25 @@ async def _patiently(reader: Reader, email: Identifier):
         except IndexUnavailable:
             continue
     raise AssertionError("Redis does not answer")
+
+
+@pytest.mark.redis
+def test_an_index_of_another_key_is_refused_and_not_read_as_empty(redis_url: str):
+    url, prefix = redis_url, "test-reader-key"
+    generations = Generations.connect(url, prefix, b"key")
+    generations.remember(SPACE, "group", "")
+    generations.close()
+
+    def looked(key: bytes):
+        async def run():
+            reader = RedisReader(Server(lambda: url, prefix), key, 5.0)
+            try:
+                return await reader.look(SPACE, [Ask((EMAIL,))])
+            finally:
+                await reader.close()
+
+        return asyncio.run(run())
+
+    assert looked(b"key").found.holders == {EMAIL: ()}
+    with pytest.raises(IndexRefused, match=r"made with another redis\.key_file"):
+        looked(b"other")

@@ -3,7 +3,8 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, {keys, bytes} to stop after, asks {{tokens {t...}, mpids {digits...}}...},
 --          heads {digits...}}
--- Returns  {'ok', seq, covered, holders, documents, heads {digits, first 18 bytes, ...}}
+-- Returns  {'ok', seq, covered, holders, documents, heads {digits, first 18 bytes, ...}, fingerprint of
+--          the key that the space's tokens are made with, '' where no process has begun there}
 --
 -- It needs no row and looks at no epoch: who only reads cannot do harm.
 
@@ -26,4 +27,5 @@ for _, digits in ipairs(ask[4]) do
   heads[#heads + 1] = digits
   heads[#heads + 1] = head
 end
-return {'ok', seq, covered, found.holders, found.documents, heads}
+local key = redis.call('HMGET', control, 'key')[1] or ''
+return {'ok', seq, covered, found.holders, found.documents, heads, key}

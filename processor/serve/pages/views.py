@@ -186,7 +186,7 @@ class Pages:
         if rights.is_clear:
             self._log.info("revealed", **whom, types=_types_of(view))
         older = {name: whole_number(asked.get(name), name, _FOREVER) for name in _OLDER}
-        lately = await self._lately(viewer, found.profile, workspace, older)
+        lately = await _lately(self._happenings, viewer, found.profile, workspace, older)
         return page(
             "person",
             person=view,
@@ -197,31 +197,6 @@ class Pages:
             **lately,
             **_frame(viewer, workspace, environment),
         )
-
-    async def _lately(
-        self,
-        viewer: Viewer,
-        profile: Profile,
-        workspace: WorkspaceRules,
-        older: Mapping[str, int | None],
-    ) -> dict[str, Any]:
-        """Return what happened to a person, or why that is not shown."""
-        unread = dict[str, WhyNot]()
-        nothing = {"changes": None, "events": None, "unread": unread}
-        if not viewer.token.may("activity:read"):
-            return {**nothing, "why_not": WITHHELD}
-        its, allowed = self._happenings, viewer.token.workspaces
-        try:
-            changes = await unless_unread(
-                its.changes(profile, _MOST_CHANGES, older["changes"]), _NONE, "changes", unread
-            )
-            events = await unless_unread(
-                its.events(profile, allowed, _MOST_EVENTS, older["events"]), _NONE, "events", unread
-            )
-        except Refusal as refusal:
-            return {**nothing, "why_not": not_shown(refusal)}
-        own = of_workspace(changes, workspace.name)
-        return {"changes": own, "events": events, "unread": unread, "why_not": None}
 
     def _viewer(self, request: Request) -> Viewer | None:
         """Return who signed in; None where nobody did, or not for this long."""
@@ -276,6 +251,32 @@ def _frame(viewer: Viewer, workspace: WorkspaceRules, environment: Environment) 
         "environment": environment,
         "kinds": workspace.policy.priority,
     }
+
+
+async def _lately(
+    its: Happenings,
+    viewer: Viewer,
+    profile: Profile,
+    workspace: WorkspaceRules,
+    older: Mapping[str, int | None],
+) -> dict[str, Any]:
+    """Return what happened to a person, or why that is not shown."""
+    unread = dict[str, WhyNot]()
+    nothing = {"changes": None, "events": None, "unread": unread}
+    if not viewer.token.may("activity:read"):
+        return {**nothing, "why_not": WITHHELD}
+    allowed = viewer.token.workspaces
+    try:
+        changes = await unless_unread(
+            its.changes(profile, _MOST_CHANGES, older["changes"]), _NONE, "changes", unread
+        )
+        events = await unless_unread(
+            its.events(profile, allowed, _MOST_EVENTS, older["events"]), _NONE, "events", unread
+        )
+    except Refusal as refusal:
+        return {**nothing, "why_not": not_shown(refusal)}
+    own = of_workspace(changes, workspace.name)
+    return {"changes": own, "events": events, "unread": unread, "why_not": None}
 
 
 async def _holders(
