@@ -273,10 +273,14 @@ def _with_audiences(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> Kafk
 
 
 def _with_clock(kafka: KafkaSettings, people: Population) -> KafkaSettings:
-    """Return *kafka* with the topic of sweeps only where anything can be due."""
+    """Return *kafka* with the topic of sweeps only where anything can be due.
+
+    Where definitions do without time it is there if it is named: a recompute needs it.
+    """
     is_timed = any(needs_time(scope) is not None for scope in people.computed.values())
     is_timed = is_timed or any(one.lifetimes is not None for one in people.workspaces.values())
-    name = (kafka.topics.clock or CLOCK_TOPIC) if is_timed else ""
+    named = kafka.topics.clock if people.computed else ""
+    name = (kafka.topics.clock or CLOCK_TOPIC) if is_timed else named
     return replace(kafka, topics=replace(kafka.topics, clock=name))
 
 

@@ -206,15 +206,16 @@ def _scope(settings: Settings, name: str) -> str:
     if workspace is None:
         known = ", ".join(settings.workspaces)
         raise Failure(f"there is no workspace {visible(name)}; the configuration has {known}")
-    if workspace.scope not in settings.computed:
+    if workspace.scope not in settings.computed and workspace.lifetimes is None:
         raise Failure(
             f"workspaces.{name}: neither it nor another of its scope defines a calculated attribute"
-            " or an audience: there is nothing to recompute"
+            " or an audience, or has lifetimes: there is nothing to recompute"
         )
     if not settings.kafka.topics.clock:
         raise Failure(
             "no definition of the configuration can change by time alone, so there is no topic of"
-            " the clock that sweeps could go to: everybody is judged at the next record"
+            " the clock that sweeps could go to: everybody is judged at the next record; or name"
+            " one as kafka.topics.clock, make it by `idstream check --create`, and restart"
         )
     return workspace.scope
 

@@ -11,6 +11,7 @@ from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone
 from processor.records import Record
+from processor.settings import load
 
 SHOP, TEST, OTHER = (
     Space("shop", "production"),
@@ -26,6 +27,12 @@ preset = "default"
 workspace = "plain"
 [inputs.other]
 workspace = "timeless"
+[workspaces.mortal]
+preset = "default"
+[workspaces.mortal.retention]
+anonymous_days = 30
+[inputs.mortal]
+workspace = "mortal"
 [workspaces.timeless.audiences]
 french = { all = [{ attribute = "country", op = "equals", value = "FR" }] }
 """
@@ -126,7 +133,7 @@ def test_so_many_a_second_are_named_and_a_wait_is_not_made_up_for():
 )
 def test_what_cannot_be_recomputed_is_told_before_anything_is_done(tmp_path, options, says):
     path = tmp_path / "idstream.toml"
-    path.write_text(CONFIG)
+    path.write_text(CONFIG.replace("anonymous_days = 30", "anonymous_days = 0"))
     with pytest.raises(Failure, match=says):
         recompute(path, {}, options)
 
@@ -141,3 +148,19 @@ def test_places_that_are_none_are_told_before_anything_is_done(tmp_path):
     )
     with pytest.raises(Failure, match="--from: 0/x names no places; write PARTITION/OFFSET"):
         recompute(path, {}, RecomputeOptions("timeless", start="0/x"))
+
+
+def test_shorter_lifetimes_are_recomputed_without_any_definition(tmp_path):
+    path = tmp_path / "idstream.toml"
+    path.write_text(CONFIG)
+    with pytest.raises(Failure, match="--from: x names no places"):
+        recompute(path, {}, RecomputeOptions("mortal", start="x"))
+
+
+def test_timeless_definitions_are_recomputed_where_a_topic_of_the_clock_is_named(tmp_path):
+    path = tmp_path / "idstream.toml"
+    timeless = CONFIG.replace("anonymous_days = 30", "anonymous_days = 0")
+    path.write_text(timeless + '[kafka.topics]\nclock = "sweeps"\n')
+    assert load(path, {}).kafka.topics.clock == "sweeps"
+    with pytest.raises(Failure, match="--from: x names no places"):
+        recompute(path, {}, RecomputeOptions("timeless", start="x"))
