@@ -331,3 +331,13 @@ class NewGeneration:
         if reply[0] == b"other_group":
             raise other_group(self.space)
         return reply
+
+
+def definitions_in(generations: Generations, space: Space, owner: str) -> Mapping[str, Listed]:
+    """Return which meanings definitions of *space* are remembered with; it writes nothing.
+
+    Raises Fenced where the space is another group's.
+    """
+    known = generations._defined(space, owner, b"", b"")  # noqa: SLF001 - one module
+    found: Mapping[str, Listed] = _decode_json(known or b"{}")
+    return found

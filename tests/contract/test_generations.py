@@ -18,7 +18,15 @@ from processor.index.derivation import Tombstone, derive
 from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
 from processor.index.port import Ask, RowClaim
 from processor.index.shape import announcement, unfinished
-from processor.redis.generations import Generations, Life, LiveRow, NewRow, OtherShape, Superseded
+from processor.redis.generations import (
+    Generations,
+    Life,
+    LiveRow,
+    NewRow,
+    OtherShape,
+    Superseded,
+    definitions_in,
+)
 from processor.redis.index import RedisIndex
 from processor.redis.restoration import Restoration
 from tests.contract.people import (
@@ -417,6 +425,10 @@ def test_what_definitions_mean_is_remembered_and_handed_to_whoever_starts_next(s
     generations.define(SPACE, OWNER, decide)
     generations.define(SPACE, OWNER, decide)
     assert seen == [{}, {"shop/audiences.a1": Listed(1, b"\x01\xff")}]
+    assert definitions_in(generations, SPACE, OWNER).keys() == {
+        "shop/audiences.a1",
+        "shop/audiences.a2",
+    }
 
 
 def test_what_another_process_defines_meanwhile_is_decided_upon_again(servers):

@@ -160,11 +160,18 @@ def test_an_index_that_a_start_would_refuse_is_wrong(config, kafka, redis_url, r
     assert not wrong
     assert found["index retail/production"][0][1].startswith("agrees")
 
+    text = config.read_text()
+    audience = 'ada = { publish = false, all = [{ identity = "email" }] }'
+    config.write_text(f"{text}[workspaces.retail.audiences]\n{audience}\n")
+    wrong, found = told(config)
+    assert not wrong
+    assert "new: audiences.ada; " in found["index retail/production"][1][1]
+    config.write_text(text)
+
     wrong, found = told(config, KAFKA__GROUP_ID=f"{redis_prefix}-other")
     assert wrong == 2
     assert "belongs to another consumer group" in found["index retail/production"][0][1]
 
-    text = config.read_text()
     config.write_text(
         text.replace('preset = "default"', 'strategy = "best_match"\npriority = ["email"]')
     )

@@ -1,17 +1,19 @@
 """What a start would say of the index and of the group's offsets, without starting anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from processor.commands.agreement import Agreement, Kafka, agreements
+from processor.commands.check.definitions import changed
 from processor.commands.check.findings import Finding, Verdict
+from processor.computed.definition import Listed
 from processor.identity.model import Space
 from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.kafka.asking import NoTopic, Unreachable, asking
 from processor.kafka.clock import Clock
 from processor.kafka.group import Group, Unsettled
 from processor.kafka.survey import logs, members, topic_id
-from processor.redis.generations import Generations, open_generations
+from processor.redis.generations import Generations, definitions_in, open_generations
 from processor.redis.shelves import open_shelves
 from processor.settings import Settings
 
@@ -19,10 +21,20 @@ MOST_NAMED: Final = 20
 """Profiles that a line names."""
 
 
+class _Found(NamedTuple):
+    """What there is to be said of the spaces."""
+
+    agreements: list[Agreement]
+    aside: Mapping[Space, Sequence[int]]
+    """Whom no sweep comes to."""
+    known: Mapping[Space, Mapping[str, Listed]]
+    """Which meanings definitions had when processors started."""
+
+
 def index(settings: Settings) -> Iterator[Finding]:
     """Say of every space whether index, offsets and the topic ``profiles`` agree."""
     try:
-        found, aside = look(settings)
+        found, aside, known = look(settings)
     except NoTopic:
         return  # told with the topics; nothing was consumed or published yet
     except Unreachable as error:
@@ -39,6 +51,9 @@ def index(settings: Settings) -> Iterator[Finding]:
         if not one.problems:
             says = "new" if one.is_new else "agrees with the group's offsets and profiles"
             yield Finding(what, "ok", says)
+        scope = settings.computed.get(one.space.scope)
+        if scope is not None and not one.problems and not one.is_new:
+            yield from changed(what, scope, known.get(one.space, {}))
         if mpids := aside.get(one.space):
             yield Finding(what, "warning", _of_those(mpids), "index.set_aside")
 
@@ -52,15 +67,20 @@ def _of_those(mpids: Sequence[int]) -> str:
     )
 
 
-def look(settings: Settings) -> tuple[list[Agreement], Mapping[Space, Sequence[int]]]:
-    """Compare the spaces with Kafka; return also who is set aside in each."""
+def look(settings: Settings) -> _Found:
+    """Compare the spaces with Kafka; return also who is set aside, and what is defined in each."""
     generations = open_generations(settings)
     try:
         with asking(settings.kafka):
             found = compared(settings, generations)[1]
+        known = {
+            one.space: definitions_in(generations, one.space, one.survey.owner)
+            for one in found
+            if one.space.scope in settings.computed and one.survey.owner
+        }
     finally:
         generations.close()
-    return found, _set_aside(settings)
+    return _Found(found, _set_aside(settings), known)
 
 
 def _set_aside(settings: Settings) -> dict[Space, Sequence[int]]:
