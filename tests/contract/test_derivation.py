@@ -84,7 +84,7 @@ def test_merged_profiles_and_types_that_are_no_lookups_hold_nothing():
 
 def test_a_loaded_mpid_is_not_free():
     index = MemoryIndex()
-    index.load([profile(7, merged_into=8)], LOOKUPS)
+    index.load([profile(7, merged_into=8, version=1)], LOOKUPS)
 
     view = View(index.visit(SPACE, {}, [Ask(mpids=(7,))]).found, is_lookup, SPACE)
 

@@ -280,6 +280,7 @@ def test_keys_are_named_as_documented(node, connect):
         base + b":1:r:event-batches:0",
         base + b":1:j:event-batches:0",
         base + b":1:d:1:2",
+        base + b":1:l",
         base + b":1:n",
     }
     control = node.client.hgetall(base)

@@ -24,6 +24,7 @@ COMMANDS = [
     "demo",
     "explain",
     "generate",
+    "import",
     "letters",
     "profile",
     "recompute",
