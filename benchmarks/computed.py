@@ -74,7 +74,7 @@ def loads(count: int) -> list[Load]:
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield what a batch cost in each round, and what a profile takes in Redis after it."""
-    found = loads(form.records(60_000, 600_000))
+    found = loads(form.records(130_000, 600_000))
     plays = {one.name: Play(stage, IDSTREAM, one, form.rounds) for one in found}
     for one in in_turns(plays, form.rounds, form.seconds):
         size = profile_bytes(plays[one.subject])

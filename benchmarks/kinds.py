@@ -19,7 +19,7 @@ REFERENCE = "known"
 
 def loads(form: Form) -> list[Load]:
     """Return a load of each kind."""
-    many = form.records(60_000, 600_000)
+    many = form.records(130_000, 600_000)
     returning = [known(), changed(), new(), flat(), avro(), segment()]
     once = form.records(20_000, 200_000)
     return [*(replace(load, count=many) for load in returning), login(once), merge(once)]

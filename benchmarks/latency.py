@@ -16,7 +16,7 @@ from benchmarks.feed import Reader, feeding
 from benchmarks.form import Form
 from benchmarks.loads import known
 from benchmarks.play import IDSTREAM, Play, Running
-from benchmarks.stage import Stage
+from benchmarks.stage import PARTITIONS, Stage
 from benchmarks.table import WORKER, Column, Measurement, Plot, Table, points, table
 
 SHARES = (25, 50, 75)
@@ -26,11 +26,11 @@ FULL = "full load"
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield the full rate, then the times at each share of it."""
-    load = replace(known(), name="latency", count=form.records(40_000, 200_000))
+    load = replace(known(), name="latency", count=form.records(70_000, 200_000))
     with Play(stage, IDSTREAM, load) as play:
         play.prepare()
         with play.run() as running:
-            running.wait(load.settle)
+            running.settle([0] * PARTITIONS, load.count * 0.8)
             full = running.window(form.seconds, load.count * 0.97)
             yield Measurement(FULL, 0, full)
             running.wait(load.count)

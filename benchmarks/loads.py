@@ -62,8 +62,11 @@ class Load:
     count: int = 60_000
     prepare: Callable[[int], Message] | None = None
     prepared: int = 0
-    settle: int = USERS
-    """How many records after a start belong to it: those in which caches fill again."""
+    settle: int = 2_000
+    """How many records after a start belong to it, at least."""
+    users: int = 0
+    """How many users come back, one after the other: the first batch of each belongs to the start,
+    in which memory fills again."""
     workspace: str = ISOLATION
     formats: dict[str, str] = field(default_factory=dict)
     requests: bool = False
@@ -107,6 +110,7 @@ def known(
         "users who come back, nothing changed, fresh request ids",
         make,
         prepared=users,
+        users=users,
         workspace=ISOLATION.replace('"ios_idfv"]', f'{priority}"ios_idfv"]'),
     )
 
@@ -145,7 +149,7 @@ def new() -> Load:
         return Message(b"user-%d" % n, with_events(batch(n, n), events_of(n)))
 
     says = "every batch is of somebody never seen"
-    return Load("new user", says, make, prepared=5_000, settle=2_000, decides="created")
+    return Load("new user", says, make, prepared=5_000, decides="created")
 
 
 def login(devices: int = 30_000) -> Load:
@@ -167,9 +171,7 @@ def login(devices: int = 30_000) -> Load:
         return Message(b"user-%d" % user, encoded(body))
 
     says = "login requests (0.2 KB): an anonymous device signs in for the first time"
-    return Load(
-        "login", says, make, devices, prepare, devices, 2_000, requests=True, decides="created"
-    )
+    return Load("login", says, make, devices, prepare, devices, requests=True, decides="created")
 
 
 def flat(users: int = USERS) -> Load:
@@ -199,7 +201,7 @@ def merge(people: int = 25_000) -> Load:
         return Message(b"user-%d" % person, with_events(batch(n, person), events_of(n)))
 
     says = "flat_matching: every batch makes one profile of two"
-    return Load("merge", says, make, people, prepare, 2 * people, 2_000, FLAT, decides="merged")
+    return Load("merge", says, make, people, prepare, 2 * people, workspace=FLAT, decides="merged")
 
 
 def avro(users: int = USERS) -> Load:
@@ -240,7 +242,9 @@ def segment(users: int = USERS) -> Load:
 
     says = "known users, Segment's track calls (0.6 KB) under flat_matching"
     formats = {"batches": "segment"}
-    return Load("Segment", says, make, prepared=users, workspace=SEGMENT, formats=formats)
+    return Load(
+        "Segment", says, make, prepared=users, users=users, workspace=SEGMENT, formats=formats
+    )
 
 
 def mixed(users: int = USERS) -> Load:
@@ -255,7 +259,7 @@ def mixed(users: int = USERS) -> Load:
         return Message(b"user-%d" % user, with_events(body, events_of(n)))
 
     says = "80 % known users, 15 % with a changed attribute, 5 % new"
-    return Load("mixed", says, make, prepare=known(users).make, prepared=users)
+    return Load("mixed", says, make, prepare=known(users).make, prepared=users, users=users)
 
 
 def batch(n: int, user: int) -> dict:

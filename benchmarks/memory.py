@@ -14,7 +14,7 @@ from benchmarks.form import Form
 from benchmarks.loads import mixed
 from benchmarks.outside import resident_mib
 from benchmarks.play import IDSTREAM, Play
-from benchmarks.stage import Stage
+from benchmarks.stage import PARTITIONS, Stage
 from benchmarks.table import Column, Measurement, Plot, Table, points, table
 
 RETENTION = {"retention_bytes": str(48 * 2**20), "segment_bytes": str(16 * 2**20)}
@@ -24,12 +24,12 @@ SHOWN = 7
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield what processor and Redis hold, sixty times."""
     seconds = 3600.0 if form.long else 60.0
-    load = replace(mixed(), count=40_000)
+    load = replace(mixed(), count=70_000)
     with Play(stage, IDSTREAM, load, retention=RETENTION) as play:
         stage.kafka.alter_topic(play.input.then, **RETENTION)
         play.prepare()
         with play.run() as running:
-            running.wait(load.settle)
+            running.settle([0] * PARTITIONS, load.count * 0.8)
             rate = running.window(form.seconds, load.count * 0.97)["rate"] / 2
             running.wait(load.count)
             began = time.monotonic()

@@ -28,8 +28,8 @@ everything on one machine, and say more than the figures, which are of that mach
   processor, unless a row says otherwise. Batches are of 1.9 KB with four events, three identities
   and two attributes, of 10,000 users.
 - What is compared takes turns (A B A B) with topics and a Redis of its own. Each turn starts a
-  process, whose first records (10,000 of known users) are not counted. A figure is the median of
-  the turns, a ratio the median of the ratios within each round.
+  process, whose first records are not counted. A figure is the median of the turns, a ratio the
+  median of the ratios within each round.
 - *µs CPU* is CPU time per record; of the broker it holds the benchmark's own reading and its share
   of each transaction. *In scripts* is the time that Redis says its scripts took.
 - `./dev bench NAME` runs one benchmark, `--long` its long form,
@@ -61,7 +61,9 @@ def draw(plots: Iterable[Plot], folder: Path) -> None:
 
 def text(results: Mapping[str, Result], modules: Mapping[str, ModuleType]) -> str:
     """Return the page."""
-    sections = [HEAD, *conditions(results.values())]
+    where = {name: machine(result) for name, result in results.items()}
+    is_one = len(set(where.values())) == 1
+    sections = [HEAD, *([f"{next(iter(where.values()))}\n"] if is_one else [])]
     for name, result in results.items():
         question, explained = asked(modules[name])
         sections.append(f"## {question}\n\n{explained}\n")
@@ -70,14 +72,14 @@ def text(results: Mapping[str, Result], modules: Mapping[str, ModuleType]) -> st
         sections += [
             f"![{one.title}](performance/{one.name}.png)\n" for one in modules[name].plots(measured)
         ]
-        sections.append(f"`./dev bench {name}`, {told(result)}.\n")
+        its = "" if is_one else f" {where[name]}"
+        sections.append(f"`./dev bench {name}`, {told(result)}.{its}\n")
     return "\n".join(sections)
 
 
-def conditions(results: Iterable[Result]) -> list[str]:
-    """Return what machines and versions took part."""
-    every = list(dict.fromkeys(f"{one.machine}; {one.versions}." for one in results))
-    return [f"{line}\n" for line in every]
+def machine(result: Result) -> str:
+    """Return what a benchmark ran on, with the versions that took part."""
+    return f"{result.machine}; {result.versions}."
 
 
 def told(result: Result) -> str:

@@ -31,6 +31,8 @@ from tests.servers.kafka_node import free_port
 PATIENCE_S = 600.0
 FEW = 10_000
 """Fewer records than these say little, as when the machine has no time for us."""
+FEWEST = 1.2
+"""A partition has about so many times the users of an average one, if it is the largest."""
 CONFIG = """\
 [kafka]
 bootstrap_servers = "{bootstrap}"
@@ -94,12 +96,16 @@ class Processor:
     command: tuple[str, ...]
     remembers: bool = True
     """Whether it must see the records that prepare; else it reads the others anew each round."""
+    has_memory: bool = False
+    """Whether it remembers users in the process, from the first batch of each on."""
 
 
 PASS_THROUGH = Processor(
     "pass-through", (sys.executable, "-m", "benchmarks.passthrough"), remembers=False
 )
-IDSTREAM = Processor("idstream", (str(Path(sys.executable).with_name("idstream")), "run", "-c"))
+IDSTREAM = Processor(
+    "idstream", (str(Path(sys.executable).with_name("idstream")), "run", "-c"), has_memory=True
+)
 BY_HAND = Processor("by hand", (str(BESIDE), "benchmarks/peer.py"))
 
 
@@ -185,19 +191,20 @@ class Play:
     def round(self, seconds: float) -> dict[str, float]:
         """Start the processor on the measured records, look for *seconds*, stop it.
 
-        It returns what a record cost (see `between`). The records after the start in which caches
-        fill are not counted; a round ends early where it has used up its share of the load.
+        It returns what a record cost (see `between`). What belongs to the start is not counted (see
+        `settle`); a round ends early where it has used up its share of the load.
         """
         if not self.processor.remembers:
             self.group = f"play-{uuid.uuid4().hex[:8]}"
         with self.run() as running:
-            began = running.done()
+            first = running.positions()
+            began = sum(first)
             share = self.load.count - began
             if self.processor.remembers:
                 share //= self._left
             self._left -= 1
             assert share > 0, f"{self.load.name}: no records are left for this round"
-            running.wait(began + min(self.load.settle, share // 2))
+            running.settle(first, began + share * 0.8)
             cost = running.window(seconds, began + share * 0.97)
             if self.processor is IDSTREAM:
                 running.check_outcomes()
@@ -259,6 +266,10 @@ class Running:
 
     def done(self) -> int:
         """Return how many records the group has committed."""
+        return sum(self.positions())
+
+    def positions(self) -> list[int]:
+        """Return how many records of each partition the group has committed."""
         while True:
             self.check()
             try:
@@ -266,7 +277,7 @@ class Running:
             except KafkaException:  # the group's coordinator is being made
                 time.sleep(0.05)
                 continue
-            return sum(max(0, p.offset) for p in found)
+            return [max(0, p.offset) for p in found]
 
     def check(self) -> None:
         """Raise Died, with its last words, where the process has ended."""
@@ -284,6 +295,27 @@ class Running:
         decided = {k: n for k, n in counted.items() if k in DECISIONS}
         most = max(decided, key=lambda name: decided[name])
         assert most == self._play.load.decides, f"{self._play.load.name}: {decided}"
+
+    def settle(self, first: list[int], most: float) -> None:
+        """Return when what belongs to the start is over; *first* is where it began.
+
+        A consumer that is behind reads some thousand records of one partition, then of the next. So
+        every user has come by when every partition is as far as it has users; at *most* records
+        that must be so.
+        """
+        play = self._play
+        enough = sum(first) + play.load.settle
+        each = FEWEST * play.load.users / PARTITIONS if play.processor.has_memory else 0
+        ends = play.stage.ends(play.input.then).values()
+        wanted = [min(begin + each, end) for begin, end in zip(first, ends, strict=True)]
+
+        def is_over() -> bool:
+            at = self.positions()
+            is_met = all(now >= then for now, then in zip(at, wanted, strict=True))
+            assert is_met or sum(at) < most, f"{play.load.name}: too short for all users to come by"
+            return is_met and sum(at) >= enough
+
+        self.wait_until(is_over)
 
     def wait(self, enough: float) -> None:
         """Return when so many records are done."""

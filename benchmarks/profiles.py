@@ -24,7 +24,7 @@ REFERENCE = "10,000 profiles"
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield what a batch cost at each size in each round, and what a profile takes in Redis."""
-    count = form.records(60_000, 600_000)
+    count = form.records(130_000, 600_000)
     plays, sizes = {}, {}
     for size in SIZES + MORE_SIZES * form.long:
         name = f"{size:,} profiles"

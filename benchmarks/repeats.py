@@ -25,7 +25,7 @@ def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
         name = f"{share} % repeat"
         load = replace(
             known(counters=1 - share / 100),
-            count=form.records(60_000, 600_000),
+            count=form.records(130_000, 600_000),
             name=name,
             same_as={100: "known", 0: "changed attribute"}.get(share, ""),
         )

@@ -26,7 +26,7 @@ from benchmarks.feed import feeding
 from benchmarks.loads import known
 from benchmarks.outside import ROOT, cpu_seconds, redis_cpu_seconds
 from benchmarks.play import IDSTREAM, Play
-from benchmarks.stage import Stage
+from benchmarks.stage import PARTITIONS, Stage
 from processor.serve.credentials import mint, table
 from tests.servers.kafka_node import free_port
 from tests.servers.waiting import eventually
@@ -161,7 +161,7 @@ def beside(play: Play, api: Api, rounds: int, seconds: float, rate: float) -> No
     """Print what the processor takes at half load while the API is asked, and while it is not."""
     costs: dict[str, list[float]] = {"left alone": [], "asked": []}
     with play.run() as running:
-        running.wait(play.load.settle)
+        running.settle([0] * PARTITIONS, play.load.count * 0.8)
         full = running.window(seconds, play.load.count * 0.97)["rate"]
         running.wait(play.load.count)
         half = full / 2
@@ -186,7 +186,7 @@ def main(given: Sequence[str] | None = None) -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serve")
     parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--records", type=int, default=60_000, help="for the processor's full load")
+    parser.add_argument("--records", type=int, default=100_000, help="at full load")
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=500.0, help="requests a second beside")

@@ -22,7 +22,7 @@ EVENTS, MORE_EVENTS = (1, 20), (10, 80)
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield what a batch cost at each size in each round."""
-    count = form.records(60_000, 300_000)
+    count = form.records(130_000, 400_000)
     load = replace(known(), count=count)
     plays = {
         f"{most} records a poll batch": Play(stage, IDSTREAM, load, form.rounds, most=most)

@@ -19,7 +19,7 @@ from benchmarks.table import COSTS, Column, Measurement, Plot, Table, cpu, table
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield what each processor did in each round."""
-    load = replace(known(), count=form.records(150_000, 600_000))
+    load = replace(known(), count=form.records(200_000, 600_000))
     plays = {
         one.name: Play(stage, one, load, form.rounds) for one in (PASS_THROUGH, IDSTREAM, BY_HAND)
     }
