@@ -19,7 +19,7 @@ pytest_plugins = [
     if importlib.util.find_spec(name) is not None
 ]
 
-FAULTS = Path(__file__).parent / "faults"
+FOLDERS = {Path(__file__).parent / "faults": "faults", Path(__file__).parent / "kafka": "kafka"}
 
 # Machines differ too much for deadlines; pytest-timeout catches hangs.
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -40,12 +40,12 @@ settings.load_profile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what waits for a broker run in two halves, one a worker, where there are two (CI).
+    """Let what waits for a broker run in three parts, one a worker, where there are three (CI).
 
-    A worker has servers of its own. The larger group is begun first, then the fault tests, and
-    whoever is done goes on with what only computes: so neither worker is left with nothing to do.
+    A worker has servers of its own. The largest group is begun first, and whoever is done goes on
+    with what only computes: so no worker is left with nothing to do.
     """
     for item in items:
         if any(item.iter_markers("kafka")) or any(item.iter_markers("registry")):
-            group = "faults" if FAULTS in item.path.parents else "broker"
-            item.add_marker(pytest.mark.xdist_group(group))
+            groups = (FOLDERS[folder] for folder in item.path.parents if folder in FOLDERS)
+            item.add_marker(pytest.mark.xdist_group(next(groups, "broker")))
