@@ -35,6 +35,9 @@ HEADERS: dict[str, Document] = {
         "content-type": TEXT,
     },
     "clock": {},
+    "privacy": {"input": TEXT, "content-type": TEXT, **REPLAYED},
+    "receipts": {**SOURCE, "content-type": TEXT},
+    "cases": {**SOURCE, "version": DECIMAL, "content-type": TEXT},
 }
 KEYS = {
     "batches": "any stable user or device key",
@@ -47,7 +50,11 @@ KEYS = {
     "outcomes": "the input's key",
     "audience_changes": "profile key",
     "clock": "none; the partition is the shard's",
+    "privacy": "any",
+    "receipts": "the request's id",
+    "cases": "<scope>/<environment>/<token of the id>",
 }
+PRIVACY_TOPIC = "privacy-requests"
 ACTIONS = {"take": "receive", "write": "send"}
 SEGMENT: Document = {
     "summary": "One of Segment's calls.",
@@ -98,11 +105,15 @@ def asyncapi(settings: Settings) -> Document:
 
 
 def _topics(settings: Settings) -> dict[str, str]:
-    # Every topic that there can be, also those that only definitions need.
+    # Every topic that there can be, also those that only definitions or requests need.
+    every, own = TopicSettings(), settings.kafka.topics
     topics = replace(
-        settings.kafka.topics,
-        audience_changes=TopicSettings().audience_changes,
-        clock=settings.kafka.topics.clock or CLOCK_TOPIC,
+        own,
+        audience_changes=every.audience_changes,
+        clock=own.clock or CLOCK_TOPIC,
+        privacy=own.privacy or (PRIVACY_TOPIC,),
+        receipts=own.receipts or every.receipts,
+        cases=own.cases or every.cases,
     )
     return {**topics.roles, **{name: role for role, name in topics.outputs.items()}}
 
@@ -117,7 +128,7 @@ def _name(role: str, form: str) -> str:
 
 def _channel(name: str, role: str, form: str) -> Document:
     kafka: Document = {"topic": name}
-    if role == "profiles":
+    if role in ("profiles", "cases"):
         kafka["topicConfiguration"] = {"cleanup.policy": ["compact"]}
     if role == "clock":
         kafka["topicConfiguration"] = {"message.timestamp.type": "LogAppendTime"}

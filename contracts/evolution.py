@@ -9,7 +9,7 @@ from fastavro.validation import validate
 
 from processor.codecs.avro.schemas import OwnSchema
 
-INPUTS = ("event-batch", "identity-request")
+INPUTS = ("event-batch", "identity-request", "subject-request")
 
 PROMOTIONS = {
     "int": {"long", "float", "double"},

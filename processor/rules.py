@@ -15,7 +15,7 @@ Validation = Literal["lenient", "strict"]
 Format = Literal["json", "avro", "segment"]
 Role = Literal["batches", "requests", "privacy", "clock"]
 """What an input topic carries: the key of its name in ``kafka.topics``."""
-INPUT_ROLES: Final[tuple[Role, ...]] = ("batches", "requests")
+INPUT_ROLES: Final[tuple[Role, ...]] = ("batches", "requests", "privacy")
 """Those that come from outside; sweeps are processors' own."""
 
 
@@ -143,6 +143,13 @@ class InputRules(Struct, frozen=True):
     """Of a partner feed: whose identities it may send."""
     compute: bool = True
     """Whether its events count for calculated attributes and audiences."""
+
+    def may_come_by(self, topic: str, role: Role | None) -> bool:
+        """Whether its records may come by *topic*, which carries *role*.
+
+        Requests under privacy law only where the input says so: who may erase is named.
+        """
+        return topic in self.topics if self.topics else role != "privacy"
 
 
 class SpaceRules(Struct, frozen=True):

@@ -34,6 +34,13 @@ def _request_openers(writers: Writers | None = None) -> Openers:
     }
 
 
+def _subject_openers(writers: Writers | None = None) -> Openers:
+    return {
+        "json": open_object,
+        "avro": AvroReader(MESSAGES["privacy"], writers).open_object,
+    }
+
+
 def _batch_openers(writers: Writers | None = None) -> Mapping[Validation, Openers]:
     lenient: Openers = {
         "json": open_object,
@@ -50,6 +57,8 @@ class Codecs(Struct, frozen=True):
 
     batches: Mapping[Validation, Openers] = field(default_factory=_batch_openers)
     requests: Openers = field(default_factory=_request_openers)
+    subjects: Openers = field(default_factory=_subject_openers)
+    """Of requests under privacy law."""
     writers: Mapping[str, AvroWriter] = {}
     """By role of a topic, where the topic is Avro."""
 
@@ -67,6 +76,7 @@ class Codecs(Struct, frozen=True):
         return cls(
             batches=_batch_openers(known),
             requests=_request_openers(known),
+            subjects=_subject_openers(known),
             writers={role: AvroWriter(MESSAGES[role], register(role)) for role in roles},
         )
 

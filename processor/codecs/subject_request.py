@@ -31,6 +31,7 @@ MOST_DELETED: Final = 1000
 """MPIDs that a delete may name."""
 _LONGEST_ID: Final = 256
 _MPID: Final = "mpid"
+_NULL: Final = Raw(b"null")
 _EXTENSIONS: Final = ("idstream", "opendsr.mparticle.com")
 
 
@@ -208,7 +209,7 @@ def _wishes(extensions: list[Mapping[str, Raw]]) -> Wishes:
         dry_run=_flag(ours, "dry_run"),
         suppress=_flag(ours, "suppress"),
         all_holders=_flag(ours, "all_holders"),
-        follow=None if follow is None else tuple(dict.fromkeys(_decode_follow(follow))),
+        follow=None if follow in (None, _NULL) else tuple(dict.fromkeys(_decode_follow(follow))),
     )
 
 

@@ -27,8 +27,12 @@ from processor.settings.advice import Advice
 ROOM: Final = 16 * 1024
 """Bytes of a record beside its value: key, headers, and the batch it travels in."""
 COMPACTION_LAG_MS: Final = 600_000
+COMPACTED: Final = ("profiles", "cases")
+"""Topics of documents: of each key the newest version is kept."""
 JOINED: Final = ("enriched", "changes", "profiles", "audience_changes")
 """Topics under the profile key: with as many partitions each, they can be joined."""
+_CASE_BYTES: Final = 2 * 1024 * 1024
+"""More than a case may have: the tokens of all identities of 200 profiles."""
 _WEEK_MS: Final = 7 * 24 * 3_600_000
 _DEFAULT_BYTES: Final = 1_048_588
 _ANSWER_S: Final = 10.0
@@ -109,7 +113,11 @@ def _create_missing(
                 name,
                 num_partitions=width.partitions or partitions_for(role, kafka, found),
                 replication_factor=width.replicas or -1,
-                config=settings_for(role, needed_bytes(kafka, limits, found)),
+                config=settings_for(
+                    role,
+                    needed_bytes(kafka, limits, found),
+                    is_private=bool(kafka.topics.privacy),
+                ),
             )
             for role, name in roles
             if name not in found
@@ -136,17 +144,24 @@ def partitions_for(role: str, kafka: KafkaSettings, found: Mapping[str, Topic]) 
     return max((found[name].partitions for name in inputs if name in found), default=-1)
 
 
-def settings_for(role: str, needed: Mapping[str, int]) -> dict[str, str]:
-    """Return the settings of a new topic of *role*, beyond the cluster's defaults."""
+def settings_for(
+    role: str, needed: Mapping[str, int], *, is_private: bool = False
+) -> dict[str, str]:
+    """Return the settings of a new topic of *role*, beyond the cluster's defaults.
+
+    *is_private*: people may ask to be forgotten, also by old versions of documents.
+    """
     settings: dict[str, str] = {}
     if needed.get(role, 0) > _DEFAULT_BYTES:
         settings["max.message.bytes"] = str(needed[role])
-    if role == "profiles":
+    if role in COMPACTED:
         settings |= {
             "cleanup.policy": "compact",
             "min.compaction.lag.ms": str(COMPACTION_LAG_MS),
             "message.timestamp.type": "LogAppendTime",
         }
+    if role in COMPACTED and is_private:
+        settings["max.compaction.lag.ms"] = str(_WEEK_MS)
     if role == "clock":
         settings |= {
             "cleanup.policy": "delete",
@@ -168,6 +183,7 @@ def needed_bytes(
         "profiles": limits.max_profile_bytes,
         "enriched": limits.max_record_bytes + limits.max_profile_bytes,
         "responses": limits.max_record_bytes,
+        "cases": _CASE_BYTES,
         # A dead letter is the record as it came, however large.
         "dead_letters": largest or _DEFAULT_BYTES,
     }
@@ -207,14 +223,14 @@ def _problems(role: str, topic: Topic, needed: int) -> Iterator[str]:
     if topic.most_bytes < needed:
         yield f"max.message.bytes is {topic.most_bytes}; a record may have {needed}"
     policy = topic.settings.get("cleanup.policy", "delete")
-    if role != "profiles":
+    if role not in COMPACTED:
         if "compact" in policy:
             yield f"cleanup.policy is {policy}: records would vanish; set delete"
         if role == "clock" and _timestamp_type(topic) != "LogAppendTime":
             yield "message.timestamp.type must be LogAppendTime: nobody may make time pass early"
         return
     if policy != "compact":
-        yield f"cleanup.policy is {policy}: profiles would vanish; set compact"
+        yield f"cleanup.policy is {policy}: {role} would vanish; set compact"
     lag = int(topic.settings.get("min.compaction.lag.ms", 0))
     if lag < COMPACTION_LAG_MS:
         yield f"min.compaction.lag.ms is {lag}; set {COMPACTION_LAG_MS} or more"
@@ -246,7 +262,7 @@ def _warnings(role: str, topic: Topic, *, is_timed: bool) -> Iterator[Advice]:
 
 def _width_warnings(role: str, topic: Topic, widest: int) -> Iterator[Advice]:
     """Yield what a topic's partitions and replicas cost; *widest* is the widest input."""
-    if role in INPUT_ROLES and topic.partitions == 1:
+    if role in INPUT_ROLES and role != "privacy" and topic.partitions == 1:
         text = "has 1 partition: 1 process works, all others stand by; raise it before records come"
         yield Advice("topics.partitions", text)
     if role not in (*INPUT_ROLES, "clock") and topic.partitions < widest:

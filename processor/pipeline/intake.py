@@ -104,10 +104,8 @@ class Intake:
         return self._named(name, record.topic)
 
     def _named(self, name: str, topic: str) -> InputRules | None:
-        rules = self._rules.inputs.get(name)
-        if self._rules.roles.get(topic) == "clock":
-            return None
-        if rules is None or (rules.topics and topic not in rules.topics):
+        rules, role = self._rules.inputs.get(name), self._rules.roles.get(topic)
+        if rules is None or role == "clock" or not rules.may_come_by(topic, role):
             return None
         return rules
 

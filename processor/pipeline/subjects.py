@@ -46,7 +46,7 @@ class SubjectRequests(Struct, frozen=True):
             record.value,
             workspace.policy,
             self.limits.max_record_bytes,
-            self.codecs.requests[form],
+            self.codecs.subjects[form],
             self.key,
         )
         if isinstance(request, DeadLetter):

@@ -153,4 +153,6 @@ def _proved(body: Mapping[str, Any], key: bytes) -> bytes:
 
 
 def _proof(body: Mapping[str, Any], key: bytes) -> str:
-    return blake2b(_canonical(body), key=key[:64], digest_size=32).hexdigest()
+    """Return the proof of *body*: what is null is left out, as Avro leaves it out too."""
+    said = {name: value for name, value in body.items() if value is not None}
+    return blake2b(_canonical(said), key=key[:64], digest_size=32).hexdigest()

@@ -94,7 +94,8 @@ class Happenings:
     def workspace_of(self, name: str, topic: str) -> str:
         """Return the workspace of records that name the input *name* on *topic*, '' of none."""
         found = self._settings.inputs.get(name)
-        if found is None or (found.topics and topic not in found.topics):
+        roles = self._settings.kafka.topics.roles
+        if found is None or not found.may_come_by(topic, roles.get(topic)):
             return ""
         return found.workspace.name
 
@@ -102,8 +103,9 @@ class Happenings:
         """Return the workspaces whose records may come by *topic*; by one of the past all's may."""
         if topic not in self._settings.kafka.topics.fed:
             return list(self._settings.workspaces.values())
+        role = self._settings.kafka.topics.roles.get(topic)
         inputs = self._settings.inputs.values()
-        return [one.workspace for one in inputs if not one.topics or topic in one.topics]
+        return [one.workspace for one in inputs if one.may_come_by(topic, role)]
 
     async def newest(self, role: str) -> list[Happening]:
         """Return the newest records of an output, whoever they are about."""

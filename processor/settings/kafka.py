@@ -19,7 +19,8 @@ _SERVER: Final = re.compile(
     re.IGNORECASE,
 )
 _PORTS: Final = range(1, 65_536)
-_OPTIONAL: Final = ("outcomes", "audience_changes", "clock")
+_OPTIONAL: Final = ("outcomes", "audience_changes", "receipts", "cases", "clock")
+_OF_PEOPLE: Final = ("batches", "requests")
 _SECRET: Final = re.compile(r"password|secret|token|jaas|\.pem$|oauthbearer\.config$")
 
 
@@ -97,8 +98,8 @@ def _check_topics(topics: TopicSettings, mistakes: Mistakes) -> None:
         names = topics.carrying(role)
         for name in sorted({name for name in names if names.count(name) > 1}):
             mistakes.tell(f"kafka.topics.{role}: {name} is listed twice; list it once")
-    if not topics.inputs:
-        mistakes.tell(f"kafka.topics: name at least one topic in {' or '.join(INPUT_ROLES)}")
+    if not any(topics.carrying(role) for role in _OF_PEOPLE):
+        mistakes.tell(f"kafka.topics: name at least one topic in {' or '.join(_OF_PEOPLE)}")
 
 
 def _check_formats(kafka: KafkaSettings, mistakes: Mistakes) -> None:

@@ -20,6 +20,7 @@ from processor.settings.conversion import kept
 from processor.settings.environment import override
 from processor.settings.error import Mistakes, SettingsError, hint
 from processor.settings.kafka import kafka_settings, with_secret_files
+from processor.settings.privacy import check_privacy, with_privacy_topics
 from processor.settings.reflection import keys_of
 from processor.settings.secret import Secret
 from processor.settings.sections import (
@@ -134,15 +135,12 @@ def _complete(document: Document) -> Settings:
     for name, rules in inputs.items():
         for topic in sorted(rules.topics - set(settings.kafka.topics.fed)):
             mistakes.tell(
-                f"inputs.{name}.topics: {topic} is not consumed; add it to kafka.topics.batches"
-                f" or kafka.topics.requests{hint(topic, settings.kafka.topics.fed)}"
+                f"inputs.{name}.topics: {topic} is not consumed; add it to kafka.topics.batches,"
+                f" .requests or .privacy{hint(topic, settings.kafka.topics.fed)}"
             )
-    if "privacy" in document or settings.kafka.topics.privacy:
-        place = "privacy" if "privacy" in document else "kafka.topics.privacy"
-        mistakes.tell(
-            f"{place}: only `idstream resolve` carries requests under privacy law out as yet;"
-            " remove it"
-        )
+    if not mistakes.are_below("inputs"):
+        topics, is_private = settings.kafka.topics.privacy, "privacy" in document
+        check_privacy(topics, settings.inputs, mistakes, is_private=is_private)
     redis, registry, kafka, key = settings.redis, settings.schema_registry, settings.kafka, b""
     with mistakes.noted():
         redis = with_redis_url(redis, document.get("redis", {}))
@@ -177,7 +175,8 @@ def _offline(document: Document) -> Settings:
     def bound(rules: InputRules) -> InputRules:
         # A topic that is not configured is left out; an input without any other is not bound.
         known = {roles.get(name, name) for name in rules.topics} & set(OFFLINE_TOPICS.inputs)
-        return replace(rules, topics=frozenset(known))
+        # Who may erase is for the cluster to say: here every input may.
+        return replace(rules, topics=frozenset({*(known or OFFLINE_TOPICS.inputs), "privacy"}))
 
     return replace(
         settings,
@@ -215,7 +214,8 @@ def _sections(document: Document, mistakes: Mistakes) -> Settings:
     )
     kafka = kafka_settings(document["kafka"], mistakes)
     with mistakes.noted():
-        kafka = _with_clock(_with_audiences(kafka, people.computed), people)
+        kafka = with_privacy_topics(_with_audiences(kafka, people.computed), privacy)
+        kafka = _with_clock(kafka, people, is_private=privacy is not None)
     return Settings(
         kafka=kafka,
         schema_registry=(
@@ -272,13 +272,14 @@ def _with_audiences(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> Kafk
     return replace(kafka, topics=replace(kafka.topics, audience_changes=""))
 
 
-def _with_clock(kafka: KafkaSettings, people: Population) -> KafkaSettings:
+def _with_clock(kafka: KafkaSettings, people: Population, *, is_private: bool) -> KafkaSettings:
     """Return *kafka* with the topic of sweeps only where anything can be due.
 
     Where definitions do without time it is there if it is named: a recompute needs it.
     """
     is_timed = any(needs_time(scope) is not None for scope in people.computed.values())
     is_timed = is_timed or any(one.lifetimes is not None for one in people.workspaces.values())
+    is_timed = is_timed or is_private
     named = kafka.topics.clock if people.computed else ""
     name = (kafka.topics.clock or CLOCK_TOPIC) if is_timed else named
     return replace(kafka, topics=replace(kafka.topics, clock=name))

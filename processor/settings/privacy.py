@@ -1,14 +1,15 @@
-"""The ``[privacy]`` section, as it is for each workspace."""
+"""The ``[privacy]`` section, as it is for each workspace, and the topics that it needs."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
 from processor.identity.marker import workspace_mark
-from processor.rules import PrivacyRules, WorkspaceRules
-from processor.settings.sections import PrivacySettings
+from processor.rules import InputRules, PrivacyRules, WorkspaceRules
+from processor.settings.error import Mistakes, SettingsError
+from processor.settings.sections import KafkaSettings, PrivacySettings
 
 _DAY_MS: Final = 86_400_000
 
@@ -35,3 +36,34 @@ def with_privacy(
         )
         for name, workspace in rules.items()
     }
+
+
+def with_privacy_topics(kafka: KafkaSettings, privacy: PrivacySettings | None) -> KafkaSettings:
+    """Return *kafka* with the topics of receipts and cases only where requests are carried out."""
+    topics = kafka.topics
+    if privacy is None:
+        return replace(kafka, topics=replace(topics, receipts="", cases=""))
+    for role in ("receipts", "cases"):
+        if not getattr(topics, role):
+            raise SettingsError(f"kafka.topics.{role}: must name a topic, as there is [privacy]")
+    return kafka
+
+
+def check_privacy(
+    topics: Sequence[str],
+    inputs: Mapping[str, InputRules],
+    mistakes: Mistakes,
+    *,
+    is_private: bool,
+) -> None:
+    """Note what requests under privacy law lack: the table, a topic, an input bound to it."""
+    if topics and not is_private:
+        mistakes.tell("kafka.topics.privacy: needs [privacy], which switches such requests on")
+    if is_private and not topics:
+        mistakes.tell("kafka.topics.privacy: must name a topic, as there is [privacy]")
+    for topic in topics if is_private else ():
+        if not any(topic in one.topics for one in inputs.values()):
+            mistakes.tell(
+                f"kafka.topics.privacy: no input is bound to {topic}; name it in the topics of the"
+                " input whose records may ask for erasures"
+            )

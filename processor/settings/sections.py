@@ -30,10 +30,11 @@ OUTPUT_ROLES: Final = (
     "dead_letters",
     "outcomes",
     "audience_changes",
+    "receipts",
+    "cases",
 )
 
 
-_FED: Final[tuple[Role, ...]] = (*INPUT_ROLES, "privacy")
 CLOCK_TOPIC: Final = "idstream-clock"
 
 
@@ -43,7 +44,7 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     batches: tuple[str, ...] = ("event-batches",)
     requests: tuple[str, ...] = ("identity-requests",)
     privacy: tuple[str, ...] = ()
-    """Of requests under privacy law: ``run`` does not read it yet."""
+    """Of requests under privacy law."""
     enriched: str = "enriched-batches"
     responses: str = "identity-responses"
     changes: str = "identity-changes"
@@ -52,6 +53,9 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     outcomes: str = ""
     audience_changes: str = "audience-changes"
     """``load`` empties it where no audience is published: then there is no such topic."""
+    receipts: str = "privacy-receipts"
+    """``load`` empties it, and that of cases, where there is no ``[privacy]``."""
+    cases: str = "privacy-cases"
 
     clock: str = ""
     """Of sweeps: ``load`` names it ``CLOCK_TOPIC`` where anything can be due, and empties it where
@@ -71,7 +75,7 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def roles(self) -> dict[str, Role]:
         """What each input topic carries, by its name."""
-        roles = {name: role for role in _FED for name in self.carrying(role)}
+        roles = {name: role for role in INPUT_ROLES for name in self.carrying(role)}
         return {**roles, self.clock: "clock"} if self.clock else roles
 
     @property

@@ -30,6 +30,7 @@ OUTCOMES: Final[dict[Role, tuple[tuple[str, str], ...]]] = {
         *(("dropped", reason) for reason in DROPPED),
     ),
     "requests": (("answered", ""),),
+    "privacy": (("answered", ""),),
 }
 _LETTERS: Final = tuple(("dead_letter", reason) for reason in get_args(DeadLetterReason))
 
@@ -62,7 +63,7 @@ def _records(rules: Rules) -> Iterator[tuple[str, str, str, str, str]]:
             continue
         yield topic, "", "", "dead_letter", "unknown_input"
         for one in rules.inputs.values():
-            if not one.topics or topic in one.topics:
+            if one.may_come_by(topic, role):
                 yield from _of_input(topic, role, one)
 
 

@@ -44,6 +44,7 @@ SECTIONS = {
     "workspaces.NAME": WorkspaceSettings,
     "inputs.NAME": InputSettings,
 }
+OF_PRIVACY = ("receipts", "cases")
 NOT_KEYS = {"kafka.client_secrets"}
 CONFIGURATIONS = [
     "deploy/idstream.toml",
@@ -140,8 +141,10 @@ def test_the_configurations_that_we_ship_are_accepted(name, tmp_path):
 
 def test_the_complete_configuration_says_the_defaults():
     complete = load(ROOT / "deploy/idstream.toml", {})
-    topics = replace(complete.kafka.topics, audience_changes=TopicSettings().audience_changes)
-    assert complete.kafka.topics.audience_changes == ""  # it publishes no audience
+    # It publishes no audience, and has no [privacy].
+    every = {role: getattr(TopicSettings(), role) for role in ("audience_changes", *OF_PRIVACY)}
+    assert {getattr(complete.kafka.topics, role) for role in every} == {""}
+    topics = replace(complete.kafka.topics, **every)
     assert replace(complete.kafka, topics=topics) == KafkaSettings()
     assert complete.limits == Limits()
     assert complete.observability == ObservabilitySettings()

@@ -254,7 +254,7 @@ def test_the_document_names_the_topics_of_the_settings_in_their_formats():
     document = asyncapi(load_text(CONFIGURATION, {}))
     assert {"web", "app", "outcomes", "enriched-batches"} <= document["channels"].keys()
     receives = {n for n, o in document["operations"].items() if o["action"] == "receive"}
-    own = {"take-idstream-clock"}
+    own = {"take-idstream-clock", "take-privacy-requests"}
     assert receives == {"take-web", "take-app", "take-identity-requests"} | own
     assert {"batches", "batches-avro"} <= document["components"]["messages"].keys()
     enriched = document["components"]["messages"]["enriched-avro"]

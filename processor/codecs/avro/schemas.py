@@ -23,6 +23,9 @@ MESSAGES: Final[Mapping[str, str]] = {
     "outcomes": "outcome",
     "audience_changes": "audience-change",
     "clock": "sweep",
+    "privacy": "subject-request",
+    "receipts": "subject-receipt",
+    "cases": "subject-case",
 }
 """The message of each role of ``kafka.topics``; dead letters have none, they go out as received."""
 

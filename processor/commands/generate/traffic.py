@@ -153,9 +153,8 @@ class Traffic:
 
     def _topics(self, rules: InputRules, role: Role) -> Sequence[str]:
         """Return the topics of *role* that an input's records may come from."""
-        allowed = rules.topics
         roles = self._rules.roles.items()
-        return [name for name, its in roles if its == role and (not allowed or name in allowed)]
+        return [name for name, its in roles if its == role and rules.may_come_by(name, its)]
 
     def _form(self, rules: InputRules, role: Role) -> Format:
         if rules.format is not None and role == "batches":

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from processor.records import Record
+from processor.rules import INPUT_ROLES
 
 Place = tuple[str, int, int]
 
@@ -16,7 +17,7 @@ PASSED_S: Final = 1.5
 """How long after a later record's output one without any is given up."""
 MOST: Final = 20_000
 """Records that are waited for; with more, the oldest are forgotten."""
-ANSWERS: Final = frozenset({"enriched", "responses", "dead_letters", "outcomes"})
+ANSWERS: Final = frozenset({"enriched", "responses", "receipts", "dead_letters", "outcomes"})
 
 
 class Passage(Struct):
@@ -42,7 +43,7 @@ class Joining:
 
     def add(self, role: str, record: Record, now: float) -> None:
         """Take a record of a topic of *role* in, at *now* (seconds that only grow)."""
-        is_source = role in ("batches", "requests")
+        is_source = role in INPUT_ROLES
         place = record[:3] if is_source else source_of(record)
         if place is None:
             return

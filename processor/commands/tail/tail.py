@@ -41,6 +41,10 @@ _WIDTHS: Final = {"input": 8, "place": 0}
 _MOST: Final = 40
 
 
+DOCUMENTS: Final = ("profiles", "cases")
+"""Topics whose records are no answers."""
+
+
 class TailOptions(Struct, frozen=True):
     """The options of the command line; of the filters none where empty."""
 
@@ -83,7 +87,8 @@ def tail(config: Path, environ: Mapping[str, str], options: TailOptions) -> None
     topics = settings.kafka.topics
     try:
         with reaching(settings.kafka):
-            names = [*topics.fed, *(n for r, n in topics.outputs.items() if r != "profiles")]
+            outputs = topics.outputs.items()
+            names = [*topics.fed, *(n for r, n in outputs if r not in DOCUMENTS)]
             listening = Listening(settings.kafka, "tail", names)
             try:
                 _follow(settings, listening, options, stop, option_of(config))

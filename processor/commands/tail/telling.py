@@ -73,6 +73,8 @@ def tell(passage: Passage, role: str, read: Read, types: Types, *, clear: bool) 
 def _what(role: str, fields: Mapping[str, Any]) -> str:
     if role == "requests":
         return str(fields.get("request_type", "request"))
+    if role == "privacy":
+        return str(fields.get("subject_request_type", "request"))
     if "type" in fields and "events" not in fields:
         named = fields.get("event") or fields.get("name") or ""
         return f"{fields['type']} {named}".strip()
@@ -115,7 +117,7 @@ def _add(told: Told, role: str, output: Record, read: Read) -> None:
     elif role == "enriched":
         told.outcome = "forwarded"
         told.decision = _decided(_resolution(headers.get("resolution")))
-    elif role == "responses":
+    elif role in ("responses", "receipts"):
         told.outcome = "answered"
         _answer(told, read(role, output.value))
     else:
@@ -125,7 +127,7 @@ def _add(told: Told, role: str, output: Record, read: Read) -> None:
 def _answer(told: Told, body: Any) -> None:  # noqa: ANN401 - any JSON value
     if not isinstance(body, dict):
         return
-    told.decision = _decided(body.get("resolution"))
+    told.decision = _decided(body.get("resolution")) or body.get("state")
     errors = body.get("errors")
     if errors:
         told.reason = errors[0].get("code")

@@ -62,9 +62,27 @@ def test_a_missing_topic_is_wrong(role):
         ({"max.message.bytes": str(LIMITS.max_profile_bytes)}, "max.message.bytes is"),
     ],
 )
-def test_profiles_must_keep_every_newest_version(settings, says):
-    problems, _ = judged(cluster(profiles=settings))["profiles"]
+@pytest.mark.parametrize("role", ["profiles", "cases"])
+def test_documents_must_keep_every_newest_version(settings, says, role):
+    problems, _ = judged(cluster(**{role: settings}))[role]
     assert [p for p in problems if p.startswith(says)]
+
+
+def test_old_versions_of_documents_go_in_a_week_where_people_may_ask_for_it():
+    lags = {
+        (role, is_private): settings_for(role, {}, is_private=is_private).get(
+            "max.compaction.lag.ms"
+        )
+        for role in ("profiles", "cases", "changes")
+        for is_private in (True, False)
+    }
+    week = str(7 * 24 * 3_600_000)
+    assert lags == {
+        **{(role, False): None for role in ("profiles", "cases", "changes")},
+        ("profiles", True): week,
+        ("cases", True): week,
+        ("changes", True): None,
+    }
 
 
 def test_the_topic_of_sweeps_is_wide_short_lived_and_stamped_by_the_broker():
@@ -85,7 +103,7 @@ def test_the_topic_of_sweeps_is_wide_short_lived_and_stamped_by_the_broker():
     assert "records would vanish" in report(**{"cleanup.policy": "compact"})[0]
 
 
-@pytest.mark.parametrize("role", sorted(set(NAMES) - {"profiles"}))
+@pytest.mark.parametrize("role", sorted(set(NAMES) - {"profiles", "cases"}))
 def test_no_other_topic_may_be_compacted(role):
     problems, _ = judged(cluster(**{role: {"cleanup.policy": "compact"}}))[role]
     assert "records would vanish" in problems[0]
@@ -159,7 +177,7 @@ def test_new_topics_are_as_wide_as_those_they_are_joined_with_or_fed_from():
     assert wide == {
         **dict.fromkeys(("batches", "requests"), -1),
         **dict.fromkeys(("enriched", "changes", "profiles", "audience_changes"), 3),
-        **dict.fromkeys(("responses", "dead_letters"), 8),
+        **dict.fromkeys(("responses", "dead_letters", "receipts", "cases"), 8),
     }
 
 

@@ -217,11 +217,12 @@ topics = ["another-topic"]
     rules = settings.rules()
     assert rules.roles == {"batches": "batches", "requests": "requests", "privacy": "privacy"}
     assert settings.kafka.topics.requests == ("requests",)
+    everything = {"batches", "requests", "privacy"}
     assert {n: set(i.topics) for n, i in rules.inputs.items()} == {
-        "default": set(),
-        "feed": {"batches"},
-        "asks": {"requests"},
-        "elsewhere": set(),
+        "default": everything,
+        "feed": {"batches", "privacy"},
+        "asks": {"requests", "privacy"},
+        "elsewhere": everything,
     }
     assert settings.key() == b""
 
