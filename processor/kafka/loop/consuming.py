@@ -23,10 +23,13 @@ class Consuming:
         self._size = size
         self._wait_s = wait_s
 
-    def take(self) -> list[Record]:
-        """Consume a poll batch. The group may give and take partitions meanwhile, in callbacks."""
+    def take(self, most_s: float) -> list[Record]:
+        """Consume a poll batch; wait *most_s* at most for it to fill.
+
+        The group may give and take partitions meanwhile, in callbacks.
+        """
         began = self._now()
-        messages, errors = split(self._consumer.consume(self._size, self._wait_s))
+        messages, errors = split(self._consumer.consume(self._size, min(self._wait_s, most_s)))
         for message, error in errors:
             if error.code() == END:
                 self._partitions.ended(*position(message))

@@ -1,5 +1,6 @@
 """One commit interval: what has been published and not yet committed, and how it ends."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -75,8 +76,9 @@ class Interval:
     def add(
         self, records: Sequence[Record], outputs: Sequence[Output], began: float
     ) -> Mapping[RowKey, int]:
-        """Publish the *outputs* of a poll batch taken at *began*.
+        """Publish the *outputs* of a poll batch that was waited for since *began*.
 
+        A record of it may have come just then; so a new transaction is due an interval after that.
         Returns, and notes, the position after the last record of each partition.
         """
         self._reach("before_produce")
@@ -113,6 +115,12 @@ class Interval:
             or content.records >= pace.records
             or content.bytes >= pace.bytes
         )
+
+    def left_s(self) -> float:
+        """Return the seconds until the interval is over; endless where nothing is open."""
+        if self._open is None:
+            return math.inf
+        return max(0.0, self._open.since + self._pace.interval_s - self._now())
 
     def commit_starts(self, starts: Mapping[RowKey, int]) -> None:
         """Commit *starts*, where partitions begin that have no offset of the group."""

@@ -97,10 +97,11 @@ class Loop:
             self._rewind("consumer", type(refusal).__name__)
 
     def _do_what_is_due(self) -> None:
-        records = self._consuming.take()
+        began = self._now()
+        records = self._consuming.take(self._interval.left_s())
         self._starter.start_waiting()
         if records:
-            self._process_all(records)
+            self._process_all(records, began)
         elif self._interval.is_open:
             self._pass_ends()
             self._commit()
@@ -110,11 +111,14 @@ class Loop:
             self._interval.add((), due, self._now())
             self._reach("sweep_appended")
 
-    def _process_all(self, records: Sequence[Record]) -> None:
-        """Process a poll batch, or one lot of it after the other, with commits between them."""
+    def _process_all(self, records: Sequence[Record], began: float) -> None:
+        """Process a poll batch that was waited for since *began*, or one lot of it after the other.
+
+        Between lots it is committed.
+        """
         lots = self._step.lots(records)
         if not lots:
-            self._process(records)
+            self._process(records, began)
             self._pass_ends()
             if self._interval.is_due():
                 self._commit()
@@ -122,15 +126,15 @@ class Loop:
         self._interval.commit()
         for lot in lots:
             self._observer.turn()
-            self._process(lot)
+            self._process(lot, self._now())
             self._commit()
 
-    def _process(self, records: Sequence[Record]) -> None:
-        """Process records into the open transaction."""
+    def _process(self, records: Sequence[Record], since: float) -> None:
+        """Process records into the open transaction; a new one counts its interval from *since*."""
         began = self._now()
         outputs = self._step.process(records)
         processed = self._now()
-        self._partitions.moved(self._interval.add(records, outputs, began))
+        self._partitions.moved(self._interval.add(records, outputs, since))
         self._observer.phase("process", processed - began)
         self._observer.phase("produce", self._now() - processed)
 
