@@ -19,6 +19,7 @@ from processor.computed.criterion import (
 from processor.computed.direction import Direction, direction_of
 from processor.computed.fingerprint import STAMP_BYTES, fingerprint
 from processor.computed.selector import Selector
+from processor.computed.turning import Turning, turning_of
 
 Status = Literal["active", "draft", "retired"]
 
@@ -47,6 +48,8 @@ class Needs(Struct, frozen=True):
     has_facts: bool
     direction: Direction
     """Which way time alone can turn it."""
+    turning: Turning | None
+    """When it turns, where it can turn once."""
 
 
 class Use(Struct, frozen=True):
@@ -184,7 +187,8 @@ def needs_of(criterion: Criterion, attributes: Mapping[str, CalculatedAttribute]
                 has_facts = has_facts or other.has_facts
         else:
             has_facts = True
-    return Needs(frozenset(keys), has_facts, direction_of(criterion, attributes))
+    direction, turning = direction_of(criterion, attributes), turning_of(criterion, attributes)
+    return Needs(frozenset(keys), has_facts, direction, turning)
 
 
 def scope_of(workspaces: Iterable[Definitions], max_bytes: int) -> Scope | None:

@@ -1,6 +1,5 @@
 """When time alone changes an answer next: the due of an audience, or of a value kept promptly."""
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -9,6 +8,7 @@ from processor.computed.criterion import Criterion
 from processor.computed.direction import Direction
 from processor.computed.number import is_same
 from processor.computed.situation import Situation
+from processor.computed.turning import Turning
 
 MOST_STEPS: Final = 1000
 """Instants that are tried before the search is put off to the last of them."""
@@ -22,23 +22,23 @@ class Next(NamedTuple):
     """False: nothing has changed until then, and there the search goes on."""
 
 
-def next_flip(
-    criterion: Criterion, situation: Situation, direction: Direction, *, holds: bool
+def next_turn(
+    direction: Direction, turning: Turning | None, situation: Situation, *, holds: bool
 ) -> Next | None:
+    """Return when a criterion that time turns in one *direction*, or not at all, does so."""
+    if turning is None or direction is (Direction.BEGINS if holds else Direction.ENDS):
+        return None
+    time_ms = turning(situation, holds)
+    return None if time_ms is None else Next(time_ms, is_flip=True)
+
+
+def next_flip(criterion: Criterion, situation: Situation, *, holds: bool) -> Next | None:
     """Return when *criterion*, which *holds* now or not, flips by time alone; None: never.
 
     It is the next change of the answer, not of a leaf: "bought within a day, or did not" never is.
-    *direction* is which way it can turn: what can only end or only begin is found by halves.
     """
-    if direction in (Direction.NEITHER, Direction.BEGINS if holds else Direction.ENDS):
-        return None
     now_ms = situation.now_ms
     instants = _after(criterion.instants(situation, now_ms), now_ms)
-    if direction is not Direction.EITHER:
-        place = bisect_left(
-            instants, x=True, key=lambda time_ms: criterion.holds(situation, time_ms) is not holds
-        )
-        return Next(instants[place], is_flip=True) if place < len(instants) else None
     for time_ms in instants[:MOST_STEPS]:
         if criterion.holds(situation, time_ms) is not holds:
             return Next(time_ms, is_flip=True)

@@ -13,7 +13,6 @@ from processor.computed.criterion import (
     IdentityFits,
     parts,
 )
-from processor.computed.direction import Direction
 from processor.computed.flip import next_flip
 from processor.computed.situation import Situation
 from processor.computed.wording import criterion_in_words
@@ -37,7 +36,7 @@ def judgement(criterion: Criterion, situation: Situation) -> Judgement:
     """Judge *criterion* and all that it is made of at the instant of *situation*."""
     now_ms = situation.now_ms
     holds = criterion.holds(situation, now_ms)
-    later = next_flip(criterion, situation, Direction.EITHER, holds=holds)
+    later = next_flip(criterion, situation, holds=holds)
     has, is_at_least = _has(criterion, situation)
     return Judgement(
         criterion_in_words(criterion),

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from processor.computed.definition import Audience, Definitions
+from processor.computed.criterion import Criterion
+from processor.computed.definition import Audience, Definitions, Needs
 from processor.computed.direction import Direction
-from processor.computed.flip import next_flip
+from processor.computed.flip import Next, next_flip, next_turn
 from processor.computed.situation import Situation
 from processor.identity.profile import Membership
 
@@ -58,8 +59,8 @@ def memberships(
     for audience in affected:
         before = stored.get(audience.name)
         if before is None or before.version <= audience.version:
-            direction = definitions.needs[audience.name].direction
-            after = _judge(audience, direction, before, situation, found)
+            needs = definitions.needs[audience.name]
+            after = _judge(audience, needs, before, situation, found)
             is_changed = is_changed or after != before
     # Sorted, so that what is stored does not tell in which order it came about.
     return found._replace(
@@ -71,7 +72,7 @@ def memberships(
 
 def _judge(
     audience: Audience,
-    direction: Direction,
+    needs: Needs,
     before: Membership | None,
     situation: Situation,
     found: Memberships,
@@ -82,9 +83,7 @@ def _judge(
     found.dues.pop(name, None)
     criterion = audience.criterion
     holds = not audience.is_retired and criterion.holds(situation, now_ms)
-    later = None
-    if not audience.is_retired:
-        later = next_flip(criterion, situation, direction, holds=holds)
+    later = None if audience.is_retired else _next(criterion, needs, situation, holds=holds)
     if later is not None and not (holds and later.is_flip):
         found.dues[name] = later.time_ms
     if not holds:
@@ -98,6 +97,12 @@ def _judge(
     after = Membership(audience.version, entered_ms, expires_ms)
     found.audiences[name] = after
     return after
+
+
+def _next(criterion: Criterion, needs: Needs, situation: Situation, *, holds: bool) -> Next | None:
+    if needs.direction is Direction.EITHER:
+        return next_flip(criterion, situation, holds=holds)
+    return next_turn(needs.direction, needs.turning, situation, holds=holds)
 
 
 def _is_others(definitions: Definitions, name: str, membership: Membership) -> bool:
