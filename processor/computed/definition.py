@@ -1,7 +1,7 @@
 """Definitions of a workspace and of a scope, compiled once when the configuration is loaded."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -22,6 +22,8 @@ from processor.computed.selector import Selector
 from processor.computed.turning import Turning, turning_of
 
 Status = Literal["active", "draft", "retired"]
+MOST_WORDS: Final = 8
+"""For how many texts events are searched before they are read."""
 
 
 class Audience(Struct, frozen=True):
@@ -73,6 +75,8 @@ class Definitions(Struct, frozen=True):
     """The selectors in use that could want an event, by its type; those for any at the end."""
     anywhere: tuple[Selector, ...]
     """The selectors in use for events of any type."""
+    words: tuple[bytes, ...] | None
+    """Texts of which one stands in every event that a selector in use could want; None: unknown."""
     calculated: Mapping[str, CalculatedAttribute]
     """By name, in the order of the configuration."""
     audiences: Mapping[str, Audience]
@@ -145,6 +149,7 @@ def definitions(
         uses=uses,
         by_type={t: tuple(s for s in wanted if s.types is None or t in s.types) for t in types},
         anywhere=tuple(selector for selector in wanted if selector.types is None),
+        words=_words(wanted),
         calculated=attributes,
         audiences=named,
         cores=cores,
@@ -156,6 +161,19 @@ def definitions(
             one for one in named.values() if one.is_published and (one.identities or one.attributes)
         ),
     )
+
+
+def _words(selectors: Iterable[Selector]) -> tuple[bytes, ...] | None:
+    """Return the texts that *selectors* look for; None where they look for anything, or for many.
+
+    To look for many takes longer than to read the events.
+    """
+    found: set[str] = set()
+    for one in selectors:
+        if one.words is None:
+            return None
+        found |= one.words
+    return tuple(word.encode() for word in sorted(found)) if len(found) <= MOST_WORDS else None
 
 
 def _use(

@@ -41,6 +41,11 @@ class Selector(Struct, frozen=True, gc=False):
         sets = (self.types, self.names, self.actions, self.inputs)
         return [[None if one is None else sorted(one) for one in sets], sorted(wheres, key=repr)]
 
+    @property
+    def words(self) -> frozenset[str] | None:
+        """Texts of which one stands in every event that is selected; None: there are no such."""
+        return self.names or self.actions or self.types
+
 
 class Match(Struct, frozen=True, gc=False):
     """An event that a selector selected, with those of its items that fit."""

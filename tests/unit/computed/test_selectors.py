@@ -1,5 +1,6 @@
 """Selectors and conditions: which events are meant."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from processor.codecs.batch import EventType
 from processor.computed.condition import OPERATORS, condition_of, matches_pattern
+from processor.computed.definition import MOST_WORDS
 from processor.computed.event import EVENT_TYPES, event_time_ms, path_of
 from processor.computed.instant import DAY_MS, instant_ms
 from processor.computed.reading import Source, matches
@@ -47,6 +49,42 @@ def test_type_and_name_are_exact():
     assert selected(selector, home, small, event("Home")) == [0]
     both = 'type = ["screen_view", "custom_event"]\nname = "Home"'
     assert selected(both, home, small, event("Home")) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "name", ["Order", "Bestellung für später", 'a "quoted" one', "a\\b", "注文"]
+)
+def test_a_name_is_the_same_however_json_spells_it(name):
+    document = f'[events.s]\ntype = "custom_event"\nname = {json.dumps(name)}\n'
+    definitions = compiled(f'{document}[calculated.n]\ntype = "count"\nevent = "s"\n')
+    named, other = {"event_name": name}, {"event_name": "Other"}
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in name)
+    spellings = [
+        json.dumps(named),
+        json.dumps(named, ensure_ascii=False),
+        f'{{"event_name": "{escaped}"}}',
+    ]
+    for data, count in [*((one, 1) for one in spellings), (json.dumps(other), 0)]:
+        body = f'[{{"event_type": "custom_event", "data": {data}}}]'.encode()
+        found = matches(definitions.workspaces[WORKSPACE], body, Source("default", START))
+        assert len(found) == count, data
+
+
+def test_events_are_searched_for_a_few_words_of_selectors_and_never_for_those_of_any():
+    def words(*selectors: str) -> tuple[bytes, ...] | None:
+        document = "".join(
+            f'[events.s{n}]\n{one}\n[calculated.n{n}]\ntype = "count"\nevent = "s{n}"\n'
+            for n, one in enumerate(selectors)
+        )
+        return compiled(document).workspaces[WORKSPACE].words
+
+    order, paid = 'type = "custom_event"\nname = "Order"', 'type = "commerce_event"'
+    assert words(order, f'{paid}\naction = "purchase"') == (b"Order", b"purchase")
+    assert words(order, paid) == (b"Order", b"commerce_event")
+    assert words(order, 'type = "any"') is None
+    assert (
+        words(f'type = "custom_event"\nname = {[f"n{n}" for n in range(MOST_WORDS + 1)]}') is None
+    )
 
 
 def test_any_means_every_type():
