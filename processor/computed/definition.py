@@ -90,6 +90,8 @@ class Definitions(Struct, frozen=True):
     """The audiences that look at anything else of a person."""
     windowed: tuple[CalculatedAttribute, ...]
     """The attributes that time alone may change."""
+    prompt: tuple[CalculatedAttribute, ...]
+    """The attributes whose stored value changes when time alone changes it."""
     carrying: tuple[Audience, ...]
     """The published audiences whose messages carry something."""
     foreign: frozenset[str] | None = None
@@ -157,6 +159,7 @@ def definitions(
         watching={k: tuple(named[n] for n, need in needs.items() if k in need.keys) for k in keys},
         factual=tuple(named[name] for name, need in needs.items() if need.has_facts),
         windowed=tuple(one for one in attributes.values() if one.window is not None),
+        prompt=tuple(one for one in attributes.values() if one.is_prompt),
         carrying=tuple(
             one for one in named.values() if one.is_published and (one.identities or one.attributes)
         ),

@@ -23,10 +23,10 @@ class Next(NamedTuple):
 
 
 def next_turn(
-    direction: Direction, turning: Turning | None, situation: Situation, *, holds: bool
+    direction: Direction, turning: Turning, situation: Situation, *, holds: bool
 ) -> Next | None:
-    """Return when a criterion that time turns in one *direction*, or not at all, does so."""
-    if turning is None or direction is (Direction.BEGINS if holds else Direction.ENDS):
+    """Return when a criterion that time can turn in one *direction*, once, does so; None: never."""
+    if direction is (Direction.BEGINS if holds else Direction.ENDS):
         return None
     time_ms = turning(situation, holds)
     return None if time_ms is None else Next(time_ms, is_flip=True)

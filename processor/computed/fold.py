@@ -10,7 +10,7 @@ from processor.computed.calculation import Taken
 from processor.computed.core import with_event
 from processor.computed.definition import Definitions, Use
 from processor.computed.selector import Match
-from processor.computed.state import Memory
+from processor.computed.state import Kept, Memory, state_in
 
 Key = str | bytes
 """The name of a calculated attribute, or the key of a core."""
@@ -49,7 +49,7 @@ def fold(definitions: Definitions, memory: Memory, matches: Sequence[Match], now
             if kept is not None and kept[0] > attribute.version:
                 continue  # it is another processor's
             bounded += too_long
-            if what is not None and _remember(attribute, work, what, now_ms):
+            if what is not None and _remember(attribute, work, kept, what, now_ms):
                 found.append(attribute.name)
         if found:
             wrote.add(match.selector)
@@ -57,9 +57,14 @@ def fold(definitions: Definitions, memory: Memory, matches: Sequence[Match], now
     return Fold(work if wrote else memory, bounded, frozenset(wrote), frozenset(news))
 
 
-def _remember(attribute: CalculatedAttribute, work: Memory, taken: Taken, now_ms: int) -> bool:
-    """Fold what was *taken* into the state of *attribute* in *work*; say whether it is news."""
-    state = work.state_of(attribute)
+def _remember(
+    attribute: CalculatedAttribute, work: Memory, kept: Kept | None, taken: Taken, now_ms: int
+) -> bool:
+    """Fold what was *taken* into the state of *attribute* in *work*; say whether it is news.
+
+    *kept* is what *work* has under its name.
+    """
+    state = state_in(kept, attribute)
     after = attribute.calculation.fold(state, taken, now_ms)
     if after is state:
         return False

@@ -102,6 +102,8 @@ def _judge(
 def _next(criterion: Criterion, needs: Needs, situation: Situation, *, holds: bool) -> Next | None:
     if needs.direction is Direction.EITHER:
         return next_flip(criterion, situation, holds=holds)
+    if needs.turning is None:
+        return None
     return next_turn(needs.direction, needs.turning, situation, holds=holds)
 
 

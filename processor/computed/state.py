@@ -44,15 +44,19 @@ class Memory(Struct, frozen=True, gc=False):
 
     def state_of(self, attribute: CalculatedAttribute) -> Any:  # noqa: ANN401 - as its calculation keeps it
         """Return the state of *attribute*; None where there is none of its version and meaning."""
-        kept = self.states.get(attribute.name)
-        if kept is None or kept[0] != attribute.version or kept[1] != attribute.mark:
-            return None
-        return kept[2]
+        return state_in(self.states.get(attribute.name), attribute)
 
     def is_newer(self, attribute: CalculatedAttribute) -> bool:
         """Whether the state of this name is of a higher version, hence another processor's."""
         kept = self.states.get(attribute.name)
         return kept is not None and kept[0] > attribute.version
+
+
+def state_in(kept: Kept | None, attribute: CalculatedAttribute) -> Any:  # noqa: ANN401 - as above
+    """Return the state of *attribute* in what is *kept* under its name; None if it is another's."""
+    if kept is None or kept[0] != attribute.version or kept[1] != attribute.mark:
+        return None
+    return kept[2]
 
 
 _NONE: Final = Memory()

@@ -156,14 +156,13 @@ class Instant(Struct, frozen=True, gc=False):
 
     def _has_prompt_news(self, before: Mapping[str, Value], after: Mapping[str, Value]) -> bool:
         return any(
-            attribute.is_prompt and not is_same(before.get(name), after.get(name))
-            for name, attribute in self.definitions.calculated.items()
+            not is_same(before.get(one.name), after.get(one.name))
+            for one in self.definitions.prompt
         )
 
     def _prompt_dues(self, situation: Situation) -> Iterator[int | None]:
-        for attribute in self.definitions.calculated.values():
-            if attribute.is_prompt:
-                yield next_value(attribute, situation)
+        for attribute in self.definitions.prompt:
+            yield next_value(attribute, situation)
 
 
 def values_at(definitions: Definitions, computed: Computed, now_ms: int) -> dict[str, Value]:
