@@ -250,6 +250,23 @@ def _before(seens: list[Seen], at: int) -> Seen | None:
     return next((one for one in reversed(seens[:at]) if one.key == seens[at].key), None)
 
 
+def alias_lost(role: str) -> Edit:
+    """Return what loses the change of an alias under the profile in *role*."""
+
+    def edit(seens: list[Seen], at: int) -> list[Seen] | None:
+        return dropped(seens, at) if seens[at].body.get("role") == role else None
+
+    return edit
+
+
+def alias_of_another(seens: list[Seen], at: int) -> list[Seen] | None:
+    """Let one of the two changes of an alias say another window."""
+    if not _is("profile_aliased")(seens[at]):
+        return None
+    value = _json({**seens[at].body, "end_ms": seens[at].body["end_ms"] - 1})
+    return [*seens[:at], seens[at]._replace(value=value), *seens[at + 1 :]]
+
+
 def left_lost(seens: list[Seen], at: int) -> list[Seen] | None:
     """Lose the change by which somebody left an audience that they entered again."""
     one = seens[at]
@@ -376,6 +393,10 @@ WRONG = [
     Wrong("one change lost", "changes", "changes replay", once(addition_lost)),
     Wrong("one change twice", "changes", "changes told once", once(repeated)),
     Wrong("one change that is stale", "changes", "changes", once(stale)),
+    Wrong("one alias not told of its source", "changes", "aliases", once(alias_lost("source"))),
+    Wrong("one alias not told of whom", "changes", "aliases", once(alias_lost("destination"))),
+    Wrong("one alias of two windows", "changes", "aliases", once(alias_of_another)),
+    Wrong("one alias twice", "changes", "aliases", doubled(_is("profile_aliased"))),
     Wrong(
         "one profile lost in its last version",
         "profiles",
@@ -538,6 +559,28 @@ def test_a_merge_that_leads_nowhere_is_told(run: Run, pointer: int | None):
 def test_a_merge_that_the_survivor_does_not_know_is_told(run: Run):
     survivor = one_of(run, "outlet/production", lambda p: p.absorbed)
     assert left_wrong(run, survivor, absorbed=())["merges of outlet/production"]
+
+
+@pytest.mark.parametrize("role", ["source", "destination"])
+def test_an_alias_that_one_of_its_profiles_does_not_have_is_told(run: Run, role: str):
+    """Though no change under that profile is missed, and the resolver might make the same."""
+
+    def has_role(profile: Profile) -> bool:
+        return any(alias.role == role for alias in profile.more.aliases)
+
+    profile = one_of(run, "lounge/production", has_role)
+    bare = replace(profile, more=replace(profile.more, aliases=()))
+    key = f"lounge/production/{profile.mpid}"
+    changes = [
+        one
+        for one in run.published.by_role["changes"]
+        if (one.key, one.body["change"]) != (key.encode(), "profile_aliased")
+    ]
+    published = run.published._replace(by_role={**run.published.by_role, "changes": changes})
+    left = run.left._replace(live={**run.left.live, key: bare})
+    found = verdict(run.settings, published, published, left, run.resolved)
+    assert found["aliases"]
+    assert left_wrong(run, profile, more=bare.more)["aliases"]
 
 
 @pytest.mark.parametrize("space", ["retail/production", "outlet/production"])

@@ -18,6 +18,7 @@ from processor.pipeline.pipeline import Pipeline
 from processor.settings import Settings
 from processor.watch.metrics import Metrics
 from tests.faults import clock, graph, oracle, reference
+from tests.faults.aliases import aliases_stand_in_both
 from tests.faults.oracle import Published, Resolved
 from tests.faults.swept import RetoldIndex, swept
 
@@ -73,6 +74,7 @@ def verdict_on_a_small_run(
         "audience changes": reference.audience_changes_are_the_references(published, resolved),
         "flips": clock.flips_take_turns(published),
         "overdue": clock.overdue(published, _dues(live)),
+        "aliases": aliases_stand_in_both(published, live, token),
         "changelog": reference.changelog_is_of_the_reference(published, resolved),
         "final states": oracle.final_states_are_the_resolvers(live, resolved),
     }
