@@ -119,6 +119,15 @@ class Row(Struct):
         row.owed = dict.fromkeys(state.owed, 0)
         return row
 
+    @property
+    def last(self) -> int:
+        """The offset of the last record whose decision the index holds.
+
+        What is before the committed offset may be another space's record, or the end of a
+        transaction. It stands in only where the operator accepted the offsets as they are.
+        """
+        return (self.cursor or self.committed) - 1
+
     def is_undecided(self, offset: int) -> bool:
         """Whether the cursor passed the record at *offset* without a decision."""
         return offset < self.replay_end and offset not in self.replay

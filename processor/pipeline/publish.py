@@ -68,7 +68,7 @@ def profile_record(
     """Return a profile's record for the changelog: of one that has ended a tombstone.
 
     *source* is the topic, partition and offset of the record that caused its version; of a
-    document published again, the last committed record of the row that owed it.
+    document published again, the last record of the row that owed it.
     """
     if isinstance(document, Filed):
         return _case_record(document, space, source)

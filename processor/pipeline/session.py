@@ -26,7 +26,7 @@ class Owed(Struct, frozen=True):
     row: RowKey
     """The row that owes it."""
     offset: int
-    """That row's last committed record, which the output names as its source."""
+    """That row's last record in the index, which the output names as its source."""
 
 
 class SpaceSession:
@@ -95,7 +95,7 @@ class SpaceSession:
             row.trimmed(trim, owed)
             for mpid in owed:
                 if mpid in reading.newer:
-                    self._owed[mpid] = Owed(reading.newer[mpid], row.key, row.committed - 1)
+                    self._owed[mpid] = Owed(reading.newer[mpid], row.key, row.last)
         self.seq = max(self.seq, reading.seq)
         return reading
 
