@@ -16,6 +16,7 @@ import click
 from processor import __version__
 from processor.commands.imports.definition import import_
 from processor.commands.options import DEFAULT_CONFIG, Environ, case_options, config_option
+from processor.commands.privacy.words import privacy
 from processor.commands.serving import COMMANDS as SERVING
 from processor.commands.views import VIEWS
 
@@ -346,7 +347,7 @@ def recompute(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: A
     command.recompute(config, environ, command.RecomputeOptions(**how))
 
 
-for view in (*VIEWS, *SERVING, import_):
+for view in (*VIEWS, *SERVING, import_, privacy):
     idstream.add_command(view)
 
 

@@ -148,6 +148,16 @@ class Connection:
             raise translate(error) from error
         return found
 
+    def read_all(self, asked: Sequence[tuple[Sequence[str], bytes]]) -> list[Any]:
+        """Return what is told of each key by its command: name, then arguments behind the key."""
+        try:
+            pipe = self._connected().pipeline(transaction=False)
+            for (name, *arguments), key in asked:
+                cast("Any", pipe).execute_command(name, key, *arguments)
+            return pipe.execute() if asked else []
+        except (RedisError, RedisClusterException) as error:
+            raise translate(error) from error
+
     def weight(self, key: bytes) -> int:
         """Return how many bytes *key* and its value take, 0 where it has gone."""
         try:

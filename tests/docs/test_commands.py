@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import click
 import pytest
 
 from processor.cli import idstream
@@ -24,9 +25,16 @@ def test_every_command_is_documented_and_nothing_else_is():
     assert documented() == set(idstream.commands)
 
 
+def commands_of(name: str) -> list[click.Command]:
+    """Return a command, and those below it where it is a group."""
+    command = idstream.commands[name]
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return [command, *below]
+
+
 @pytest.mark.parametrize("name", sorted(idstream.commands))
 def test_every_option_of_a_command_is_documented(name):
-    for parameter in idstream.commands[name].params:
+    for parameter in [one for command in commands_of(name) for one in command.params]:
         if getattr(parameter, "hidden", False):  # for processes that we start ourselves
             continue
         assert any(f"`{option}" in PAGE for option in parameter.opts if option.startswith("-")) or (

@@ -26,6 +26,7 @@ COMMANDS = [
     "generate",
     "import",
     "letters",
+    "privacy",
     "profile",
     "recompute",
     "replay",

@@ -1,0 +1,1 @@
+"""``idstream privacy``: requests of people under privacy law, sent, looked at, and proved."""

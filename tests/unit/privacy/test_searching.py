@@ -1,0 +1,130 @@
+"""A person is found in whatever form their values have, and nobody else is."""
+
+import json
+
+import msgspec
+import pytest
+
+from processor.commands.privacy.ledger import Finding, Ledger
+from processor.identity.model import Identifier
+from processor.privacy.searching import Person, Searcher
+
+ADA = Person(
+    identifiers=(Identifier("customerid", "C1"), Identifier("email", "ada@example.com")),
+    texts=("Zoë “Ada” Lovelace",),
+    tokens={bytes.fromhex("00112233445566778899aabbccddeeff"): "email"},
+    mpids=frozenset({7}),
+)
+SEARCHER = Searcher(ADA)
+STRONG = frozenset({"customerid", "email"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"email": "ada@example.com"}',
+        '{"note": "wrote from Ada@Example.COM yesterday"}',
+        '{"url": "https://shop.example/?e=ada%40example.com&x=1"}',
+        '{"a": {"b": [1, {"ada@example.com": true}]}}',
+        '{"cut off": "ada@example.com',
+        "\x02\x1eada@example.comx",
+    ],
+)
+def test_a_value_is_found_however_it_is_written(text):
+    assert SEARCHER.in_json(text.encode()) == {"email"}
+    assert SEARCHER.suspects(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"email": "nada@example.com"}',
+        '{"email": "ada@example.community"}',
+        '{"customer_id": "C12"}',
+        '{"plan": "C1"}',
+        '{"version": 12}',
+        "{}",
+    ],
+)
+def test_what_only_looks_like_it_is_not_found(text):
+    assert SEARCHER.in_json(text.encode()) == set()
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_letters_of_other_alphabets_and_quotes_are_found(is_ascii):
+    text = json.dumps({"name": "Zoë “Ada” Lovelace"}, ensure_ascii=is_ascii)
+    assert SEARCHER.in_json(text.encode()) == {"text"}
+
+
+def test_a_short_value_counts_as_an_identity_only():
+    stored = msgspec.msgpack.encode([["customerid", "C1", 5], {"plan": "C1"}])
+    published = b'{"identities":[{"identity_type":"customerid","value":"C1"}]}'
+    assert SEARCHER.in_msgpack(stored) == SEARCHER.in_json(published) == {"customerid"}
+    assert SEARCHER.in_msgpack(msgspec.msgpack.encode(["email", "C1"])) == set()
+
+
+def test_a_number_counts_only_in_what_was_sent():
+    searcher = Searcher(Person(identifiers=(Identifier("customerid", "123456"),)))
+    value = b'{"customer_id": 123456}'
+    assert searcher.in_json(value, with_numbers=True) == {"customerid"}
+    assert searcher.in_json(value) == set()
+
+
+def test_bytes_within_messagepack_are_looked_into():
+    inner = b'{"user_identities":{"email":"ada@example.com"}}'
+    assert SEARCHER.in_msgpack(msgspec.msgpack.encode([1, [inner]])) == {"email"}
+
+
+def test_a_token_is_found_in_hex_also_behind_a_letter_that_says_its_kind():
+    assert SEARCHER.tokens_in(b'["d00112233445566778899aabbccddeeff"]') == {"email"}
+    assert SEARCHER.tokens_in(b'["d00112233445566778899aabbccddeef0"]') == set()
+
+
+def test_nothing_told_of_a_search_is_a_value():
+    for text in ("ada@example.com", "Zoë “Ada” Lovelace"):
+        assert SEARCHER.in_json(json.dumps([text]).encode()) <= {"email", "text"}
+
+
+def ledger(*findings: Finding, until_ms: int | None = 100) -> list[str]:
+    found = Ledger(ADA, STRONG, None)
+    if until_ms is not None:
+        found.marked(until_ms)
+    for one in findings:
+        found.find(one)
+    return [row.verdict for row in found.rows()]
+
+
+def document(mpid: int, what: str, created_ms: int) -> Finding:
+    return Finding("documents", frozenset({what}), mpid, created_ms)
+
+
+def test_what_is_of_before_the_erasure_should_be_gone():
+    assert ledger(document(1, "email", 99)) == ["left"]
+    assert ledger(document(1, "email", 100)) == ["left"]
+
+
+def test_what_came_after_it_is_a_new_person():
+    entry = Finding("identities", frozenset({"email"}), holders=(1,))
+    assert ledger(document(1, "email", 101), entry) == ["later", "later"]
+
+
+def test_who_was_erased_does_not_come_back_later_under_their_own_mpid():
+    assert ledger(document(7, "email", 101)) == ["left"]
+
+
+def test_a_device_may_be_of_somebody_else_too():
+    assert ledger(document(1, "ios_idfv", 1)) == ["another"]
+
+
+def test_nothing_is_later_where_no_marker_says_when():
+    assert ledger(document(1, "email", 101), until_ms=None) == ["left"]
+    assert ledger(document(1, "ios_idfv", 1), until_ms=None) == ["left"]
+
+
+def test_an_entry_that_leads_to_nobody_should_be_gone():
+    assert ledger(Finding("identities", frozenset({"email"}), holders=(5,))) == ["left"]
+
+
+def test_of_an_entry_with_one_holder_of_before_the_whole_is_told():
+    entry = Finding("identities", frozenset({"email"}), holders=(1, 2))
+    assert ledger(document(1, "email", 101), document(2, "email", 1), entry)[:2] == ["left", "left"]
