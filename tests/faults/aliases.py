@@ -28,7 +28,11 @@ def aliases_stand_in_both(
     """
     by_cause: dict[Source, list[dict[str, Any]]] = defaultdict(list)
     by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    ended: dict[str, int] = {}
     for one in published.by_role.get("changes", ()):
+        if one.body["change"] == "profile_erased":
+            key = (one.key or b"").decode()
+            ended[key] = max(ended.get(key, 0), one.version)
         if one.body["change"] == "profile_aliased":
             by_cause[one.source].append(one.body)
             by_key[(one.key or b"").decode()].append(one.body)
@@ -42,7 +46,8 @@ def aliases_stand_in_both(
                 wrong.append(f"answered {answered}, told {told}: {one.source}")
     for key, profile in live.items():
         entries = [_entry(alias, token) for alias in profile.more.aliases]
-        told = [_told(its) for its in sorted(by_key[key], key=lambda its: its["version"])]
+        of_this_life = [its for its in by_key[key] if its["version"] > ended.get(key, 0)]
+        told = [_told(its) for its in sorted(of_this_life, key=lambda its: its["version"])]
         if entries != told and profile.merged_into is None:
             wrong.append(f"has {entries}, told were {told}: {key}")
     return few(wrong)

@@ -56,6 +56,11 @@ class Seen(NamedTuple):
         """The value as JSON; that of an empty object where it is none."""
         return _body(self.value)
 
+    @property
+    def version(self) -> int:
+        """The profile's version that it tells; that of a tombstone is in its headers."""
+        return int(self.headers["version"] if is_tombstone(self) else self.body["version"])
+
 
 @lru_cache(maxsize=100_000)
 def _body(value: bytes) -> Any:
@@ -77,6 +82,25 @@ def source_of(headers: Mapping[str, bytes]) -> Source:
         int(headers["source-partition"]),
         int(headers["source-offset"]),
     )
+
+
+class Ended(NamedTuple):
+    """A profile that has ended, as its tombstone tells it."""
+
+    version: int
+    reason: str
+
+
+def is_tombstone(one: Seen) -> bool:
+    """Whether *one* says that a profile has ended."""
+    return one.role == "profiles" and not one.value
+
+
+def held(one: Seen) -> Profile | Ended:
+    """Return what a record of the changelog holds: a document, or that the profile has ended."""
+    if not is_tombstone(one):
+        return document(one.value)
+    return Ended(one.version, one.headers["reason"].decode())
 
 
 class Published(NamedTuple):
@@ -155,11 +179,11 @@ def changes_are_told_once(published: Published) -> list[str]:
     return few(twice)
 
 
-def profiles_published(published: Published) -> dict[str, Profile]:
+def profiles_published(published: Published) -> dict[str, Profile | Ended]:
     """Return the highest version of each profile on the changelog, by key."""
-    highest: dict[str, Profile] = {}
+    highest: dict[str, Profile | Ended] = {}
     for one in published.by_role.get("profiles", ()):
-        profile = document(one.value)
+        profile = held(one)
         key = (one.key or b"").decode()
         if key not in highest or highest[key].version < profile.version:
             highest[key] = profile
@@ -167,8 +191,9 @@ def profiles_published(published: Published) -> dict[str, Profile]:
 
 
 def changelog_is_the_store(published: Published, live: Mapping[str, Profile]) -> list[str]:
-    """The highest version of each profile on the changelog is the live one."""
-    highest = profiles_published(published)
+    """The highest version of each profile on the changelog is the live one, or a tombstone."""
+    last = profiles_published(published)
+    highest = {key: one for key, one in last.items() if isinstance(one, Profile)}
     wrong = [f"not published: {key}" for key in live if key not in highest]
     wrong += [f"published, not live: {key}" for key in highest if key not in live]
     wrong += [
@@ -181,7 +206,7 @@ def changelog_is_the_store(published: Published, live: Mapping[str, Profile]) ->
 
 def changelog_ends_with_the_highest(published: Published) -> list[str]:
     """Compaction, which keeps what was appended last, keeps the highest version of each profile."""
-    last = {one.key: document(one.value).version for one in published.by_role.get("profiles", ())}
+    last = {one.key: one.version for one in published.by_role.get("profiles", ())}
     return few(
         [
             f"the last record has version {last[key.encode()]}, not {profile.version}: {key}"
@@ -234,6 +259,8 @@ def changes_replay_to_the_records(
             elif change["change"] == "identity_moved":
                 gains = change["to"] == str(profile.mpid)
                 (tokens.add if gains else tokens.discard)(change["token"])
+            elif change["change"] == "profile_erased":
+                tokens.clear()
         record = {token(Identifier(i.identity_type, i.value)).hex() for i in profile.identities}
         if tokens != record:
             wrong.append(f"changes arrive at {len(tokens)} identities, not {len(record)}: {key}")
@@ -247,7 +274,7 @@ class Resolved(NamedTuple):
     spaces: Mapping[Source, Space]
     """The space of each record that asks something of one."""
     settled: Mapping[Source, Settled]
-    versions: Mapping[str, Sequence[tuple[int, Profile]]]
+    versions: Mapping[str, Sequence[tuple[int, Profile | Ended]]]
     """Every version of a profile with the place in the order of the record that made it."""
     documents: Mapping[tuple[str, int], Output]
     """What the changelog holds of each version, ascribed to the record that made it."""
@@ -282,7 +309,7 @@ def resolve_again(
     order: dict[Source, int] = {}
     spaces: dict[Source, Space] = {}
     resolved: dict[Source, Settled] = {}
-    versions: dict[str, list[tuple[int, Profile]]] = defaultdict(list)
+    versions: dict[str, list[tuple[int, Profile | Ended]]] = defaultdict(list)
     documents: dict[tuple[str, int], Output] = {}
     for place, source in enumerate((*decided, *rest, *duplicates)):
         record = published.inputs[source]
@@ -293,7 +320,9 @@ def resolve_again(
         pipeline.committed()
         order[source], resolved[source] = place, settled
         for output in settled.profiles:
-            key, profile = (output.key or b"").decode(), document(output.value or b"")
+            headers = dict(output.headers)
+            profile = held(Seen("profiles", output.key, output.value or b"", headers))
+            key = (output.key or b"").decode()
             versions[key].append((place, profile))
             documents[key, profile.version] = output
     return Resolved(order, spaces, resolved, dict(versions), documents, definitions)
@@ -369,8 +398,8 @@ def outputs_show_their_profile(published: Published, resolved: Resolved) -> list
         names = {*got, *expected} - OF_PROFILE
         if others := sorted(name for name in names if got.get(name) != expected.get(name)):
             wrong.append(f"other {', '.join(others)} than the resolver's: {one.source}")
-        time_ms = published.inputs[one.source].timestamp_ms
-        if _of_profile(got) not in _since(settled.output, resolved, time_ms):
+        record = published.inputs[one.source]
+        if _of_profile(got) not in _since(settled.output, resolved, record):
             wrong.append(f"a profile that never was, or was before: {one.source}")
     return few(wrong)
 
@@ -388,29 +417,36 @@ def _of_profile(fields: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: fields[name] for name in fields.keys() & OF_PROFILE}
 
 
-def _since(output: Output, resolved: Resolved, time_ms: int) -> Iterator[dict[str, bytes]]:
+def _since(output: Output, resolved: Resolved, record: Record) -> Iterator[dict[str, bytes]]:
     """Yield what the profile of a batch, or its survivor, looked like after it and later ones.
 
-    What is computed is shown at *time_ms*, the batch's own.
+    What is computed is shown at the time of *record*, the batch; where the profile has ended,
+    the batch has what it brought along.
     """
     key, since = (output.key or b"").decode(), resolved.order[source_of(dict(output.headers))]
     while key:
         following, versions = "", resolved.versions.get(key, ())
         in_force = bisect_right(versions, since, key=itemgetter(0)) - 1
         for made_at, profile in versions[max(0, in_force) :]:
+            if isinstance(profile, Ended):
+                yield _of_profile(fields_of(record.value or b""))
+                continue
             if profile.merged_into is not None:
                 following, since = f"{key.rpartition('/')[0]}/{profile.merged_into}", made_at
                 break
             # Each workspace has a scope of its own here, of its name.
             fields = profile_fields(profile, profile.scope)
-            fields |= computed_fields(resolved.definitions.get(profile.scope), profile, time_ms)
+            fields |= computed_fields(
+                resolved.definitions.get(profile.scope), profile, record.timestamp_ms
+            )
             yield _of_profile(fields_of(_encode(fields)))
         key = following
 
 
 def final_states_are_the_resolvers(live: Mapping[str, Profile], resolved: Resolved) -> list[str]:
-    """What is stored in the end is what the resolver arrives at."""
-    expected = {key: versions[-1][1] for key, versions in resolved.versions.items()}
+    """What is stored in the end is what the resolver arrives at: nobody lost, nobody back."""
+    last = {key: versions[-1][1] for key, versions in resolved.versions.items()}
+    expected = {key: one for key, one in last.items() if isinstance(one, Profile)}
     wrong = [f"not live: {key}" for key in expected if key not in live]
     wrong += [
         f"not what the resolver has: {key}"

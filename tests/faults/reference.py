@@ -22,7 +22,16 @@ from msgspec.structs import replace
 from processor.codecs.headers import source_headers
 from processor.pipeline.publish import outcome_record
 from processor.records import Output
-from tests.faults.oracle import OUTPUT_OF, Published, Resolved, Seen, Source, few, source_of
+from tests.faults.oracle import (
+    OUTPUT_OF,
+    Published,
+    Resolved,
+    Seen,
+    Source,
+    few,
+    is_tombstone,
+    source_of,
+)
 
 MOST_OVERTAKEN = 0.4
 MOST_REPEATED = 0.4
@@ -120,10 +129,11 @@ def changelog_is_of_the_reference(published: Published, resolved: Resolved) -> l
         version = resolved.documents.get(_version(one))
         if version is None:
             wrong.append(f"a version that never was: {_version(one)}")
-        elif version.value != one.value:
+        elif (version.value or b"") != one.value:
             wrong.append(f"not the resolver's version: {_version(one)}")
         mpid = (one.key or b"").rpartition(b"/")[2]
         names = {"source-topic", "source-partition", "source-offset", "mpid"}
+        names |= {"version", "reason"} if is_tombstone(one) else set()
         if one.headers.keys() != names or one.headers["mpid"] != mpid:
             wrong.append(f"headers {sorted(one.headers)} of {_version(one)}")
         elif one.source not in published.inputs:
@@ -179,4 +189,5 @@ _versioned = msgspec.json.Decoder(_Versioned).decode
 
 
 def _version(one: Seen) -> tuple[str, int]:
-    return (one.key or b"").decode(), _versioned(one.value).version
+    version = one.version if is_tombstone(one) else _versioned(one.value).version
+    return (one.key or b"").decode(), version

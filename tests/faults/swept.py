@@ -22,18 +22,18 @@ from tests.faults.oracle import Published, Source
 
 
 def swept(published: Published) -> dict[Source, dict[int, int]]:
-    """Return of whom each sweep published a document or a change of an audience.
+    """Return of whom each sweep published a document, a tombstone or a change.
 
     With the highest version of each person that it published.
     """
     outcomes = published.outcomes()
     sweeps = {s for s, one in outcomes.items() if one["outcome"] == "swept"}
     found: dict[Source, dict[int, int]] = defaultdict(dict)
-    for role in ("profiles", "audience_changes"):
+    for role in ("profiles", "changes", "audience_changes"):
         for one in published.by_role.get(role, ()):
             if (source := one.source) in sweeps:
                 mpid = int((one.key or b"").rpartition(b"/")[2])
-                found[source][mpid] = max(found[source].get(mpid, 0), one.body["version"])
+                found[source][mpid] = max(found[source].get(mpid, 0), one.version)
     return found
 
 
@@ -43,11 +43,18 @@ class RetoldWheel(Wheel):
     def __init__(self) -> None:
         super().__init__()
         self.whom: Collection[int] = ()
+        self.exactly: Collection[Entry] = ()
+        """Those entries of them that are meant, where that is known, and they are there."""
 
     def take(self, take: Take) -> tuple[Entry, ...]:
         """Return of what is open the entries that are meant; how many there are is known."""
         found = super().take(replace(take, most=sys.maxsize))
-        return tuple(entry for entry in found if entry.mpid in self.whom)
+        exact = {entry.mpid for entry in found if entry in self.exactly}
+        return tuple(
+            entry
+            for entry in found
+            if entry.mpid in self.whom and (entry in self.exactly or entry.mpid not in exact)
+        )
 
     def is_at_front(self, taken: Sequence[Entry]) -> bool:
         """Whether they are there: the reference is alone with its wheel."""
@@ -66,9 +73,16 @@ class RetoldWheel(Wheel):
 class RetoldIndex(MemoryIndex):
     """The index of the reference, in which each sweep takes whom it took in the run."""
 
-    def __init__(self, token_key: bytes, whom: Mapping[Source, Mapping[int, int]]) -> None:
+    def __init__(
+        self,
+        token_key: bytes,
+        whom: Mapping[Source, Mapping[int, int]],
+        taken: Mapping[Source, Collection[Entry]],
+    ) -> None:
+        """Let sweeps take *whom* they published; *taken* are their entries, where known."""
         super().__init__(token_key)
         self._whom = whom
+        self._taken = taken
         self._wheels: dict[Space, RetoldWheel] = {}
 
     def begin(self, source: Source) -> None:
@@ -76,11 +90,13 @@ class RetoldIndex(MemoryIndex):
 
         A document that is no newer than it is now was owed, and only ascribed to that record.
         """
-        its = self._whom.get(source, {})
+        its, taken = self._whom.get(source, {}), self._taken.get(source, ())
         for space, wheel in self._wheels.items():
             profiles = self._spaces[space].profiles
             known = ((profiles.get(mpid), version) for mpid, version in its.items())
             wheel.whom = {one.mpid for one, version in known if one and one.version < version}
+            wheel.whom |= {entry.mpid for entry in taken}
+            wheel.exactly = taken
 
     def _space(self, space: Space) -> Any:
         held = super()._space(space)

@@ -1,11 +1,12 @@
 """Every check of a run by its name, over what was published and what is left in the store. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from processor.app import Edge, build_pipeline
 from processor.clock.place import SHARDS
+from processor.clock.wheel import Entry
 from processor.codecs.formats import Codecs
 from processor.crash import CrashPoints
 from processor.identity.model import Identifier, Space
@@ -17,9 +18,9 @@ from processor.pipeline.computing import definitions_of
 from processor.pipeline.pipeline import Pipeline
 from processor.settings import Settings
 from processor.watch.metrics import Metrics
-from tests.faults import clock, graph, oracle, reference
+from tests.faults import clock, graph, lifetimes, oracle, reference
 from tests.faults.aliases import aliases_stand_in_both
-from tests.faults.oracle import Published, Resolved
+from tests.faults.oracle import Published, Resolved, Source
 from tests.faults.swept import RetoldIndex, swept
 
 
@@ -53,6 +54,7 @@ def verdict_on_a_small_run(
     """Return what each check says but those that bound a share: of few records it says nothing."""
     token = tokens(settings.key())
     live = left.live
+    lives = lifetimes.lives(settings, published, resolved)
     found = {
         "one outcome each": oracle.one_outcome_each(published),
         "one outcome each, read in the end": oracle.one_outcome_each(again),
@@ -75,6 +77,9 @@ def verdict_on_a_small_run(
         "flips": clock.flips_take_turns(published),
         "overdue": clock.overdue(published, _dues(live)),
         "aliases": aliases_stand_in_both(published, live, token),
+        "aged early": lifetimes.nobody_aged_early(lives),
+        "outlives": lifetimes.nobody_outlives(lives, live),
+        "gone": lifetimes.nobody_gone_has_records(lives),
         "changelog": reference.changelog_is_of_the_reference(published, resolved),
         "final states": oracle.final_states_are_the_resolvers(live, resolved),
     }
@@ -95,9 +100,16 @@ def _dues(live: Mapping[str, Profile]) -> dict[str, int]:
     return {key: due_ms for key, due_ms in dues.items() if due_ms is not None}
 
 
-def resolve_again(settings: Settings, published: Published) -> Resolved:
-    """Return what the reference makes of the input of *published*, in its order."""
-    index = RetoldIndex(settings.key(), swept(published))
+def resolve_again(
+    settings: Settings,
+    published: Published,
+    taken: Mapping[Source, Collection[Entry]] = MappingProxyType({}),
+) -> Resolved:
+    """Return what the reference makes of the input of *published*, in its order.
+
+    *taken* are the entries that each sweep took, where more is known than what was published.
+    """
+    index = RetoldIndex(settings.key(), swept(published), taken)
     pipeline = resolver(settings, index, published)
     return oracle.resolve_again(published, pipeline, definitions_of(settings.computed), index.begin)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 from msgspec import structs
 
+from processor.commands.restore import reader
 from processor.index import memory
 from processor.index.cache import Cache
 from processor.index.port import Changed, Moment
@@ -37,13 +38,16 @@ class Guard:
     """What the history is made of, see ``people``."""
     setting: str = ""
     """The only one that needs the guard; any where it is empty."""
+    restores: bool = False
+    """Whether it takes restores to need it."""
 
     def plan(self, number: int) -> Plan:
         """Return the plan of a number, as it takes to need the guard."""
         chosen = plan(5, number)
         history = bytes(self.about[byte % len(self.about)] for byte in chosen.history)
         setting = self.setting or chosen.setting
-        return replace(chosen, setting=setting, faults=self.faults, history=history)
+        chosen = replace(chosen, setting=setting, faults=self.faults, history=history)
+        return replace(chosen, restores=self.restores)
 
 
 ONE_USER = bytes([18, 19])
@@ -108,6 +112,17 @@ def _horizon(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Horizon, "_compare", compare)
 
 
+def _end_without_comparing(patch: pytest.MonkeyPatch) -> None:
+    """Let profiles end whatever has become of them since they were read."""
+    real = memory._is_as_read
+    patch.setattr(memory, "_is_as_read", lambda held, its: bool(its.graves) or real(held, its))
+
+
+def _tombstones(patch: pytest.MonkeyPatch) -> None:
+    """Let a restore pass over tombstones, as one would that knows documents only."""
+    patch.setattr(reader, "_erased", lambda _record: None)
+
+
 def _transaction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kafka.Cluster, "with_transactions", False)
 
@@ -141,6 +156,21 @@ GUARDS = {
     ),
     "journal of sweeps": Guard(
         _journal, "flips: ", ("kills",), setting="profile_isolation computed"
+    ),
+    "compare of ends": Guard(
+        _end_without_comparing,
+        "graph of ",
+        ("newcomers",),
+        3,
+        setting="profile_isolation computed ageing",
+    ),
+    "tombstones of a restore": Guard(
+        _tombstones,
+        "gone: ",
+        ("newcomers",),
+        6,
+        setting="profile_isolation computed ageing",
+        restores=True,
     ),
     "transaction": Guard(_transaction, "one outcome each: 2 outcomes", ("kills",)),
 }

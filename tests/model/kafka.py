@@ -36,6 +36,7 @@ class Appended:
     headers: list[tuple[str, bytes]]
     transaction: "Transaction"
     partition: int = 0
+    time_ms: int = 0
 
 
 @dataclass(eq=False)
@@ -162,7 +163,9 @@ class Cluster:
         What comes late, when the transaction has ended, is refused for its sequence numbers.
         """
         self._open(transactional_id, epoch, transaction)
-        self.log += [Appended(transaction=transaction, **output) for output in outputs]
+        self.log += [
+            Appended(transaction=transaction, time_ms=self.now_ms, **output) for output in outputs
+        ]
 
     def add_offsets(
         self,

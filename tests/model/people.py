@@ -15,6 +15,7 @@ from processor.settings import Settings, load
 CONFIGURATION = """
 [limits]
 max_deaths = 1000000
+{limits}
 [workspaces.retail]
 strategy = "{strategy}"
 {rules}
@@ -56,8 +57,32 @@ described = { all = [{ attribute = "x", op = "exists" }], identities = ["email"]
 """
 WITHIN_MS = {"recent": 600_000}
 """Audiences of whoever has a visit of late, with how long that may be ago."""
-TIMED = tuple(f"{strategy} {COMPUTED}" for strategy in SETTINGS)
-"""The same with calculated attributes and audiences, so that time changes something."""
+AGEING = "ageing"
+SHORT_LIVES = """
+activity_resolution_s = 60
+grave_days = 1
+"""
+RETENTION = """
+[workspaces.retail.retention]
+anonymous_days = 0.005  # some seven minutes
+"""
+HALF_AN_HOUR = "known_days = 0.02\n"
+LIVES = {
+    "profile_isolation": HALF_AN_HOUR,
+    "profile_link": HALF_AN_HOUR + "identity_days = 0.1\n",
+    "profile_conversion": "",  # known profiles live for ever
+    "best_match": HALF_AN_HOUR,  # who they are is kept for ever
+    "flat_matching": HALF_AN_HOUR,
+}
+KEEPS = {"profile_link", "best_match"}
+"""Strategies whose profiles are emptied before they end."""
+TIMED = tuple(f"{strategy} {COMPUTED}" for strategy in SETTINGS) + tuple(
+    f"{strategy} {COMPUTED} {AGEING}" for strategy in SETTINGS
+)
+"""The same with calculated attributes and audiences, so that time changes something.
+
+In some of them profiles age as well.
+"""
 INPUTS = (("event-batches", 0), ("event-batches", 1), ("identity-requests", 0))
 CLOCK = (("idstream-clock", 0), ("idstream-clock", 1))
 LATEST_MS = 3 * 86_400_000
@@ -74,14 +99,19 @@ class Rulebook(NamedTuple):
 
 @cache
 def rulebook(setting: str) -> Rulebook:
-    """Return the rules of a strategy, with definitions where the setting says so."""
-    strategy, _, computed = setting.partition(" ")
-    rules = SETTINGS[strategy]
-    if computed:  # before tables of the workspace, whose place is behind its keys
+    """Return the rules of a strategy, with definitions and lifetimes where the setting says so."""
+    strategy, *more = setting.split()
+    rules, limits = SETTINGS[strategy], ""
+    if AGEING in more:  # keys of the workspace come before its tables
+        keeps = "keep_identity_record = true\n" if strategy in KEEPS else ""
+        rules, limits = keeps + rules, SHORT_LIVES
+    if COMPUTED in more:
         rules += DEFINITIONS
+    if AGEING in more:
+        rules += RETENTION + LIVES[strategy]
     with TemporaryDirectory() as folder:
         path = Path(folder, "idstream.toml")
-        path.write_text(CONFIGURATION.format(strategy=strategy, rules=rules))
+        path.write_text(CONFIGURATION.format(strategy=strategy, rules=rules, limits=limits))
         settings = load(path, {})
     return Rulebook(settings, settings.rules(), settings.space_rules())
 
@@ -146,8 +176,16 @@ REQUESTS = [
 ]
 
 
-def inputs(history: bytes) -> dict[tuple[str, int], list[Record]]:
-    """Return the records that *history* stands for, by partition."""
+REGULARS = bytes([0, 1, 4, 36, 37, 39, 40, 45, 46, 2, 5])
+"""A few people, some of whom name their MPIDs: they come back under them when they have ended."""
+TOGETHER = 8
+"""Records between two pauses."""
+PAUSE_MS = 2_400_000
+"""Longer than any lifetime here."""
+
+
+def inputs(history: bytes, pause_ms: int = 0) -> dict[tuple[str, int], list[Record]]:
+    """Return the records that *history* stands for, by partition, with pauses in between."""
     records: dict[tuple[str, int], list[Record]] = {key: [] for key in INPUTS}
     for at, number in enumerate(history):
         key = INPUTS[number % 3]
@@ -155,6 +193,7 @@ def inputs(history: bytes) -> dict[tuple[str, int], list[Record]]:
         body = bodies[number // 3 % len(bodies)]
         value = None if body is None else json.dumps({"environment": "production", **body}).encode()
         offset = len(records[key])
+        time_ms = 1_000_000 + at * 60_000 + at // TOGETHER * pause_ms
         # Keys as producers should choose them are not needed here: partitions keep their order.
-        records[key].append(Record(*key, offset, 1_000_000 + at * 60_000, b"k%d" % at, value))
+        records[key].append(Record(*key, offset, time_ms, b"k%d" % at, value))
     return records

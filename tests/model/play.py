@@ -10,10 +10,12 @@ from processor.profiles.document import profile_key
 from processor.records import Record
 from tests.faults import clock
 from tests.faults.clock import visits_before
-from tests.faults.oracle import Published, Seen, Source
+from tests.faults.oracle import Published, Seen, Source, is_tombstone
 from tests.faults.verdict import Left, resolve_again, verdict_on_a_small_run
-from tests.model.people import CLOCK, TIMED, WITHIN_MS, inputs, rulebook
+from tests.model.people import AGEING, CLOCK, PAUSE_MS, TIMED, WITHIN_MS, inputs, rulebook
 from tests.model.world import Plan, World
+
+LIVES_TOLD = ("profile_erased", "profile_emptied", "profile_back")
 
 
 class Played(NamedTuple):
@@ -32,7 +34,7 @@ class Played(NamedTuple):
 def play(plan: Plan) -> Played:
     """Play *plan* to its end and check what it left."""
     book = rulebook(plan.setting)
-    records = inputs(plan.history)
+    records = inputs(plan.history, PAUSE_MS if AGEING in plan.setting else 0)
     if plan.setting in TIMED:
         records |= {key: [] for key in CLOCK}
     world = World(plan, book, records)
@@ -41,7 +43,7 @@ def play(plan: Plan) -> Played:
     lost = world.has_lost and any(isinstance(end, LostWrites) for end in world.ends)
     if not wrong and not lost:
         wrong = check(world)
-    world.met += flips(world)
+    world.met += flips(world) + lives(world)
     ends = Counter(type(end).__name__ for end in world.ends)
     return Played(wrong, world.steps, world.history, lost, ends, world.met)
 
@@ -52,7 +54,7 @@ def check(world: World) -> list[str]:
     published = Published(_by_source(world), _by_role(world))
     live = {profile_key(p.scope, p.environment, p.mpid).decode(): p for p in index.profiles()}
     holders = {rules.space: index.holders(rules.space) for rules in world.setting.spaces}
-    resolved = resolve_again(settings, published)
+    resolved = resolve_again(settings, published, index.swept)
     found = verdict_on_a_small_run(settings, published, published, Left(live, holders), resolved)
     if world.is_timed and not world.plan.setting.startswith("flat_matching"):  # nobody merges
         found["early"] = clock.nobody_left_early(published, WITHIN_MS, visits_before(math.inf))
@@ -63,6 +65,19 @@ def flips(world: World) -> Counter[str]:
     """Return how often each change of an audience was told, by what brought it about."""
     told = [one.body for one in _by_role(world).get("audience_changes", ())]
     return Counter(f"{one['change']} by {one['reason']}" for one in told)
+
+
+def lives(world: World) -> Counter[str]:
+    """Return how often a profile has ended, was emptied, and has begun anew after its end."""
+    told = Counter(one.body["change"] for one in _by_role(world).get("changes", ()))
+    ended: set[bytes | None] = set()
+    for one in _by_role(world).get("profiles", ()):
+        if is_tombstone(one):
+            ended.add(one.key)
+        elif one.key in ended:
+            ended.discard(one.key)
+            told["profile_back"] += 1
+    return Counter({name: told[name] for name in LIVES_TOLD})
 
 
 def _by_source(world: World) -> dict[Source, Record]:

@@ -10,7 +10,7 @@ import copy
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,11 +19,17 @@ from typing import Any, TypeVar
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
+from processor.clock.bucket import DAY_MS, bucket_of
+from processor.clock.wheel import Entry, Moves
+from processor.commands.restore.reader import ChangelogReader
+from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
 from processor.index.cache import CachedIndex
+from processor.index.derivation import IsLookup, Tombstone
 from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
-from processor.index.memory import MAX_KEYS, MemoryIndex
-from processor.index.port import Ask, Reading
+from processor.index.memory import MAX_KEYS, MemoryIndex, _Row
+from processor.index.port import Ask, Commit, Reading
 from processor.kafka.asking import topic_names
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Horizon, HorizonPace
@@ -36,7 +42,7 @@ from processor.kafka.loop.transactions import Producers, Transactions
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.round import ROUNDS
 from processor.pipeline.tally import Tally
-from processor.records import Record
+from processor.records import Record, RowKey
 from tests.kafka.deaf import Deaf
 from tests.model.kafka import Cluster, PlayedConsumer, PlayedInputs, PlayedProducer, failure
 from tests.model.people import CLOCK, INPUTS, LATEST_MS
@@ -59,10 +65,12 @@ CALM = frozenset({"rebalances", "newcomers"})
 NO_TIME = Clock(now=lambda: 0.0, sleep=lambda _seconds: None)
 """No time passes: what times out does so because the schedule says so."""
 SECOND_MS = 1000
-LEAP, LEAP_MS = 77, 7_200_000
-"""At one step of so many much time passes, as over a night."""
+LEAPS_MS = {77: 7_200_000, 78: 93_600_000}
+"""At some steps of so many much time passes, as over a night, or over what keeps graves."""
 LOOKS = 40
 """Steps of a healed world between two leaps of time."""
+RESTORES = 400
+"""Steps of a healed world between two restores, at least."""
 FIRST_SWITCH, FIRST_FAULT = 150, 232
 """Below the first the same processor goes on, below the second another one does."""
 
@@ -86,6 +94,8 @@ class Plan:
     """How often a batch may meet a conflict before it is cut."""
     max_keys: int = MAX_KEYS
     """How many keys end a read of the index."""
+    restores: bool = False
+    """Whether the index is restored now and then, when nothing is under way."""
 
     @property
     def is_calm(self) -> bool:
@@ -96,7 +106,7 @@ class Plan:
         return (
             f"Plan({self.setting!r}, bytes.fromhex({self.history.hex()!r}),"
             f" bytes.fromhex({self.schedule.hex()!r}), {self.static}, {self.per_transaction},"
-            f" {self.faults}, {self.rounds}, {self.max_keys})"
+            f" {self.faults}, {self.rounds}, {self.max_keys}, {self.restores})"
         )
 
 
@@ -331,6 +341,8 @@ class SharedIndex(MemoryIndex):
         super().__init__(max_keys=max_keys)
         self._before: deque[Any] = deque(maxlen=remembers)
         self.bounded_reads = 0
+        self.swept: dict[tuple[str, int, int], Sequence[Entry]] = {}
+        """What each sweep took, for the reference: who only moved need not be published."""
 
     def visit(self, space: Space, epochs: Any, asks: Sequence[Ask], *rest: Any) -> Reading:
         reading = super().visit(space, epochs, asks, *rest)
@@ -340,7 +352,13 @@ class SharedIndex(MemoryIndex):
     def commit(self, space: Space, *rest: Any) -> Any:
         if self._before.maxlen:
             self._before.append(copy.deepcopy(self._spaces))
-        return super().commit(space, *rest)
+        result = super().commit(space, *rest)
+        effects, advances, *_ = rest
+        if isinstance(result, Commit) and effects.moves.taken:
+            (advance,) = advances
+            source = advance.row.topic, advance.row.partition, advance.cursor - 1
+            self.swept[source] = effects.moves.taken
+        return result
 
     def lose(self, commits: int) -> bool:
         """Go back to before one of the last commits; False where none is remembered."""
@@ -350,8 +368,43 @@ class SharedIndex(MemoryIndex):
         self._before.clear()
         return True
 
+    def restore(
+        self,
+        records: Sequence[Profile | Tombstone],
+        lookups: Mapping[str, IsLookup],
+        offsets: Mapping[RowKey, int],
+    ) -> None:
+        """Do what ``idstream restore`` does, in memory; uses of request ids are kept.
+
+        They are not in the topic, and the reference that runs are held against knows no restore.
+        """
+        before, self._spaces = self._spaces, {}
+        self._before.clear()
+        for space, lost in before.items():
+            held = self._space(space)
+            held.seq, held.used = lost.seq + 1_000_000, lost.used
+            held.rows = {
+                row: _Row(cursor=offset, topic_id=row.topic) for row, offset in offsets.items()
+            }
+        self.load(records, lookups)  # type: ignore[arg-type]  # it derives from tombstones as well
+        for one in records:
+            held = self._space(Space(one.scope, one.environment))
+            if isinstance(one, Tombstone) and one.mpid not in held.profiles:
+                grave = Grave(one.mpid, one.version, one.time_ms, one.why)
+                known = held.graves.get(one.mpid)
+                if known is None or known.version < grave.version:
+                    held.graves[one.mpid] = grave
+        for space in before:
+            held = self._space(space)
+            held.wheel.move(Moves(entered=[_of_grave(one) for one in held.graves.values()]))
+
     def holders(self, space: Space) -> dict[Identifier, tuple[int, ...]]:
         return dict(self._space(space).holders)
+
+
+def _of_grave(grave: Grave) -> Entry:
+    due_ms = grave.time_ms + DAY_MS
+    return Entry(bucket_of(due_ms, grave.time_ms).name, grave.mpid)
 
 
 @dataclass
@@ -419,8 +472,17 @@ class World:
         if action >= FIRST_SWITCH:
             self._current = number
         if self.is_timed:
-            self.cluster.now_ms += LEAP_MS if number == LEAP else SECOND_MS * (number % 8)
+            self.cluster.now_ms += self._passing_ms(number)
         self._step(self._pick(self._current), number)
+
+    def _passing_ms(self, number: int) -> int:
+        """Return how much time passes at a step; a leap ends with the next record that comes."""
+        leap_ms = LEAPS_MS.get(number)
+        if leap_ms is None:
+            return SECOND_MS * (number % 8)
+        now_ms = self.cluster.now_ms
+        coming = (one.timestamp_ms for its in self.inputs.values() for one in its)
+        return min([leap_ms, *(at_ms - now_ms for at_ms in coming if at_ms > now_ms)])
 
     def _step(self, processor: Processor | None, number: int) -> None:
         if processor is not None and not processor.is_frozen:
@@ -436,11 +498,16 @@ class World:
         self.ghosts = []
         for processor in self.processors:
             processor.is_frozen = False
-        is_last_look = not self.has_lost
+        is_last_look, is_to_restore = not self.has_lost, False
         for turn in range(SETTLING_STEPS):
             self._bury()
             if self.broken:
                 return
+            if self.plan.restores and turn % RESTORES == RESTORES - 1:
+                is_to_restore = not self.has_lost
+            if is_to_restore and self._is_quiet():
+                self._restore()
+                is_to_restore = False
             if self._is_over():
                 if is_last_look:
                     return
@@ -469,6 +536,37 @@ class World:
         are_started = set().union(*(p.consumer.started for p in self.processors if p.consumer))
         is_whole = are_started == cluster.inputs.keys()
         return done and not is_open and is_whole and self.index_is_tidy() and self._is_late()
+
+    def _is_quiet(self) -> bool:
+        """Whether all that there is by now is committed and published."""
+        cluster = self.cluster
+        done = all(
+            cluster.offsets.get(key, (0, ""))[0] == cluster.end(key) for key in cluster.inputs
+        )
+        is_open = any(owner.open for owner in cluster.owners.values())
+        return done and not is_open and self.index_is_tidy()
+
+    def _restore(self) -> None:
+        """End all processors, and make the index anew of what the changelog holds."""
+        self._note("the index is restored")
+        self.met["restored"] += 1
+        for processor in self.processors:
+            processor.kill(leaves_ghost=False)
+        spaces = {one.space.scope: one.policy for one in self.setting.spaces}
+        lookups = {scope: frozenset(its.priority).__contains__ for scope, its in spaces.items()}
+        offsets = {RowKey(*key): at for key, (at, _) in self.cluster.offsets.items()}
+        self.index.restore(self._changelog(), lookups, offsets)
+        self._bury()
+
+    def _changelog(self) -> list[Profile | Tombstone]:
+        """Return what a restore reads."""
+        seen = [one for one in self.cluster.seen() if one.topic == "profiles"]
+        records = [
+            Record(one.topic, 0, at, one.time_ms, one.key, one.value, tuple(one.headers))
+            for at, one in enumerate(seen)
+        ]
+        read = ChangelogReader("").read(records)
+        return [one for its in read.values() for one in its]
 
     def _pass_time(self) -> None:
         """Let time pass in leaps that grow, until everything that can be due is due."""

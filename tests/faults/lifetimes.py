@@ -1,0 +1,181 @@
+"""What must hold of profiles that age (docs/lifetimes.md), held against the input. Pure functions.
+
+When somebody was heard of follows from the input and from whom each record was attributed to, not
+from what documents say of it.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
+from typing import NamedTuple
+
+import msgspec
+
+from processor.clock.bucket import MINUTE_MS
+from processor.clock.place import shard_of
+from processor.codecs.sweep import read_sweep
+from processor.identity.profile import Profile
+from processor.profiles.document import profile_key
+from processor.settings import Settings
+from tests.faults.oracle import Ended, Published, Resolved, Source, few
+
+
+class Receipt(NamedTuple):
+    """That a record was attributed to a profile."""
+
+    time_ms: int
+    place: int
+    """In the order of the decisions."""
+    source: Source
+
+
+class Lives(NamedTuple):
+    """Who was heard of when, and how far the clock has gone."""
+
+    settings: Settings
+    published: Published
+    resolved: Resolved
+    receipts: Mapping[str, list[Receipt]]
+    """By profile key."""
+
+    def life_ms(self, profile: Profile) -> int:
+        """Return how long *profile* lives on after a receipt; 0: for ever."""
+        its = self.settings.lifetimes(profile.scope)
+        if its is None or profile.merged_into is not None:
+            return 0
+        if profile.more.emptied_ms is not None:
+            return its.identity_ms
+        login_ids = self.settings.policy(profile.scope).login_ids
+        is_known = any(one.identity_type in login_ids for one in profile.identities)
+        return its.known_ms if is_known else its.anonymous_ms
+
+
+def lives(settings: Settings, published: Published, resolved: Resolved) -> Lives:
+    """Return who was heard of when in a run."""
+    receipts: dict[str, list[Receipt]] = defaultdict(list)
+    for source, outcome in published.outcomes().items():
+        space, record = resolved.spaces.get(source), published.inputs.get(source)
+        if space is None or record is None or outcome["mpid"] is None:
+            continue
+        if not _only_asks(record.value or b""):
+            key = profile_key(space.scope, space.environment, int(outcome["mpid"])).decode()
+            place = resolved.order[source]
+            receipts[key].append(Receipt(record.timestamp_ms, place, source))
+    return Lives(settings, published, resolved, receipts)
+
+
+def nobody_aged_early(its: Lives) -> list[str]:
+    """Nobody has aged out who was heard of within the lifetime, decided or not yet.
+
+    A receipt is noted once per resolution, so a lifetime may be shorter by that.
+    """
+    wrong = []
+    resolution_ms = its.settings.limits.receipt_resolution_ms
+    for key, version, ended_ms, source in _aged_out(its.published):
+        before = _before(its.resolved, key, version)
+        life_ms = 0 if before is None else its.life_ms(before)
+        if source not in its.resolved.order or before is None or before.merged_into is not None:
+            continue
+        place, as_of_ms = its.resolved.order[source], _as_of_ms(its.published, source)
+        for heard in its.receipts.get(key, ()):
+            counts = heard.place < place or heard.time_ms <= as_of_ms
+            if counts and heard.time_ms + life_ms - resolution_ms > ended_ms:
+                wrong.append(f"aged out at {ended_ms}, heard of at {heard.time_ms}: {key}")
+                break
+    return few(wrong)
+
+
+def nobody_outlives(its: Lives, live: Mapping[str, Profile]) -> list[str]:
+    """Nobody is there whose lifetime was over when their shard was swept last."""
+    changed = _changed(its.published)
+    as_of_ms = _swept_as_of(its.published)
+    wrong = []
+    for key, profile in live.items():
+        life_ms = its.life_ms(profile)
+        heard = [one.time_ms for one in its.receipts.get(key, ())] + changed.get(key, [])
+        if not life_ms or not heard:
+            continue
+        swept_ms = as_of_ms.get((key.rpartition("/")[0], shard_of(profile.mpid)), 0)
+        if max(heard) + life_ms + MINUTE_MS <= swept_ms:
+            wrong.append(f"heard of at {max(heard)}, there still as of {swept_ms}: {key}")
+    return few(wrong)
+
+
+def nobody_gone_has_records(its: Lives) -> list[str]:
+    """No record is attributed to a profile between its end and its next life."""
+    wrong = []
+    for key, receipts in its.receipts.items():
+        versions = its.resolved.versions.get(key, ())
+        for heard in receipts:
+            at = bisect_right(versions, heard.place, key=itemgetter(0)) - 1
+            if at >= 0 and isinstance(versions[at][1], Ended):
+                wrong.append(f"attributed to {key}, which had ended: {heard.source}")
+    return few(wrong)
+
+
+def ends(published: Published) -> int:
+    """Return how many profiles have aged out."""
+    return sum(1 for _ in _aged_out(published))
+
+
+def _aged_out(published: Published) -> Iterator[tuple[str, int, int, Source]]:
+    """Yield key, version and instant of each profile that has aged out, and the sweep it was."""
+    for one in published.by_role.get("changes", ()):
+        body = one.body
+        if (body["change"], body.get("reason")) == ("profile_erased", "aged_out"):
+            yield (one.key or b"").decode(), body["version"], body["timestamp_ms"], one.source
+
+
+def _before(resolved: Resolved, key: str, version: int) -> Profile | None:
+    """Return the document that a profile had before it ended."""
+    found = (p for _, p in resolved.versions.get(key, ()) if p.version == version - 1)
+    return next((one for one in found if isinstance(one, Profile)), None)
+
+
+def _changed(published: Published) -> dict[str, list[int]]:
+    """Return when records were received that a document was published for, by profile key.
+
+    Whoever is changed by a record was heard of, also where another one sent it.
+    """
+    found: dict[str, list[int]] = defaultdict(list)
+    outcomes = published.outcomes()
+    for one in published.by_role.get("profiles", ()):
+        record = published.inputs.get(one.source)
+        if record is not None and outcomes.get(one.source, {}).get("outcome") != "swept":
+            found[(one.key or b"").decode()].append(record.timestamp_ms)
+    return found
+
+
+def _as_of_ms(published: Published, source: Source) -> int:
+    record = published.inputs[source]
+    order = read_sweep(record.value)
+    return 0 if isinstance(order, str) else min(order.as_of_ms, record.timestamp_ms)
+
+
+def _swept_as_of(published: Published) -> dict[tuple[str, int], int]:
+    """Return how far each shard of each space was swept."""
+    done: dict[tuple[str, int], int] = {}
+    for source, outcome in published.outcomes().items():
+        if outcome["outcome"] != "swept" or source not in published.inputs:
+            continue
+        order = read_sweep(published.inputs[source].value)
+        if not isinstance(order, str) and order.shard is not None:
+            line = order.space.name, order.shard
+            done[line] = max(done.get(line, 0), _as_of_ms(published, source))
+    return done
+
+
+class _Request(msgspec.Struct):
+    request_type: str = ""
+
+
+_request = msgspec.json.Decoder(_Request).decode
+
+
+def _only_asks(value: bytes) -> bool:
+    """Whether a record is a request that is no receipt of whoever it finds."""
+    try:
+        return _request(value).request_type in {"search", "alias"}
+    except msgspec.DecodeError:
+        return False
