@@ -16,7 +16,7 @@ import click
 from processor import __version__
 from processor.commands.imports.definition import import_
 from processor.commands.options import DEFAULT_CONFIG, Environ, case_options, config_option
-from processor.commands.privacy.words import privacy
+from processor.commands.privacy.words import COMMANDS as PRIVACY
 from processor.commands.serving import COMMANDS as SERVING
 from processor.commands.views import VIEWS
 
@@ -347,7 +347,7 @@ def recompute(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: A
     command.recompute(config, environ, command.RecomputeOptions(**how))
 
 
-for view in (*VIEWS, *SERVING, import_, privacy):
+for view in (*VIEWS, *SERVING, *PRIVACY, import_):
     idstream.add_command(view)
 
 

@@ -41,7 +41,7 @@ class ProfileQuery(NamedTuple):
 def show(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
     """Print the profile, or every profile that holds the identity, as tables."""
     settings = load(config, environ)
-    found = _find(settings, query)
+    found = find_profiles(settings, query)
     for profile in found:
         _print(settings, profile)
     option, where = option_of(config), query.workspace
@@ -54,7 +54,7 @@ def show(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
 def show_json(config: Path, environ: Mapping[str, str], query: ProfileQuery) -> None:
     """Print the same profiles as JSON, in the form of the ``profiles`` topic, one per line."""
     settings = load(config, environ)
-    for profile in _find(settings, query):
+    for profile in find_profiles(settings, query):
         say(to_json(profile).decode())
 
 
@@ -63,7 +63,7 @@ def show_history(
 ) -> None:
     """Print the changes of the profile, or of every profile that holds the identity."""
     settings = load(config, environ)
-    found = _find(settings, query)
+    found = find_profiles(settings, query)
     changes = changes_of(settings, found)
     if as_json:
         for change in changes:
@@ -83,7 +83,8 @@ def _values_by_token(settings: Settings, found: Sequence[Profile]) -> dict[str, 
     return {token(Identifier(i.identity_type, i.value)).hex(): i.value for i in held}
 
 
-def _find(settings: Settings, query: ProfileQuery) -> list[Profile]:
+def find_profiles(settings: Settings, query: ProfileQuery) -> list[Profile]:
+    """Return whom a key names, with who absorbed them; Failure where that is nobody."""
     workspace = settings.workspaces.get(query.workspace)
     if workspace is None:
         known = ", ".join(settings.workspaces)

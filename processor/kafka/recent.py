@@ -94,7 +94,7 @@ class Recents:
             partitions = partitions_of(consumer, topic, _ANSWER_S)
             each = max(1, budget.records // max(1, len(partitions)))
             for partition in partitions:
-                low, high = _watermarks(consumer, topic, partition)
+                low, high = watermarks(consumer, topic, partition)
                 starts[partition], ends[partition] = max(low, high - each), high
             for records in Span(consumer, topic, starts, ends).read(_SLICE, _WAIT_S):
                 found += records
@@ -116,7 +116,7 @@ class Recents:
             }
             found = {}
             for row in rows:
-                low, high = _watermarks(consumer, row.topic, row.partition)
+                low, high = watermarks(consumer, row.topic, row.partition)
                 found[row] = Standing(high, max(low, offsets[row]))
         return found
 
@@ -130,7 +130,7 @@ class Recents:
     ) -> Recent:
         """Read a partition backwards, window by window, until the budget is used up."""
         before, deadline = limits
-        low, high = _watermarks(consumer, row.topic, row.partition)
+        low, high = watermarks(consumer, row.topic, row.partition)
         end = high if before is None else min(before, high)
         found, window, read = Recent([]), _FIRST, 0
         while end > low and len(found.records) < budget.found and read < budget.records:
@@ -180,7 +180,8 @@ def _reader(kafka: KafkaSettings, group_id: str | None = None) -> Iterator[Consu
         consumer.close()
 
 
-def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return where a partition begins and ends."""
     asked = TopicPartition(topic, partition)
     found = consumer.get_watermark_offsets(asked, timeout=_ANSWER_S)
     if found is None:

@@ -12,8 +12,8 @@ from processor.identity.profile import Profile
 from processor.kafka.recent import Budget, NotSeen, Recents, Standing
 from processor.profiles.document import profile_key
 from processor.records import Record, RowKey
-from processor.rules import WorkspaceRules
 from processor.serve.refusal import Refusal, unavailable
+from processor.serve.senders import who_sends
 from processor.settings import Settings
 
 MOST_KEYS: Final = 6
@@ -86,7 +86,7 @@ class Happenings:
         own = [
             one
             for one in page.found
-            if {w.name for w in self._who_sends(one.topic) if w.scope == profile.scope}
+            if {w.name for w in who_sends(self._settings, one.topic) if w.scope == profile.scope}
             <= set(allowed)
         ]
         return Page(own, page.since_ms, page.before, len(page.found) - len(own))
@@ -99,14 +99,6 @@ class Happenings:
             return ""
         return found.workspace.name
 
-    def _who_sends(self, topic: str) -> list[WorkspaceRules]:
-        """Return the workspaces whose records may come by *topic*; by one of the past all's may."""
-        if topic not in self._settings.kafka.topics.fed:
-            return list(self._settings.workspaces.values())
-        role = self._settings.kafka.topics.roles.get(topic)
-        inputs = self._settings.inputs.values()
-        return [one.workspace for one in inputs if one.may_come_by(topic, role)]
-
     async def newest(self, role: str) -> list[Happening]:
         """Return the newest records of an output, whoever they are about."""
         topic = self._settings.kafka.topics.outputs[role]
@@ -118,7 +110,7 @@ class Happenings:
         topics = [
             topic
             for topic in self._settings.kafka.topics.fed
-            if workspace in [one.name for one in self._who_sends(topic)]
+            if workspace in [one.name for one in who_sends(self._settings, topic)]
         ]
         return await self._look(lambda: self._recents.standing(topics))
 

@@ -169,3 +169,34 @@ def verify(
     from processor.commands.privacy.verify import verify as command  # noqa: PLC0415
 
     command(config, environ, VerifyOptions(as_json=as_json, **how))
+
+
+@click.command(short_help="Write out all that is known of a person.")
+@config_option
+@click.option(
+    "--environment",
+    type=click.Choice(["production", "development"]),
+    default="production",
+    show_default=True,
+    help="Where the profile lives.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The zip file to write; nobody else may read it.",
+)
+@click.argument("workspace")
+@click.argument("key")
+@click.pass_obj
+def export(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
+    """Write all that WORKSPACE knows of a person by KEY, an MPID or type=value, as a zip file."""
+    from processor.commands.export import ExportOptions  # noqa: PLC0415
+    from processor.commands.export import export as command  # noqa: PLC0415
+
+    command(config, environ, ExportOptions(**how))
+
+
+COMMANDS: Final = (privacy, export)

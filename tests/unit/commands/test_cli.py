@@ -23,6 +23,7 @@ COMMANDS = [
     "check",
     "demo",
     "explain",
+    "export",
     "generate",
     "import",
     "letters",

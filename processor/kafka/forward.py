@@ -1,0 +1,74 @@
+"""The records of some keys, from the beginning of their partitions on, within a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException
+from msgspec import Struct
+
+from processor.kafka.asking import NoTopic, partitions_of
+from processor.kafka.clients import reader_config
+from processor.kafka.partitioner import partition_of
+from processor.kafka.recent import NotSeen, watermarks
+from processor.kafka.span import Span
+from processor.records import Record
+from processor.settings import KafkaSettings
+
+_ANSWER_S: Final = 10.0
+_SLICE: Final = 500
+
+
+class Reached(Struct):
+    """How far the records of some keys were read."""
+
+    read: int = 0
+    """Records of their partitions, whatever their key."""
+    since_ms: int | None = None
+    """The time of the oldest one; None where there was none."""
+    until_ms: int | None = None
+    is_whole: bool = False
+    """Whether everything was read that was there when it began."""
+
+
+class Forward:
+    """Reads a topic for some keys, as nobody's group member; one thread uses it."""
+
+    def __init__(self, kafka: KafkaSettings, topic: str, now: Callable[[], float]) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._now = now
+        self.reached = Reached()
+
+    def of_keys(self, keys: Sequence[bytes], seconds: float) -> Iterator[list[Record]]:
+        """Yield the records with one of *keys*, oldest first, until the time is over.
+
+        A slice may be empty. Raises NotSeen where Kafka does not answer, or has no such topic.
+        """
+        consumer = Consumer(reader_config(self._kafka, f"{self._kafka.group_id}-restore"))
+        try:
+            yield from self._read(consumer, frozenset(keys), self._now() + seconds)
+        except (KafkaException, NoTopic) as error:
+            raise NotSeen(f"{self._topic}: Kafka did not answer, or has no such topic") from error
+        finally:
+            consumer.close()
+
+    def _read(
+        self, consumer: Consumer, keys: frozenset[bytes], deadline: float
+    ) -> Iterator[list[Record]]:
+        count = len(partitions_of(consumer, self._topic, _ANSWER_S))
+        if not count:
+            raise NoTopic(f"topic {self._topic} has no partition")
+        starts, ends = {}, {}
+        for partition in {partition_of(key, count) for key in keys}:
+            starts[partition], ends[partition] = watermarks(consumer, self._topic, partition)
+        reached = self.reached
+        for records in Span(consumer, self._topic, starts, ends).read(_SLICE):
+            if self._now() > deadline:
+                return
+            reached.read += len(records)
+            for record in records:
+                at = record.timestamp_ms
+                reached.since_ms = at if reached.since_ms is None else min(reached.since_ms, at)
+                reached.until_ms = at if reached.until_ms is None else max(reached.until_ms, at)
+            yield [record for record in records if record.key in keys]
+        reached.is_whole = True
