@@ -95,7 +95,7 @@ class Pages:
             route("/ui/sign-out", self.sign_out, "POST"),
             Way("/ui/static/{name}", gate.watched("ui_static", _as_page(static), PAGES)),
             route("/ui/{workspace}", self.landing, "GET"),
-            route("/ui/{workspace}/search", self.search, "POST"),
+            route("/ui/{workspace}/search", self.search, "GET", "POST"),
             route("/ui/{workspace}/profiles/{mpid}", self.person, "GET"),
         ]
 
@@ -150,8 +150,14 @@ class Pages:
         return page("landing", now=found, **_frame(viewer, workspace, environment))
 
     async def search(self, request: Request) -> Response:
-        """Find people: one is shown at once, several are listed."""
+        """Find people: one is shown at once, several are listed.
+
+        Whoever comes back to the address of a search without its form is led to the start.
+        """
         viewer = self._reader_of_profiles(request)
+        if request.method != "POST":
+            workspace, _ = self._place(request, viewer, None)
+            return RedirectResponse(f"/ui/{workspace.name}", 303)
         form = await self._checked_form(request, viewer)
         workspace, environment = self._place(request, viewer, form.get("environment"))
         kind, value = _wanted(form, workspace)
