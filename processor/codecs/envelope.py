@@ -47,7 +47,8 @@ def open_object(value: bytes | None, max_bytes: int) -> Fields:
         raise Fault("the value is empty", "malformed")
     if len(value) > max_bytes:
         raise Fault("the value is larger than limits.max_record_bytes", "oversize")
-    _check_text(value)
+    if not value.isascii():
+        _check_text(value)
     try:
         fields = _decode_fields(value)  # refuses lone surrogates and NaN at any depth
     except msgspec.ValidationError:
@@ -75,13 +76,10 @@ def check_json(value: bytes) -> None:
 
 
 def _check_depth(value: bytes) -> None:
-    if _count(value, b"[") + _count(value, b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    # A fifth of the time of bytes.count.
+    opening = 2 * len(value) - len(value.replace(b"[", b"")) - len(value.replace(b"{", b""))
+    if opening > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise Fault(f"the value is nested more than {MAX_DEPTH} levels deep", "malformed")
-
-
-def _count(value: bytes, byte: bytes) -> int:
-    """Return how often *byte* occurs in *value*, in a fifth of the time of ``bytes.count``."""
-    return len(value) - len(value.replace(byte, b""))
 
 
 def _check_text(value: bytes) -> None:

@@ -50,7 +50,7 @@ _COUNT: Final = re.compile(rb"[0-9]{1,6}")
 def output_headers(record: Record) -> Headers:
     """Return the headers of an output of *record*: copied ones, then those of its place."""
     if not record.headers:
-        return source_headers(record)
+        return place_headers(record.topic, record.partition, record.offset)
     copied: list[Header] = []
     room = MOST_HEADER_BYTES
     for name, value in record.headers:

@@ -68,18 +68,6 @@ class Slots(NamedTuple):
     profiles: tuple[Slot[Profile], ...]
     """One for each MPID."""
 
-    def are_current(self) -> bool:
-        """Whether the index still holds all these values; asking counts as use."""
-        for slot in self.holders:
-            if not slot.is_current:
-                return False
-            slot.is_used = True
-        for document in self.profiles:
-            if not document.is_current:
-                return False
-            document.is_used = True
-        return True
-
 
 TokenOf = Callable[[Identifier], bytes]
 Sized = Mapping[int, int]
@@ -186,6 +174,8 @@ class Cache:
         """Return all that *asks* name, remembered or *fresh*; None if some of it is neither."""
         read = ReadSet({}, {}, fresh.graves, fresh.markers, fresh.filed)
         for ask in asks:
+            if not ask.identifiers and not ask.mpids:
+                continue
             mpids = list(ask.mpids)
             for identifier in ask.identifiers:
                 slot = self._holders.get(identifier)

@@ -18,7 +18,7 @@ from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
 from processor.computed.reading import Source, matches
 from processor.computed.selector import Match
-from processor.identity.decision import Aliased, Decision, Matched, NotFound, Refused
+from processor.identity.decision import Decision, Matched, NotFound, Refused
 from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
@@ -33,6 +33,7 @@ from processor.pipeline.naming import Naming, name, resolve_named
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.showing import added_fields
 from processor.pipeline.work import (
+    NOBODY,
     Decided,
     FoldRules,
     Settled,
@@ -89,7 +90,7 @@ class Batches(Struct, frozen=True):
         use = _use(record, rules, heads.source_request_id)
         take_anew = partial(self._read, record, rules, form, fields)
         content = Known(memo, fields, heads.has_events, take_anew)
-        ignored = far_off(record, heads.time_ms, time_ms)
+        ignored = () if heads.time_ms == time_ms else far_off(record, heads.time_ms, time_ms)
         return Work(record, rules, memo.space, Ask(use=use), time_ms, content, ignored=ignored)
 
     def _could_count(self, record: Record, rules: InputRules, fields: Fields, memo: Memo) -> bool:
@@ -206,7 +207,7 @@ class Batch(Struct, frozen=True, gc=False):
         decision, answer = resolve_named(naming, request, view, rules.policy, rules.documents)
         follow_link(decision, work, view, rules)
         outcome, reason = self._outcome_of(decision, work.rules.workspace)
-        if isinstance(decision, NotFound | Refused | Aliased):
+        if isinstance(decision, NOBODY):
             return Verdict(decision, outcome, reason)
         notifications, bounded = _store(batch, work, view, decision.mpid, rules.limits)
         return Verdict(

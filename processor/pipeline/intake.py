@@ -82,8 +82,8 @@ class Intake:
         if not isinstance(found, DeadLetter):
             workspace, place = found[0].workspace.name, (*record.row, record.offset)
             cause = Cause(workspace, space.environment, record.timestamp_ms, place)
-            settled.changes += change_events(entry.changes, record, space, cause)
-            settled.audience_changes += audience_outputs(entry, record, space, None)
+            settled.changes = change_events(entry.changes, record, space, cause)
+            settled.audience_changes = audience_outputs(entry, record, space, None)
         return settled
 
     def unknown(self, work: Work) -> Settled | None:

@@ -23,7 +23,7 @@ from processor.codecs.envelope import Fields
 from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
-from processor.index.cache import Slots
+from processor.index.cache import Slot, Slots
 from processor.pipeline.naming import Naming
 from processor.pipeline.work import Verdict
 from processor.rules import InputRules
@@ -83,8 +83,8 @@ class Memo:
     """A remembered decision, which changed nothing, with what it makes of a batch."""
 
     __slots__ = (
-        "cost", "device_info", "holds_until_ms", "is_used", "made", "reads", "space", "until_ms",
-        "verdicts", "words",
+        "_slots", "cost", "device_info", "holds_until_ms", "is_used", "made", "reads", "space",
+        "until_ms", "verdicts", "words",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +99,7 @@ class Memo:
         self.space = space
         self.words = words
         self.reads = reads
+        self._slots: tuple[Slot[Any], ...] = (*reads.slots.holders, *reads.slots.profiles)
         self.until_ms = until_ms
         """The last time at which it is certain to change nothing."""
         self.verdicts = verdicts
@@ -114,7 +115,11 @@ class Memo:
 
     def is_current(self) -> bool:
         """Whether the index holds what the decision read. Asking counts as use."""
-        return self.reads.slots.are_current()
+        for slot in self._slots:
+            if not slot.is_current:
+                return False
+            slot.is_used = True
+        return True
 
 
 def words_of(fields: Fields) -> Words:

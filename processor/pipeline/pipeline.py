@@ -125,7 +125,8 @@ class Pipeline:
         _add_profiles(settled, _changed(decided, carried), self._sessions)
         if self._cache is not None:
             for its in decided.values():
-                remember(self._memory, its, self._parts.rules.limits)
+                if not its.is_recalled:
+                    remember(self._memory, its, self._parts.rules.limits)
         if self._parts.with_outcomes:
             for one in settled:
                 one.outcome_record = outcome_output(one)
@@ -151,7 +152,8 @@ class Pipeline:
         if marks:
             self._first.mark(marks)
         self._parts.look(records)
-        taken = [self._take(record) for record in records]
+        take = self._take if self.sweeps.topics else self._intake.take
+        taken: list[Taken | Sweep] = [take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
             taken = [_decoded(one) for one in taken]
             return [_as_before(one, self._intake, self._sessions) for one in taken]
@@ -346,9 +348,9 @@ def _add_profiles(settled: Sequence[Settled], changed: Changed, sessions: Sessio
     for number, (space, documents) in changed.items():
         for document in documents:
             if last[space, document.mpid] == number:
-                record = settled[number].record
-                source = record.topic, record.partition, record.offset
-                settled[number].profiles.append(profile_record(document, space, source))
+                one = settled[number]
+                source = one.record.topic, one.record.partition, one.record.offset
+                one.profiles = (*one.profiles, profile_record(document, space, source))
                 sessions[space].note_published(document)
 
 
@@ -363,10 +365,17 @@ def _republished(sessions: Sessions) -> list[Output]:
 def _count(
     intake: Intake, settled: Sequence[Settled], decided: Mapping[int, Decided], tally: Tally
 ) -> None:
-    for number, one in enumerate(settled):
-        its = decided.get(number)
-        rules = intake.rules_of(one.record) if its is None else its.work.rules
-        tally.note_record(one.record.topic, rules, one.outcome)
+    found = [decided.get(number) for number in range(len(settled))]
+    tally.note_records(
+        [
+            (
+                one.record.topic,
+                intake.rules_of(one.record) if its is None else its.work.rules,
+                one.outcome,
+            )
+            for one, its in zip(settled, found, strict=True)
+        ]
+    )
     for its in decided.values():
         work, entry = its.work, its.entry
         if work.ignored or entry.outcome == "dropped":

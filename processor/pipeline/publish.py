@@ -43,11 +43,9 @@ def settle(decided: Decided) -> Settled:
     output = None if entry.outcome == "duplicate" else work.content.output(decided)
     settled = Settled(work.record, outcome, output, decision=decision)
     if entry.changes:
-        settled.changes += change_events(entry.changes, work.record, work.space, _cause(work))
+        settled.changes = change_events(entry.changes, work.record, work.space, _cause(work))
     if entry.messages:
-        settled.audience_changes += audience_outputs(
-            entry, work.record, work.space, work.request_id
-        )
+        settled.audience_changes = audience_outputs(entry, work.record, work.space, work.request_id)
     return settled
 
 

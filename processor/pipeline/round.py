@@ -83,8 +83,11 @@ class Rounds(Struct, frozen=True):
         return decided
 
     def _item(self, work: Work) -> Item:
-        row = work.record.row
-        return Item(work, row, self.session.replayed(row, work.record.offset))
+        record = work.record
+        row = self.session.rows[record[:2]]  # type: ignore[index]  # equals its key
+        if record.offset >= row.replay_end:
+            return Item(work, row.key, None)
+        return Item(work, row.key, self.session.replayed(row.key, record.offset))
 
     def _decide_covered(self, items: list[Item], reading: Reading, tally: Tally) -> list[Decided]:
         """Fold and commit *items*, or a prefix where others keep changing what they read."""
@@ -166,11 +169,12 @@ class Rounds(Struct, frozen=True):
 
     def _keep(self, items: Sequence[Item], folded: Folded, seq: int) -> None:
         """Keep the decisions of a batch without effects for the next commit of their rows."""
+        rows = self.session.rows
         for number, (item, decided) in enumerate(zip(items, folded.decided, strict=True)):
             if item.entry is None:
                 entry = decided.entry
                 entry.seq, entry.position = seq, READ_PLACE + number
-                self.session.rows[item.row].pending.append(entry)
+                rows[item.row].pending.append(entry)
 
 
 def _ask(item: Item) -> Ask:
@@ -223,6 +227,9 @@ def _named(entry: Entry) -> tuple[int, ...]:
 
 def _within_bytes(items: list[Item]) -> list[Item]:
     """Return the longest prefix within the bound, one record at least."""
+    size = sum([len(item.work.record.value or b"") for item in items])
+    if size <= MOST_BYTES:
+        return items
     size = 0
     for number, item in enumerate(items):
         size += len(item.work.record.value or b"")

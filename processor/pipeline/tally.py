@@ -59,10 +59,16 @@ class Tally(Struct):
     seconds: dict[str, list[float]] = field(default_factory=dict)
     """By phase, the seconds of each poll batch."""
 
-    def note_record(self, topic: str, rules: InputRules | None, outcome: Outcome) -> None:
-        """Count a record's outcome; *rules* are None where it names no input of its topic."""
-        workspace, name = ("", "") if rules is None else (rules.workspace.name, rules.name)
-        self.records[topic, workspace, name, outcome.name, outcome.reason or ""] += 1
+    def note_records(self, records: Iterable[tuple[str, InputRules | None, Outcome]]) -> None:
+        """Count outcomes of records of topics; rules are None where no input of it was named."""
+        self.records.update(
+            [
+                (topic, "", "", outcome.name, outcome.reason or "")
+                if rules is None
+                else (topic, rules.workspace.name, rules.name, outcome.name, outcome.reason or "")
+                for topic, rules, outcome in records
+            ]
+        )
 
     def note_input(
         self, name: str, ignored: Iterable[Ignored], outcome: str, reason: str | None

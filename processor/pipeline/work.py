@@ -12,9 +12,9 @@ all kinds.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from processor.codecs.headers import first_received
 from processor.codecs.resolution import UNDECIDED, resolution
@@ -35,6 +35,9 @@ from processor.pipeline.naming import Answer
 from processor.privacy.receipt import Residue
 from processor.records import Ignored, Outcome, OutcomeName, Output, Record
 from processor.rules import Format, InputRules, Limits, PrivacyRules
+
+NOBODY: Final = (NotFound, Refused, Aliased)
+"""Decisions that attribute a record to no profile."""
 
 
 class FoldRules(Struct, frozen=True):
@@ -86,9 +89,7 @@ class Verdict(Struct, frozen=True, gc=False):
     def mpid(self) -> int | None:
         """The profile that the record is attributed to."""
         decision = self.decision
-        if decision is None or isinstance(decision, NotFound | Refused | Aliased):
-            return None
-        return decision.mpid
+        return None if decision is None or isinstance(decision, NOBODY) else decision.mpid
 
 
 class Content(Protocol):
@@ -153,12 +154,12 @@ class Settled(Struct, gc=False):
     outcome: Outcome
     output: Output | None
     """What the enriched, responses or dead-letters topic gets."""
-    changes: list[Output] = field(default_factory=list)
-    audience_changes: list[Output] = field(default_factory=list)
-    profiles: list[Output] = field(default_factory=list)
+    changes: Sequence[Output] = ()
+    audience_changes: Sequence[Output] = ()
+    profiles: Sequence[Output] = ()
     decision: Decision | None = None
     outcome_record: Output | None = None
-    receipts: list[Output] = field(default_factory=list)
+    receipts: Sequence[Output] = ()
     """Of requests under privacy law that were waiting."""
 
     @property

@@ -6,6 +6,7 @@ group, so that it sees the first use.
 """
 
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -23,14 +24,30 @@ _SHORT = 32
 _encode = msgspec.msgpack.Encoder().encode
 
 
+_HEADERS: Final = tuple(
+    bytes((0xA0 | size,)) if size < _SHORT else b"\xdb" + size.to_bytes(4, "big")
+    for size in range(256)
+)
+"""What a msgpack string begins with, by its size."""
+
+
 def binary(data: bytes) -> Raw:
     """Return *data* as a msgpack string, whatever bytes it holds."""
-    if len(data) < _SHORT:
-        return Raw(bytes((0xA0 | len(data),)) + data)
-    return Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
+    return Raw(_string(data))
 
 
-class UseGroup(Struct, array_like=True):
+def _string(data: bytes) -> bytes:
+    size = len(data)
+    header = _HEADERS[size] if size < len(_HEADERS) else b"\xdb" + size.to_bytes(4, "big")
+    return header + data
+
+
+def _array(packed: list[bytes]) -> Raw:
+    """Return a msgpack array of what is packed already."""
+    return Raw(b"\xdd" + len(packed).to_bytes(4, "big") + b"".join(packed))
+
+
+class PackedGroup(Struct, array_like=True):
     """Uses of one window and the same buckets, as read.lua takes them."""
 
     window_ms: int
@@ -38,17 +55,34 @@ class UseGroup(Struct, array_like=True):
     """How long the own bucket is kept."""
     buckets: tuple[str, ...]
     """Those that may hold a use that counts, the own one first."""
-    asks: list[int] = []
-    tokens: list[Raw] = []
-    noted: list[Raw] = []
+    asks: list[int]
+    tokens: Raw
+    noted: Raw
     """Token and use, in turns."""
+
+
+class _Group:
+    """A group while uses are added: tokens and uses are packed each by itself, and joined once."""
+
+    __slots__ = ("asks", "noted", "tokens")
+
+    def __init__(self) -> None:
+        self.asks: list[int] = []
+        self.tokens: list[bytes] = []
+        self.noted: list[bytes] = []
+
+    def packed(self, window_ms: int, buckets: tuple[str, ...]) -> PackedGroup:
+        """Return the group as read.lua takes it."""
+        life_ms = window_ms + width_ms(window_ms) + LAG_MS
+        tokens, noted = _array(self.tokens), _array(self.noted)
+        return PackedGroup(window_ms, life_ms, buckets, self.asks, tokens, noted)
 
 
 class UseGroups:
     """The uses of one read."""
 
     def __init__(self) -> None:
-        self._rounds: list[dict[tuple[int, tuple[str, ...]], UseGroup]] = [{}]
+        self._rounds: list[dict[tuple[int, tuple[str, ...]], _Group]] = [{}]
         """Groups by window and buckets; the second round has tokens that were named before, …"""
         self._named: dict[bytes, int] = {}
 
@@ -62,17 +96,15 @@ class UseGroups:
         alike = _alike(time_ms, use.window_ms)
         group = self._rounds[again].get(alike)
         if group is None:
-            window_ms, names = alike
-            life_ms = window_ms + width_ms(window_ms) + LAG_MS
-            group = self._rounds[again][alike] = UseGroup(window_ms, life_ms, names)
-        packed = binary(token)
+            group = self._rounds[again][alike] = _Group()
+        packed = _string(token)
         group.asks.append(number)
         group.tokens.append(packed)
-        group.noted += (packed, binary(_encode((time_ms, use.coordinates))[1:]))
+        group.noted += packed, _string(_encode((time_ms, use.coordinates))[1:])
 
-    def packed(self) -> list[UseGroup]:
+    def packed(self) -> list[PackedGroup]:
         """Return the groups in the order in which they are to be looked at."""
-        return [group for groups in self._rounds for group in groups.values()]
+        return [group.packed(*alike) for groups in self._rounds for alike, group in groups.items()]
 
 
 @lru_cache(maxsize=1024)

@@ -73,8 +73,11 @@ class Publisher:
             if topic is None:
                 continue
             try:
-                where = {} if output.partition is None else {"partition": output.partition}
-                produce(producer, topic, output.value, output.key, output.headers, **where)
+                if output.partition is None:
+                    produce(producer, topic, output.value, output.key, output.headers)
+                else:
+                    where = {"partition": output.partition}
+                    produce(producer, topic, output.value, output.key, output.headers, **where)
             except KafkaException as failure:
                 serve(producer.poll, 0)  # raises a fatal error by its own name
                 self.refuse(failure.args[0])

@@ -190,7 +190,7 @@ def test_a_batch_of_a_known_user_without_such_events_writes_nothing():
     again = shop.batch(
         {"event_type": "session_start", "data": {}}, user_identities={"customer_id": "A"}
     )
-    assert again.profiles == []
+    assert again.profiles == ()
     assert body(again)["user_attributes"] == {"orders": 1}
 
 
@@ -224,7 +224,7 @@ def test_a_request_that_only_asks_changes_nothing_that_is_computed():
     shop.batch(order(), user_identities={"customer_id": "A"})
     asked = shop.request("search", at=8 * DAY, customerid="A")
     assert told(asked) == []
-    assert asked.profiles == []
+    assert asked.profiles == ()
 
 
 def test_whoever_loses_an_identity_to_another_is_evaluated_in_the_same_record():

@@ -88,7 +88,7 @@ def test_what_is_received_last_is_kept_and_null_takes_it_away():
 def test_the_same_value_again_writes_nothing():
     shop = Shop()
     shop.send({"Desk_UID": "a"})
-    assert shop.send({"Desk_UID": "a"}).profiles == []
+    assert shop.send({"Desk_UID": "a"}).profiles == ()
 
 
 @pytest.mark.parametrize(

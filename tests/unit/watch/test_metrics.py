@@ -37,9 +37,9 @@ def settings(name: str) -> Settings:
 def test_a_tally_is_counted_by_topic_workspace_input_outcome_and_reason():
     tally = Tally()
     web = settings("web").rules().inputs["web"]
-    tally.note_record("event-batches", web, Outcome("forwarded"))
-    tally.note_record("event-batches", web, Outcome("forwarded"))
-    tally.note_record("event-batches", None, Outcome("dead_letter", "unknown_input"))
+    forwarded = ("event-batches", web, Outcome("forwarded"))
+    unknown = ("event-batches", None, Outcome("dead_letter", "unknown_input"))
+    tally.note_records([forwarded, forwarded, unknown])
     metrics = Metrics()
     metrics.count(tally)
     metrics.count(tally)
