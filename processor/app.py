@@ -79,11 +79,6 @@ def serve(
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Run the processor until *stop* is set. An error that ends it before is raised."""
-    if settings.kafka.topics.privacy:
-        raise SettingsError(
-            "privacy: only `idstream resolve` carries requests under privacy law out as yet; remove"
-            " [privacy] and kafka.topics.privacy to run"
-        )
     clock, points, kafka = Clock(), CrashPoints(environ), settings.kafka
     log = open_log(log_to, settings.observability.log_level, clock.now, environ, options.facts())
     with ExitStack() as opened:

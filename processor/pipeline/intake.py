@@ -18,8 +18,9 @@ from processor.pipeline.journal import Entry
 from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import Cause, audience_outputs, change_events, dead_letter
 from processor.pipeline.requests import Requests
-from processor.pipeline.subjects import SubjectRequests
+from processor.pipeline.subjects import SubjectRequests, receipt_output
 from processor.pipeline.work import Kind, Settled, Taken, Work
+from processor.privacy.receipt import request_id_of
 from processor.records import DeadLetter, Record
 from processor.rules import Format, InputRules, Limits, Role, Rules
 
@@ -84,6 +85,9 @@ class Intake:
             cause = Cause(workspace, space.environment, record.timestamp_ms, place)
             settled.changes = change_events(entry.changes, record, space, cause)
             settled.audience_changes = audience_outputs(entry, record, space, None)
+            settled.receipts = [
+                receipt_output(one, request_id_of(one), record) for one in entry.receipts
+            ]
         return settled
 
     def unknown(self, work: Work) -> Settled | None:

@@ -14,8 +14,10 @@ from msgspec import Struct
 from processor.clock.wheel import Entry
 from processor.computed.definition import Listed
 from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile
 from processor.index.errors import other_changelog, other_group, other_key
 from processor.index.tokens import key_fingerprint, tokens
+from processor.profiles.document import is_case, is_grave, unpack
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.census import Census, censuses
@@ -176,15 +178,16 @@ class Generations:
     def count(self, space: Space, number: str, most: int) -> int:
         """Return how many documents a generation holds.
 
-        A scan may tell a key twice, and graves are there too: a number up to *most* may be too high
-        by that, one above it is exact.
+        A scan may tell a key twice, and graves and cases are there too: a number up to *most* may
+        be too high by that, one above it is exact.
         """
         base = f"{keys.control_key(self._prefix, space)}:{number}:p:"
         count = sum(map(len, self._connection.scan_keys(base, _LOT)))
         if count <= most:
             return count
         names = set(chain.from_iterable(self._connection.scan_keys(base, _LOT)))
-        return len(names) - self._connection.flags(sorted(names)).count(b"\x02")
+        flags = self._connection.flags(sorted(names))
+        return len(names) - flags.count(b"\x02") - flags.count(b"\x03")
 
     def holds_profiles(self, space: Space, number: str) -> bool:
         """Return whether a generation has any document; stops at the first that is found."""
@@ -236,13 +239,17 @@ class Generations:
         found: bytes = reply[1]
         return found
 
-    def documents(self, space: Space, number: str) -> Iterator[list[bytes]]:
-        """Yield the documents of a generation, some at a time, one perhaps twice."""
-        base = f"{keys.control_key(self._prefix, space)}:{number}:"
-        for found in self._connection.scan_keys(f"{base}p:", _LOT):
-            names = [binary(name.removeprefix(base.encode())) for name in found]
-            reply = self._run(_PEEK, space, (number, names))
-            yield [value for value in reply[1] if value]
+    def documents(self, space: Space, number: str) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield what a generation has under MPIDs, some at a time, one perhaps twice.
+
+        Graves and cases are among it (``profiles.document``).
+        """
+        base = f"{keys.control_key(self._prefix, space)}:{number}:".encode()
+        for found in self._connection.scan_keys(f"{base.decode()}p:", _LOT):
+            names = [name.removeprefix(base) for name in found]
+            reply = self._run(_PEEK, space, (number, list(map(binary, names))))
+            mpids = [keys.mpid_of(name.removeprefix(b"p:")) for name in names]
+            yield [(m, value) for m, value in zip(mpids, reply[1], strict=True) if value]
 
     def discarded(self, space: Space) -> list[str]:
         """Return the generations whose keys are still to be deleted."""
@@ -331,6 +338,12 @@ class NewGeneration:
         if reply[0] == b"other_group":
             raise other_group(self.space)
         return reply
+
+
+def profiles_in(generations: Generations, space: Space, number: str) -> Iterator[list[Profile]]:
+    """Yield the profiles of a generation, some at a time, one perhaps twice."""
+    for lot in generations.documents(space, number):
+        yield [unpack(one) for _, one in lot if not (is_grave(one) or is_case(one))]
 
 
 def definitions_in(generations: Generations, space: Space, owner: str) -> Mapping[str, Listed]:

@@ -1,7 +1,9 @@
 """Restoration: a new generation is filled from the records of the ``profiles`` topic, in any order.
 
-It does in Redis what :func:`processor.index.derivation.derive` does in memory. Its own memory holds
-no more than a batch of records, the shared identifiers to look at again, and their holders.
+Before them come the cases of requests under privacy law, if there are any: of whom one has erased,
+no document counts any more. It does in Redis what :func:`processor.index.derivation.derive` does in
+memory. Its own memory holds no more than a batch of records, the shared identifiers to look at
+again, and their holders; and of those who were erased the graves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,12 +23,11 @@ from processor.index import conflicts
 from processor.index.derivation import Tombstone, rank
 from processor.profiles.document import pack, pack_grave, unpack
 from processor.redis import keys
+from processor.redis.erasures import HIGHEST, Erasures
 from processor.redis.generations import NewGeneration
 
 _ERASED = b"\x00"
 """First byte of the value under an erased profile's name, until all records are read."""
-_HIGHEST = 2**62
-"""The version of a grave, where a tombstone names none: whoever lives again begins above it."""
 _AT_ONCE = 200
 """Shared identifiers looked at together."""
 
@@ -64,11 +65,13 @@ class Restoration:
         self._erased: set[int] = set()
         self._behind: set[int] = set()
         self._twofold: dict[int, int] = {}
+        self.erasures = Erasures(generation)
+        """What people have asked for: to be set up before any record is added."""
         self.profiles = 0
 
     def add(self, records: Iterable[Profile | Tombstone]) -> None:
         """Add records of the space: of each profile the highest version counts, not the last."""
-        came = list(records)
+        came = [record for record in records if not self.erasures.has_erased(record)]
         mpids = list(dict.fromkeys(record.mpid for record in came))
         names = [self._generation.document_name(mpid) for mpid in mpids]
         stored = dict(zip(mpids, map(_read, self._generation.values(names)), strict=True))
@@ -118,20 +121,26 @@ class Restoration:
         for at in range(0, len(behind), _AT_ONCE):
             names = [self._generation.document_name(mpid) for mpid in behind[at : at + _AT_ONCE]]
             yield [record for record in map(_read, self._generation.values(names)) if record]
+        if self.erasures.left:
+            yield [*self.erasures.left]
 
     @property
     def erased(self) -> int:
         """How many profiles were erased at some time."""
-        return len(self._erased)
+        return len(self._erased) + self.erasures.count
 
     def finish(self) -> None:
-        """Put graves in place of erased profiles: a history that is read again makes none anew."""
+        """Put graves in place of erased profiles: a history that is read again makes none anew.
+
+        Where there is no case of somebody erased any more, theirs goes as all others do.
+        """
+        self.erasures.bury()
         erased = sorted(self._erased)
         for at in range(0, len(erased), _AT_ONCE):
             names = [self._generation.document_name(mpid) for mpid in erased[at : at + _AT_ONCE]]
             found = map(_read, self._generation.values(names))
             gone = [one for one in found if isinstance(one, Tombstone)]
-            graves = [Grave(t.mpid, min(t.version, _HIGHEST), t.time_ms, t.why) for t in gone]
+            graves = [Grave(t.mpid, min(t.version, HIGHEST), t.time_ms, _why(t)) for t in gone]
             entries = [
                 Entry(bucket_of(g.time_ms + self._grave_days * DAY_MS, g.time_ms).name, g.mpid)
                 for g in graves
@@ -150,7 +159,7 @@ class Restoration:
         shared = sorted(self._shared)
         for at in range(0, len(shared), _AT_ONCE):
             together = shared[at : at + _AT_ONCE]
-            holders = self._holders(together)
+            holders = {i: keys.unpack_holders(v) for i, v in self._stored(together).items()}
             mpids = {m for held in holders.values() for m in held} - before.keys()
             before.update(self._documents(sorted(mpids)))
             for identifier in together:
@@ -208,10 +217,12 @@ class Restoration:
                     lost.setdefault(identifier, set()).add(after.mpid)
         touched = list(dict.fromkeys((*gained, *lost)))
         values: dict[bytes, bytes] = {}
-        for identifier, held in self._holders(touched).items():
+        for identifier, value in self._stored(touched).items():
+            held, marks = keys.unpack_holders(value), keys.unpack_markers(value)
             gone = lost.get(identifier, ())
             now = canonical(m for m in (*held, *gained.get(identifier, ())) if m not in gone)
-            values[self._generation.entry_name(identifier)] = keys.pack_holders(now).encode()
+            name = self._generation.entry_name(identifier)
+            values[name] = keys.pack_entry(now, marks).encode()
             is_unique = identifier.identity_type in self._policy.unique_ids
             if len(now) > 1 and (is_unique or self._is_new_policy):
                 self._shared.add(identifier)
@@ -220,18 +231,21 @@ class Restoration:
     def _lookups(self, record: Profile | Tombstone | None) -> tuple[Identifier, ...]:
         return lookups(record, self._is_lookup) if isinstance(record, Profile) else ()
 
-    def _holders(self, identifiers: Sequence[Identifier]) -> dict[Identifier, tuple[int, ...]]:
+    def _stored(self, identifiers: Sequence[Identifier]) -> dict[Identifier, bytes]:
+        """Return what stands under *identifiers*, nothing where they have no entry."""
         names = [self._generation.entry_name(identifier) for identifier in identifiers]
         stored = self._generation.values(names)
-        return {
-            identifier: keys.unpack_holders(value) if value else ()
-            for identifier, value in zip(identifiers, stored, strict=True)
-        }
+        return {i: value or b"" for i, value in zip(identifiers, stored, strict=True)}
 
     def _documents(self, mpids: Sequence[int]) -> Mapping[int, Profile]:
         names = [self._generation.document_name(mpid) for mpid in mpids]
         found = map(_read, self._generation.values(names))
         return {p.mpid: p for p in found if isinstance(p, Profile)}
+
+
+def _why(one: Tombstone) -> Why:
+    """Return why a profile has ended of whom no case is kept (any more)."""
+    return "deleted" if one.why == "erased" else one.why
 
 
 def _entered(

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,12 +13,14 @@ from processor.clock.bucket import DAY_MS
 from processor.clock.wheel import Take
 from processor.computed.definition import Listed
 from processor.identity.grave import Grave
+from processor.identity.marker import Marker
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 from processor.index.derivation import Tombstone, derive
 from processor.index.errors import Fenced, IndexUnavailable, LostWrites, NoStart
 from processor.index.port import Ask, RowClaim
 from processor.index.shape import announcement, unfinished
+from processor.privacy.case import Case, Found, Marked, case_number, unpack_case
 from processor.redis.generations import (
     Generations,
     Life,
@@ -26,6 +29,7 @@ from processor.redis.generations import (
     OtherShape,
     Superseded,
     definitions_in,
+    profiles_in,
 )
 from processor.redis.index import RedisIndex
 from processor.redis.restoration import Restoration
@@ -79,6 +83,71 @@ def built(generations: Generations, *batches: list[Profile | Tombstone], new: bo
 
 def read(index: RedisIndex, *identifiers: Identifier, mpids: tuple[int, ...] = ()):
     return index.visit(SPACE, {}, [Ask(identifiers, mpids)]).found
+
+
+def erasing_case(generations: Generations, *mpids: int, **more: Any) -> Case:
+    """Return a case that has erased profiles, one of which had the email."""
+    return Case(
+        scope=SPACE.scope,
+        environment=SPACE.environment,
+        number=case_number("one", "retail", b"key"),
+        version=2,
+        request_id="one",
+        request_type="erasure",
+        workspace="retail",
+        state="in_progress",
+        digest=b"",
+        about="",
+        received_ms=0,
+        expected_ms=0,
+        found=Found(1, mpids),
+        marked=Marked(5000, strong=(generations.token(EMAIL),)),
+        due_ms=7000,
+        **more,
+    )
+
+
+@pytest.mark.parametrize("last", ["a document", "its tombstone"])
+def test_whom_a_case_has_erased_no_record_of_the_topic_brings_back(servers, last):
+    index, generations = servers
+    building = generations.begin(SPACE, OWNER)
+    rebuilding = Restoration(building, POLICY, is_new_policy=False)
+    case = erasing_case(generations, 2, 3)
+    rebuilding.erasures.set_up([case])
+    erased = [profile(2, EMAIL, version=9), Tombstone(SPACE.scope, SPACE.environment, 2, 7)]
+    rebuilding.add(erased[::-1] if last == "a document" else erased)
+    rebuilding.add([profile(1, EMAIL), profile(3, DEVICE, version=4)])
+    again = {one.mpid: one.version for lot in rebuilding.overtaken() for one in lot}
+    assert again == ({2: 10, 3: 5} if last == "a document" else {3: 5})
+    rebuilding.finish()
+    edits, _ = rebuilding.reconcile()
+    rebuilding.write(edits)
+    building.switch(LIFE)
+
+    found = read(index, EMAIL, DEVICE, mpids=(1, 2, 3, case.number))
+
+    assert {m: (g.version, g.why) for m, g in found.graves.items()} == {
+        2: (10, "erased"),
+        3: (5, "erased"),
+    }
+    assert (found.holders[EMAIL], found.holders[DEVICE]) == ((1,), ())
+    assert found.markers[EMAIL] == (Marker(5000),)
+    assert unpack_case(found.filed[case.number].data) == case
+    number = generations.survey(SPACE, ()).number
+    documents = [one for lot in generations.documents(SPACE, number) for one, _ in lot]
+    assert set(documents) == {1, 2, 3, case.number}
+    assert [one.mpid for lot in profiles_in(generations, SPACE, number) for one in lot] == [1]
+    assert generations.count(SPACE, number, 0) == 1, "graves and cases are no profiles"
+
+
+def test_the_grave_of_somebody_erased_whose_case_is_over_goes_as_others_do(servers):
+    index, generations = servers
+    building, _ = built(
+        generations, [Tombstone(SPACE.scope, SPACE.environment, 2, 7, 1000, "erased")]
+    )
+    building.switch(LIFE)
+    (grave,) = read(index, mpids=(2,)).graves.values()
+    assert (grave.why, grave.version) == ("deleted", 7)
 
 
 def test_records_in_any_order_and_any_batches_give_what_the_pure_function_gives(servers):

@@ -213,8 +213,10 @@ def rehearse(
 
 def rehearse_live(config: Path, environ: Mapping[str, str], query: AudienceQuery) -> DryRun:
     """Return a dry run over the live index, which is read and not written."""
-    from processor.profiles.document import unpack  # noqa: PLC0415
-    from processor.redis.generations import open_generations  # noqa: PLC0415 - only it needs Redis
+    from processor.redis.generations import (  # noqa: PLC0415 - only it needs Redis
+        open_generations,
+        profiles_in,
+    )
     from processor.settings import load  # noqa: PLC0415
 
     rehearsal = Rehearsal(config, environ, query)
@@ -222,8 +224,8 @@ def rehearse_live(config: Path, environ: Mapping[str, str], query: AudienceQuery
 
     def documents() -> Iterator[Profile]:
         number = generations.survey(rehearsal.space, ()).number
-        for lot in generations.documents(rehearsal.space, number):
-            yield from map(unpack, lot)
+        for lot in profiles_in(generations, rehearsal.space, number):
+            yield from lot
 
     try:
         return rehearsal.over(documents())

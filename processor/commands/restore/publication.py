@@ -11,14 +11,15 @@ from processor.codecs.headers import mpid_header, place_headers, tombstone_heade
 from processor.commands.restore.reader import ERASES_ALL, REGISTRY_AWAY
 from processor.commands.terminal.failure import Failure
 from processor.identity.change import Change, identity_changes
+from processor.identity.filed import Filed
 from processor.identity.grave import Grave
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Edit
 from processor.index.derivation import Tombstone
 from processor.index.port import Assignment
 from processor.kafka.oneshot import OneShot
-from processor.pipeline.publish import Cause, identity_change
+from processor.pipeline.publish import Cause, identity_change, profile_record
 from processor.profiles.document import profile_key, to_json
 from processor.records import Output
 from processor.registry import open_codecs, open_registry
@@ -86,6 +87,21 @@ def outputs_over_older(
         _document(one, place) if isinstance(one, Profile) else _tombstone(one, place)
         for one in records
     ]
+
+
+def outputs_of_index(
+    settings: Settings,
+    space: Space,
+    documents: Sequence[Profile | Grave | Filed],
+    standing: Sequence[Assignment],
+) -> list[Output]:
+    """Return the outputs that publish *documents* of the index as they are there.
+
+    Cases only where there is a topic of theirs.
+    """
+    place = _last_committed(settings, standing)
+    outputs = [profile_record(one, space, place) for one in documents]
+    return [one for one in outputs if one.role in settings.kafka.topics.outputs]
 
 
 def _last_committed(settings: Settings, standing: Sequence[Assignment]) -> tuple[str, int, int]:

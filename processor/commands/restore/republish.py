@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from processor.commands.agreement import Kafka, problems_of
-from processor.commands.restore.publication import SLICE, Channel, outputs_over_older
+from processor.commands.restore.publication import SLICE, Channel, outputs_of_index
 from processor.commands.restore.servers import Servers, connected
 from processor.commands.restore.standstill import check_unchanged, standing_of, wait_alone
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
+from processor.identity.filed import Filed
+from processor.identity.grave import Grave
 from processor.identity.model import Space
+from processor.identity.profile import Profile
 from processor.index.port import Assignment
 from processor.kafka.survey import topic_id
-from processor.profiles.document import unpack
+from processor.profiles.document import is_case, is_grave, unpack, unpack_grave, version_of
 from processor.redis.generations import Survey
 
 Standing = tuple[Assignment, ...]
@@ -38,7 +41,7 @@ def republish(config: Path, environ: Mapping[str, str], *, wait: bool) -> None:
         channel = Channel(servers.settings)
         for space, survey in surveys.items():
             count = _publish(servers, channel, space, survey, standing)
-            say(f"{space.name}: {count:,} profiles published again")
+            say(f"{space.name}: {count:,} documents published again")
             servers.reach("restore_published")
         check_unchanged(servers.group, standing, wait=wait)
         for space in surveys:
@@ -64,7 +67,13 @@ def _publish(
     count = 0
     for found in servers.generations.documents(space, survey.number):
         for at in range(0, len(found), SLICE):
-            profiles = [unpack(one) for one in found[at : at + SLICE]]
-            channel.publish(outputs_over_older(servers.settings, profiles, standing))
-            count += len(profiles)
+            lot = [_unpacked(*one) for one in found[at : at + SLICE]]
+            channel.publish(outputs_of_index(servers.settings, space, lot, standing))
+            count += len(lot)
     return count
+
+
+def _unpacked(mpid: int, data: bytes) -> Profile | Grave | Filed:
+    if is_grave(data):
+        return unpack_grave(mpid, data)
+    return Filed(mpid, version_of(data), data) if is_case(data) else unpack(data)

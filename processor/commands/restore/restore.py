@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from processor.commands.restore.cases import read_cases
 from processor.commands.restore.notices import (
     tell_blank,
     tell_foreign,
@@ -82,6 +83,7 @@ def restore(config: Path, environ: Mapping[str, str], options: RestoreOptions) -
             check_none_under_way(live, standing)
         servers.reach("restore_begun")
         _delete(servers, successors)  # old generations: there must be room for the new one
+        _set_up_cases(servers, successors, options)
         _read(servers, successors, options)
         if not options.reindex:
             _tell_blank(live, successors)
@@ -115,6 +117,15 @@ def _begin(servers: Servers, space: Space, owner: str, options: RestoreOptions) 
             grave_days=servers.settings.limits.grave_days,
         ),
     )
+
+
+def _set_up_cases(servers: Servers, successors: _Successors, options: RestoreOptions) -> None:
+    """Set up what people have asked for, before any profile: who was erased stays so."""
+    found = read_cases(servers.settings, accept_loss=options.accept_loss)
+    for space, cases in found.items():
+        if space in successors:
+            successors[space].contents.erasures.set_up(cases)
+            say(f"{space.name}: {len(cases):,} requests under privacy law")
 
 
 def _read(servers: Servers, successors: _Successors, options: RestoreOptions) -> None:
