@@ -1,0 +1,1 @@
+"""Tells controllers what has become of requests under privacy law."""
