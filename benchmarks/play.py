@@ -31,6 +31,9 @@ from tests.servers.kafka_node import free_port
 PATIENCE_S = 600.0
 FEW = 10_000
 """Fewer records than these say little, as when the machine has no time for us."""
+FETCH_BYTES = 32_768
+"""What is fetched of a partition at once. Whoever is behind would read thousands of records of one,
+then of the next: here users come by in turns, as they do where a processor keeps up."""
 FEWEST = 1.2
 """A partition has about so many times the users of an average one, if it is the largest."""
 CONFIG = """\
@@ -39,6 +42,9 @@ bootstrap_servers = "{bootstrap}"
 group_id = "{group}"
 commit_interval_ms = 100
 max_batch_records = {most}
+
+[kafka.client]
+"fetch.message.max.bytes" = {fetch}
 
 [kafka.formats]
 {formats}
@@ -162,6 +168,7 @@ class Play:
                 bootstrap=self.stage.kafka.bootstrap,
                 stem=self.stem,
                 most=self._most,
+                fetch=FETCH_BYTES,
                 group=self.group,
                 batches=json.dumps(batches),
                 requests=json.dumps(requests),
@@ -299,8 +306,7 @@ class Running:
     def settle(self, first: list[int], most: float) -> None:
         """Return when what belongs to the start is over; *first* is where it began.
 
-        A consumer that is behind reads some thousand records of one partition, then of the next. So
-        every user has come by when every partition is as far as it has users; at *most* records
+        Every user has come by when every partition is as far as it has users; at *most* records
         that must be so.
         """
         play = self._play
