@@ -22,9 +22,11 @@ from processor.kafka.asking import Unreachable, asking, wait_for_cluster_id
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import HorizonPace
 from processor.kafka.loop.open import Process, open_loop
+from processor.kafka.residues import Residues as Asked
 from processor.kafka.survey import topic_id
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
+from processor.privacy.receipt import Residues, no_residues
 from processor.redis.generations import open_generations
 from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
@@ -69,6 +71,8 @@ class Edge(Struct, frozen=True):
 
     index: Index
     codecs: Codecs
+    residues: Residues = no_residues
+    """Where else data of people is who ask to be forgotten."""
 
 
 def serve(
@@ -101,7 +105,11 @@ def serve(
         bind(settings, owner, patience, options)
         step = build_pipeline(
             settings,
-            Edge(CachedIndex(watched.index, settings.redis.cache_bytes // 2), codecs),
+            Edge(
+                CachedIndex(watched.index, settings.redis.cache_bytes // 2),
+                codecs,
+                _residues(settings, options, opened),
+            ),
             owner,
             counting(watched.metrics, log, clock),
             points,
@@ -264,12 +272,22 @@ def build_pipeline(
             codecs=edge.codecs,
             with_outcomes=bool(settings.kafka.topics.outcomes),
             accept_offsets=options.accept_offsets,
+            residues=edge.residues,
             wait=time.sleep,
             reach=points.reach,
             look=points.look,
             counted=counted,
         )
     )
+
+
+def _residues(settings: Settings, options: RunOptions, opened: ExitStack) -> Residues:
+    """Return what tells where else data of a person is, as the cluster says from time to time."""
+    if options.embedded or not settings.kafka.topics.privacy:
+        return no_residues
+    asked = Asked(settings.kafka)
+    opened.callback(asked.start())
+    return asked.at
 
 
 def _process(settings: Settings, options: RunOptions, points: CrashPoints, clock: Clock) -> Process:

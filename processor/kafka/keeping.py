@@ -24,6 +24,8 @@ class Keeping(Struct, frozen=True):
     is_compacted: bool = False
     retention_ms: int | None = None
     """After so long a record goes, where the topic is not only compacted."""
+    segment_ms: int = 0
+    """So long its segment may take further records, and stays for all of them."""
     compaction_lag_ms: int | None = None
     """So long after a newer one of its key, at the latest, a record of a compacted topic goes."""
 
@@ -32,8 +34,9 @@ class Keeping(Struct, frozen=True):
 
         None where it does not go, or nobody knows when.
         """
-        after = self.compaction_lag_ms if self.is_compacted else self.retention_ms
-        return None if after is None else time_ms + after
+        if self.is_compacted:
+            return None if self.compaction_lag_ms is None else time_ms + self.compaction_lag_ms
+        return None if self.retention_ms is None else time_ms + self.retention_ms + self.segment_ms
 
 
 def keepings(kafka: KafkaSettings, topics: Collection[str]) -> dict[str, Keeping]:
@@ -65,6 +68,7 @@ def _keeping(settings: dict[str, str | None]) -> Keeping:
     return Keeping(
         is_compacted="delete" not in policy,
         retention_ms=_ms(settings.get("retention.ms")),
+        segment_ms=_ms(settings.get("segment.ms")) or 0,
         compaction_lag_ms=_ms(settings.get("max.compaction.lag.ms")),
     )
 

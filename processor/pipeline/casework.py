@@ -1,6 +1,6 @@
 """Cases in sweeps: what time makes of requests under privacy law, with what is told of it. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,13 +15,14 @@ from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
-from processor.identity.view import View
+from processor.identity.view import Burial, Edit, View
 from processor.index.port import Reading
 from processor.pipeline.computing import Computing
 from processor.privacy.case import Case, filed, unpack_case
 from processor.privacy.deciding import MINUTE_MS
 from processor.privacy.erasing import Ground
 from processor.privacy.passing import passed
+from processor.privacy.receipt import Residues, no_residues
 from processor.rules import Rules
 
 
@@ -51,6 +52,7 @@ class Casework(Struct, frozen=True):
     """What is due by it is done."""
     now_ms: int
     """When it is done: of the sweep's record, as a request is decided at the time of its own."""
+    residues: Residues = no_residues
 
     def meet(self, entry: Entry, document: Filed, view: View, reading: Reading) -> Passed:
         """Do what is due of the case that *entry* names; raises Unread where more must be read."""
@@ -72,14 +74,11 @@ class Casework(Struct, frozen=True):
 
     def _passed(self, case: Case, view: View, ground: Ground, reading: Reading) -> Passed:
         is_quiet = case.state == "in_progress" and _is_quiet(case, view, reading)
-        after, step = passed(case, view, ground, (), is_quiet=is_quiet)
+        after, step = passed(case, view, ground, self.residues(self.now_ms), is_quiet=is_quiet)
         burials = view.record.buried
         edits = view.end_record()
         place = NOWHERE if after is None else after.place
-        messages: tuple[AudienceChange, ...] = ()
-        bounded = 0
-        if self.computing is not None and burials:
-            messages, bounded = self.computing.farewells(burials, self.now_ms)
+        messages, bounded = self._farewells(burials, edits, case.workspace)
         return Passed(
             is_counted=True,
             entered=() if place.bucket is None else (Entry(place.bucket, case.number),),
@@ -93,6 +92,20 @@ class Casework(Struct, frozen=True):
             receipts=step.receipts,
             bounded=bounded,
         )
+
+    def _farewells(
+        self, burials: Sequence[Burial], edits: Sequence[Edit], workspace: str
+    ) -> tuple[tuple[AudienceChange, ...], int]:
+        """Return what is told of those who end, and of those who are kept without one workspace."""
+        if self.computing is None:
+            return (), 0
+        messages, bounded = self.computing.farewells(burials, self.now_ms)
+        for before in (edit.before for edit in edits):
+            if before is not None and workspace in before.workspaces:
+                its = replace(before, workspaces={workspace: before.workspaces[workspace]})
+                left, without = self.computing.left(its, self.now_ms, "erased")
+                messages, bounded = (*messages, *left), bounded + without
+        return messages, bounded
 
 
 def grounds_of(

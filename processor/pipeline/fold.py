@@ -26,7 +26,7 @@ from processor.pipeline.journal import Entry
 from processor.pipeline.places import entered, place_edits
 from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Decided, FoldRules, Verdict, Work
-from processor.privacy.receipt import Residue
+from processor.privacy.receipt import Residues, no_residues
 from processor.profiles.merging import combine
 from processor.profiles.room import is_within
 from processor.records import OutcomeName
@@ -55,7 +55,7 @@ class Fold(Struct, frozen=True):
     token: Callable[[Identifier], bytes]
     computing: Computing | None = None
     """None where the scope defines nothing to be computed."""
-    residues: Callable[[], Sequence[Residue]] = tuple
+    residues: Residues = no_residues
     """Where else data of a person is."""
     ageing: Ageing | None = None
     """None where nobody ages."""
@@ -110,6 +110,7 @@ class Fold(Struct, frozen=True):
             self.ageing,
             self.limits.grave_days,
             grounds_of(scope, self.policy, rules, key, self.token),
+            self.residues,
         )
 
     def _note(self, work: Work, verdict: Verdict, view: View) -> None:
@@ -198,6 +199,7 @@ def fold_of(
     rules: Rules,
     scopes: Mapping[str, Scope],
     token: Callable[[Identifier], bytes],
+    residues: Residues = no_residues,
 ) -> Fold:
     """Return what decides about the profiles of one space; *scopes* define what is computed."""
     policy, limits = its.policy, rules.limits
@@ -206,7 +208,7 @@ def fold_of(
         ageing = ageing_of(its.lifetimes, policy, limits)
     end_ms = _never if ageing is None else ageing.end_ms
     computing = computing_of(its.space.scope, scopes, rules, end_ms)
-    return Fold(its.space, policy, limits, token, computing, ageing=ageing)
+    return Fold(its.space, policy, limits, token, computing, residues, ageing)
 
 
 def _never(_profile: Profile) -> None:

@@ -43,6 +43,7 @@ from processor.pipeline.takeover import Takeover
 from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
 from processor.pipeline.work import Decided, Settled, Taken, Work
+from processor.privacy.receipt import Residues, no_residues
 from processor.records import Output, Record, RowKey, last_of_rows
 from processor.rules import Rules, SpaceRules
 
@@ -64,6 +65,8 @@ class Parts(Struct, frozen=True):
     accept_offsets: bool = False
     memory_bytes: int = 0
     """For decisions of known users, where the index remembers what they read (``CachedIndex``)."""
+    residues: Residues = no_residues
+    """Where else data of the people is who ask for an erasure."""
     max_swept_per_s: int = 2000
     """Profiles that time changes, a second."""
     rounds: int = ROUNDS
@@ -86,7 +89,7 @@ class Pipeline:
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
         self._folds = {
-            its.space: fold_of(its, parts.rules, parts.computed, parts.index.token)
+            its.space: fold_of(its, parts.rules, parts.computed, parts.index.token, parts.residues)
             for its in parts.spaces
         }
         self._apart = rules_apart(parts.rules)

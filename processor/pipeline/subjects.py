@@ -1,6 +1,6 @@
 """Requests under privacy law: taken in, decided, and told in receipts (docs/privacy.md)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,11 +19,8 @@ from processor.pipeline.work import Decided, FoldRules, Settled, Taken, Verdict,
 from processor.privacy.case import about_identifier, about_of, case_number
 from processor.privacy.deciding import Step, decide, refuse
 from processor.privacy.erasing import Ground
-from processor.privacy.receipt import Residue
 from processor.records import DeadLetter, Outcome, Output, Record
 from processor.rules import Format, InputRules, Limits, PrivacyRules, WorkspaceRules
-
-Residues = Callable[[], Sequence[Residue]]
 
 
 class SubjectRequests(Struct, frozen=True):
@@ -76,7 +73,7 @@ class Subject(Struct, frozen=True, gc=False):
             _ground(work.rules.workspace, self.rules, self.key, work.record.timestamp_ms),
             token=rules.token,
         )
-        step = decide(self.request, view, ground, rules.residues())
+        step = decide(self.request, view, ground, rules.residues(ground.now_ms))
         return Verdict(None, "answered", step.code, receipts=step.receipts)
 
     def output(self, decided: Decided) -> Output | None:

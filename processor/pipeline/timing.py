@@ -15,6 +15,7 @@ from processor.pipeline.ageing import Ageing, emptied, with_due
 from processor.pipeline.casework import Casework
 from processor.pipeline.computing import Computing
 from processor.privacy.erasing import Ground
+from processor.privacy.receipt import Residues, no_residues
 
 NOTHING: Final = Evaluation(Standing(), is_changed=False)
 """The evaluation of a person of whom nothing is computed."""
@@ -44,6 +45,8 @@ class TimeRules(Struct, frozen=True):
     grave_days: int = 7
     grounds: Mapping[str, Ground] = {}
     """What requests under privacy law are decided by, in the workspaces that carry them out."""
+    residues: Residues = no_residues
+    """Where else data of the people is who ask."""
 
     @property
     def is_needed(self) -> bool:
@@ -52,7 +55,7 @@ class TimeRules(Struct, frozen=True):
 
     def casework(self, as_of_ms: int, now_ms: int) -> Casework:
         """Return what the cases of one sweep are decided by."""
-        return Casework(self.grounds, self.computing, as_of_ms, now_ms)
+        return Casework(self.grounds, self.computing, as_of_ms, now_ms, self.residues)
 
     def swept(self, profile: Profile, until_ms: int) -> Aged:
         """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.

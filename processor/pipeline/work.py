@@ -32,7 +32,7 @@ from processor.index.cache import Slots
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry
 from processor.pipeline.naming import Answer
-from processor.privacy.receipt import Residue
+from processor.privacy.receipt import Residues, no_residues
 from processor.records import Ignored, Outcome, OutcomeName, Output, Record
 from processor.rules import Format, InputRules, Limits, PrivacyRules
 
@@ -48,7 +48,7 @@ class FoldRules(Struct, frozen=True):
     documents: DocumentRules
     token: Callable[[Identifier], bytes] = lambda _identifier: b""
     """What stands for an identifier in keys."""
-    residues: Callable[[], Sequence[Residue]] = tuple
+    residues: Residues = no_residues
     """Where a person's data still is beside the index."""
 
 

@@ -3,7 +3,7 @@
 Receipts hold counts, MPIDs and types of identities; never a value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, Final
@@ -29,6 +29,15 @@ class Residue(Struct, frozen=True):
     where: str
     gone_by_ms: int | None
     """None: there is no end, or it is not known."""
+
+
+Residues = Callable[[int], Sequence[Residue]]
+"""Where else data of a person is that came by an instant."""
+
+
+def no_residues(_now_ms: int) -> tuple[Residue, ...]:
+    """Return no place: offline there is none."""
+    return ()
 
 
 class Told(Struct, frozen=True):

@@ -40,6 +40,7 @@ class Life(Stream):
             index=index,
             owner="resolve",
             key=b"key",
+            computed=settings.computed,
         )
         self._start()
         super().__init__(self.pipeline)
@@ -147,6 +148,30 @@ def test_it_is_not_over_while_any_journal_has_an_entry_of_before(
     index.visit(SPACE, {SLOW: row.epoch}, [], [Trim(SLOW, 1, {})])
 
     assert states(life.sweep(at + 20 * MINUTE_MS)) == ["completed"]
+
+
+FEW = (
+    SHARED
+    + '[workspaces.retail.events.any]\ntype = "session_start"\n'
+    + '[workspaces.retail.audiences]\nfew = { all = [{ event = "any" }] }\n'
+)
+
+
+def test_whoever_is_kept_without_the_data_of_one_workspace_leaves_its_audiences(
+    index: Index, tmp_path
+):
+    life = Life(index, tmp_path, FEW)
+    ada = life.batch(START_MS, **ADA).outcome.mpid
+    life.of_travel(START_MS, **ADA, user_attributes={"seat": "1A"})
+    life.erasure(START_MS + 1, customerid="A")
+
+    swept = life.sweep(START_MS + 8 * DAY_MS)
+
+    assert [one["kept"] for one in receipts(swept)] == [[str(ada)]]
+    told = [json.loads(one.value or b"") for each in swept for one in each.audience_changes]
+    assert [(one["change"], one["reason"], one["audience"]) for one in told] == [
+        ("left", "erased", "few")
+    ]
 
 
 def test_it_is_not_over_while_a_row_owes_the_topic_one_of_the_family(index: Index, tmp_path):

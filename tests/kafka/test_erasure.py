@@ -196,6 +196,10 @@ def test_an_erasure_is_told_once_whoever_dies_and_what_is_read_again_brings_nobo
         assert all(is_proved(one.value(), b"") for one in receipts)
         assert {one.key() for one in receipts} == {b"one"}
         (ada,) = json.loads(receipts[-1].value())["mpids"]
+        told = json.loads(receipts[-1].value())["residues"]
+        residues = {one["where"]: one["gone_by_ms"] for one in told}
+        assert residues[shop.topics["batches"]] > over
+        assert residues[shop.topics["profiles"]] is not None
         profiles = shop.newest("profiles")
         gone = f"shop/production/{ada}".encode()
         assert profiles.pop(gone) is None

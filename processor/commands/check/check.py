@@ -11,6 +11,7 @@ from processor.codecs.avro.reading import RegistryUnavailable
 from processor.commands.check.computed import ageing, computed
 from processor.commands.check.findings import Finding, accepted, show, show_json, summary
 from processor.commands.check.index import index
+from processor.commands.check.privacy import privacy
 from processor.commands.terminal.console import say
 from processor.commands.terminal.failure import Failure
 from processor.crash import POINTS
@@ -131,6 +132,7 @@ def kafka(settings: Settings) -> Iterator[Finding]:
     try:
         reach(settings.kafka)
         reports = topics.inspect(settings.kafka, settings.limits)
+        of_privacy = list(privacy(settings))
     except Unreachable as error:
         yield Finding("kafka", "wrong", str(error))
         return
@@ -139,6 +141,7 @@ def kafka(settings: Settings) -> Iterator[Finding]:
         if not report.problems:
             yield Finding(what, "ok", report.role)
         yield from _told(what, report.problems, report.warnings)
+    yield from of_privacy
 
 
 def _told(what: str, problems: Iterable[str], warnings: Iterable[Advice]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from processor.identity.filed import Filing
 from processor.identity.grave import Grave
 from processor.identity.model import Space
 from processor.identity.profile import Profile
@@ -53,5 +54,8 @@ class LiveIndex(MemoryIndex):
                 self._read[space, mpid] = profile
         self._graves |= {(space, mpid): grave for mpid, grave in found.graves.items()}
         self.load(self._read.values(), self._lookups)
+        marks = [(self.token(i), one) for i, its in found.markers.items() for one in its]
+        if marks:
+            self.commit(space, Effects({}, {}, {}, {}, filing=Filing(marks=marks)), [])
         for (of, mpid), grave in self._graves.items():
             self.commit(of, Effects({}, {}, {}, {}, graves={mpid: grave}), [])
