@@ -3,9 +3,10 @@
 import base64
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final
 
 from examples.uid2.envelope import IV_BYTES, Broken, Sealed, open_request, seal_answer
@@ -92,3 +93,16 @@ def _mapped(email: str) -> dict[str, Any]:
     if "@" not in email:
         return {"e": "invalid identifier"}
     return {"u": uid_of(email), "p": None, "r": 0}
+
+
+def main() -> None:
+    """Serve until the process is ended; print what the service needs to ask here."""
+    secret = secrets.token_bytes(32)
+    stand_in = StandIn("trial", secret, lambda: time.time_ns() // 1_000_000)
+    said = f"UID2_OPERATOR={stand_in.url} UID2_API_KEY=trial UID2_SECRET={secret.hex()}"
+    print(f"export {said}", flush=True)  # noqa: T201 - the shell reads it
+    Event().wait()
+
+
+if __name__ == "__main__":
+    main()

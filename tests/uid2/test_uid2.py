@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from msgspec import Raw
 
+from examples import uid2
 from examples.uid2.enrich import IDENTITY, Question, Service, answer_of, ask, question_of
 from examples.uid2.envelope import (
     Broken,
@@ -25,7 +27,7 @@ from processor.index.memory import MemoryIndex
 from processor.kafka.mock import EmbeddedBroker
 from processor.pipeline.work import Settled
 from processor.records import Record
-from processor.settings.load import load_text
+from processor.settings.load import load, load_text
 
 SECRET, KEY = bytes(range(32)), "api-key"
 IV, NONCE, NOW = b"i" * 12, b"n" * 8, 1_767_225_600_000
@@ -68,6 +70,13 @@ def stand_in() -> Iterator[StandIn]:
 def operator(stand_in: StandIn, **other: Any) -> Operator:
     said = {"api_key": KEY, "secret": SECRET, "now_ms": lambda: NOW, **other}
     return Operator(stand_in.url, **said)
+
+
+def test_the_configuration_beside_it_has_the_audience_and_a_topic_of_answers_alone():
+    settings = load(Path(uid2.__file__).with_name("idstream.toml"), {})
+    assert settings.inputs["uid2_feed"].topics == {"uid2-answers"}
+    (scope,) = settings.computed.values()
+    assert scope.workspaces["shop"].audiences["needs_uid2"].identities == ("email",)
 
 
 def test_what_is_sealed_is_opened_by_the_other_side_alone():
