@@ -96,16 +96,18 @@ def with_event(core: Core, stored: Stored | None, time_ms: int, now_ms: int) -> 
     times = times_of(stored)
     if len(times) >= core.most and time_ms <= times[-core.most]:
         return stored
+    most = max(core.most, len(times))  # others, of a newer configuration, may need more than we
     insort(times, time_ms)
-    return _ring(times[-core.most :])
+    return _ring(times[-most:])
 
 
 def together(core: Core | None, mine: Stored, theirs: Stored) -> Stored:
     """Return what the memories of two persons are as one; *core* None: it is not defined here."""
     if mine[0] == _PARTS:
         return [_PARTS, *joined(mine[1:], theirs[1:], _plus)]
-    most = MOST_COUNTED + 1 if core is None else core.most
-    return _ring(sorted([*times_of(mine), *times_of(theirs)])[-most:])
+    own, others = times_of(mine), times_of(theirs)
+    most = MOST_COUNTED + 1 if core is None else max(core.most, len(own), len(others))
+    return _ring(sorted([*own, *others])[-most:])
 
 
 def number_since(times: Sequence[int], after_ms: int) -> int:
