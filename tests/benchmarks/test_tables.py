@@ -26,11 +26,14 @@ TINY = {
     "computed": ["no definitions", "no batch matches", "a tenth match", "every batch matches"],
     "repeats": ["100 % repeat", "0 % repeat"],
     "latency": ["full load", "25 % of it", "75 % of it"],
+    "midnight": ["full load", "nobody is due", "20,000 people are due"],
     "memory": ["0 s", "1 s", "2 s"],
     "startup": ["start", "1 s", "2 s"],
 }
+WAITED = {f"{n}_{p}": 9.0 for n in ("published", "readable") for p in ("p50", "p99")}
 MORE = {
-    "latency": {f"{n}_{p}": 9.0 for n in ("published", "readable") for p in ("p50", "p99")},
+    "latency": WAITED,
+    "midnight": {**WAITED, "flips": 900.0, "told_first": 70.0, "told_p50": 80.0, "told_last": 90.0},
     "computed": {"profile_bytes": 900.0},
     "memory": {"worker_mib": 100.0, "redis_mib": 50.0},
     "startup": {"ready_s": 1.0, "first_s": 2.0, "full_s": 3.0},
