@@ -146,7 +146,9 @@ def line(step: Mapping[str, Any]) -> dict[str, Any]:
             value["events"] = [_event(one) for one in step["events"]]
         return line | {"topic": "batches", "input": _input(step)[0], "value": value}
     value = {"environment": "production", "request_type": step["do"]}
-    value["known_identities"] = step["known_identities"]
+    if "known_identities" in step:
+        value["known_identities"] = step["known_identities"]
+    value |= step.get("request", {})
     return line | {"topic": "requests", "value": value}
 
 

@@ -11,7 +11,7 @@ import redis
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
-from processor.profiles.document import unpack
+from processor.profiles.document import is_grave, unpack
 from processor.redis import keys
 
 CRASHES = {"IDSTREAM_CRASH_AT", "IDSTREAM_CRASH_ON"}
@@ -127,12 +127,9 @@ def state_of(pid: int) -> str:
 
 
 def live_profiles(client: redis.Redis, prefix: str, space: Space) -> dict[str, Profile]:
-    """Return every document of *space*, by profile key."""
-    found = {}
-    for _, value in _values(client, prefix, space, "p"):
-        profile = unpack(value)
-        found[f"{space.name}/{profile.mpid}"] = profile
-    return found
+    """Return every document of *space* that is no grave, by profile key."""
+    values = (value for _, value in _values(client, prefix, space, "p") if not is_grave(value))
+    return {f"{space.name}/{profile.mpid}": profile for profile in map(unpack, values)}
 
 
 def live_holders(client: redis.Redis, prefix: str, space: Space) -> dict[bytes, tuple[int, ...]]:

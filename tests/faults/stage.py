@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 
 from confluent_kafka import Producer
 
@@ -126,6 +127,8 @@ EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "stat
 """What a processor may say when it ends by itself: others have what it had."""
 BY_HAND = (signal.SIGKILL, signal.SIGTERM)
 """Signals that may end a process if they were sent: SIGTERM one that is only just starting."""
+ADMIN_PAGES = ("livez", "readyz", "nowhere")
+"""What an admin server answers besides metrics, in whatever state the processor is."""
 CONTENTION = ("idstream_commit_conflicts_total", "idstream_redecisions_total")
 """Metrics that tell whether processors were in each other's way."""
 
@@ -399,10 +402,10 @@ class Supervisor(threading.Thread):
         return found
 
     def _look(self, processor: Processor) -> None:
+        where = f"http://127.0.0.1:{self._ports[processor.name]}"
         try:
-            where = f"http://127.0.0.1:{self._ports[processor.name]}/metrics"
-            with urllib.request.urlopen(where, timeout=0.2) as answer:
-                text = answer.read().decode()
+            text = _page(f"{where}/metrics")
+            others = "\n".join(_page(f"{where}/{name}") for name in ADMIN_PAGES)
         except OSError:
             return  # it is starting, frozen or gone
         self.readings += 1
@@ -411,10 +414,20 @@ class Supervisor(threading.Thread):
             if name in CONTENTION:
                 self._contention[processor.name, processor.lives, name] = float(count)
         self.has_told_values += oracle.nothing_is_told(text, "the metrics")
+        self.has_told_values += oracle.nothing_is_told(others, "a page of the admin server")
 
     def stop(self) -> None:
         self._is_over.set()
         self.join()
+
+
+def _page(address: str) -> str:
+    """Return a page of an admin server, whatever its status."""
+    try:
+        with urllib.request.urlopen(address, timeout=0.2) as answer:
+            return answer.read().decode()
+    except HTTPError as refused:
+        return refused.read().decode()
 
 
 def kind_of(line: str) -> str:
