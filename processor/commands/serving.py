@@ -8,7 +8,14 @@ import click
 
 from processor.commands.options import Environ, config_option
 
-_SCOPES: Final = ("profiles:read", "identities:clear", "activity:read", "ui", "privacy:read")
+_SCOPES: Final = (
+    "profiles:read",
+    "identities:clear",
+    "activity:read",
+    "ui",
+    "privacy:read",
+    "privacy:request",
+)
 
 
 @click.command(short_help="Serve profiles over HTTP.")

@@ -14,7 +14,9 @@ from msgspec import Meta, Struct
 
 from processor.identity.model import Environment
 
-Scope = Literal["profiles:read", "identities:clear", "activity:read", "ui", "privacy:read"]
+Scope = Literal[
+    "profiles:read", "identities:clear", "activity:read", "ui", "privacy:read", "privacy:request"
+]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 TOKEN_BYTES: Final = 20
 """160 bits: nobody guesses one, so a fast hash keeps it safe."""

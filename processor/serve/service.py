@@ -32,6 +32,7 @@ from processor.serve.pages.signing import Signer
 from processor.serve.pages.views import Pages
 from processor.serve.publishing import Publishing
 from processor.serve.routes import Api
+from processor.serve.subjects import Subjects, appending
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
 from processor.settings.sections import ServeSettings
@@ -90,6 +91,8 @@ def application(parts: Parts) -> Router:
         *Lately(api, happenings).routes(gate),
         openapi_route(gate),
     ]
+    if served.privacy:
+        routes += Subjects(api, its, appending(its)).routes(gate)
     if served.ui:
         signer = Signer(session_key(served), clock.wall)
         pages = Pages(api, parts.tokens, signer, happenings, parts.log, clock)

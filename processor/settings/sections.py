@@ -199,6 +199,8 @@ class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     session_key_file: str | None = None
     workers: Positive = 1
     """Processes that one command starts and supervises."""
+    privacy: bool = False
+    """Whether requests under privacy law are taken (docs/privacy.md, "Over HTTP")."""
 
 
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -277,8 +277,10 @@ PEOPLE = [
 ]
 
 
-def settings_of(serve: str = "", kafka: str = "127.0.0.1:9") -> Settings:
-    return load_text(CONFIG.format(serve=serve, kafka=kafka), {})
+def settings_of(
+    serve: str = "", kafka: str = "127.0.0.1:9", environ: Mapping[str, str] | None = None
+) -> Settings:
+    return load_text(CONFIG.format(serve=serve, kafka=kafka), environ or {})
 
 
 def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -> MemoryIndex:
@@ -353,9 +355,10 @@ def serving(
     clock: Clock | None = None,
     rate: float = 1e6,
     kafka: str = "127.0.0.1:9",
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Serve PEOPLE from this process, at a port of its own, through the real HTTP server."""
-    settings = settings_of(serve, kafka)
+    settings = settings_of(serve, kafka, environ)
     path = folder / "tokens.toml"
     path.write_text(token_tables(rate))
     path.chmod(0o600)
