@@ -49,6 +49,8 @@ class Person(Struct, frozen=True):
 class _Value(Struct, frozen=True):
     what: str
     text: str
+    in_address: str
+    """As it stands in an address."""
     forms: tuple[bytes, ...]
     """How it may be written in bytes."""
 
@@ -63,6 +65,7 @@ class Searcher:
         self._values = tuple(
             _value(what, text) for what, text in dict.fromkeys(named + texts) if len(text) >= SHORT
         )
+        self._whole = {value.text: value.what for value in self._values}
         self._pairs = tuple(
             (one.identity_type, form)
             for one in person.identifiers
@@ -118,9 +121,18 @@ class Searcher:
             if isinstance(leaf, bytes):
                 found |= self.in_json(leaf)
             elif isinstance(leaf, str) or with_numbers:
-                text = str(leaf).lower()
-                found |= {one.what for one in self._values if _has(text, one)}
+                self._add(str(leaf).lower(), found)
         return frozenset(found)
+
+    def _add(self, text: str, found: set[str]) -> None:
+        """Add what is in *text* to what was *found*."""
+        whole = self._whole.get(text)
+        if whole is not None:
+            found.add(whole)
+            return
+        for one in self._values:
+            if one.what not in found and _has(text, one):
+                found.add(one.what)
 
     def _found(self, data: bytes, decode: Decode, *, with_numbers: bool) -> Whats:
         lowered = data.lower()
@@ -141,13 +153,14 @@ def joined(parts: Iterable[bytes]) -> bytes:
 
 def _value(what: str, text: str) -> _Value:
     lowered = text.lower()
+    in_address = quote(lowered, safe="").lower()
     forms = [
         lowered.encode(),
         _json(lowered)[1:-1],
         _ascii(lowered),
-        quote(lowered, safe="").lower().encode(),  # as it stands in an address
+        in_address.encode(),
     ]
-    return _Value(what, lowered, tuple(dict.fromkeys(forms)))
+    return _Value(what, lowered, in_address, tuple(dict.fromkeys(forms)))
 
 
 def _ascii(text: str) -> bytes:
@@ -166,7 +179,9 @@ def _pair(one: Identifier) -> tuple[bytes, bytes]:
 
 
 def _has(text: str, value: _Value) -> bool:
-    return _is_word(text, value.text) or _is_word(text, value.forms[-1].decode())
+    return (value.text in text and _is_word(text, value.text)) or (
+        value.in_address in text and _is_word(text, value.in_address)
+    )
 
 
 def _is_word(text: Any, word: Any) -> bool:  # noqa: ANN401 - both text, or both bytes
