@@ -85,7 +85,9 @@ class Batches(Struct, frozen=True):
         if heads is None:
             return None
         time_ms = time_of(record, heads.time_ms, self.limits)
-        if time_ms > memo.until_ms or self._could_count(record, rules, fields, memo):
+        if time_ms > memo.until_ms or record.timestamp_ms >= memo.holds_until_ms:
+            return None
+        if self.definitions and self._could_count(record, rules, fields, memo):
             return None
         use = _use(record, rules, heads.source_request_id)
         take_anew = partial(self._read, record, rules, form, fields)
@@ -94,9 +96,7 @@ class Batches(Struct, frozen=True):
         return Work(record, rules, memo.space, Ask(use=use), time_ms, content, ignored=ignored)
 
     def _could_count(self, record: Record, rules: InputRules, fields: Fields, memo: Memo) -> bool:
-        """Whether time or an event could change what is computed of the user."""
-        if record.timestamp_ms >= memo.holds_until_ms:
-            return True
+        """Whether an event could change what is computed of the user."""
         definitions = self.definitions.get(rules.workspace.name)
         if definitions is None:
             return False

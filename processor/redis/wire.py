@@ -101,13 +101,16 @@ def pack_visit(
     mpids: dict[int, None] = {}
     identifier_ends, mpid_ends = [], []
     uses = UseGroups()
+    identifier_end = mpid_end = 0
     for number, ask in enumerate(asks, 1):
         if ask.identifiers:
             identifiers.update(dict.fromkeys(ask.identifiers))
+            identifier_end = len(identifiers)
         if ask.mpids:
             mpids.update(dict.fromkeys(ask.mpids))
-        identifier_ends.append(len(identifiers))
-        mpid_ends.append(len(mpids))
+            mpid_end = len(mpids)
+        identifier_ends.append(identifier_end)
+        mpid_ends.append(mpid_end)
         if ask.use is not None and ask.use.window_ms > 0:
             uses.add(number, ask.use)
     takes = [_take(ask.take) for ask in asks if ask.take is not None]
