@@ -16,7 +16,7 @@ from tests.faults.files import Imports
 from tests.faults.guards import MEANT, complaints_with, complaints_without, is_told
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
-from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES
+from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES, SLOW
 from tests.faults.table import table
 from tests.faults.unguarded import GUARDS
 from tests.model.__main__ import main as play_model
@@ -69,9 +69,9 @@ def _servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def _stage(servers: Servers, names: tuple[str, ...], *, is_timed: bool = False) -> Iterator[Stage]:
+def _stage(servers: Servers, names: tuple[str, ...]) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
-        stage = Stage(servers, Path(folder), names, is_timed=is_timed)
+        stage = Stage(servers, Path(folder), names, is_timed=True)
         try:
             yield stage
         finally:
@@ -219,9 +219,13 @@ def _tell(line: str) -> None:
 
 
 def strikes(kills: int, others: int) -> list[str]:
-    """Return so many kills at each point, and as many others in turn."""
+    """Return so many kills at each point, and as many others in turn.
+
+    At points of sweeps, of which there is one a minute, a fifth of it.
+    """
     kinds = [*AGAINST_ONE, *AGAINST_ALL]
-    return [*list(CRASHES) * kills, *(kinds[n % len(kinds)] for n in range(others))]
+    killed = [name for name in CRASHES for _ in range(-(-kills // 5) if name in SLOW else kills)]
+    return [*killed, *(kinds[n % len(kinds)] for n in range(others))]
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], int]] = {

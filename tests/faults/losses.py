@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.processors import Processor
-from tests.faults.stage import Servers, Stage, beside
+from tests.faults.stage import RARE, Servers, Stage, beside
 from tests.faults.storm import check, owes_nothing
 from tests.servers.redis import Node, find_binary
 from tests.servers.waiting import eventually
@@ -57,12 +57,12 @@ def seem_to_lose(stage: Stage, disturb: Callable[[], None], seed: int = 1) -> li
         pass
     stage.wait_for_all()
     for _ in range(2):
-        stage.produce_known_users(200)
+        stage.produce_known_users(200, since=RARE)
         stage.wait_for_all()
         disturb()
         stop(stage.processors)
         _start(stage.processors)
-    stage.produce_known_users(200)
+    stage.produce_known_users(200, since=RARE)
     return _ending(stage)
 
 

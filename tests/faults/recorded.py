@@ -17,17 +17,6 @@ from tests.faults.verdict import Left, resolver
 PARTITIONS = 4
 POLL = 50
 NOON_MS = 1_700_000_000_000
-OUTLET = """
-[workspaces.outlet.events]
-visit = { type = "session_start" }
-[workspaces.outlet.calculated]
-visits = { type = "count", event = "visit" }
-visits_10m = { type = "count", event = "visit", within = "10m" }
-[workspaces.outlet.audiences]
-recent = { all = [{ event = "visit", within = "1m" }], identities = ["email"] }
-regular = { all = [{ event = "visit", within = "2m", at_least = 3 }] }
-"""
-"""Definitions of the workspace whose people merge."""
 DEATHS = 3
 """Every how many sweeps a process dies, where any does."""
 STEP_MS = 300
@@ -110,10 +99,8 @@ def _settings(folder: Path) -> Settings:
     config = folder / "idstream.toml"
     topics = ", ".join(f'{role} = "{role}"' for role in (*INPUTS, *OUTPUTS))
     times = {"session": 6000, "transaction": 10000, "rare": RARE}
-    text = (CONFIGURATION + DEFINITIONS).format(
-        broker=1, group="g", redis=1, topics=topics, **times
-    )
-    config.write_text(text + OUTLET)
+    text = CONFIGURATION + DEFINITIONS
+    config.write_text(text.format(broker=1, group="g", redis=1, topics=topics, **times))
     return load_settings(config, {})
 
 

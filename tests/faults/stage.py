@@ -121,8 +121,16 @@ rare = {{ all = [{{ event = "rare", within = "1m" }}], identities = ["email", "c
 [workspaces.retail.audiences.kind]
 all = [{{ attribute = "kind", op = "equals", value = "secret-a" }}]
 attributes = ["kind"]
+[workspaces.outlet.events]
+visit = {{ type = "session_start" }}
+[workspaces.outlet.calculated]
+visits = {{ type = "count", event = "visit" }}
+visits_10m = {{ type = "count", event = "visit", within = "10m" }}
+[workspaces.outlet.audiences]
+recent = {{ all = [{{ event = "visit", within = "1m" }}], identities = ["email"] }}
+regular = {{ all = [{{ event = "visit", within = "2m", at_least = 3 }}] }}
 """
-"""What makes time change something, where a run is to have it."""
+"""What makes time change something, where a run is to have it; the people of outlet merge too."""
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
 BY_HAND = (signal.SIGKILL, signal.SIGTERM)
@@ -236,9 +244,12 @@ class Stage:
         assert self._producer.flush(120) == 0
         assert not self._refused, self._refused[:3]
 
-    def produce_known_users(self, records: int) -> None:
-        """Produce batches that change nothing: their device and customer are known together."""
-        for number in range(records):
+    def produce_known_users(self, records: int, since: int = 0) -> None:
+        """Produce batches that change nothing: their device and customer are known together.
+
+        But the sessions below RARE, counted *since* there, are those that an audience wants.
+        """
+        for number in range(since, since + records):
             person = number % 20
             batch = {
                 "environment": "production",

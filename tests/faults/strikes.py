@@ -197,9 +197,9 @@ def _fence(struck: Struck) -> bool:
 
 FENCED = "producer fenced"
 """Is struck against processors whose transactional id is known: those with a name of their own."""
-_ELSEWHERE = {"restore", "replay", "recompute", "import", "sweep"}
+_ELSEWHERE = {"restore", "replay", "recompute", "import"}
 RUN_POINTS = [p for p in POINTS if not _ELSEWHERE & set(p.split("_"))]
-"""Points that the load passes; those of sweeps and other commands are struck by tests of these."""
+"""Points that the load passes; those of other commands are struck by tests of these."""
 CRASHES: dict[str, Strike] = {f"crash {point}": crash_at(point) for point in RUN_POINTS}
 AGAINST_ONE: dict[str, Strike] = {
     "SIGKILL": _kill,
@@ -208,6 +208,7 @@ AGAINST_ONE: dict[str, Strike] = {
     "SIGSTOP before the index commit": freeze_at("before_index_commit", SESSION_S + 1),
     "SIGSTOP after the index commit": freeze_at("after_index_commit", SESSION_S + 1),
     "SIGSTOP briefly after the index commit": freeze_briefly_at("after_index_commit"),
+    "SIGSTOP with a sweep in hand": freeze_at("before_sweep_commit", SESSION_S + 1),
     "SIGSTOP after the claim": freeze_at("after_claim", SESSION_S + 1),
     "SIGSTOP past the transaction": freeze_at("before_kafka_commit", TRANSACTION_S + 2, "producer"),
     FENCED: _fence,
@@ -335,6 +336,8 @@ AGAINST_ALL: dict[str, Strike] = {
     **{f"broker connection {kind}": _network("broker", kind) for kind in KINDS},
 }
 EVERY: dict[str, Strike] = {**CRASHES, **AGAINST_ONE, **AGAINST_ALL}
+SLOW = frozenset({"SIGSTOP with a sweep in hand", *(f"crash {point}" for point in SWEEPS)})
+"""Strikes that wait until a minute is over."""
 FREEZES = frozenset(name for name in AGAINST_ONE if "SIGSTOP" in name and "briefly" not in name)
 OF_A_MOMENT = {"SCRIPT FLUSH", "CLIENT KILL"}
 PROVOKING = FREEZES | {FENCED} | (AGAINST_ALL.keys() - OF_A_MOMENT)

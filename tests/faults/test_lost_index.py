@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def stage(servers: Servers, tmp_path: Path) -> Iterator[Stage]:
-    one = Stage(servers, tmp_path, ("first", "second"))
+    one = Stage(servers, tmp_path, ("first", "second"), is_timed=True)
     yield one
     one.close()
 
