@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.faults import commands, losses, outages, recovery
 from tests.faults.deployment import Deployment
+from tests.faults.erased import Plan, erase_under_fire
 from tests.faults.files import Imports
 from tests.faults.guards import MEANT, complaints_with, complaints_without, is_told
 from tests.faults.stage import Servers, Stage
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bad", type=float, default=0.1, help="share of bad input")
     parser.add_argument("--kills", type=int, default=30, help="kills at each crash point (30)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the import (1,000,000)")
+    parser.add_argument("--people", type=int, default=500, help="of the erasures (500)")
     parser.add_argument("--others", type=int, default=300, help="other faults, in all")
     parser.add_argument("--away", type=float, nargs="+", default=[25, 65], help="seconds (25 65)")
     parser.add_argument("--minutes", type=float, default=6, help="of the long outage (6)")
@@ -214,6 +216,23 @@ def _imports(asked: argparse.Namespace) -> int:
     return bool(wrong)
 
 
+def _erasure(asked: argparse.Namespace) -> int:
+    """People erased under load and kills: nobody is found, also after a replay (15 minutes)."""
+    plan = Plan(
+        asked.seed,
+        people=asked.people,
+        records=asked.people * 12,
+        erased=max(1, asked.people // 20),
+        kills=min(asked.kills, 2),
+        rate=min(asked.rate, 60),
+    )
+    with _servers() as servers, tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
+        lines, wrong = erase_under_fire(servers, Path(folder), plan, _tell)
+    print("\n".join(lines))
+    print(f"{'erasure':<34}{wrong or 'nobody is there, and everybody else as before'}", flush=True)
+    return bool(wrong)
+
+
 def _tell(line: str) -> None:
     print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
 
@@ -235,6 +254,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
     "guards": _guards,
     "commands": _commands,
     "imports": _imports,
+    "erasure": _erasure,
     "outages": _outages,
     "storm": _storm,
 }
