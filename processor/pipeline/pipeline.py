@@ -37,7 +37,7 @@ from processor.pipeline.publish import dead_letter, outcome_output, profile_reco
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
 from processor.pipeline.round import ROUNDS, Rounds
 from processor.pipeline.session import SpaceSession
-from processor.pipeline.sweeping import Sweep, sweeps_last
+from processor.pipeline.sweeping import Sweep, ends_in, sweeps_last
 from processor.pipeline.sweeps import Carried, Clockwork, Sweeps
 from processor.pipeline.takeover import Takeover
 from processor.pipeline.tally import Tally
@@ -155,7 +155,7 @@ class Pipeline:
         if marks:
             self._first.mark(marks)
         self._parts.look(records)
-        take = self._take if self.sweeps.topics else self._intake.take
+        take = self._take if ends_in(records, self.sweeps.topics) else self._intake.take
         taken: list[Taken | Sweep] = [take(record) for record in records]
         if any(session.is_behind(self._positions) for session in self._sessions.values()):
             taken = [_decoded(one) for one in taken]

@@ -118,6 +118,11 @@ def sweeps_last(records: Sequence[Record], is_sweep: Collection[str]) -> Sequenc
     return [*(record for record in records if record.topic not in is_sweep), *last]
 
 
+def ends_in(records: Sequence[Record], is_sweep: Collection[str]) -> bool:
+    """Whether there are records of the topics *is_sweep*, where they stand after all others."""
+    return bool(records) and records[-1].topic in is_sweep
+
+
 def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
     """Work out what *order* does to those whom *reading* brought.
 
