@@ -39,7 +39,7 @@ MOST_TRIES = 10
 GRACE_S = SESSION_S + TRANSACTION_S + 10
 """How long after a fault a processor may end because of it."""
 BACK_S = 60.0
-"""How long a processor may take to process again."""
+"""How long a processor may take to process again, on a machine that does nothing else."""
 EVERYBODY = "all"
 """Who takes the faults against what all processors need."""
 
@@ -55,6 +55,8 @@ class Weather:
     bad: float
     strikes: Sequence[str]
     """Names of faults, each to be struck once."""
+    back_s: float = BACK_S
+    """How long a processor may take to process again."""
 
 
 class Blow(NamedTuple):
@@ -158,7 +160,7 @@ class Striker(Work):
         self._supervisor.bring_up(self._processor)
         self._supervisor.held.discard(self._processor.name)
         while not self._processor.has_started:
-            if time.monotonic() > died + BACK_S:
+            if time.monotonic() > died + self._report.weather.back_s:
                 self._report.not_back.append(f"{self._processor.name} after {name}")
                 return
             time.sleep(0.02)
