@@ -98,7 +98,8 @@ class Part:
             answer = clock_answer(told, changed, changes)
         else:
             answer = self._answer(number, outputs, definitions)
-            answer |= {"audience_changes": told, "written": versions(written)}
+            want = (step.get("expect") or {}).get("audience_changes") or []
+            answer |= {"audience_changes": _in_order(told, want), "written": versions(written)}
         check(f"{step['do']} {number + 1}", step.get("expect") or {}, answer, self._labels)
 
     def _answer(
@@ -122,6 +123,22 @@ class Part:
             document["workspaces"] = {WORKSPACE: document["workspaces"].get(self.workspace, {})}
             documents[str(mpid)] = document
         check_final(self.case, documents, self._labels)
+
+
+def _in_order(told: list[dict[str, Any]], want: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was told of several people in the order in which it is wanted.
+
+    Each key has its partition, and partitions are read in any order.
+    """
+    if len({one["mpid"] for one in told}) < 2:
+        return told
+    places = [next(iter(said.items())) for said in want]
+    return sorted(
+        told,
+        key=lambda one: [*places, (one["change"], one["audience"])].index(
+            (one["change"], one["audience"])
+        ),
+    )
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: f"{names[0]}-to-{names[-1]}")
