@@ -8,6 +8,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from tests.docs.pages import text
 from tests.docs.shell import Shell, play, serve, written
+from tests.servers.kafka import ANSWER_S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(180)]
 
@@ -175,7 +176,7 @@ def test_the_way_back_over_a_changed_format_is_open(deployment):
     back = kafka.unique("back")
     offsets = [TopicPartition(names["event-batches"], 0, noted)]
     asked = kafka.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(back, offsets)])
-    asked[back].result(30)
+    asked[back].result(ANSWER_S)
     shell.export(KAFKA__TOPICS__PROFILES=copy, KAFKA__GROUP_ID=back, REDIS__PREFIX=back)
     shell.run("idstream restore 2>&1")
     assert deployment.mpid("ada@example.com") == ada

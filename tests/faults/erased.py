@@ -32,6 +32,7 @@ from processor.clock.place import SHARDS
 from processor.privacy.receipt import is_proved
 from tests.faults.processors import Processor
 from tests.faults.stage import Servers
+from tests.servers.kafka import ANSWER_S
 from tests.servers.kafka_node import free_port
 from tests.servers.waiting import eventually
 
@@ -359,7 +360,7 @@ class Office:
             """Whether all are at the beginning: not before the group's sessions have ended."""
             (done,) = admin.alter_consumer_group_offsets([asked]).values()
             try:
-                return all(one.error is None for one in done.result(30).topic_partitions)
+                return all(one.error is None for one in done.result(ANSWER_S).topic_partitions)
             except KafkaException:
                 return False
 

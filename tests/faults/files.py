@@ -15,6 +15,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.servers.kafka import ANSWER_S
 from tests.servers.kafka_node import Node, start_node
 
 PARTITIONS = 4
@@ -108,7 +109,7 @@ class Imports:
 
     def _open(self, topic: str) -> None:
         admin = AdminClient({"bootstrap.servers": self._node.bootstrap, "log_level": 0})
-        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(ANSWER_S)
         config = CONFIG.format(bootstrap=self._node.bootstrap, topic=topic)
         (self._folder / "idstream.toml").write_text(config)
         (self._folder / "people.csv.import.json").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import pytest
 
 from processor.crash import POINTS
 from tests.faults.deployment import Deployment
+from tests.servers.kafka import ANSWER_S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(180)]
 
@@ -146,7 +147,7 @@ def test_positions_that_have_expired_are_told(deployment: Deployment):
     assert warning not in deployment.command("replay").stderr
 
     group = f"{deployment.topics['batches']}-replay"
-    deployment.kafka.admin.delete_consumer_groups([group])[group].result(30)
+    deployment.kafka.admin.delete_consumer_groups([group])[group].result(ANSWER_S)
 
     done = deployment.command("replay")
     assert warning in done.stderr

@@ -17,7 +17,7 @@ from processor.commands.restore.republish import republish
 from processor.commands.status.status import status
 from processor.commands.terminal.failure import Failure
 from processor.kafka.topics import Width
-from tests.servers.kafka import Kafka
+from tests.servers.kafka import ANSWER_S, Kafka
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
@@ -314,7 +314,7 @@ def test_a_new_topic_under_an_old_index_is_refused_until_it_has_every_profile(
     check(config, {}, NARROW)
     works(config, kafka, redis_prefix)
     before = [m.value() for m in kafka.read(profiles)]
-    kafka.admin.delete_topics([profiles])[profiles].result(30)
+    kafka.admin.delete_topics([profiles])[profiles].result(ANSWER_S)
     eventually(lambda: profiles not in kafka.admin.list_topics(timeout=10).topics)
     with pytest.raises(Failure, match=r"^2 wrong"):
         check(config, {}, NARROW)

@@ -16,6 +16,7 @@ from tests.kafka.passing import (
     flow,
     running,
 )
+from tests.servers.kafka import ANSWER_S
 from tests.servers.waiting import eventually
 
 # Beyond what the waits of one test, and the broker's start, may take together.
@@ -207,7 +208,7 @@ def test_an_output_too_large_for_its_topic_ends_the_loop(kafka, guarantee):
 @pytest.mark.parametrize("guarantee", GUARANTEES)
 def test_an_output_topic_that_does_not_exist_ends_the_loop(kafka, guarantee):
     line = flow(kafka, guarantee=guarantee, client={"topic.metadata.propagation.max.ms": 1000})
-    kafka.admin.delete_topics([line.output])[line.output].result(30)
+    kafka.admin.delete_topics([line.output])[line.output].result(ANSWER_S)
     fill(line, 1)
     step = PassThrough()
     with running(line, step) as one:

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions
 
 from tests.kafka.passing import GUARANTEES, PassThrough, all_came_out_once, fill, flow, running
-from tests.servers.kafka import Kafka
+from tests.servers.kafka import ANSWER_S, Kafka
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -18,7 +18,7 @@ def test_partitions_that_are_added_are_read_from_their_first_record(kafka, guara
     with running(line, PassThrough()) as one:
         eventually(lambda: one.listener.started == 2)
         added = kafka.admin.create_partitions([NewPartitions(line.input, 5)])
-        added[line.input].result(30)
+        added[line.input].result(ANSWER_S)
         # Written by somebody who knows of them before the processor does.
         other = Kafka(kafka.bootstrap, None)
         for partition in range(2, 5):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.kafka import ANSWER_S
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -141,7 +142,7 @@ def test_records_go_where_their_person_is_and_a_position_that_has_expired_is_not
     ages = [json.loads(m.value())["user_attributes"]["age"] for m in mine]
     assert ages == [1, 5]
     mine = f"{group}-import-crm"
-    kafka.admin.delete_consumer_groups([mine])[mine].result(30)
+    kafka.admin.delete_consumer_groups([mine])[mine].result(ANSWER_S)
     status, _, err = ended(folder, "--id", "crm", "people.csv")
     assert status == 1
     assert "its position is gone" in err

@@ -22,6 +22,7 @@ from tests.kafka.passing import (
     running,
     spawned,
 )
+from tests.servers.kafka import ANSWER_S
 from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.kafka
@@ -41,7 +42,7 @@ def trim(line, before: int) -> None:
     """Delete the first records of every partition, as retention does."""
     parts = [TopicPartition(line.input, p, before) for p in range(line.partitions)]
     for done in line.kafka.admin.delete_records(parts).values():
-        done.result(30)
+        done.result(ANSWER_S)
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
@@ -137,7 +138,7 @@ def test_offsets_held_by_a_dead_members_transaction_are_waited_for(kafka):
 
 def test_a_topic_that_is_not_there_yet_is_waited_for(kafka):
     line = flow(kafka, client={"topic.metadata.refresh.interval.ms": 500})
-    kafka.admin.delete_topics([line.input])[line.input].result(30)
+    kafka.admin.delete_topics([line.input])[line.input].result(ANSWER_S)
     with running(line, PassThrough()) as one:
         eventually(lambda: ("consumer", "UNKNOWN_TOPIC_OR_PART") in one.listener.errors)
         kafka.restore_topic(line.input, line.partitions)
@@ -153,7 +154,7 @@ def test_a_recreated_topic_has_another_id(kafka):
         with running(line, step):
             eventually(lambda: step.assigned)  # noqa: B023 - called in this turn
         ids.append(step.assigned[0][0][0].topic_id)
-        kafka.admin.delete_topics([line.input])[line.input].result(30)
+        kafka.admin.delete_topics([line.input])[line.input].result(ANSWER_S)
         kafka.restore_topic(line.input, 1)
     assert ids[0] != ids[1]
 

@@ -15,8 +15,8 @@ from confluent_kafka.admin import (
 
 from tests.docs.pages import text
 from tests.security.certificates import Certificates
-from tests.servers.kafka import Kafka
-from tests.servers.kafka_node import JavaNode, Listener, free_port
+from tests.servers.kafka import ANSWER_S, Kafka
+from tests.servers.kafka_node import JavaNode, Listener, free_port, in_memory
 
 USER = "idstream"
 PASSWORD = "of the user's"
@@ -33,7 +33,7 @@ class SecureKafka(Kafka):
             Listener("MUTUAL", free_port(), "SSL"),
         ]
         self.sasl, self.mutual = (f"localhost:{one.port}" for one in listeners)
-        node = JavaNode(listeners=listeners, more=_properties(certificates))
+        node = JavaNode(folder=in_memory(), listeners=listeners, more=_properties(certificates))
         node.start()
         super().__init__(node.bootstrap, node)
         self._let_in(USER, PASSWORD)
@@ -41,14 +41,14 @@ class SecureKafka(Kafka):
     def _let_in(self, user: str, password: str) -> None:
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         change = UserScramCredentialUpsertion(user, info, password.encode())
-        self.admin.alter_user_scram_credentials([change])[user].result(30)
+        self.admin.alter_user_scram_credentials([change])[user].result(ANSWER_S)
 
     def allow(self, user: str, rights: list[tuple[ResourceType, str, AclOperation]]) -> None:
         """Give *user* these rights; a name of a transactional id is a prefix."""
         made = self.admin.create_acls([_binding(user, *right) for right in rights])
         assert made
         for done in made.values():
-            done.result(30)
+            done.result(ANSWER_S)
 
 
 def _properties(certificates: Certificates) -> dict[str, str]:

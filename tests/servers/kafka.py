@@ -28,6 +28,9 @@ from confluent_kafka.admin import (
 from tests.servers.kafka_node import Node, Unavailable, start_node
 from tests.servers.waiting import eventually
 
+ANSWER_S = 90.0
+"""How long a busy machine may take to answer what is asked of the cluster."""
+
 
 class Kafka:
     """A Kafka cluster as tests see it; *node* only where the tests may kill the broker."""
@@ -60,8 +63,18 @@ class Kafka:
         """Create the topic of this very *name*, when the cluster has forgotten an earlier one."""
         eventually(lambda: name not in self.admin.list_topics(timeout=10).topics)
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
+        eventually(lambda: self._create(NewTopic(name, partitions, 1, config=settings)))
         eventually(lambda: self._has_leaders(name, partitions))
+
+    def _create(self, topic: NewTopic) -> bool:
+        """Create *topic*; False while the broker, just started or paused, counts as away."""
+        try:
+            self.admin.create_topics([topic])[topic.topic].result(ANSWER_S)
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.INVALID_REPLICATION_FACTOR:
+                raise
+            return False
+        return True
 
     def alter_topic(self, topic: str, **config: str) -> None:
         """Change settings of *topic*."""
@@ -74,13 +87,13 @@ class Kafka:
             for name, value in config.items()
         ]
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-        self.admin.incremental_alter_configs([resource])[resource].result(30)
+        self.admin.incremental_alter_configs([resource])[resource].result(ANSWER_S)
 
     def empty(self, topic: str, partitions: Iterable[int]) -> None:
         """Delete every record of *partitions*, as a retention does."""
         ends = [TopicPartition(topic, partition, OFFSET_END) for partition in partitions]
         for done in self.admin.delete_records(ends).values():
-            done.result(30)
+            done.result(ANSWER_S)
 
     def _has_leaders(self, topic: str, partitions: int) -> bool:
         known = self.admin.list_topics(topic, timeout=10).topics[topic].partitions

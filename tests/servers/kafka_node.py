@@ -62,6 +62,11 @@ appender.stdout.layout.pattern = %d %p %c: %m%n
 """
 
 
+MEMORY = Path("/dev/shm")
+ENOUGH = 8 * 2**30
+"""So much must be free in MEMORY for brokers of several workers."""
+
+
 class Unavailable(Exception):
     """A Kafka of this kind cannot be had on this machine."""
 
@@ -72,6 +77,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def in_memory() -> Path | None:
+    """Return a folder in memory, if this machine has one that is large enough.
+
+    Every change of metadata is synced, and on a disk that others write to a sync takes seconds:
+    then the broker is late with its heartbeat, and fenced.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH:
+        return MEMORY
+    return None
 
 
 class Listener(NamedTuple):
@@ -185,17 +201,19 @@ class JavaNode:
     def __init__(
         self,
         *java: str,
+        folder: Path | None = None,
         proxied: Proxied | None = None,
         listeners: Sequence[Listener] = (),
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Prepare a broker; *java* are options for the JVM instead of those that start it fast.
 
-        *more* are properties beside our own, such as those that its *listeners* need.
+        Its data are on disk, or else in *folder*. *more* are properties beside our own, such as
+        those that its *listeners* need.
         """
         self._libs = jars()
         self._options = java or ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
-        self._home = Path(tempfile.mkdtemp(prefix="idstream-kafka-"))
+        self._home = Path(tempfile.mkdtemp(prefix="idstream-kafka-", dir=folder))
         port, controller = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{port}"
         data = str(self._home / "data")
@@ -336,7 +354,7 @@ def docker_listens() -> bool:
 def start_node(proxied: Proxied | None = None) -> Node:
     """Start a broker of the first kind that this machine offers; raise Unavailable if none."""
     try:
-        node = JavaNode(proxied=proxied)
+        node = JavaNode(folder=in_memory(), proxied=proxied)
     except Unavailable as no_java:
         try:
             return ContainerNode(proxied)
