@@ -28,7 +28,7 @@ from confluent_kafka.admin import (
 from tests.servers.kafka_node import Node, Unavailable, start_node
 from tests.servers.waiting import eventually
 
-ANSWER_S = 90.0
+ANSWER_S = 45.0
 """How long a busy machine may take to answer what is asked of the cluster."""
 
 

@@ -130,6 +130,8 @@ def server_properties(
         "group.min.session.timeout.ms": "1000",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
         "log.cleaner.backoff.ms": "500",
+        # Records of tests are of any time, and what is older than a week would be deleted.
+        "log.retention.check.interval.ms": "86400000",
         # A killed broker is refused its registration for the rest of its session.
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
