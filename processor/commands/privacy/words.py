@@ -1,6 +1,6 @@
 """The command line of ``idstream privacy``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,12 @@ _OWN: Final[Mapping[str, str]] = {
 }
 """Options that make a request, which a file has itself."""
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def _about_a_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Give *command* what all have that are about a request that was sent: its ID, and --json."""
+    named = click.argument("request_id", metavar="ID")(click.pass_obj(command))
+    return config_option(_json_option(named))
 
 
 @click.group(short_help="Erase people who ask for it, and prove it.")
@@ -82,10 +88,7 @@ def submit(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN4
 
 
 @privacy.command(short_help="Show how a request stands.")
-@config_option
-@_json_option
-@click.argument("request_id", metavar="ID")
-@click.pass_obj
+@_about_a_request
 def show(environ: Environ, config: Path, request_id: str, *, as_json: bool) -> None:
     """Show the request ID: its case in the index, and the receipts that were told of it."""
     from processor.commands.privacy.showing import show as command  # noqa: PLC0415
@@ -94,10 +97,7 @@ def show(environ: Environ, config: Path, request_id: str, *, as_json: bool) -> N
 
 
 @privacy.command(short_help="Cancel a request that waits.")
-@config_option
-@_json_option
-@click.argument("request_id", metavar="ID")
-@click.pass_obj
+@_about_a_request
 def cancel(environ: Environ, config: Path, request_id: str, *, as_json: bool) -> None:
     """Cancel the request ID, which waits still."""
     from processor.commands.privacy.sending import cancel as command  # noqa: PLC0415
@@ -106,10 +106,7 @@ def cancel(environ: Environ, config: Path, request_id: str, *, as_json: bool) ->
 
 
 @privacy.command(short_help="End a suppression.")
-@config_option
-@_json_option
-@click.argument("request_id", metavar="ID")
-@click.pass_obj
+@_about_a_request
 def lift(environ: Environ, config: Path, request_id: str, *, as_json: bool) -> None:
     """End the suppression that the request ID asked for: later records are taken again."""
     from processor.commands.privacy.sending import lift as command  # noqa: PLC0415
