@@ -9,7 +9,7 @@ the processor.
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.feed import Reader, feeding
@@ -21,6 +21,8 @@ from benchmarks.table import WORKER, Column, Measurement, Plot, Table, points, t
 
 SHARES = (25, 50, 75)
 WARM_UP_S = 3.0
+Place = tuple[int, int]
+"""A record's partition and offset in the input."""
 FULL = "full load"
 
 
@@ -48,8 +50,8 @@ def at_rate(
 ) -> dict[str, float]:
     """Return the times of batches at a rate, after a warm-up, and what they cost."""
     reader = Reader(play, play.topic("enriched"))
-    published: dict[tuple[int, int], int] = {}
-    readable: dict[tuple[int, int], float] = {}
+    published: dict[Place, int] = {}
+    readable: dict[Place, float] = {}
 
     def read_for(how_long: float) -> None:
         ends = time.monotonic() + how_long
@@ -72,8 +74,17 @@ def at_rate(
     return {
         "sent": feed.count,
         **cost,
-        **percentiles("published", [published[place] - at for place, at in counted.items()]),
-        **percentiles("readable", [readable[place] - at for place, at in counted.items()]),
+        **waits(counted, published, readable),
+    }
+
+
+def waits(
+    sent: Mapping[Place, float], published: Mapping[Place, float], readable: Mapping[Place, float]
+) -> dict[str, float]:
+    """Return the percentiles of what records waited that were *sent*: moments in ms, by place."""
+    return {
+        **percentiles("published", [published[place] - at for place, at in sent.items()]),
+        **percentiles("readable", [readable[place] - at for place, at in sent.items()]),
     }
 
 

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.feed import Reader, feeding
 from benchmarks.form import Form
-from benchmarks.latency import FULL, at_rate, percentiles
+from benchmarks.latency import FULL, at_rate, waits
 from benchmarks.loads import Message, batch, encoded, known
 from benchmarks.play import IDSTREAM, Play, Running
 from benchmarks.stage import PARTITIONS, Stage
@@ -162,8 +162,7 @@ def midnight(
     counted = {place: at for place, at in feed.sent.items() if since <= at <= until}
     return {
         **cost,
-        **percentiles("published", [published[place] - at for place, at in counted.items()]),
-        **percentiles("readable", [readable[place] - at for place, at in counted.items()]),
+        **waits(counted, published, readable),
         **told.summary(),
     }
 
