@@ -32,6 +32,7 @@ from processor.clock.place import SHARDS
 from processor.privacy.receipt import is_proved
 from tests.faults.processors import Processor
 from tests.faults.stage import Servers
+from tests.kafka.shopping import PRIVACY_ROLES
 from tests.servers.kafka import ANSWER_S
 from tests.servers.kafka_node import free_port
 from tests.servers.waiting import eventually
@@ -39,16 +40,6 @@ from tests.servers.waiting import eventually
 Tell = Callable[[str], None]
 
 INPUTS = ("batches", "privacy")
-OUTPUTS = (
-    "enriched",
-    "responses",
-    "changes",
-    "dead_letters",
-    "outcomes",
-    "receipts",
-    "profiles",
-    "cases",
-)
 COMPACTED = ("profiles", "cases")
 POINTS = (
     "after_consume",
@@ -127,7 +118,7 @@ class Office:
 
     def __init__(self, servers: Servers, folder: Path, plan: Plan) -> None:
         self.servers, self.plan, self.kafka = servers, plan, servers.kafka
-        self.topics = {role: self.kafka.create_topic(role, 4) for role in (*INPUTS, *OUTPUTS)}
+        self.topics = {role: self.kafka.create_topic(role, 4) for role in (*INPUTS, *PRIVACY_ROLES)}
         clock = self.kafka.create_topic("clock", SHARDS, message_timestamp_type="LogAppendTime")
         self.topics["clock"] = clock
         self.group = self.topics["batches"]

@@ -16,6 +16,17 @@ from tests.servers.kafka import Kafka
 from tests.servers.kafka_node import free_port
 
 ROLES = ("enriched", "responses", "changes", "profiles", "dead_letters", "audience_changes")
+PRIVACY_ROLES = (
+    "enriched",
+    "responses",
+    "changes",
+    "dead_letters",
+    "outcomes",
+    "receipts",
+    "profiles",
+    "cases",
+)
+"""What comes out where people may be erased."""
 CONFIG = """
 [kafka]
 bootstrap_servers = "{bootstrap}"

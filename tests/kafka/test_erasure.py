@@ -17,7 +17,7 @@ from processor.clock.place import SHARDS
 from processor.codecs.sweep import shard_sweep
 from processor.identity.model import Space
 from processor.privacy.receipt import is_proved
-from tests.kafka.shopping import logged, running, started
+from tests.kafka.shopping import PRIVACY_ROLES, logged, running, started
 from tests.servers.kafka import Kafka
 from tests.servers.kafka_node import free_port
 from tests.servers.waiting import eventually
@@ -27,16 +27,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(180)]
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 SPACE = Space("shop", "production")
 INPUTS = ("batches", "privacy", "clock")
-OUTPUTS = (
-    "enriched",
-    "responses",
-    "changes",
-    "dead_letters",
-    "outcomes",
-    "receipts",
-    "profiles",
-    "cases",
-)
 CONFIG = """
 [kafka]
 bootstrap_servers = "{bootstrap}"
@@ -80,7 +70,7 @@ class Shop:
 
     def __init__(self, kafka: Kafka, redis: tuple[str, str], path: Path) -> None:
         self.kafka, self.path = kafka, path
-        self.topics = {role: kafka.create_topic(role) for role in OUTPUTS}
+        self.topics = {role: kafka.create_topic(role) for role in PRIVACY_ROLES}
         # The clocks of producers count, so that this test can let time pass.
         ahead = {"message_timestamp_after_max_ms": str(2**63 - 1)}
         self.topics |= {role: kafka.create_topic(role, **ahead) for role in INPUTS}
@@ -88,7 +78,7 @@ class Shop:
         path.write_text(
             CONFIG.format(
                 **{role: self.topics[role] for role in INPUTS},
-                outputs="\n".join(f'{role} = "{self.topics[role]}"' for role in OUTPUTS),
+                outputs="\n".join(f'{role} = "{self.topics[role]}"' for role in PRIVACY_ROLES),
                 bootstrap=kafka.bootstrap,
                 group=kafka.unique("group"),
                 redis=redis[0],
