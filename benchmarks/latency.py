@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from benchmarks.feed import Reader, feeding
 from benchmarks.form import Form
-from benchmarks.loads import known
+from benchmarks.loads import again, known
 from benchmarks.play import IDSTREAM, Play, Running
 from benchmarks.stage import PARTITIONS, Stage
 from benchmarks.table import WORKER, Column, Measurement, Plot, Table, points, table
@@ -59,7 +59,7 @@ def at_rate(
             for place, at, now in reader.seen():
                 published[place], readable[place] = at, now
 
-    with feeding(play, rate, first) as feed:
+    with feeding(play, rate, again(play.load, first)) as feed:
         read_for(WARM_UP_S)
         began, since = running.moment(), time.time() * 1000
         read_for(seconds)

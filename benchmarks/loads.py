@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ def counted(share: float, users: int = USERS) -> Load:
         user = user_of(n, users)
         body = batch(n, user)
         del body["timestamp_unixtime_ms"]
-        events = events_of(n).replace(b'"timestamp_unixtime_ms":%d,' % (START_MS + n // 100), b"")
+        events = events_of(n).replace(b'"timestamp_unixtime_ms":%d,' % time_of(n), b"")
         if scattered(n) < share:
             order = b'"Order","custom_event_type":"transaction"'
             events = events.replace(b'"Suche","custom_event_type":"navigation"', order)
@@ -134,6 +135,25 @@ def counted(share: float, users: int = USERS) -> Load:
         return Message(b"user-%d" % user, with_events(body, events))
 
     return replace(known(users), name="counted", says="orders among the events", make=make)
+
+
+def again(load: Load, first: int) -> Iterator[Message]:
+    """Return a *load*'s batches from *first* on, without end, of users who come back.
+
+    A sender shares the machine with what is measured, and making a batch takes as long as
+    processing it. So one of each user is made at once; what comes later has a request id and times
+    of its own, and the same events again.
+    """
+    made = [load.make(first + n) for n in range(load.users)]
+
+    def go_on() -> Iterator[Message]:
+        for n in count(first):
+            was = first + (n - first) % load.users
+            key, value = made[was - first]
+            value = value.replace(b'"request-%d"' % was, b'"request-%d"' % n)
+            yield Message(key, value.replace(b":%d" % time_of(was), b":%d" % time_of(n)))
+
+    return go_on()
 
 
 def changed(users: int = USERS) -> Load:
@@ -165,7 +185,7 @@ def login(devices: int = 30_000) -> Load:
             "request_type": "login",
             "request_id": f"login-{n}",
             "environment": "production",
-            "request_timestamp_ms": START_MS + n // 100,
+            "request_timestamp_ms": time_of(n),
             "known_identities": {"customerid": f"C{user:08}", "ios_idfv": uuid_of(1, user)},
         }
         return Message(b"user-%d" % user, encoded(body))
@@ -267,7 +287,7 @@ def batch(n: int, user: int) -> dict:
     return {
         "environment": "production",
         "source_request_id": f"request-{n}",
-        "timestamp_unixtime_ms": START_MS + n // 100,
+        "timestamp_unixtime_ms": time_of(n),
         "user_identities": {"customerid": f"C{user:08}", "email": f"user.{user}@example.com"},
         "user_attributes": {"favorite_drink": "Coke" if user % 2 else "Tea", "$city": "Lisbon"},
         "device_info": {
@@ -296,7 +316,7 @@ NAMES = ("Produkt ansehen", "In den Warenkorb für später", "Suche", "Scroll")
 
 def events_of(n: int, count: int = 4) -> bytes:
     """Return the events of batch *n* as JSON."""
-    session, at = uuid_of(2, n // 5), START_MS + n // 100
+    session, at = uuid_of(2, n // 5), time_of(n)
     made = []
     for place in range(count):
         number = n * 100 + place
@@ -308,6 +328,11 @@ def events_of(n: int, count: int = 4) -> bytes:
 def user_of(n: int, users: int) -> int:
     """Return whose batch *n* is: a scattered walk, every user comes back, none twice in a row."""
     return n * 7919 % users
+
+
+def time_of(n: int) -> int:
+    """Return the time of batch *n*, ms: a hundred a second, whatever the rate."""
+    return START_MS + n // 100
 
 
 def scattered(n: int) -> float:

@@ -8,6 +8,7 @@ grow at all.
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from benchmarks.feed import feeding
 from benchmarks.form import Form
@@ -33,7 +34,7 @@ def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
             rate = running.window(form.seconds, load.count * 0.97)["rate"] / 2
             running.wait(load.count)
             began = time.monotonic()
-            with feeding(play, rate, load.prepared + load.count):
+            with feeding(play, rate, map(load.make, count(load.prepared + load.count))):
                 for number in range(61):
                     due = began + number * seconds / 60
                     running.wait_until(lambda due=due: time.monotonic() >= due)

@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.feed import Reader, feeding
 from benchmarks.form import Form
 from benchmarks.latency import FULL, at_rate, waits
-from benchmarks.loads import Message, batch, encoded, known
+from benchmarks.loads import Message, again, batch, encoded, known
 from benchmarks.play import IDSTREAM, Play, Running
 from benchmarks.stage import PARTITIONS, Stage
 from benchmarks.table import WORKER, Column, Measurement, Plot, Table, points, table
@@ -115,7 +115,7 @@ def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
             first += int(values.pop("sent"))
             yield Measurement(QUIET, 0, values)
             until_ms = enter(play, running, people)
-            values = midnight(play, running, people, until_ms, (rate, first))
+            values = midnight(play, running, people, until_ms, (rate, again(load, first)))
             yield Measurement(f"{people:,} people are due", 0, values)
 
 
@@ -131,9 +131,13 @@ def enter(play: Play, running: Running, people: int) -> int:
 
 
 def midnight(
-    play: Play, running: Running, people: int, until_ms: int, live: tuple[float, int]
+    play: Play,
+    running: Running,
+    people: int,
+    until_ms: int,
+    live: tuple[float, Iterator[Message]],
 ) -> dict[str, float]:
-    """Return what the batches wait of a *live* load (rate, number of the first) in the meantime."""
+    """Return what the batches wait of a *live* load (its rate, and itself) in the meantime."""
     time.sleep(max(0.0, until_ms / 1000 - time.time() - 1))
     reader, told = Reader(play, play.topic("enriched")), Told(play, until_ms)
     published: dict[tuple[int, int], int] = {}

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.feed import feeding
-from benchmarks.loads import known
+from benchmarks.loads import again, known
 from benchmarks.outside import ROOT, cpu_seconds, redis_cpu_seconds
 from benchmarks.play import IDSTREAM, Play
 from benchmarks.stage import PARTITIONS, Stage
@@ -166,7 +166,8 @@ def beside(play: Play, api: Api, rounds: int, seconds: float, rate: float) -> No
         running.wait(play.load.count)
         half = full / 2
         print(f"full load {full:.0f} records/s; half of it from here on", flush=True)
-        with feeding(play, half, play.load.prepared + play.load.count):
+        batches = again(play.load, play.load.prepared + play.load.count)
+        with feeding(play, half, batches):
             time.sleep(3)
             for _ in range(rounds):
                 for name, its in costs.items():

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.loads import (
     START_MS,
     Load,
+    again,
     avro,
     changed,
     flat,
@@ -41,6 +42,14 @@ SMALL = [
     merge(10),
     mixed(users=10),
 ]
+
+
+def test_batches_that_are_sent_again_are_those_that_are_made_but_for_their_events():
+    load, first = known(users=10), 995
+    for n, (key, value) in enumerate(islice(again(load, first), 25), first):
+        sent, made = json.loads(value), json.loads(load.make(n).value)
+        assert (key, len(sent.pop("events"))) == (load.make(n).key, len(made.pop("events")))
+        assert sent == made
 
 
 def lines(load: Load) -> list[str]:
