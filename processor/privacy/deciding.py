@@ -195,8 +195,8 @@ def _family(case: Case, view: View, ground: Ground) -> Family:
 
 def _carried_out(case: Case, view: View, ground: Ground) -> Case:
     family = _family(case, view, ground)
-    found, marked = erase(family, view, ground, suppress=case.suppress)
-    if marked is None:
+    found, marked = erase(family, case.identifiers, view, ground, suppress=case.suppress)
+    if not family.profiles:
         after = _moved(case, "completed", completed_ms=ground.now_ms)
         due = ground.now_ms + ground.rules.record_ms
     else:

@@ -39,14 +39,14 @@ def going(family: Family, ground: Ground) -> tuple[list[Profile], list[Profile]]
 
 
 def erase(
-    family: Family, view: View, ground: Ground, *, suppress: bool
+    family: Family, asked: Sequence[Identifier], view: View, ground: Ground, *, suppress: bool
 ) -> tuple[Found, Marked | None]:
-    """Erase *family*; return what is told of it, and its markers.
+    """Erase *family*; return what is told of it, and its markers, None where there are none.
 
-    Raises Unread where more must be read first.
+    *asked* are the identities that the request named: records of the person may be still to come,
+    so they get markers too, also where nobody is found. Raises Unread where more must be read
+    first.
     """
-    if not family.profiles:
-        return counted(family, ground.workspace), None
     goes, stays = going(family, ground)
     found = replace(
         counted(family, ground.workspace),
@@ -54,15 +54,16 @@ def erase(
         kept=tuple(one.mpid for one in stays),
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
-    have_read(view, named, [m for profile in goes for m in profile.absorbed])
+    have_read(view, (*named, *asked), [m for profile in goes for m in profile.absorbed])
     until = EVER_MS if suppress else ground.now_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
-    marked = _marked(family, named, view, ground, suppress=suppress)
-    view.files.filing.marks.extend(marked.markers().items())
+    marked = _marked(family, named, asked, view, ground, suppress=suppress)
+    if marked is not None:
+        view.files.filing.marks.extend(marked.markers().items())
     return found, marked
 
 
@@ -80,28 +81,40 @@ def _has_others(profile: Profile, ground: Ground) -> bool:
 
 
 def _marked(
-    family: Family, named: Sequence[Identifier], view: View, ground: Ground, *, suppress: bool
-) -> Marked:
-    types = marking_types(ground.policy)
+    family: Family,
+    named: Sequence[Identifier],
+    asked: Sequence[Identifier],
+    view: View,
+    ground: Ground,
+    *,
+    suppress: bool,
+) -> Marked | None:
+    """Return the markers of what a family had, *named*, and of what was *asked* for besides."""
+    types, members = marking_types(ground.policy), frozenset(family.mpids)
     strong = [one for one in named if one.identity_type in types]
-    devices = [one for one in named if one.identity_type not in types]
-    members = frozenset(family.mpids)
-    devices = [one for one in devices if not _is_held(one, view, ground.policy, members)]
-    return Marked(
+    # Whoever lives with an identity that did not lead to them is protected: it stays theirs.
+    strong += [one for one in asked if one.identity_type in types and not _held(one, view, members)]
+    # Old records of a device that a living anonymous profile holds too may be theirs.
+    devices = [
+        one
+        for one in (*named, *asked)
+        if one.identity_type not in types
+        and all(is_known(other, ground.policy) for other in _held(one, view, members))
+    ]
+    marked = Marked(
         ground.now_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
         tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
         tuple(dict.fromkeys((*map(ground.token, devices), *tokens_of(family.profiles, DEVICE)))),
-        suppress,
     )
+    if family.profiles:
+        return replace(marked, is_suppressed=suppress)
+    if not marked.strong and not marked.devices:
+        return None
+    return replace(marked, is_suppressed=suppress and bool(marked.strong))
 
 
-def _is_held(
-    device: Identifier, view: View, policy: IdentityPolicy, members: frozenset[int]
-) -> bool:
-    """Whether a living anonymous profile holds a device too: old records of it may be theirs."""
-    for mpid in view.holders(device):
-        profile = None if mpid in members else view.profile(mpid)
-        if profile is not None and not is_known(profile, policy):
-            return True
-    return False
+def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:
+    """Return who lives with an identity and is none of *members*."""
+    found = (view.profile(mpid) for mpid in view.holders(one) if mpid not in members)
+    return [profile for profile in found if profile is not None]

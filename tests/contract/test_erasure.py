@@ -87,6 +87,26 @@ def test_an_erasure_outlives_a_history_that_is_read_again(index: Index, tmp_path
     assert later.outcome.mpid != ada.outcome.mpid
 
 
+def test_a_request_that_comes_before_its_person_keeps_the_late_history_out(index: Index, tmp_path):
+    stream = Stream(offline_pipeline(settings_in(tmp_path), index))
+    told = stream.ask(
+        START_MS + DAY_MS,
+        subject_request_id="one",
+        subject_request_type="erasure",
+        subject_identities={"customerid": "A", "email": "ada@example.com", "ios_vendor_id": "D"},
+    )
+    assert (told["state"], told["found"], told["marked"]) == ("completed", 0, 3)
+
+    late = stream.batch(START_MS, **ADA)
+    assert (late.outcome.name, late.outcome.reason) == ("dropped", "erased")
+    only = stream.batch(START_MS, device_info=DEVICE)
+    assert (only.outcome.name, only.outcome.reason) == ("dropped", "erased")
+    bob = {"user_identities": {"customer_id": "B"}, "device_info": DEVICE}
+    other = stream.batch(START_MS, **bob)
+    assert other.outcome.name == "forwarded"
+    assert stream.batch(START_MS + 2 * DAY_MS, **ADA).outcome.name == "forwarded"
+
+
 def test_an_erasure_is_told_with_a_tombstone_and_the_case_in_one_step(index: Index, tmp_path):
     stream = Stream(offline_pipeline(settings_in(tmp_path), index))
     ada = stream.batch(START_MS, **ADA)

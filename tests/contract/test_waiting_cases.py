@@ -47,7 +47,7 @@ class Life(Stream):
 
     def _start(self, offset: int | None = None) -> None:
         before = None if offset is None else self.pipeline
-        self.pipeline = Pipeline(self._parts)
+        self.pipeline = self._pipeline = Pipeline(self._parts)
         told = {topic: "" if before is None else before.metadata(topic, 0) for topic in TOPICS}
         starts = [Assignment(topic, 0, topic, offset, its) for topic, its in told.items()]
         self.pipeline.assign(starts, [])
@@ -221,3 +221,18 @@ def test_whoever_dies_after_the_commit_has_all_of_it_told_again(index: Index, tm
     swept = [one for n in range(4) for one in life.sweep(at + n * 2 * MINUTE_MS, dies=True)]
     assert states(swept) == ["in_progress", "completed"]
     assert outputs(life.sweep(at + 31 * DAY_MS, dies=True), "cases")[-1] is None
+
+
+def test_what_waited_for_a_person_who_never_came_keeps_their_history_out_until_the_case_ends(
+    index: Index, tmp_path
+):
+    life = Life(index, tmp_path)
+    life.erasure(START_MS + 1, customerid="A", email="ada@example.com")
+    at = START_MS + 8 * DAY_MS
+
+    (told,) = receipts(life.sweep(at, dies=True))
+
+    assert (told["state"], told["found"], told["marked"]) == ("completed", 0, 2)
+    assert life.batch(START_MS, **ADA).outcome.reason == "erased"
+    assert outputs(life.sweep(at + 31 * DAY_MS, dies=True), "cases")[-1] is None
+    assert life.batch(START_MS, **ADA).outcome.name == "forwarded"

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -214,3 +216,44 @@ def test_an_erasure_is_told_once_whoever_dies_and_what_is_read_again_brings_nobo
     (letter,) = shop.told("dead_letters")  # of an input that may not ask for erasures
     assert dict(letter.headers())["reason"] == b"unknown_input"
     assert shop.states() == ["pending", "in_progress", "completed"]
+
+
+def test_a_request_that_waits_for_nothing_keeps_out_whoever_comes_after_it(
+    kafka, redis_url, redis_prefix, tmp_path
+):
+    shop = Shop(kafka, (redis_url, redis_prefix), tmp_path / "idstream.toml")
+    now = round(time.time() * 1000)
+    request = {
+        "subject_request_id": "one",
+        "subject_request_type": "erasure",
+        "regulation": "gdpr",
+        "submitted_time": "2026-01-01T00:00:00Z",
+        "subject_identities": {"customerid": "ada", "email": "ada@example.com"},
+        "extensions": {"idstream": {"skip_waiting_period": True}},
+    }
+    with shop.dying("after_index_commit") as died:
+        shop.send("privacy", now, json.dumps(request).encode(), input=b"office")
+        died()
+    with running(shop.path):
+        shop.until("completed")
+        shop.batch(now - 5000, ADA)
+        shop.batch(now - 5000, BOB)
+        eventually(lambda: len(shop.outcomes()) == 3, within=60, every=0.3)
+    lose(redis_url, redis_prefix)
+    restoring = started(shop.path, "restore", "--wait")
+    _, failed = restoring.communicate(timeout=60)
+    assert restoring.returncode == 0, failed
+    with running(shop.path):
+        shop.batch(now - 5000, ADA)
+        eventually(lambda: len(shop.outcomes()) == 4, within=60, every=0.3)
+
+    assert [one for one in shop.outcomes() if one[0] == "dropped"] == [("dropped", "erased")] * 2
+    words = [sys.executable, "-m", "processor", "privacy", "show", "-c", str(shop.path), "one"]
+    shown = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert "on 2 identities" in shown.stdout
+    (receipt,) = shop.told("receipts")
+    told = json.loads(receipt.value())
+    assert (told["found"], told["marked"], is_proved(receipt.value(), b"")) == (0, 2, True)
+    ((_, bob),) = shop.newest("profiles").items()
+    assert b"bob" in (bob or b"")
+    assert all(b"ada" not in (one.value() or b"") for one in shop.told("cases"))

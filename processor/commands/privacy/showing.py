@@ -61,10 +61,16 @@ def _facts(case: Case) -> list[tuple[str, str]]:
         ("completed", moment(case.completed_ms) if case.completed_ms else ""),
         ("profiles", _profiles(case, by_merges, by_source, by_alias)),
         ("kept by others", _mpids(found.kept)),
+        ("markers", _markers(case)),
         ("suppressed", "until it is lifted" if case.marked and case.marked.is_suppressed else ""),
         ("kept on record", _kept(case)),
     ]
     return [row for row in rows if row[1]]
+
+
+def _markers(case: Case) -> str:
+    count = 0 if case.marked is None else len(case.marked.markers())
+    return f"on {count} identities" if count else ""
 
 
 def _waits(case: Case) -> str:

@@ -157,3 +157,26 @@ def test_a_dry_run_says_what_the_erasure_does_and_nobody_of_it_comes_back(folder
     others = {(i.identity_type, i.value) for one in left.values() for i in one.identities}
     assert set(again["mpids"]).isdisjoint(told["mpids"])
     assert again["found"] == 0 or not others.isdisjoint(named.items())
+
+
+@settings(max_examples=60, deadline=None)
+@given(history=st.lists(identities, max_size=6), named=identities, late=st.lists(identities))
+def test_nobody_comes_in_late_by_what_a_request_named_and_everybody_else_lives_on(
+    folder, history, named, late
+):
+    world = World(folder, FLAT)
+    for number, each in enumerate(history):
+        world.batch(START_MS + number, each)
+    before = {i for one in world.index.profiles() for i in one.identities}
+
+    told = world.erase("one", named)
+
+    left = {one.mpid: one for one in world.index.profiles()}
+    others = {(i.identity_type, i.value) for one in left.values() for i in one.identities}
+    gone = {(i.identity_type, i.value) for i in before} | named.items()
+    gone -= others
+    assert told["marked"] == len(gone)
+    for number, each in enumerate([*late, named]):
+        outcome = world.batch(START_MS + number, each).outcome
+        assert (outcome.reason == "erased") == (not gone.isdisjoint(each.items()))
+    assert left.keys() <= {one.mpid for one in world.index.profiles()}
