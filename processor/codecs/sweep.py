@@ -1,5 +1,6 @@
 """Sweeps: records of the topic ``clock``, which processors write and read (docs/messages.md)."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from processor.identity.model import Environment, Space
 
 MOST_NAMED: Final = 1000
 """MPIDs that one sweep may name."""
+_STAMP: Final = re.compile("([0-9a-f]{2}){0,32}")
 
 
 class SweepOrder(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -21,6 +23,13 @@ class SweepOrder(Struct, frozen=True, omit_defaults=True, gc=False):
     as_of_ms: int
     shard: int | None = None
     mpids: list[str] | None = None
+    stamp: str | None = None
+    """Of the definitions that a recompute knows, in hex digits; empty where it knows none."""
+
+    @property
+    def definitions(self) -> bytes | None:
+        """The stamp as it stands in documents; None where it names none."""
+        return None if self.stamp is None else bytes.fromhex(self.stamp)
 
     @property
     def space(self) -> Space:
@@ -46,6 +55,8 @@ def _wrong(order: SweepOrder) -> str | None:
         return "a sweep names either shard or mpids"
     if order.shard is not None and order.shard not in range(SHARDS):
         return f"shard: there are {SHARDS}, from 0 on"
+    if order.stamp is not None and not _STAMP.fullmatch(order.stamp):
+        return "stamp: hex digits, as in documents"
     named = order.mpids or ()
     if len(named) > MOST_NAMED or not all(map(_is_mpid, named)):
         return f"mpids: at most {MOST_NAMED} decimal texts of 64 bits"
@@ -57,10 +68,13 @@ def shard_sweep(space: Space, as_of_ms: int, shard: int) -> bytes:
     return _encode(SweepOrder(space.scope, _named(space), as_of_ms, shard=shard))
 
 
-def named_sweep(space: Space, as_of_ms: int, mpids: Sequence[int]) -> bytes:
-    """Return the value of a sweep of these profiles."""
+def named_sweep(
+    space: Space, as_of_ms: int, mpids: Sequence[int], definitions: bytes | None = None
+) -> bytes:
+    """Return the value of a sweep of these profiles, by the *definitions* of this stamp."""
     named = [str(mpid) for mpid in mpids]
-    return _encode(SweepOrder(space.scope, _named(space), as_of_ms, mpids=named))
+    stamp = None if definitions is None else definitions.hex()
+    return _encode(SweepOrder(space.scope, _named(space), as_of_ms, mpids=named, stamp=stamp))
 
 
 def _named(space: Space) -> Environment:

@@ -27,7 +27,7 @@ No events are read where the input is read_only or has ``compute = false``, nor 
 dropped batch or a dead letter. A merge passes the absorbed profiles as ``Occasion.absorbed`` and
 the reason ``merge``. A sweep calls ``advance`` up to its own instant or the end of the person's
 lifetime, whichever comes first; what ends then is told by ``farewell`` (announcement).
-``recompute`` calls ``advance`` and then ``evaluate`` with the reason ``definition``. At a start
-``conflicts``, ``remembered`` and ``foreign_names`` (definition) compare the configuration with what
-the index lists.
+``recompute`` calls ``advance``, then ``evaluate`` with the reason ``definition``, then ``struck``
+(striking). At a start ``conflicts`` and ``remembered`` (definition) compare the configuration with
+what the index lists.
 """

@@ -94,12 +94,6 @@ class Definitions(Struct, frozen=True):
     """The attributes whose stored value changes when time alone changes it."""
     carrying: tuple[Audience, ...]
     """The published audiences whose messages carry something."""
-    foreign: frozenset[str] | None = None
-    """Names that only other processors of the group define, or define at a higher version.
-
-    What is stored under them is left alone, everything else that nobody here defines goes with a
-    document's next write. None: that is not known, and all is left alone.
-    """
 
     def wants(self, event_type: str) -> tuple[Selector, ...]:
         """Return the selectors that could want an event of this type."""
@@ -261,10 +255,3 @@ def conflicts(workspace: str, known: Mapping[str, Listed], own: Mapping[str, Lis
         for name, one in own.items()
         if name in known and known[name].version == one.version and known[name].mark != one.mark
     ]
-
-
-def foreign_names(known: Mapping[str, Listed], own: Mapping[str, Listed]) -> frozenset[str]:
-    """Return the names that only others define, or define at a higher version than *own*."""
-    return frozenset(
-        name for name, one in known.items() if name not in own or own[name].version < one.version
-    )

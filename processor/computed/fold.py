@@ -115,31 +115,3 @@ def _with_news(kept: Memory, after: Memory, name: Key) -> Memory:
     if name not in after.cores or kept.cores.get(name) == after.cores[name]:
         return kept
     return replace(kept, cores={**kept.cores, name: after.cores[name]})
-
-
-def tidy(definitions: Definitions, memory: Memory) -> Memory:
-    """Return *memory* without what no processor defines any more; itself if there is nothing such.
-
-    What only others may use is kept, so a processor of an older release, or of an older
-    configuration while that is rolled out, loses nothing of a newer one.
-    """
-    if definitions.foreign is None:
-        return memory
-    states = {
-        name: kept
-        for name, kept in memory.states.items()
-        if f"calculated.{name}" in definitions.foreign
-        or (
-            (own := definitions.calculated.get(name)) is not None
-            and kept[:2] == (own.version, own.mark)
-        )
-    }
-    # Whose a core is cannot be told from its key, so all stay while anybody else may use one.
-    cores = {
-        key: stored
-        for key, stored in memory.cores.items()
-        if definitions.foreign or key in definitions.cores
-    }
-    if len(states) == len(memory.states) and len(cores) == len(memory.cores):
-        return memory
-    return Memory(states, cores, memory.dues)

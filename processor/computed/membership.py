@@ -45,11 +45,7 @@ def memberships(
     membership of a higher version than the configured one is left alone: it is the business of the
     processors that have that version.
     """
-    audiences = {
-        name: one
-        for name, one in stored.items()
-        if name in definitions.audiences or _is_others(definitions, name, one)
-    }
+    audiences = dict(stored)
     if affected is None:
         affected, waiting = definitions.audiences.values(), {}
     else:
@@ -110,9 +106,7 @@ def _next(criterion: Criterion, needs: Needs, situation: Situation, *, holds: bo
 def _is_others(definitions: Definitions, name: str, membership: Membership) -> bool:
     """Whether only other processors may touch a membership; if so, it is not shown either."""
     own = definitions.audiences.get(name)
-    if own is not None:
-        return membership.version > own.version
-    return definitions.foreign is None or f"audiences.{name}" in definitions.foreign
+    return own is None or membership.version > own.version
 
 
 def shown(definitions: Definitions, audiences: Mapping[str, Membership]) -> dict[str, Membership]:

@@ -10,7 +10,7 @@ from processor.computed.announcement import Announcer, announce
 from processor.computed.attribute import Value
 from processor.computed.definition import Audience, Definitions
 from processor.computed.flip import fresh_until, next_value
-from processor.computed.fold import Fold, fold, tidy, within
+from processor.computed.fold import Fold, fold, within
 from processor.computed.joining import join
 from processor.computed.membership import memberships
 from processor.computed.message import AudienceChange
@@ -83,7 +83,7 @@ class Instant(Struct, frozen=True, gc=False):
             fresh_until_ms = fresh_until(definitions.windowed, after)
         affected = self._affected(step, facts)
         found = memberships(definitions, stored.audiences, before.dues, affected, after)
-        memory = tidy(definitions, step.memory)
+        memory = step.memory
         if found.dues != memory.dues:
             memory = replace(memory, dues=found.dues)
         computed = Computed(
@@ -138,7 +138,7 @@ class Instant(Struct, frozen=True, gc=False):
 
         Only of *news*, None: of all, values are worked out: those of the others are what they were.
         """
-        definitions, now_ms, foreign = self.definitions, self.now_ms, self.definitions.foreign
+        definitions, now_ms = self.definitions, self.now_ms
         values = {}
         for name, attribute in definitions.calculated.items():
             if (news is not None and name not in news) or memory.is_newer(attribute):
@@ -147,11 +147,9 @@ class Instant(Struct, frozen=True, gc=False):
                 value = situation.value(attribute, now_ms)
             if value is not None:
                 values[name] = value
-        for name, value in stored.calculated.items():
-            if name not in definitions.calculated and (
-                foreign is None or f"calculated.{name}" in foreign
-            ):
-                values[name] = value  # noqa: PERF403 - they come after the configured ones
+        others = stored.calculated.keys() - definitions.calculated.keys()
+        if others:  # they come after the configured ones
+            values |= {n: value for n, value in stored.calculated.items() if n in others}
         return values
 
     def _has_prompt_news(self, before: Mapping[str, Value], after: Mapping[str, Value]) -> bool:

@@ -18,6 +18,7 @@ from processor.computed.message import AudienceChange, Reason, bounded
 from processor.computed.occasion import FactsChange, Leaver, Occasion
 from processor.computed.situation import Facts
 from processor.computed.state import Standing
+from processor.computed.striking import struck
 from processor.identity.profile import (
     NO_DATA,
     Computed,
@@ -249,6 +250,21 @@ def computing_of(
     names = {one.workspace.name for one in rules.inputs.values() if one.workspace.scope == scope}
     sole = names.pop() if len(names) == 1 else None
     return Computing(found, rules.limits.max_profile_bytes, sole, end_ms)
+
+
+def struck_off(scope: Scope, profile: Profile) -> Profile:
+    """Return *profile* without what no definition of *scope* is about; itself if all is theirs."""
+    workspaces = {}
+    for name, data in profile.workspaces.items():
+        computed, definitions = data.more.computed, scope.workspaces.get(name)
+        if computed is None:
+            continue
+        kept = None if definitions is None else struck(definitions, computed)
+        if kept is not computed:
+            workspaces[name] = replace(data, more=replace(data.more, computed=kept))
+    if not workspaces:
+        return profile
+    return replace(profile, workspaces={**profile.workspaces, **workspaces})
 
 
 def definitions_of(scopes: Mapping[str, Scope]) -> dict[str, Definitions]:

@@ -283,8 +283,7 @@ class Pipeline:
 
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:
     topics = frozenset(name for name, role in parts.rules.roles.items() if role == "clock")
-    whole = {space: fold.time_rules(parts.rules, parts.key) for space, fold in folds.items()}
-    rules = {space: one for space, one in whole.items() if one.is_needed}
+    rules = {space: fold.time_rules(parts.rules, parts.key) for space, fold in folds.items()}
     return Clockwork(parts.index, rules, topics, parts.max_swept_per_s, parts.wait)
 
 

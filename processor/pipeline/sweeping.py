@@ -5,7 +5,7 @@ are due and does for each all that is due by its instant, in one step; who is no
 into another bucket. Here it is worked out over what was read; ``sweeps`` reads and commits. Pure.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -47,6 +47,10 @@ class Sweep(Struct, frozen=True, gc=False):
     """Never later than the record: a processor whose clock is ahead can make nobody older."""
     shard: int | None = None
     mpids: tuple[int, ...] = ()
+    definitions: bytes | None = None
+    """The stamp of those that whoever named them knows: where they are ours, what no definition is
+    about any more is struck off the profiles.
+    """
     most: int = MOST
     """Entries that it takes."""
     is_poison: bool = False
@@ -93,16 +97,20 @@ class Swept(Struct, gc=False):
     """Named profiles that it did not come to."""
 
 
-def take_sweep(record: Record, spaces: Collection[Space]) -> Sweep | DeadLetter:
-    """Take a record of the topic ``clock`` in."""
+def take_sweep(record: Record, rules: Mapping[Space, TimeRules]) -> Sweep | DeadLetter:
+    """Take a record of the topic ``clock`` in.
+
+    Of a scope of which time changes nothing, profiles may be named for their definitions alone.
+    """
     order = read_sweep(record.value)
     if isinstance(order, str):
         return DeadLetter("malformed", order)
-    if order.space not in spaces:
+    its = rules.get(order.space)
+    if its is None or not (its.is_needed or order.definitions is not None):
         return DeadLetter("invalid", "scope: the configuration has no such scope")
     as_of_ms = min(order.as_of_ms, record.timestamp_ms)
     mpids = tuple(dict.fromkeys(int(text) for text in order.mpids or ()))
-    return Sweep(record, order.space, as_of_ms, order.shard, mpids)
+    return Sweep(record, order.space, as_of_ms, order.shard, mpids, order.definitions)
 
 
 def sweeps_last(records: Sequence[Record], is_sweep: Collection[str]) -> Sequence[Record]:
@@ -174,7 +182,7 @@ class SweepWork:
 
     def __init__(self, order: Sweep, read: ReadSet, rules: TimeRules) -> None:
         self._as_of_ms, self._now_ms = order.as_of_ms, order.record.timestamp_ms
-        self._rules = rules
+        self._rules, self._is_striking = rules, order.definitions == rules.stamp
         policy = rules.policy
         self._view = View(
             read,
@@ -232,7 +240,7 @@ class SweepWork:
         if profile is None or profile.merged_into is not None:
             self._say("stale")
             return
-        aged = self._rules.renewed(profile, self._as_of_ms)
+        aged = self._rules.renewed(profile, self._as_of_ms, is_striking=self._is_striking)
         if aged.ended_ms is not None:
             self._end(profile, aged, aged.ended_ms)
             return

@@ -76,7 +76,7 @@ class Clockwork(Struct, frozen=True):
 
     index: Index
     rules: Mapping[Space, TimeRules]
-    """What time changes, of the spaces where it changes anything."""
+    """What time changes, of every space; where it changes nothing, profiles may be named."""
     topics: frozenset[str]
     """The topic of sweeps; none where time changes nothing."""
     max_per_s: int
@@ -107,7 +107,9 @@ class Sweeps:
         """Look at own *shards*, by the partition that their sweeps go to."""
         self._refill(wall_ms)
         self._wanted, aside, oldest = [], 0, wall_ms
-        for space in self._parts.rules:
+        for space, rules in self._parts.rules.items():
+            if not rules.is_needed:
+                continue
             found = self._parts.index.openings(space, list(shards))
             for (shard, partition), opening in zip(shards.items(), found, strict=True):
                 aside += opening.set_aside
@@ -147,7 +149,7 @@ class Sweeps:
 
     def take(self, record: Record) -> Sweep | Settled:
         """Take a record of the topic of sweeps in."""
-        found = take_sweep(record, self._parts.rules.keys())
+        found = take_sweep(record, self._parts.rules)
         return dead_letter(record, found) if isinstance(found, DeadLetter) else found
 
     def carry_out(
@@ -206,7 +208,8 @@ class Sweeps:
         """
         lot = 1 if order.is_to_be_cut else max(1, len(rest))
         for at in range(0, len(rest), lot):
-            value = named_sweep(order.space, order.as_of_ms, rest[at : at + lot])
+            named = rest[at : at + lot]
+            value = named_sweep(order.space, order.as_of_ms, named, order.definitions)
             partition = order.record.partition
             self._next.append(Output("clock", None, value, (), partition=partition))
 

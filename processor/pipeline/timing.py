@@ -13,9 +13,10 @@ from processor.identity.model import IdentityPolicy
 from processor.identity.profile import Profile
 from processor.pipeline.ageing import Ageing, emptied, with_due
 from processor.pipeline.casework import Casework
-from processor.pipeline.computing import Computing
+from processor.pipeline.computing import Computing, struck_off
 from processor.privacy.erasing import Ground
 from processor.privacy.receipt import Residues, no_residues
+from processor.profiles.room import without_computed
 
 NOTHING: Final = Evaluation(Standing(), is_changed=False)
 """The evaluation of a person of whom nothing is computed."""
@@ -49,6 +50,11 @@ class TimeRules(Struct, frozen=True):
     """Where else data of the people is who ask."""
 
     @property
+    def stamp(self) -> bytes:
+        """Which definitions these are; empty where there are none."""
+        return b"" if self.computing is None else self.computing.scope.stamp
+
+    @property
     def is_needed(self) -> bool:
         """Whether time alone changes anything."""
         return self.computing is not None or self.ageing is not None or bool(self.grounds)
@@ -73,14 +79,20 @@ class TimeRules(Struct, frozen=True):
             return self._ended(flipped, evaluation, max(end_ms, profile.more.clock_ms))
         return Aged(self._due(flipped, due_ms), evaluation)
 
-    def renewed(self, profile: Profile, as_of_ms: int) -> Aged:
-        """Do what is due, then bring *profile* up to the settings as they are now."""
+    def renewed(self, profile: Profile, as_of_ms: int, *, is_striking: bool = False) -> Aged:
+        """Do what is due, then bring *profile* up to the settings as they are now.
+
+        *is_striking*: nobody else knows other definitions, so that what none of ours is about goes.
+        """
         aged = self.swept(profile, as_of_ms)
         if aged.ended_ms is not None or aged.profile.more.emptied_ms is not None:
             return aged
         if self.computing is None:
-            return replace(aged, profile=self._due(aged.profile, None))
+            bare = without_computed(aged.profile) if is_striking else aged.profile
+            return replace(aged, profile=self._due(bare, None))
         stored, then = self.computing.renewed(aged.profile, as_of_ms)
+        if is_striking:
+            stored = struck_off(self.computing.scope, stored)
         whole = replace(
             then,
             messages=(*aged.evaluation.messages, *then.messages),

@@ -112,6 +112,13 @@ def meanings(scope: Scope, known: Mapping[str, Listed]) -> dict[str, Listed]:
     return found
 
 
+def dropped(scope: Scope | None, known: Mapping[str, Listed]) -> frozenset[str]:
+    """Return the *known* names of an index that *scope* does not define, None: defines nothing."""
+    workspaces = {} if scope is None else scope.workspaces
+    own = {f"{name}/{key}" for name, one in workspaces.items() for key in listing(one)}
+    return frozenset(known.keys() - own)
+
+
 def needs_time(scope: Scope) -> str | None:
     """Return the path of a definition that time alone can change, None where there is none."""
     for name, workspace in scope.workspaces.items():

@@ -57,13 +57,16 @@ def swept_ms(time_ms: int) -> int:
     return began + MINUTE_MS if time_ms % HOUR_MS == 0 else began
 
 
-def sweeps(line: dict[str, Any], space: Space, mpids: list[int]) -> Iterator[tuple[int, bytes]]:
+def sweeps(
+    line: dict[str, Any], space: Space, mpids: list[int], stamp: bytes | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Yield the records of a line of the clock, each with its time: a round of the shards of all.
 
-    Or, where it asks for everybody, one sweep that names them, as ``idstream recompute`` has it.
+    Or, where it asks for everybody, one sweep that names them, as ``idstream recompute`` has it
+    that knows the definitions of *stamp*.
     """
     if "value" in line:
-        yield line["timestamp_ms"], named_sweep(space, line["timestamp_ms"], mpids)
+        yield line["timestamp_ms"], named_sweep(space, line["timestamp_ms"], mpids, stamp)
         return
     as_of_ms = swept_ms(line["timestamp_ms"])
     for shard in sorted({mpid % SHARDS for mpid in mpids}):
@@ -109,6 +112,7 @@ class Stage:
         self._offsets: dict[str, tuple[int | None, str]] = dict.fromkeys(TOPICS, (None, ""))
         self._seen: dict[int, Profile] = {}
         self._changed = 0
+        self._stamp: bytes | None = None
 
     def act(
         self, written: str, documents: Objects, lines: Objects, folder: Path
@@ -116,6 +120,8 @@ class Stage:
         """Answer *lines* by a process of its own; return them and the documents that are left."""
         settings = load_text(KAFKA + written + TIMED, {})
         pipeline = self._started(settings)
+        scope = settings.computed.get(SPACE.scope)
+        self._stamp = b"" if scope is None else scope.stamp
         shows = Shows(settings, self)  # type: ignore[arg-type]
         answers = []
         for line in lines:
@@ -158,7 +164,7 @@ class Stage:
 
     def _swept(self, pipeline: Pipeline, line: dict[str, Any]) -> dict[str, Any]:
         told, changes, changed = [], [], 0
-        for time_ms, value in sweeps(line, SPACE, self._in_order()):
+        for time_ms, value in sweeps(line, SPACE, self._in_order(), self._stamp):
             settled = self._settled(pipeline, CLOCK, Record(CLOCK, 0, 0, time_ms, None, value))
             assert settled.outcome.name == "swept"
             changed += self._changed

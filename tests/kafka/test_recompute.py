@@ -5,15 +5,24 @@ import re
 import signal
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
+from processor.identity.model import Space
+from processor.redis.generations import definitions_in, open_generations
+from processor.settings import load
 from tests.kafka.shopping import flips, open_shop, order, running, started
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(240)]
 
 PEOPLE = 300
+OLD = """
+[workspaces.shop.calculated.orders]
+type = "count"
+event = "order"
+"""
 NEW = """
 [workspaces.shop.audiences.french]
 all = [{ attribute = "country", op = "equals", value = "FR" }]
@@ -22,17 +31,21 @@ all = [{ attribute = "country", op = "equals", value = "FR" }]
 
 @pytest.fixture
 def shop(kafka, redis_url, redis_prefix, tmp_path):
-    """Give a configuration with an audience that people who are known do not know yet."""
+    """Give a configuration with an audience that people who are known do not know yet.
+
+    And without an attribute that was calculated for them.
+    """
     path = tmp_path / "idstream.toml"
     topics = open_shop(kafka, (redis_url, redis_prefix), path)
-    now_ms = round(time.time() * 1000)
+    plain, now_ms = path.read_text(), round(time.time() * 1000)
+    path.write_text(plain + OLD)
     for start, country in enumerate(("FR", "DE")):
         people = range(start, PEOPLE, 2)
         attributes = {"country": country}
         order(kafka, topics["batches"], people, now_ms, user_attributes=attributes)
     with running(path):
         eventually(lambda: len(flips(kafka, topics["audience_changes"])) == PEOPLE, 80, every=0.5)
-    path.write_text(path.read_text() + NEW)
+    path.write_text(plain + NEW)
     return path, topics
 
 
@@ -47,6 +60,25 @@ def named(kafka, topics) -> list[str]:
     return [mpid for sweep in sweeps for mpid in sweep.get("mpids", ())]
 
 
+def calculated(kafka, topics) -> Counter[tuple[str, ...]]:
+    """Return how many people have which calculated attributes, by what they were last."""
+    newest: dict[bytes, dict] = {}
+    for message in kafka.read(topics["profiles"]):
+        value, before = json.loads(message.value()), newest.get(message.key())
+        if before is None or before["version"] < value["version"]:
+            newest[message.key()] = value
+    computed = [one["workspaces"]["shop"]["computed"] for one in newest.values()]
+    return Counter(tuple(one.get("calculated", ())) for one in computed)
+
+
+def listed(path) -> set[str]:
+    """Return the names of definitions that the index lists."""
+    settings = load(path, {})
+    space = Space("shop", "production")
+    with closing(open_generations(settings)) as generations:
+        return {*definitions_in(generations, space, generations.survey(space, ()).owner)}
+
+
 def changes(kafka, topics) -> Counter[tuple[str, ...]]:
     """Return how often each change was told, at whichever instant."""
     return Counter(key[:4] for key in flips(kafka, topics["audience_changes"]).elements())
@@ -57,10 +89,14 @@ def test_whoever_sends_nothing_enters_a_new_audience_once_whatever_becomes_of_th
     with running(path):
         killed = ended(path, "--rate", "60", IDSTREAM_CRASH_AT="in_recompute:2")
         assert killed[0] == -signal.SIGKILL, killed
+        assert "shop/calculated.orders" in listed(path)
         assert len(named(kafka, topics)) == 120
         status, out, err = ended(path, "--rate", "100000")
         assert (status, err) == (0, ""), out
-        assert out.splitlines()[-1] == "300 profiles named in 2 sweeps; processors do the rest"
+        assert out.splitlines()[-2:] == [
+            "300 profiles named in 2 sweeps; processors do the rest",
+            "not defined any more, and struck off them: workspaces.shop.calculated.orders",
+        ]
         entered = PEOPLE // 2
         eventually(lambda: len(changes(kafka, topics)) == PEOPLE + entered, 80, every=0.5)
     told = changes(kafka, topics)
@@ -70,6 +106,8 @@ def test_whoever_sends_nothing_enters_a_new_audience_once_whatever_becomes_of_th
         ("french", "entered", "definition"): entered,
     }
     assert kafka.read(topics["dead_letters"]) == []
+    assert calculated(kafka, topics) == {(): PEOPLE}
+    assert listed(path) == {"shop/audiences.fresh", "shop/audiences.french"}
 
 
 def test_a_run_that_is_stopped_tells_where_another_one_goes_on(kafka, shop):

@@ -6,15 +6,18 @@ from processor.commands.check.findings import Finding
 from processor.computed.definition import Listed, Scope, listing
 
 
-def changed(what: str, scope: Scope, known: Mapping[str, Listed]) -> Iterator[Finding]:
+def changed(what: str, scope: Scope | None, known: Mapping[str, Listed]) -> Iterator[Finding]:
     """Say which definitions of *scope* are others than the index remembers (*known*); pure.
 
-    It remembers what processors have started with; *what* names its space.
+    It remembers what processors have started with; *what* names its space. None: nothing is
+    defined.
     """
-    for workspace, definitions in scope.workspaces.items():
+    workspaces = {} if scope is None else scope.workspaces
+    for workspace in dict.fromkeys([*workspaces, *(name.partition("/")[0] for name in known)]):
         mark = f"{workspace}/"
         its = {k.removeprefix(mark): one for k, one in known.items() if k.startswith(mark)}
-        own = listing(definitions)
+        definitions = workspaces.get(workspace)
+        own = {} if definitions is None else listing(definitions)
         yield from _of_workspace(what, workspace, its, own)
 
 
@@ -43,7 +46,10 @@ def _of_workspace(
         yield Finding(what, "warning", says, "index.definitions")
     gone = [name for name in known if name not in own]
     if gone:
-        says = f"what is stored of {', '.join(sorted(gone))} of {workspace} stays, and is not shown"
+        says = (
+            f"what is stored of {', '.join(sorted(gone))} of {workspace} is not shown, and stays"
+            f" until `idstream recompute {workspace}` strikes it off"
+        )
         yield Finding(what, "ok", says)
     older = [n for n, o in kept.items() if o.version > own[n].version]
     if older:

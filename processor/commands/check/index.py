@@ -52,7 +52,7 @@ def index(settings: Settings) -> Iterator[Finding]:
             says = "new" if one.is_new else "agrees with the group's offsets and profiles"
             yield Finding(what, "ok", says)
         scope = settings.computed.get(one.space.scope)
-        if scope is not None and not one.problems and not one.is_new:
+        if not one.problems and not one.is_new:
             yield from changed(what, scope, known.get(one.space, {}))
         if mpids := aside.get(one.space):
             yield Finding(what, "warning", _of_those(mpids), "index.set_aside")
@@ -76,7 +76,7 @@ def look(settings: Settings) -> _Found:
         known = {
             one.space: definitions_in(generations, one.space, one.survey.owner)
             for one in found
-            if one.space.scope in settings.computed and one.survey.owner
+            if one.survey.owner
         }
     finally:
         generations.close()

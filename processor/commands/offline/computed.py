@@ -72,8 +72,7 @@ class Sweeper:
         rules = settings.rules()
         folds = [fold_of(s, rules, settings.computed, index.token) for s in settings.space_rules()]
         self._index = index
-        timed = [fold for fold in folds if fold.is_timed]
-        self._rules = {fold.space: fold.time_rules(rules, settings.key()) for fold in timed}
+        self._rules = {fold.space: fold.time_rules(rules, settings.key()) for fold in folds}
 
     def sweep(self, record: Record) -> dict[str, Any]:
         """Do what a line of the clock asks for; return the line that answers it."""
@@ -83,7 +82,8 @@ class Sweeper:
         written: list[dict[str, Any]] = []
         for profile in list(self._due(record.timestamp_ms, is_all=is_all)):
             space = space_of(profile)
-            order = Sweep(record, space, record.timestamp_ms, mpids=(profile.mpid,))
+            stamp, named = self._rules[space].stamp, (profile.mpid,)
+            order = Sweep(record, space, record.timestamp_ms, mpids=named, definitions=stamp)
             swept = self._swept(order, is_all=is_all)
             if swept.effects is not None:
                 self._index.commit(space, swept.effects, [])
@@ -111,6 +111,7 @@ class Sweeper:
         if is_all:
             yield from sorted(living, key=lambda p: (p.created_ms, p.mpid))
             return
+        living = [p for p in living if self._rules[space_of(p)].is_needed]
         due = [
             (due_ms, p.created_ms, p.mpid, p)
             for p in living

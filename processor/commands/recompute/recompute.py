@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from processor.clock.wheel import MOST
 from processor.codecs.sweep import named_sweep
+from processor.commands.recompute.dropped import dropped_names, in_words, strike
 from processor.commands.recompute.pace import NamingPace
 from processor.commands.recompute.roster import Roster, places_as_text, places_in
 from processor.commands.restore.reader import ChangelogReader, TooManyUnreadable
@@ -65,7 +66,9 @@ class RecomputeOptions(Struct, frozen=True):
 def recompute(config: Path, environ: Mapping[str, str], options: RecomputeOptions) -> None:
     """Name everybody of the scope of a workspace in sweeps, as of where the clock may go."""
     settings = load(config, environ)
-    roster = Roster(_scope(settings, options.workspace), _places(options.start))
+    scope, places = _scope(settings, options.workspace), _places(options.start)
+    gone = _dropped(settings, options.workspace)
+    roster = Roster(scope, places)
     reach = CrashPoints(environ).reach
     reader = ChangelogReader(settings.registry_url(), REGISTRY_AWAY)
     try:
@@ -74,6 +77,9 @@ def recompute(config: Path, environ: Mapping[str, str], options: RecomputeOption
             open_log(sys.stderr, "error", Clock().now, environ)
             with _opened(settings, options, roster, reach) as run:
                 run.all(reader)
+                if gone and not reader.unreadable:
+                    strike(settings, scope)
+                    say(f"not defined any more, and struck off them: {in_words(gone)}")
     except (NoTopic, Unreachable) as error:
         raise Failure(str(error)) from None
     except TooManyUnreadable:
@@ -91,6 +97,8 @@ class _Parts(Struct, frozen=True):
     partitions: tuple[int, ...]
     """Those of the topic of sweeps, which take turns."""
     roster: Roster
+    definitions: bytes
+    """The stamp of those that the configuration has."""
     stop: Event
     reach: Callable[[str], None]
 
@@ -139,7 +147,8 @@ class _Run:
         while lots := parts.roster.take(self._rate):
             self._go_on_unless_stopped()
             as_of_ms = parts.horizon.look()
-            values = [named_sweep(space, as_of_ms, mpids) for space, mpids in lots]
+            stamp = parts.definitions
+            values = [named_sweep(space, as_of_ms, mpids, stamp) for space, mpids in lots]
             parts.sweeps.publish(
                 [Output("clock", None, v, (), partition=next(self._partitions)) for v in values]
             )
@@ -175,7 +184,9 @@ def _opened(
             )
             partitions = tuple(partitions_of(admin, kafka.topics.clock, _ANSWER_S))
             sweeps, stop = OneShot(kafka, NAME), stopped_by_signals()
-            parts = _Parts(changelog, sweeps, horizon, partitions, roster, stop, reach)
+            own = settings.computed.get(roster.scope)
+            definitions = b"" if own is None else own.stamp
+            parts = _Parts(changelog, sweeps, horizon, partitions, roster, definitions, stop, reach)
             run = _Run(parts, options.rate)
             try:
                 yield run
@@ -201,23 +212,36 @@ def _tell_way_on(run: _Run, roster: Roster, options: RecomputeOptions) -> None:
 
 
 def _scope(settings: Settings, name: str) -> str:
-    """Return the scope of a workspace; Failure where processors would refuse its sweeps."""
+    """Return the scope of a workspace; Failure where nothing could be done for it."""
     workspace = settings.workspaces.get(name)
     if workspace is None:
         known = ", ".join(settings.workspaces)
         raise Failure(f"there is no workspace {visible(name)}; the configuration has {known}")
-    if workspace.scope not in settings.computed and workspace.lifetimes is None:
-        raise Failure(
-            f"workspaces.{name}: neither it nor another of its scope defines a calculated attribute"
-            " or an audience, or has lifetimes: there is nothing to recompute"
-        )
-    if not settings.kafka.topics.clock:
+    if not settings.kafka.topics.clock and workspace.scope in settings.computed:
         raise Failure(
             "no definition of the configuration can change by time alone, so there is no topic of"
             " the clock that sweeps could go to: everybody is judged at the next record; or name"
             " one as kafka.topics.clock, make it by `idstream check --create`, and restart"
         )
+    if not settings.kafka.topics.clock:
+        raise _idle(name)
     return workspace.scope
+
+
+def _dropped(settings: Settings, name: str) -> list[str]:
+    """Return what is defined no more; Failure where there is neither that nor anything else."""
+    workspace = settings.workspaces[name]
+    gone = dropped_names(settings, workspace.scope)
+    if not gone and workspace.scope not in settings.computed and workspace.lifetimes is None:
+        raise _idle(name)
+    return gone
+
+
+def _idle(name: str) -> Failure:
+    return Failure(
+        f"workspaces.{name}: neither it nor another of its scope defines a calculated attribute"
+        " or an audience, or has lifetimes: there is nothing to recompute"
+    )
 
 
 def _places(text: str) -> dict[int, int]:

@@ -21,7 +21,7 @@ class Roster:
     """The profiles of one scope that are to be named, each once as long as it is held."""
 
     def __init__(self, scope: str, places: Places) -> None:
-        self._scope = scope
+        self.scope = scope
         self._held: dict[tuple[Space, int], None] = {}
         self._read = dict(places)
         self._places = dict(places)
@@ -39,7 +39,7 @@ class Roster:
     ) -> None:
         """Take up the profiles that were *found* in *records*; merged and erased ones are none."""
         for space, ones in found.items():
-            if space.scope == self._scope:
+            if space.scope == self.scope:
                 for one in ones:
                     if isinstance(one, Profile) and one.merged_into is None:
                         self._held[space, one.mpid] = None

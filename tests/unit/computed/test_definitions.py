@@ -8,7 +8,6 @@ from processor.computed.definition import (
     Listed,
     Scope,
     conflicts,
-    foreign_names,
     listing,
     remembered,
     scope_of,
@@ -41,12 +40,6 @@ def gold(points: int, rest: str = "") -> str:
 
 def scope(*tables: str) -> Scope:
     return compiled(EVENTS + "".join(tables))
-
-
-def with_foreign(known: Scope, *names: str) -> Scope:
-    """Return a scope whose processors know that only others use *names*."""
-    shop = replace(known.workspaces["shop"], foreign=frozenset(names))
-    return replace(known, workspaces={"shop": shop})
 
 
 def marks(*tables: str) -> dict[str, Listed]:
@@ -168,28 +161,55 @@ def test_what_a_configuration_does_not_have_is_kept_and_not_shown():
     assert (one.values(3 * HOUR), one.audiences()) == ({"n": 2, "m": 3}, ["gold"])
 
 
-def test_what_no_processor_defines_goes_with_the_next_write():
-    recent = '[audiences.recent]\nall = [{ event = "order", within = "10d" }]\n'
-    one = Person(scope(count(), count(name="m"), gold(10), recent))
+RECENT = '[audiences.recent]\nall = [{ event = "order", within = "10d" }]\n'
+
+
+def test_recompute_strikes_off_what_no_definition_is_about_and_leaves_the_rest():
+    one = Person(scope(count(), count(name="m"), gold(10), RECENT))
     one.record(HOUR, event(), attributes={"points": 25})
-    one.scope = with_foreign(scope(count(name="m")))
+    one.scope = scope(count(name="m"), gold(10))
     one.record(2 * HOUR, event())
+    before = one.standing.workspaces["shop"]
+    assert before.calculated.keys() == {"n", "m"}
+    assert before.audiences.keys() == {"gold", "recent"}
+    assert one.recompute(3 * HOUR) == []
+    assert one.wrote
     shop = one.standing.workspaces["shop"]
     memory = unpack_memory(shop.state)
     assert (memory.states.keys(), memory.cores) == ({"m"}, {})
-    assert (shop.calculated.keys(), shop.audiences) == ({"m"}, {})
+    assert (shop.calculated, shop.audiences) == ({"m": 2}, {"gold": before.audiences["gold"]})
+    one.recompute(4 * HOUR)
+    assert not one.wrote
 
 
-def test_what_others_define_stays_while_the_rest_goes():
-    recent = '[audiences.recent]\nall = [{ event = "order", within = "10d" }]\n'
-    one = Person(scope(count(), count(name="m"), count(name="k"), gold(10), recent))
-    one.record(HOUR, event(), attributes={"points": 25})
-    one.scope = with_foreign(scope(count(name="m")), "calculated.n", "audiences.gold")
+def test_recompute_strikes_off_event_times_that_no_criterion_looks_at_any_more():
+    one = Person(scope(RECENT))
+    one.record(HOUR, event())
+    one.scope = scope(RECENT.replace("event =", 'resolution = "1h", event =') + "version = 2\n")
     one.record(2 * HOUR, event())
+    assert len(unpack_memory(one.standing.workspaces["shop"].state).cores) == 2
+    one.recompute(3 * HOUR)
+    memory = unpack_memory(one.standing.workspaces["shop"].state)
+    assert memory.cores.keys() == one.scope.workspaces["shop"].cores.keys()
+
+
+def test_recompute_strikes_off_the_state_of_an_older_meaning():
+    one = Person(scope(count()))
+    one.record(HOUR, event())
+    one.scope = scope(count('since = "2026-01-01"\nversion = 2'))
+    one.recompute(2 * HOUR)
+    assert one.standing.workspaces["shop"].state == b""
+
+
+def test_what_belongs_to_a_higher_version_is_not_struck_off_nor_are_event_times_then():
+    one = Person(scope(count("version = 2"), gold(10, "version = 2"), RECENT))
+    one.record(HOUR, event(), attributes={"points": 25})
+    before = one.standing.workspaces["shop"]
+    one.scope = scope(count(), gold(10))
+    one.recompute(2 * HOUR)
     shop = one.standing.workspaces["shop"]
-    memory = unpack_memory(shop.state)
-    assert (memory.states.keys(), len(memory.cores)) == ({"n", "m"}, 1)
-    assert (shop.calculated.keys(), shop.audiences.keys()) == ({"n", "m"}, {"gold"})
+    assert (shop.calculated, shop.audiences.keys()) == (before.calculated, {"gold"})
+    assert unpack_memory(shop.state).cores == unpack_memory(before.state).cores
 
 
 @pytest.mark.parametrize(
@@ -253,8 +273,6 @@ def test_the_index_remembers_the_highest_version_of_each_name():
     old, new = marks(count(), gold(10)), marks(count('version = 2\nwithin = "1d"'))
     assert remembered(old, new) == {**old, **new}
     assert remembered(remembered(old, new), old) == {**old, **new}
-    assert foreign_names({**old, **new}, old) == {"calculated.n"}
-    assert foreign_names(old, new) == {"audiences.gold"}
 
 
 def test_the_stamp_changes_with_every_change_that_people_must_be_judged_by():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.computed import reference
-from tests.unit.computed.world import MINUTE, START, Person, alone, compiled, flips
+from tests.unit.computed.world import MINUTE, START, Person, compiled, flips
 
 STEP = 5 * MINUTE
 """Everything happens at multiples of it, and windows begin and end there."""
@@ -159,7 +159,7 @@ class Play:
 
     def __init__(self, document: dict[str, Any]):
         self.tables = naive(document)
-        self.person = Person(alone(compiled(document)))
+        self.person = Person(compiled(document))
         self.history = reference.History()
         self.members: set[str] = set()
         self.told: list[tuple[str, str, int]] = []

@@ -15,6 +15,7 @@ from processor.computed.reading import Source, matches
 from processor.computed.selector import Match
 from processor.computed.situation import Facts
 from processor.computed.state import Standing
+from processor.computed.striking import struck
 from processor.computed.workspace import values_at
 from processor.identity.profile import Profile, WorkspaceData, WorkspaceMore
 from processor.identity.types import canonical_type
@@ -48,15 +49,6 @@ def compiled(
     scope = scope_of(found, max_bytes)
     assert scope is not None
     return scope
-
-
-def alone(scope: Scope) -> Scope:
-    """Return *scope* as of processors that know that nobody else defines anything."""
-    workspaces = {
-        name: msgspec.structs.replace(one, foreign=frozenset())
-        for name, one in scope.workspaces.items()
-    }
-    return msgspec.structs.replace(scope, workspaces=workspaces)
 
 
 def event(name: str = "Order", at: int | None = None, **attributes: Any) -> dict[str, Any]:
@@ -166,7 +158,14 @@ class Person:
         changes = {name: FactsChange(one, one) for name, one in self.facts.items()}
         occasion = Occasion(self.mpid, START + at, "definition")
         outcome = evaluate(self.scope, self.standing, occasion, changes)
-        return [*told, *self._take(outcome, is_changed=False)]
+        was, told = self.standing, [*told, *self._take(outcome, is_changed=False)]
+        workspaces = {
+            name: struck(self.scope.workspaces[name], one)
+            for name, one in self.standing.workspaces.items()
+        }
+        self.standing = stored(msgspec.structs.replace(self.standing, workspaces=workspaces))
+        self.wrote = self.standing != was
+        return told
 
     def _take(self, outcome: Evaluation, *, is_changed: bool) -> list[AudienceChange]:
         self.wrote = outcome.is_changed or is_changed

@@ -52,6 +52,17 @@ workspace = "shop"
 """
 
 
+OTHER = """
+[workspaces.other]
+strategy = "profile_conversion"
+priority = ["customerid"]
+[workspaces.other.audiences]
+new = { all = [{ profile = "first_seen", op = "within", value = "1d" }] }
+[inputs.other]
+workspace = "other"
+"""
+
+
 def settings_of(more: str = "") -> Settings:
     return load_text(CONFIG + more, {})
 
@@ -329,6 +340,53 @@ def test_named_profiles_are_brought_up_to_the_definitions():
     assert ("buyers", "left", "time", START + 7 * DAY) in life.told()
 
 
+GOLD = '[workspaces.shop.audiences.gold]\nall = [{ identity = "customerid" }]\n'
+
+
+@pytest.fixture
+def dropped():
+    """Give a life under definitions of which one that somebody fitted is not there any more."""
+    life = Life(settings=settings_of(GOLD))
+    life.play([(START, [order(0, START)])])
+    life.settings = settings_of()
+    life.restart()
+    return life
+
+
+def stored_audiences(life: Life, stamp: bytes | None) -> list[str]:
+    """Let everybody be named with *stamp*; return of which audiences somebody is a member."""
+    value = named_sweep(SPACE, START + MINUTE_MS, [life.profile().mpid], stamp)
+    life.append([Output("clock", None, value, (), partition=0)], START + MINUTE_MS)
+    life.settle(START + MINUTE_MS)
+    assert [one.role for one in life.stream.published].count("dead_letters") == 0
+    computed = life.profile().workspaces["shop"].more.computed
+    return [] if computed is None else list(computed.audiences)
+
+
+def test_what_is_not_defined_any_more_is_struck_off_by_a_sweep_of_the_same_definitions(dropped):
+    told = len(dropped.told())
+    assert stored_audiences(dropped, None) == ["buyers", "fresh", "gold"]
+    assert stored_audiences(dropped, b"else") == ["buyers", "fresh", "gold"]
+    assert stored_audiences(dropped, dropped.settings.computed["shop"].stamp) == ["buyers", "fresh"]
+    assert len(dropped.told()) == told, "whoever drops a definition retires it first"
+    version = dropped.profile().version
+    assert stored_audiences(dropped, dropped.settings.computed["shop"].stamp) == ["buyers", "fresh"]
+    assert dropped.profile().version == version
+    dropped.settle(START + 90 * DAY)
+    assert ("buyers", "left", "time", START + 7 * DAY) in dropped.told()
+
+
+def test_where_nothing_is_defined_any_more_everything_computed_is_struck_off():
+    life = Life(settings=settings_of(OTHER))
+    life.play([(START, [order(0, START)])])
+    bare = CONFIG[: CONFIG.index("[workspaces.shop.events]")]
+    life.settings = load_text(bare + '[inputs.default]\nworkspace = "shop"\n' + OTHER, {})
+    life.restart()
+    assert stored_audiences(life, life.settings.computed["other"].stamp) == ["buyers", "fresh"]
+    assert stored_audiences(life, b"") == []
+    assert (life.profile().more.stamp, life.profile().more.due_ms) == (b"", None)
+
+
 PEOPLE = [order(n, START, f"p{n}") for n in range(5)]
 EVERYBODY = '[workspaces.shop.audiences.all]\nall = [{ identity = "customerid" }]\n'
 
@@ -394,6 +452,7 @@ def test_whom_a_sweep_names_that_ends_processes_is_found_among_the_others(monkey
         b'{"scope":"shop","environment":"production","as_of_ms":1,"mpids":["x"]}',
         b'{"scope":"shop","environment":"production","as_of_ms":1,"shard":1,"mpids":["1"]}',
         b'{"scope":"other","environment":"production","as_of_ms":1,"shard":1}',
+        b'{"scope":"shop","environment":"production","as_of_ms":1,"mpids":["1"],"stamp":"x"}',
     ],
 )
 def test_what_is_no_sweep_of_ours_is_a_dead_letter(value):
