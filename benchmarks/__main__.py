@@ -21,7 +21,7 @@ MEASURED = (
     "memory", "startup",
 )  # fmt: skip
 """Those that make up the page, in its order."""
-OTHERS = ("storms", "restore", "ageing")
+OTHERS = ("storms", "restore", "ageing", "erasure", "imports")
 """Programs of their own, with arguments of their own."""
 
 
@@ -41,7 +41,8 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./dev bench",
         description="Without a name: all short forms, and docs/performance.md of them.",
-        epilog=f"names:\n{listed()}\n\nstorms, restore and ageing take arguments of their own.",
+        epilog=f"names:\n{listed()}\n\nThe last {len(OTHERS)} are programs of their own:"
+        " python -m benchmarks.NAME --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="one or more of those below")

@@ -68,20 +68,24 @@ _LONGEST: Final = max(map(len, (*DEFAULT_BLOCKED, *GENERIC_NAMES)))
 _AROUND: Final = 8
 """How many characters a value may have around the name of its type and still be that name."""
 _PLAIN: Final = frozenset(digits + ascii_letters)
+_DIGITS: Final = frozenset(digits)
 _WORDS_AND_NAMES: Final = _WORDS | _NAMES
 
 
 def stands_for_none(identity_type: str, value: str) -> bool:
     """Whether *value* of a type is a placeholder, or the type's own name."""
-    length = len(value)
+    first, last, length = value[:1], value[-1:], len(value)
     if (
-        length > _LONGEST
-        and length > len(identity_type) + _AROUND
-        and value[0] in _PLAIN
-        and value[-1] in _PLAIN
+        first in _PLAIN
+        and last in _PLAIN
+        and (
+            (length > _LONGEST and length > len(identity_type) + _AROUND)
+            # No word and no name ends in a digit, but for types that do so.
+            or (last in _DIGITS and identity_type[-1:].isalpha())
+        )
         and value.isascii()
     ):
-        return value[0] == "0" and not value.strip("0-")
+        return first == "0" and not value.strip("0-")
     return is_placeholder(value) or is_own_name(identity_type, value)
 
 

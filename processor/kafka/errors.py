@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError
 
 ALL_DOWN: Final = KafkaError._ALL_BROKERS_DOWN
 TIMED_OUT: Final = KafkaError._TIMED_OUT
+NOT_DELIVERED: Final = KafkaError._MSG_TIMED_OUT
 END: Final = KafkaError._PARTITION_EOF
 FATAL: Final = KafkaError._FATAL
 NO_MEMBER: Final = KafkaError.UNKNOWN_MEMBER_ID

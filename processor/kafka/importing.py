@@ -13,13 +13,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from processor.apart import apart
 from processor.kafka.asking import committed, partitions_of
-from processor.kafka.clients import command_config, reader_config
-from processor.kafka.errors import FATAL, TIMED_OUT
+from processor.kafka.clients import Config, command_config, reader_config
+from processor.kafka.errors import FATAL, NOT_DELIVERED, TIMED_OUT
 from processor.kafka.producer import produce, serve
 from processor.records import RowKey
 from processor.settings import KafkaSettings
 
 _WITHIN_S: Final = 30.0
+_LINGER_MS: Final = 50
 _SERVED: Final = 1000
 """Records after which the producer's callbacks may run."""
 _FENCED: Final = frozenset(
@@ -30,6 +31,11 @@ _FENCED: Final = frozenset(
         FATAL,  # a call after one that was told so
     }
 )
+
+
+def _config(kafka: KafkaSettings, name: str) -> Config:
+    """Return a command's configuration, with batches that are worth a request: nobody waits."""
+    return {"linger.ms": _LINGER_MS, **command_config(kafka, name)}
 
 
 class ImportFenced(Exception):
@@ -54,11 +60,11 @@ class Importing:
         """Open the connections; *name* is what group and transactional id have behind the group."""
         self._place = RowKey(topic, 0)
         self._topic = topic
-        self._headers = tuple(headers)
+        self._headers = list(headers)
         self._reach = reach
         self._failed: list[KafkaError] = []
         self._consumer = Consumer(reader_config(kafka, f"{kafka.group_id}-{name}"))
-        self._producer = Producer({**command_config(kafka, name), "on_delivery": self._heard})
+        self._producer = Producer(_config(kafka, name) | {"on_delivery": self._heard})
         self._is_open = False
         self._sent = 0
 
@@ -86,7 +92,8 @@ class Importing:
 
     def send(self, key: bytes, value: bytes) -> None:
         """Add a record to the open transaction, or to a new one."""
-        self._begin()
+        if not self._is_open:
+            self._begin()
         produce(self._producer, self._topic, value, key, self._headers)
         self._sent += 1
         if self._sent % _SERVED == 0:
@@ -136,6 +143,8 @@ class Importing:
                 f"a row is larger than topic {self._topic} takes: raise its max.message.bytes, or"
                 " lower limits.max_record_bytes, and such rows are rejected"
             )
+        if NOT_DELIVERED in codes:  # a broker that is slow or away, as with any other question
+            raise KafkaException(KafkaError(TIMED_OUT))
         raise KafkaException(self._failed[0])
 
     def _heard(self, error: KafkaError | None, _: Message) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from benchmarks.outside import resident_mib
 from tests.servers.kafka import ANSWER_S
 from tests.servers.kafka_node import Node, start_node
 
@@ -40,33 +41,44 @@ workspace = "retail"
 source = "csv"
 """
 
+LOOK_S = 0.25
+"""Between two looks at the memory of a process."""
+
 Tell = Callable[[str], object]
+Form = Literal["csv", "jsonl"]
 
 
 class Cost(NamedTuple):
     """What a run cost that nothing disturbed."""
 
+    form: Form
     rows: int
     wall_s: float
     cpu_s: float
-    peak_mb: float
+    resident: Sequence[float]
+    """MiB, from look to look."""
 
     def __str__(self) -> str:
+        quarter = self.resident[len(self.resident) // 4]
         return (
-            f"{self.rows:,} rows alone: {self.rows / self.wall_s:,.0f} a second,"
-            f" {self.rows / self.cpu_s:,.0f} a second of CPU, {self.peak_mb:.0f} MB at most"
+            f"{self.rows:,} rows of {self.form} alone: {self.rows / self.wall_s:,.0f} a second,"
+            f" {self.rows / self.cpu_s:,.0f} a second of CPU; memory {quarter:.0f} MiB after a"
+            f" quarter, {self.resident[-1]:.0f} at the end, {max(self.resident):.0f} at most"
         )
 
 
 class Imports:
     """A broker, a file, and imports of it."""
 
-    def __init__(self, folder: Path, rows: int) -> None:
+    def __init__(self, folder: Path, rows: int, form: Form = "csv") -> None:
         self._folder = folder
         self._rows = rows
+        self._form: Form = form
+        self._file = folder / f"people.{form}"
         self._node: Node = start_node()
+        self._alone = 0
         self._bad = set(range(BAD_EVERY, rows + 1, BAD_EVERY))
-        _write(folder / "people.csv", rows, self._bad)
+        WRITERS[form](self._file, rows, self._bad)
 
     def close(self) -> None:
         """End the broker."""
@@ -99,25 +111,34 @@ class Imports:
 
     def alone(self) -> Cost:
         """Import the file once, undisturbed."""
-        self._open("alone")
+        self._alone += 1
+        self._open(f"alone-{self._alone}")
         began, process = time.monotonic(), self._started(stderr=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
+        resident, ended = list[float](), 0
+        while not ended:
+            time.sleep(LOOK_S)
+            resident += _resident(process.pid)
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
+        seconds = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0
-        seconds = time.monotonic() - began
-        return Cost(self._rows, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        return Cost(self._form, self._rows, seconds, used.ru_utime + used.ru_stime, resident)
 
     def _open(self, topic: str) -> None:
         admin = AdminClient({"bootstrap.servers": self._node.bootstrap, "log_level": 0})
         admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(ANSWER_S)
         config = CONFIG.format(bootstrap=self._node.bootstrap, topic=topic)
         (self._folder / "idstream.toml").write_text(config)
-        (self._folder / "people.csv.import.json").unlink(missing_ok=True)
+        self._beside("import.json").unlink(missing_ok=True)
+
+    def _beside(self, end: str) -> Path:
+        """Return the file that an import writes beside its own."""
+        return self._file.with_name(f"{self._file.name}.{end}")
 
     def _started(self, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
         command = (sys.executable, "-m", "processor", "import", "--input", "default")
         return subprocess.Popen(
-            [*command, "--id", "crm", "--max-errors", str(self._rows), "people.csv"],
+            [*command, "--id", "crm", "--max-errors", str(self._rows), self._file.name],
             cwd=self._folder,
             env={**os.environ, "PYTHONPATH": str(Path.cwd())},
             stdout=subprocess.DEVNULL,
@@ -133,7 +154,7 @@ class Imports:
         wrong = []
         if len(found) != good or twice or self._bad & found.keys():
             wrong.append(f"{len(found):,} of {good:,} rows are in, {twice:,} of them twice")
-        with (self._folder / "people.csv.rejected.jsonl").open() as file:
+        with self._beside("rejected.jsonl").open() as file:
             rejected = Counter(json.loads(line)["row"] for line in file)
         if rejected != Counter(self._bad):
             wrong.append(f"{len(rejected):,} rows are told as rejected, of {len(self._bad):,}")
@@ -164,11 +185,36 @@ class Imports:
         return rows
 
 
-def _write(file: Path, rows: int, bad: set[int]) -> None:
+def _resident(pid: int) -> list[float]:
+    """Return the memory in which a process stands, nothing of one that has ended."""
+    try:
+        found = resident_mib(pid)
+    except (OSError, IndexError):
+        return []
+    return [found] if found else []
+
+
+def _csv(file: Path, rows: int, bad: set[int]) -> None:
     names = [f"user_attributes.a{n}" for n in range(ATTRIBUTES)]
     with file.open("w") as out:
         out.write(",".join(["user_identities.customer_id", "user_identities.email", *names]) + "\n")
         for row in range(1, rows + 1):
             who = "," if row in bad else f"C-{row},p{row}@example.com"
-            said = ",".join(f"value {row % (97 + n)} of {n}" for n in range(ATTRIBUTES))
-            out.write(f"{who},{said}\n")
+            out.write(f"{who},{','.join(_said(row))}\n")
+
+
+def _jsonl(file: Path, rows: int, bad: set[int]) -> None:
+    with file.open("w") as out:
+        for row in range(1, rows + 1):
+            who = {} if row in bad else {"customer_id": f"C-{row}", "email": f"p{row}@example.com"}
+            attributes = {f"a{n}": said for n, said in enumerate(_said(row))}
+            batch = {"user_identities": who, "user_attributes": attributes}
+            out.write(json.dumps(batch) + "\n")
+
+
+def _said(row: int) -> list[str]:
+    return [f"value {row % (97 + n)} of {n}" for n in range(ATTRIBUTES)]
+
+
+WRITERS: Mapping[Form, Callable[[Path, int, set[int]], None]] = {"csv": _csv, "jsonl": _jsonl}
+"""What writes a file of rows, of which some are bad."""

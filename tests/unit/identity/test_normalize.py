@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor.identity.model import Identifier, IdentityChange
 from processor.identity.normalize import (
@@ -12,7 +14,7 @@ from processor.identity.normalize import (
     admit,
     admit_changes,
 )
-from processor.identity.placeholder import is_own_name, is_placeholder
+from processor.identity.placeholder import is_own_name, is_placeholder, stands_for_none
 
 NONE = Normalizers()
 PLACEHOLDERS = [
@@ -213,3 +215,25 @@ def test_any_normal_form_takes_what_looks_alike_for_the_same():
     assert chosen.apply(Identifier("other", "A\u00adb ")) == Identifier("other", "Ab ")
     assert chosen.apply(Identifier("alias", "A\x00b")) == Identifier("alias", "Ab")
     assert chosen.apply(Identifier("yahoo", "A\u00adb")) == Identifier("yahoo", "A\u00adb")
+
+
+TYPES = [
+    "customerid",
+    "email",
+    "other2",
+    "ios_idfv",
+    "id_2",
+    "id2_",
+    "id2.-",
+    "device_id",
+    "\u00e92",
+]
+SPELLED = st.text("0129aiduzmel_-. @'()\u00e9\u200b", max_size=24) | st.sampled_from(
+    [*TYPES, *PLACEHOLDERS, "userid2", "id2", "Other2", "customer_id9", "0-0", "00-1"]
+)
+
+
+@given(st.sampled_from(TYPES), SPELLED)
+def test_the_short_way_for_most_values_says_what_the_long_one_says(identity_type, value):
+    said = is_placeholder(value) or is_own_name(identity_type, value)
+    assert stands_for_none(identity_type, value) == said
