@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +11,13 @@ from msgspec import Struct
 from processor.commands.profile import ProfileQuery, find_profiles
 from processor.commands.terminal.console import note, say, visible
 from processor.commands.terminal.failure import Failure
-from processor.commands.values import Values
 from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.kafka.asking import Unreachable, reaching
 from processor.kafka.clock import Clock
-from processor.serve.archive import Moment, zipped
-from processor.serve.results import Manifest, Results, in_one_line, wanted_of
+from processor.serve.archive import moment_of, zipped
+from processor.serve.results import Manifest, Results, reading, wanted_of
+from processor.serve.values import Values
 from processor.settings import Settings, load
 
 _OURS: Final = 0o600
@@ -42,31 +41,24 @@ def export(config: Path, environ: Mapping[str, str], options: ExportOptions) -> 
         listed = ", ".join(str(one.mpid) for one in found)
         raise Failure(f"{len(found)} profiles have this key; name one by its MPID: {listed}")
     clock = Clock()
-    made_s = clock.wall()
+    made_ms = int(clock.wall() * 1000)
     results = _results(settings, options, found[0], clock)
     told: dict[str, Manifest] = {}
     try:
         with reaching(settings.kafka):
-            files = _kept(results, int(made_s * 1000), told)
-            _write(options.output, zipped(files, _moment(made_s)))
+            files = _kept(results, made_ms, told)
+            _write(options.output, zipped(files, moment_of(made_ms)))
     except Unreachable as error:
         raise Failure(str(error)) from None
     _tell(options.output, told["manifest.json"])
 
 
 def _results(settings: Settings, options: ExportOptions, profile: Profile, clock: Clock) -> Results:
-    values = Values(settings.registry_url())
-
-    def as_json(role: str, value: bytes) -> bytes | None:
-        if value[:1] == b"{":
-            return in_one_line(value)
-        body = values.read(role, value)
-        return None if body is None else msgspec.json.encode(body)
-
     is_production = options.environment != "development"
     scope = settings.workspaces[options.workspace].scope
     space = Space(scope, "production" if is_production else "development")
-    return Results(settings, wanted_of(options.workspace, space, [profile]), as_json, clock.now)
+    wanted = wanted_of(options.workspace, space, [profile])
+    return Results(settings, wanted, reading(Values(settings.registry_url())), clock.now)
 
 
 def _kept(
@@ -96,11 +88,6 @@ def _write(path: Path, pieces: Iterator[bytes]) -> None:
         raise Failure(f"cannot write {visible(str(path))}: {error.strerror}") from None
     finally:
         part.unlink(missing_ok=True)
-
-
-def _moment(seconds: float) -> Moment:
-    at = datetime.fromtimestamp(seconds, UTC)
-    return at.year, at.month, at.day, at.hour, at.minute, at.second
 
 
 def _tell(path: Path, manifest: Manifest) -> None:

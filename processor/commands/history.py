@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.moments import moment
-from processor.commands.values import Values
 from processor.identity.profile import Profile
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.changelog import Changelog
 from processor.profiles.document import profile_key
+from processor.serve.values import Values
 from processor.settings import Settings
 
 HEAD: Final = ("time", "change", "what", "caused by")

@@ -1,6 +1,6 @@
-"""The records of some keys, from the beginning of their partitions on, within a time."""
+"""Records from the beginning of a topic on, all of them or those of some keys, within a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException
@@ -44,31 +44,48 @@ class Forward:
 
         A slice may be empty. Raises NotSeen where Kafka does not answer, or has no such topic.
         """
+        wanted = frozenset(keys)
+
+        def places(count: int) -> Iterable[int]:
+            return {partition_of(key, count) for key in wanted}
+
+        for records in self._read(places, seconds):
+            yield [record for record in records if record.key in wanted]
+
+    def everything(self, seconds: float) -> Iterator[list[Record]]:
+        """Yield all records, each partition's oldest first, likewise."""
+        yield from self._read(range, seconds)
+
+    def _read(
+        self, places: Callable[[int], Iterable[int]], seconds: float
+    ) -> Iterator[list[Record]]:
+        """Yield the records of *places* among so many partitions."""
+        deadline = self._now() + seconds
         consumer = Consumer(reader_config(self._kafka, f"{self._kafka.group_id}-restore"))
         try:
-            yield from self._read(consumer, frozenset(keys), self._now() + seconds)
+            for records in self._span(consumer, places).read(_SLICE):
+                if self._now() > deadline:
+                    return
+                self._reach(records)
+                yield records
+            self.reached.is_whole = True
         except (KafkaException, NoTopic) as error:
             raise NotSeen(f"{self._topic}: Kafka did not answer, or has no such topic") from error
         finally:
             consumer.close()
 
-    def _read(
-        self, consumer: Consumer, keys: frozenset[bytes], deadline: float
-    ) -> Iterator[list[Record]]:
+    def _span(self, consumer: Consumer, places: Callable[[int], Iterable[int]]) -> Span:
         count = len(partitions_of(consumer, self._topic, _ANSWER_S))
         if not count:
             raise NoTopic(f"topic {self._topic} has no partition")
-        starts, ends = {}, {}
-        for partition in {partition_of(key, count) for key in keys}:
-            starts[partition], ends[partition] = watermarks(consumer, self._topic, partition)
+        found = {p: watermarks(consumer, self._topic, p) for p in places(count)}
+        starts, ends = ({p: one[end] for p, one in found.items()} for end in (0, 1))
+        return Span(consumer, self._topic, starts, ends)
+
+    def _reach(self, records: Sequence[Record]) -> None:
         reached = self.reached
-        for records in Span(consumer, self._topic, starts, ends).read(_SLICE):
-            if self._now() > deadline:
-                return
-            reached.read += len(records)
-            for record in records:
-                at = record.timestamp_ms
-                reached.since_ms = at if reached.since_ms is None else min(reached.since_ms, at)
-                reached.until_ms = at if reached.until_ms is None else max(reached.until_ms, at)
-            yield [record for record in records if record.key in keys]
-        reached.is_whole = True
+        reached.read += len(records)
+        for record in records:
+            at = record.timestamp_ms
+            reached.since_ms = at if reached.since_ms is None else min(reached.since_ms, at)
+            reached.until_ms = at if reached.until_ms is None else max(reached.until_ms, at)

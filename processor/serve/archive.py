@@ -1,6 +1,7 @@
 """A zip file that is made while it is sent: nothing of it is kept."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -28,6 +29,12 @@ class _Sink:
         data = b"".join(self._parts)
         self._parts.clear()
         return data
+
+
+def moment_of(made_ms: int) -> Moment:
+    """Return when files were made, in milliseconds since 1970, as a zip file has it."""
+    at = datetime.fromtimestamp(made_ms / 1000, UTC)
+    return at.year, at.month, at.day, at.hour, at.minute, at.second
 
 
 def zipped(files: Files, moment: Moment) -> Iterator[bytes]:

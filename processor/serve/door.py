@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from processor.serve.flow import Flowing
 from processor.serve.refusal import Refusal
 from processor.serve.reply import PRIVATE, Reply, refused
 
@@ -29,6 +30,9 @@ class Door:
         if isinstance(answer, Response):
             for name, value in PRIVATE.items():
                 answer.headers.setdefault(name, value)
+        if isinstance(answer, Flowing):
+            await answer(scope, receive, send)
+            return
         status, headers = answer.status_code, answer.raw_headers
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})

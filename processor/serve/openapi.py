@@ -23,6 +23,7 @@ from processor.serve.questions import (
 )
 from processor.serve.refusal import ErrorBody
 from processor.serve.routes import BatchAnswer, LookupAnswer
+from processor.serve.subjects import Discovery, StatusView, SubjectQuestion, Taken
 
 Document = dict[str, Any]
 _TYPES: Final = (
@@ -34,9 +35,15 @@ _TYPES: Final = (
     BatchAnswer,
     ResolveQuestion,
     ChangesAnswer,
+    SubjectQuestion,
+    Taken,
+    StatusView,
+    list[StatusView],
+    Discovery,
     ErrorBody,
 )
 _JSON: Final = "application/json"
+_ZIP: Final = "application/zip"
 
 
 class _Operation(Struct, frozen=True):
@@ -46,11 +53,13 @@ class _Operation(Struct, frozen=True):
     method: str
     name: str
     summary: str
-    answer: type[Struct]
+    answer: Any
+    """A type, or None: a zip file."""
     errors: tuple[int, ...]
     query: Mapping[str, Document] = {}
     body: type[Struct] | None = None
     required: tuple[str, ...] = ()
+    status: int = 200
 
 
 _ENVIRONMENT: Final = {"enum": ["production", "development"], "default": "production"}
@@ -71,7 +80,15 @@ _IN_PATH: Final[Mapping[str, Document]] = {
     "org": {"type": "string", "minLength": 1},
     "account": {"type": "string", "minLength": 1},
     "mpid": {"type": "string", "pattern": MPID_PATTERN},
+    "id": {"type": "string", "minLength": 1},
 }
+_WORKSPACE: Final = {
+    "type": "string",
+    "description": "Is needed where the token has several workspaces.",
+}
+_WHOSE: Final = {"workspace": _WORKSPACE}
+_GROUP: Final = {"type": "string", "minLength": 1}
+_REQUESTS: Final = "/dsr/v3/requests"
 _OPERATIONS: Final = (
     _Operation(
         "/v1/{workspace}/profiles/{mpid}",
@@ -135,25 +152,84 @@ _OPERATIONS: Final = (
         ResolveQuestion,
         required=("fields",),
     ),
+    _Operation(
+        _REQUESTS,
+        "post",
+        "dsr",
+        "Send a request under privacy law",
+        Taken,
+        (*_COMMON, 408, 409, 413, 501),
+        _WHOSE,
+        SubjectQuestion,
+        status=201,
+    ),
+    _Operation(
+        _REQUESTS,
+        "get",
+        "dsr_group",
+        "How the requests of a group stand",
+        list[StatusView],
+        _COMMON,
+        {"group_id": _GROUP, **_WHOSE},
+        required=("group_id",),
+    ),
+    _Operation(
+        f"{_REQUESTS}/{{id}}",
+        "get",
+        "dsr_status",
+        "How a request stands",
+        StatusView,
+        (*_COMMON, 404),
+        _WHOSE,
+    ),
+    _Operation(
+        f"{_REQUESTS}/{{id}}",
+        "delete",
+        "dsr_cancel",
+        "Cancel a request that waits",
+        StatusView,
+        (*_COMMON, 404, 409, 501),
+        _WHOSE,
+        status=202,
+    ),
+    _Operation(
+        f"{_REQUESTS}/{{id}}/results",
+        "get",
+        "dsr_results",
+        "What is known of who asked, as a zip file",
+        None,
+        (*_COMMON, 404, 410),
+        _WHOSE,
+    ),
+    _Operation(
+        "/dsr/v3/discovery",
+        "get",
+        "dsr_discovery",
+        "Which requests may be sent, about which identities",
+        Discovery,
+        _COMMON,
+        _WHOSE,
+    ),
 )
+_DONE: Final = {200: "Found", 201: "It is on the topic", 202: "The cancel is on the topic"}
 _MEANINGS: Final = {
     400: "The request is not as it should be; of the published routes also: there is nobody",
     401: "No valid token",
     403: "The token may not do that, or there is no such workspace",
-    404: "There is nobody",
+    404: "There is nobody, no such request, or nothing to fetch",
     405: "The route takes another method",
     408: "The body did not come in time",
-    409: "The profile has not that version yet",
-    410: "The profile has ended; only who has the scope privacy:read is told",
+    409: "The profile has not that version yet; the request does not wait",
+    410: "The profile has ended, which only who has the scope privacy:read is told; too late",
     413: "The body is too large",
     429: "Beyond the rate of the token",
-    501: "The topic of changes is not written in JSON",
+    501: "The topic of changes is not written in JSON; no input may send such requests",
     503: "The index or Kafka cannot be asked, or too many requests at a time",
 }
 
 
 def openapi() -> Document:
-    """Return the document."""
+    """Return the document; of routes too that a configuration may leave out."""
     found, components = msgspec.json.schema_components(
         _TYPES, schema_hook=_any_json, ref_template="#/components/schemas/{name}"
     )
@@ -190,7 +266,7 @@ def _operation(one: _Operation, refs: Mapping[Any, Document]) -> Document:
             ),
         ],
         "responses": {
-            "200": {"description": "Found", "content": {_JSON: {"schema": refs[one.answer]}}},
+            str(one.status): {"description": _DONE[one.status], "content": _content(one, refs)},
             **{
                 str(status): {
                     "description": _MEANINGS[status],
@@ -205,6 +281,10 @@ def _operation(one: _Operation, refs: Mapping[Any, Document]) -> Document:
     if one.body is not None:
         made["requestBody"] = {"required": True, "content": {_JSON: {"schema": refs[one.body]}}}
     return made
+
+
+def _content(one: _Operation, refs: Mapping[Any, Document]) -> Document:
+    return {_ZIP: {}} if one.answer is None else {_JSON: {"schema": refs[one.answer]}}
 
 
 def _parameter(name: str, where: str, schema: Document, *, is_required: bool) -> Document:

@@ -16,6 +16,7 @@ from processor.kafka.recent import NotSeen
 from processor.profiles.document import profile_key, to_json
 from processor.records import Record
 from processor.serve.senders import who_sends
+from processor.serve.values import Values
 from processor.settings import Settings
 
 MOST_S: Final = 600.0
@@ -178,6 +179,18 @@ def in_one_line(value: bytes) -> bytes | None:
         return _compact(value, indent=-1)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def reading(values: Values) -> AsJson:
+    """Return what makes JSON of values in every format that *values* reads."""
+
+    def as_json(role: str, value: bytes) -> bytes | None:
+        if value[:1] == b"{":
+            return in_one_line(value)
+        body = values.read(role, value)
+        return None if body is None else _encode(body)
+
+    return as_json
 
 
 def _up_to(most: int, first: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:

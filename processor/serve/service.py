@@ -21,9 +21,11 @@ from processor.index.errors import IndexRefused, IndexUnavailable
 from processor.index.sight import Reader
 from processor.kafka.clock import Clock
 from processor.redis.reader import open_reader
+from processor.serve.access import Access
+from processor.serve.cases import Cases
 from processor.serve.connections import BoundedConnection
 from processor.serve.credentials import OTHERS, TokenFile, TokensRefused
-from processor.serve.door import Door, no_route
+from processor.serve.door import Door, Way, no_route
 from processor.serve.gate import Bounds, Gate
 from processor.serve.happenings import Happenings
 from processor.serve.lately import Lately
@@ -31,8 +33,10 @@ from processor.serve.openapi import openapi_route
 from processor.serve.pages.signing import Signer
 from processor.serve.pages.views import Pages
 from processor.serve.publishing import Publishing
+from processor.serve.results import reading
 from processor.serve.routes import Api
-from processor.serve.subjects import Subjects, appending
+from processor.serve.subjects import Sealing, Subjects, appending
+from processor.serve.values import Values
 from processor.settings import Settings, SettingsError
 from processor.settings.addresses import shown
 from processor.settings.sections import ServeSettings
@@ -92,13 +96,34 @@ def application(parts: Parts) -> Router:
         openapi_route(gate),
     ]
     if served.privacy:
-        routes += Subjects(api, its, appending(its)).routes(gate)
+        routes += _of_subjects(api, parts, gate)
     if served.ui:
         signer = Signer(session_key(served), clock.wall)
         pages = Pages(api, parts.tokens, signer, happenings, parts.log, clock)
         routes += pages.routes(gate)
     # A path with a slash too many is another path; a redirect would name the host that was asked.
     return Router(routes, redirect_slashes=False, default=Door(no_route))
+
+
+def _of_subjects(api: Api, parts: Parts, gate: Gate) -> list[Way]:
+    """Return the routes of requests under privacy law."""
+    its = parts.settings
+    cases = Cases(api, its, reading(Values(its.registry_url())), parts.clock.now)
+    access = Access(api, cases, parts.log)
+    subjects = Subjects(api, cases, access, its, appending(its))
+    return [*subjects.routes(gate, seal_of(parts.served)), *access.routes(gate)]
+
+
+def seal_of(served: ServeSettings) -> Sealing | None:
+    """Return what signs answers about such requests; None where no key is named."""
+    if served.signing_key_file is None or served.domain is None:
+        return None
+    try:
+        from processor.serve.seal import read_seal  # noqa: PLC0415 - an extra, which may not be there
+    except ModuleNotFoundError as error:
+        text = f"{error.name} is missing: install idstream with its extra, idstream[privacy]"
+        raise SettingsError(f"serve.signing_key_file: {text}") from None
+    return read_seal(served.signing_key_file, served.domain).sealed
 
 
 def session_key(served: ServeSettings) -> bytes:
@@ -133,6 +158,7 @@ def check(settings: Settings, served: ServeSettings) -> None:
     read_tokens(served, settings)
     if served.ui:
         session_key(served)
+    seal_of(served)
     _http(Door(no_route), served)
 
 

@@ -7,37 +7,70 @@ its case.
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.requests import Request
 
 from processor.codecs.envelope import open_object
 from processor.codecs.moment import text_of_moment
-from processor.codecs.subject_request import OF_A_PERSON, SubjectRequest, read_subject_request
-from processor.identity.model import Space
-from processor.index.port import Ask
+from processor.codecs.subject_request import (
+    OF_A_PERSON,
+    RequestType,
+    SubjectRequest,
+    read_subject_request,
+)
+from processor.identity.model import Environment
 from processor.kafka.appending import Appender, NotAppended
-from processor.privacy.case import Case, case_number, unpack_case
+from processor.privacy.case import Case
 from processor.records import DeadLetter
 from processor.rules import WorkspaceRules
-from processor.serve.credentials import Token
-from processor.serve.door import Answer, Way
-from processor.serve.gate import LATELY, MOST_BYTES, Gate, body_of, parameters
+from processor.serve.access import PATH, Access
+from processor.serve.cases import Cases
+from processor.serve.credentials import Scope, Token
+from processor.serve.door import Answer, Door, Way
+from processor.serve.gate import (
+    API,
+    LATELY,
+    MOST_BYTES,
+    Gate,
+    Handler,
+    Place,
+    body_of,
+    parameters,
+)
 from processor.serve.refusal import Refusal, bad_request, forbidden, unavailable
-from processor.serve.reply import answer
+from processor.serve.reply import Reply, answer
 from processor.serve.routes import Api
 from processor.settings import Settings
 
 API_VERSION: Final = "3.0"
 _WITHIN_S: Final = 5.0
-_PATH: Final = "/dsr/v3/requests"
 _encode = msgspec.json.Encoder().encode
 
 Headers = Sequence[tuple[str, bytes]]
 Append = Callable[[str, bytes, bytes, Headers], None]
 """Appends a value to a topic, under a key and with headers; NotAppended where that is not told."""
+
+Sealing = Callable[[Reply], Reply]
+"""Returns an answer with its signature."""
+
+
+class SubjectQuestion(Struct):
+    """A request as documents name its fields; the processor's own decoder reads it."""
+
+    subject_request_id: Annotated[str, Meta(min_length=1, max_length=256)]
+    subject_request_type: RequestType
+    submitted_time: str
+    """ISO 8601."""
+    regulation: str | None = None
+    api_version: str | None = None
+    environment: Environment | None = None
+    group_id: str | None = None
+    subject_identities: dict[str, Any] | list[dict[str, Any]] | None = None
+    status_callback_urls: list[str] = []
+    extensions: dict[str, Any] | None = None
 
 
 class Taken(Struct):
@@ -64,6 +97,9 @@ class StatusView(Struct):
     group_id: str | None
     mpids: list[str]
     """Every profile that it is about."""
+    results_url: str | None
+    """Where the results of an access are fetched, as long as they can be."""
+    api_version: str = API_VERSION
 
 
 class Discovery(Struct):
@@ -77,22 +113,29 @@ class Discovery(Struct):
 class Subjects:
     """The requests of the people of *api*; *append* puts them on the topic of requests."""
 
-    def __init__(self, api: Api, settings: Settings, append: Append) -> None:
+    def __init__(
+        self, api: Api, cases: Cases, access: Access, settings: Settings, append: Append
+    ) -> None:
         self._api = api
+        self._cases = cases
+        self._access = access
         self._settings = settings
         self._append = append
         self._turn = asyncio.Lock()
 
-    def routes(self, gate: Gate) -> list[Way]:
-        """Return the routes, behind *gate*."""
-        one = f"{_PATH}/{{id}}"
-        cancel = gate.endpoint("dsr_cancel", "privacy:request", self.cancel, LATELY)
-        discovery = gate.endpoint("dsr_discovery", "privacy:read", self.discovery)
+    def routes(self, gate: Gate, seal: Sealing | None = None) -> list[Way]:
+        """Return the routes, behind *gate*; *seal* signs what they answer."""
+        one = f"{PATH}/{{id}}"
+
+        def door(name: str, scope: Scope, handler: Handler, place: Place = API) -> Door:
+            return gate.endpoint(name, scope, _signed(handler, seal), place)
+
         return [
-            Way(_PATH, gate.endpoint("dsr", "privacy:request", self.submit, LATELY), ("POST",)),
-            Way(one, gate.endpoint("dsr_status", "privacy:read", self.status)),
-            Way(one, cancel, ("DELETE",)),
-            Way("/dsr/v3/discovery", discovery),
+            Way(PATH, door("dsr", "privacy:request", self.submit, LATELY), ("POST",)),
+            Way(PATH, door("dsr_group", "privacy:read", self.group, LATELY)),
+            Way(one, door("dsr_status", "privacy:read", self.status)),
+            Way(one, door("dsr_cancel", "privacy:request", self.cancel, LATELY), ("DELETE",)),
+            Way("/dsr/v3/discovery", door("dsr_discovery", "privacy:read", self.discovery)),
         ]
 
     async def submit(self, request: Request, token: Token) -> Answer:
@@ -115,13 +158,22 @@ class Subjects:
         )
         return answer(taken, 201)
 
+    async def group(self, request: Request, token: Token) -> Answer:
+        """Answer ``GET /dsr/v3/requests?group_id=``: each request of a group, the oldest first."""
+        asked = parameters(request, "workspace", "group_id")
+        workspace = self._cases.workspace(asked.get("workspace"), token)
+        if not asked.get("group_id"):
+            raise bad_request("group_id: is needed; one request is under its id")
+        cases = await self._cases.of_group(asked["group_id"], workspace, token)
+        return answer([self._view(case) for case in cases])
+
     async def status(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /dsr/v3/requests/{id}``, out of the case that the processor keeps."""
-        return answer(_view(await self._case(request, token)))
+        return answer(self._view(await self._cases.asked(request, token)))
 
     async def cancel(self, request: Request, token: Token) -> Answer:
         """Answer ``DELETE /dsr/v3/requests/{id}``: a request to cancel it is appended."""
-        case = await self._case(request, token)
+        case = await self._cases.asked(request, token)
         if case.state != "pending":
             raise Refusal(409, "NOT_PENDING", "only a request that waits can be cancelled")
         body = {
@@ -132,7 +184,7 @@ class Subjects:
         }
         workspace = self._api.workspaces[case.workspace]
         await self._send(workspace, case.request_id, _encode(body))
-        return answer(_view(case), 202)
+        return answer(self._view(case), 202)
 
     async def discovery(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /dsr/v3/discovery``."""
@@ -141,14 +193,7 @@ class Subjects:
         return answer(Discovery(API_VERSION, kinds, sorted(OF_A_PERSON)))
 
     def _workspace(self, request: Request, token: Token) -> WorkspaceRules:
-        """Return the workspace that the query names, or the only one that *token* has."""
-        name = parameters(request, "workspace").get("workspace")
-        if name is None:
-            if len(token.workspaces) != 1:
-                raise bad_request("workspace: the token has several; name one")
-            (name,) = token.workspaces
-        (environment,) = sorted(token.environments)[:1]
-        return self._api.allowed(name, environment, token)  # type: ignore[arg-type]  # one of them
+        return self._cases.workspace(parameters(request, "workspace").get("workspace"), token)
 
     def _read(self, body: bytes, workspace: WorkspaceRules) -> SubjectRequest:
         key = self._settings.key()
@@ -159,17 +204,6 @@ class Subjects:
             raise Refusal(*read.error)
         return read
 
-    async def _case(self, request: Request, token: Token) -> Case:
-        workspace = self._workspace(request, token)
-        number = case_number(request.path_params["id"], workspace.name, self._settings.key())
-        for environment in sorted(token.environments):
-            space = Space(workspace.scope, environment)
-            sight = await self._api.reader.look(space, [Ask(mpids=(number,))])
-            found = sight.found.filed.get(number)
-            if found is not None:
-                return unpack_case(found.data)
-        raise Refusal(404, "NOT_FOUND", "there is no such request, or it is on its way: ask again")
-
     async def _send(self, workspace: WorkspaceRules, request_id: str, body: bytes) -> None:
         topic, headers = self._door(workspace)
         try:
@@ -178,6 +212,21 @@ class Subjects:
                 await asyncio.to_thread(self._append, topic, key, body, headers)
         except NotAppended:
             raise unavailable("Kafka did not take the request: send it again, as it is") from None
+
+    def _view(self, case: Case) -> StatusView:
+        done = case.completed_ms
+        return StatusView(
+            case.workspace,
+            case.request_id,
+            case.request_type,
+            case.state,
+            text_of_moment(case.received_ms),
+            text_of_moment(case.expected_ms),
+            None if done is None else text_of_moment(done),
+            case.group_id,
+            [str(mpid) for mpid in case.found.mpids],
+            self._access.url_of(case),
+        )
 
     def _door(self, workspace: WorkspaceRules) -> tuple[str, Headers]:
         """Return the topic, and the headers, by which requests of *workspace* go in."""
@@ -205,16 +254,13 @@ def appending(settings: Settings) -> Append:
     return append
 
 
-def _view(case: Case) -> StatusView:
-    done = case.completed_ms
-    return StatusView(
-        case.workspace,
-        case.request_id,
-        case.request_type,
-        case.state,
-        text_of_moment(case.received_ms),
-        text_of_moment(case.expected_ms),
-        None if done is None else text_of_moment(done),
-        case.group_id,
-        [str(mpid) for mpid in case.found.mpids],
-    )
+def _signed(handler: Handler, seal: Sealing | None) -> Handler:
+    """Return *handler*, whose answers *seal* signs."""
+    if seal is None:
+        return handler
+
+    async def signed(request: Request, token: Token) -> Answer:
+        reply = await handler(request, token)
+        return seal(reply) if isinstance(reply, Reply) else reply
+
+    return signed

@@ -244,6 +244,8 @@ def _served(
         mistakes.tell("serve: tls_cert_file and tls_key_file go together; set both")
     if served.privacy and "privacy" not in document:
         mistakes.tell("serve.privacy: needs [privacy], which switches such requests on")
+    if (served.signing_key_file is None) != (served.domain is None):
+        mistakes.tell("serve: signing_key_file and domain go together; set both")
     if served.workers > 1 and served.ui and served.session_key_file is None:
         mistakes.tell(
             "serve.workers: several share serve.session_key_file, else who signs in with one is"

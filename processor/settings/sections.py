@@ -201,6 +201,10 @@ class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Processes that one command starts and supervises."""
     privacy: bool = False
     """Whether requests under privacy law are taken (docs/privacy.md, "Over HTTP")."""
+    signing_key_file: str | None = None
+    """Of answers about such requests (docs/privacy.md, "Signatures")."""
+    domain: str | None = None
+    """Whose key that is."""
 
 
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,5 +10,6 @@ from tests.serve.people import Service, serving
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with happened() as kafka, serving(tmp_path_factory.mktemp("serve"), kafka=kafka) as running:
+    folder = tmp_path_factory.mktemp("serve")
+    with happened() as kafka, serving(folder, "privacy = true", kafka=kafka) as running:
         yield running

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from confluent_kafka import Producer
 
 from processor.kafka.mock import EmbeddedBroker
+from processor.privacy.case import case_key, case_to_json
 from processor.settings.sections import TopicSettings
-from tests.serve.people import ADA, ANONYMOUS, HOSTILE, MALLORY
+from tests.serve.people import ADA, ANONYMOUS, CASES, HOSTILE, MALLORY
 
 TOPICS = TopicSettings()
 AT = 1_575_301_484_000
@@ -50,7 +51,7 @@ ERROR = {
 @contextmanager
 def happened() -> Iterator[str]:
     """Run a broker where all that has happened; its address."""
-    broker = EmbeddedBroker([*TOPICS.inputs, *TOPICS.outputs.values()])
+    broker = EmbeddedBroker([*TOPICS.inputs, *TOPICS.outputs.values(), "privacy-requests"])
     producer = Producer(
         {"bootstrap.servers": broker.bootstrap_servers, "partitioner": "murmur2_random"}
     )
@@ -81,6 +82,10 @@ def happened() -> Iterator[str]:
     for number, detail in ((0, "mpid: is none"), (3, "value: is none")):
         tell(TOPICS.dead_letters, "d", {"value": "v"}, number, reason="invalid", detail=detail)
     tell(TOPICS.batches[0], "b", {})
+    for case in CASES:
+        tell(
+            TOPICS.cases, case_key(case.space, case.number).decode(), json.loads(case_to_json(case))
+        )
     producer.flush(20)
     try:
         yield broker.bootstrap_servers

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 import uvicorn
@@ -20,7 +21,7 @@ from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
 from processor.index.sight import MemoryReader, Reader
 from processor.kafka.clock import Clock
-from processor.privacy.case import Case, filed
+from processor.privacy.case import Case, Found, case_number, filed
 from processor.profiles.document import from_json
 from processor.serve.credentials import SCOPES, TokenFile, hash_of, mint
 from processor.serve.service import Parts, server_of
@@ -32,13 +33,16 @@ CONFIG = """
 [kafka]
 bootstrap_servers = "{kafka}"
 client = {{ "fetch.wait.max.ms" = 20 }}
-topics = {{ batches = ["event-batches", "outlet-batches"] }}
+topics = {{ batches = ["event-batches", "outlet-batches"], privacy = "privacy-requests" }}
 
 [serve]
 tokens_file = "unused"
 port = 0
 workspace_ids = {{ 3622 = "retail" }}
 {serve}
+
+[privacy]
+waiting_days = 7
 
 [workspaces.retail]
 strategy = "profile_isolation"
@@ -95,6 +99,10 @@ topics = ["event-batches", "identity-requests"]
 [inputs.outlet]
 workspace = "outlet"
 topics = ["outlet-batches"]
+
+[inputs.office]
+workspace = "retail"
+topics = ["privacy-requests"]
 """
 TOKENS = {
     "all": (["retail"], ["profiles:read", "identities:clear", "activity:read", "ui"]),
@@ -125,8 +133,6 @@ ADA, BEN, ANONYMOUS = 9080350317581165000, -77, 1234
 MERGED, SURVIVOR = 501, 500
 MALLORY, HOSTILE = 666, """"'><svg/onload=alert(1)>{{ 7 * 7 }}\u202e&lt;"""
 ENDED = 4712
-FILED = -5
-"""The number of a case, which stands where profiles do."""
 ORDER_ENDS_MS = 1577923200000
 """When the order that ADA made at nine counts no more."""
 AN_ORDER = (
@@ -136,6 +142,42 @@ AN_ORDER = (
 """What idstream remembers of it."""
 ALIEN = 4711
 """Of the workspace shop."""
+DAY_MS = 86_400_000
+NOW_MS = int(time.time() * 1000)
+
+
+def asked(request_id: str, *mpids: int, days_ago: float = 0, **more: Any) -> Case:
+    """A request of retail, and what became of it."""
+    at_ms = NOW_MS - int(days_ago * DAY_MS)
+    fields = {"request_type": "access", "state": "completed", "group_id": "g", **more}
+    return Case(
+        scope="retail",
+        environment="production",
+        number=case_number(request_id, "retail", b""),
+        version=1,
+        request_id=request_id,
+        workspace="retail",
+        digest=b"",
+        about=request_id,
+        received_ms=at_ms,
+        expected_ms=at_ms,
+        found=Found(1 if mpids else 0, mpids),
+        completed_ms=None if fields["state"] == "pending" else at_ms,
+        **fields,
+    )
+
+
+CASES = [
+    asked("waits", request_type="erasure", state="pending"),
+    asked("over", 7, request_type="erasure", group_id=None),
+    asked("ada", ADA, days_ago=3),
+    asked("merged", MERGED, SURVIVOR),
+    asked("late", ADA, days_ago=8, request_type="portability"),
+    asked("nobody", group_id=None),
+    asked("ended", ENDED, group_id=None),
+]
+FILED = CASES[0].number
+"""The number of a case, which stands where profiles do."""
 
 
 def token(name: str) -> str:
@@ -293,11 +335,11 @@ def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -
 
 
 def _bury(index: MemoryIndex) -> None:
-    """Let ENDED have been deleted, and a request be on its way under FILED."""
+    """Let ENDED have been deleted, and requests stand as CASES say."""
     space = Space("retail", "production")
-    case = Case(*space, FILED, 1, "one", "erasure", "retail", "pending", b"", "about", 0, 0)
-    held = {case.opened_for: (FILED,)}
-    index.commit(space, Effects({}, {}, held, {}, filing=Filing({FILED: filed(case)})), ())
+    held = {case.opened_for: (case.number,) for case in CASES if case.state == "pending"}
+    filing = Filing({case.number: filed(case) for case in CASES})
+    index.commit(space, Effects({}, {}, held, {}, filing=filing), ())
     view = View(index.visit(space, {}, [Ask(mpids=(ENDED,))]).found, lambda _: False, space)
     view.put(Profile("retail", "production", ENDED, 1, 1, 1))
     view.end_record()

@@ -12,7 +12,7 @@ from schemathesis.specs.openapi import checks
 
 from processor.serve.openapi import openapi
 from tests.docs.pages import ROOT
-from tests.serve.people import ADA, MERGED, Service, token
+from tests.serve.people import ADA, CASES, MERGED, SCOPES, Service, scoped, token
 
 # Of requests that fit the document some are refused all the same: nobody may have the MPID, a type
 # may be no lookup. So what fits need not be accepted; what does not fit must be refused.
@@ -44,7 +44,8 @@ def test_the_document_has_every_route():
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_every_answer_is_as_the_document_says(service: Service, operation, mode):
-    headers = {"Authorization": f"Bearer {token('all')}"}
+    headers = {"Authorization": f"Bearer {token(scoped(SCOPES))}"}
+    ids = st.sampled_from([*(case.request_id for case in CASES), "unknown"])
     mpids = st.sampled_from([str(ADA), str(MERGED), "99"])
     if mode is GenerationMode.NEGATIVE and not operation.query and not operation.body:
         return
@@ -56,12 +57,17 @@ def test_every_answer_is_as_the_document_says(service: Service, operation, mode)
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(operation.as_strategy(generation_mode=mode), mpids)
-    def ask(case, mpid):
+    @given(operation.as_strategy(generation_mode=mode), mpids, ids)
+    def ask(case, mpid, request_id):
         if mode is GenerationMode.POSITIVE:
-            case.path_parameters["workspace"] = "retail"
+            if "workspace" in case.path_parameters:
+                case.path_parameters["workspace"] = "retail"
             if "mpid" in case.path_parameters:
                 case.path_parameters["mpid"] = mpid
+            if "id" in case.path_parameters:
+                case.path_parameters["id"] = request_id
+            if "/dsr/" in case.path:
+                case.query = {**(case.query or {}), "workspace": "retail"}
         response = case.call(base_url=service.url, headers=headers)
         case.validate_response(response, checks=CHECKS, headers=headers)
 

@@ -12,9 +12,21 @@ from processor.serve.service import application
 from tests.serve.people import ADA, EVERY_SCOPES, Service, scoped, token
 
 READS, ACTS = frozenset({"profiles:read"}), frozenset({"activity:read"})
+ASKS, SEES = frozenset({"privacy:request"}), frozenset({"privacy:read"})
 SIGNS_IN = frozenset({"ui"})
 NAMED = {"identity": {"type": "email", "value": "ada@example.com"}}
 KEY = {"environment_type": "production", "identity": {"type": "customer_id", "value": "12345"}}
+
+ERASE = {
+    "subject_request_id": "mine",
+    "subject_request_type": "erasure",
+    "regulation": "gdpr",
+    "submitted_time": "2026-11-01T15:00:00Z",
+    "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
+}
+
+
+WHOSE = "?workspace={workspace}"
 
 
 class Route(NamedTuple):
@@ -40,6 +52,12 @@ TABLE = {
     ("POST", "/userprofile/v1/resolve/{org}/{account}/{workspace}"): Route(
         READS, "?fields=user_identities", KEY
     ),
+    ("POST", "/dsr/v3/requests"): Route(ASKS, WHOSE, ERASE),
+    ("GET", "/dsr/v3/requests"): Route(SEES, f"{WHOSE}&group_id=g"),
+    ("GET", "/dsr/v3/requests/{id}"): Route(SEES, WHOSE),
+    ("DELETE", "/dsr/v3/requests/{id}"): Route(ASKS, WHOSE),
+    ("GET", "/dsr/v3/requests/{id}/results"): Route(SEES, WHOSE),
+    ("GET", "/dsr/v3/discovery"): Route(SEES, WHOSE),
     ("GET", "/openapi.json"): Route(None),
     ("GET", "/ui/sign-in"): Route(None),
     ("POST", "/ui/sign-in"): Route(None),
@@ -52,7 +70,7 @@ TABLE = {
     ("GET", "/ui/{workspace}/profiles/{mpid}"): Route(SIGNS_IN | READS),
 }
 GUARDED = [key for key, route in TABLE.items() if route.needs is not None]
-WITH_WORKSPACE = [key for key in GUARDED if "{workspace}" in key[1]]
+WITH_WORKSPACE = [key for key in GUARDED if "{workspace}" in key[1] + TABLE[key].query]
 OF_ADA = (b"lovelace", b"stamp-1", b"V-OLD", b"favorite_drink", b"orders_30d")
 
 
@@ -60,7 +78,9 @@ def ask(service: Service, key: tuple[str, str], name: str, workspace: str = "ret
     """Call the route *key* with the token called *name*: on a page, by who signed in with it."""
     method, path = key
     _, query, body = TABLE[key]
-    url = path.format(workspace=workspace, mpid=ADA, org="o", account="a") + query
+    request_id = "waits" if method == "DELETE" else "ada"
+    whose = {"workspace": workspace, "mpid": ADA, "id": request_id, "org": "o", "account": "a"}
+    url = (path + query).format(**whose)
     if not path.startswith("/ui"):
         return service.call(method, url, name, json=body)
     with requests.Session() as browser:
@@ -94,7 +114,7 @@ def test_a_route_opens_for_the_scopes_it_asks_for_and_for_no_others(service: Ser
                 "/ui/sign-in" if key[1] == "/ui/sign-out" else None,
                 f"/ui/retail/profiles/{ADA}",
             )
-            assert found.status_code == 200 or (is_page and leads_on), sorted(scopes)
+            assert found.status_code in (200, 201, 202) or (is_page and leads_on), sorted(scopes)
             continue
         if is_page and "ui" not in scopes:
             assert found.headers["Location"] == "/ui/sign-in"
@@ -110,5 +130,5 @@ def test_every_scope_of_one_workspace_is_none_of_another(service: Service, key):
     assert foreign.status_code == unknown.status_code == 403
     assert foreign.content == unknown.content
     strayed = ask(service, key, "stranger", "shop")  # for somebody of retail
-    assert strayed.status_code in (200, 303, 400, 404)
+    assert strayed.status_code in (200, 303, 400, 404, 501)
     assert not [value for value in OF_ADA if value in strayed.content]

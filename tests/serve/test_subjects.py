@@ -2,20 +2,23 @@
 
 import base64
 import json
-from collections.abc import Iterator
 
 import pytest
-from msgspec.structs import replace
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
-from processor.identity.filed import Filing
-from processor.identity.model import Space
-from processor.identity.view import Effects
-from processor.index.sight import MemoryReader
+from processor.kafka import forward
 from processor.kafka.clock import Clock
-from processor.kafka.mock import EmbeddedBroker
 from processor.kafka.recent import Budget, Recents
-from processor.privacy.case import Case, Found, case_number, filed
-from tests.serve.people import Service, index_of, scoped, serving
+from processor.serve.service import seal_of
+from processor.settings import SettingsError
+from tests.serve.happenings import happened
+from tests.serve.people import ADA, Service, scoped, serving, settings_of
 
 PATH = "/dsr/v3/requests"
 REQUEST = {
@@ -25,43 +28,7 @@ REQUEST = {
     "submitted_time": "2026-11-01T15:00:00Z",
     "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
 }
-PRIVATE = """
-privacy = true
-[privacy]
-waiting_days = 7
-[inputs.office]
-workspace = "retail"
-topics = ["privacy-requests"]
-"""
-CASE = Case("retail", "production", 0, 1, "known", "erasure", "retail", "pending", b"", "a", 0, 9)
 ASKS, READS = scoped(["privacy:request"]), scoped(["privacy:read"])
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[EmbeddedBroker]:
-    broker = EmbeddedBroker(["privacy-requests"])
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory, broker) -> Iterator[Service]:
-    def reader(settings):
-        index = index_of(settings)
-        space = Space("retail", "production")
-        over = replace(CASE, request_id="over", state="completed", found=Found(1, (7,)))
-        cases = {}
-        for case in (CASE, over):
-            number = case_number(case.request_id, "retail", settings.key())
-            cases[number] = filed(replace(case, number=number))
-        index.commit(space, Effects({}, {}, {}, {}, filing=Filing(cases)), ())
-        return MemoryReader(index)
-
-    environ = {"IDSTREAM_KAFKA__TOPICS__PRIVACY": "privacy-requests"}
-    folder = tmp_path_factory.mktemp("subjects")
-    kafka = broker.bootstrap_servers
-    with serving(folder, PRIVATE, reader=reader, kafka=kafka, environ=environ) as running:
-        yield running
 
 
 def newest(service: Service, key: bytes) -> tuple[dict, dict[str, bytes]]:
@@ -72,7 +39,7 @@ def newest(service: Service, key: bytes) -> tuple[dict, dict[str, bytes]]:
     return json.loads(record.value or b""), dict(record.headers)
 
 
-def test_a_request_stands_on_the_topic_as_it_was_sent(service):
+def test_a_request_stands_on_the_topic_as_it_was_sent(service: Service):
     found = service.post(PATH, REQUEST, ASKS)
     assert (found.status_code, found.json()["subject_request_id"]) == (201, "mine")
     assert json.loads(base64.b64decode(found.json()["encoded_request"])) == REQUEST
@@ -87,56 +54,107 @@ def test_a_request_stands_on_the_topic_as_it_was_sent(service):
         ({"subject_request_type": "forget"}, "INVALID_DATA"),
     ],
 )
-def test_a_mistake_is_told_at_once_and_nothing_is_sent(service, change, code):
+def test_a_mistake_is_told_at_once_and_nothing_is_sent(service: Service, change, code):
     found = service.post(PATH, {**REQUEST, **change}, ASKS)
     assert (found.status_code, found.json()["errors"][0]["code"]) == (400, code)
     assert service.call("POST", PATH, ASKS, data=b"{").status_code == 400
 
 
-def test_how_a_request_stands_is_read_from_its_case(service):
-    waits, over = (service.get(f"{PATH}/{one}", READS).json() for one in ("known", "over"))
-    assert (waits["request_status"], waits["mpids"]) == ("pending", [])
-    assert (over["request_status"], over["mpids"]) == ("completed", ["7"])
+def test_how_a_request_stands_is_read_from_its_case(service: Service):
+    waits, over, ada = (
+        service.get(f"{PATH}/{one}", READS).json() for one in ("waits", "over", "ada")
+    )
+    assert (waits["request_status"], waits["mpids"], waits["results_url"]) == ("pending", [], None)
+    assert (over["request_status"], over["mpids"], over["results_url"]) == (
+        "completed",
+        ["7"],
+        None,
+    )
+    assert ada["mpids"] == [str(ADA)]
+    assert ada["results_url"] == f"{PATH}/ada/results?workspace=retail"
     assert service.get(f"{PATH}/unknown", READS).status_code == 404
 
 
-def test_only_what_waits_is_cancelled(service):
-    assert service.call("DELETE", f"{PATH}/known", ASKS).status_code == 202
-    value, headers = newest(service, b"known")
+def test_the_requests_of_a_group_are_listed_as_each_of_them_stands(service: Service):
+    found = service.get(f"{PATH}?group_id=g", READS).json()
+    assert [one["subject_request_id"] for one in found] == ["late", "ada", "merged", "waits"]
+    assert found[1] == service.get(f"{PATH}/ada", READS).json()
+    assert service.get(f"{PATH}?group_id=other", READS).json() == []
+    assert service.get(f"{PATH}?group_id=g&workspace=shop", "stranger").json() == []
+    for query in ("", "?group_id="):
+        assert service.get(f"{PATH}{query}", READS).status_code == 400
+
+
+def test_where_the_topic_of_cases_cannot_be_read_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(forward, "_ANSWER_S", 0.2)
+    with serving(tmp_path, "privacy = true\ntimeout_ms = 10000") as alone:
+        found = alone.get(f"{PATH}?group_id=g", READS)
+        assert (found.status_code, found.headers["Retry-After"]) == (503, "1")
+
+
+def test_only_what_waits_is_cancelled(service: Service):
+    assert service.call("DELETE", f"{PATH}/waits", ASKS).status_code == 202
+    value, headers = newest(service, b"waits")
     said = value["subject_request_id"], value["subject_request_type"]
-    assert (said, headers) == (("known", "cancel"), {"input": b"office"})
+    assert (said, headers) == (("waits", "cancel"), {"input": b"office"})
     assert service.call("DELETE", f"{PATH}/over", ASKS).status_code == 409
     assert service.call("DELETE", f"{PATH}/unknown", ASKS).status_code == 404
 
 
-def test_discovery_tells_types_of_requests_and_identities(service):
+def test_discovery_tells_types_of_requests_and_identities(service: Service):
     found = service.get("/dsr/v3/discovery", READS).json()
     assert found["supported_subject_request_types"] == ["access", "erasure", "portability"]
     assert {"identity_type": "email", "encoding": "raw"} in found["supported_identities"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "opens"),
-    [
-        ("POST", PATH, ASKS),
-        ("DELETE", f"{PATH}/over", ASKS),
-        ("GET", f"{PATH}/known", READS),
-        ("GET", "/dsr/v3/discovery", READS),
-    ],
-)
-def test_each_scope_opens_its_routes_and_no_others(service, method, path, opens):
-    for name in (ASKS, READS, scoped(["profiles:read", "identities:clear", "ui"])):
-        status = service.call(method, path, name, json=REQUEST).status_code
-        assert (status != 403) == (name == opens), (method, path, name)
-    assert service.call(method, path, None).status_code == 401
-    stranger = service.call(method, f"{path}?workspace=retail", "stranger", json=REQUEST)
-    assert stranger.status_code == 403
-
-
-def test_a_workspace_without_an_input_for_it_says_so(service):
+def test_a_workspace_without_an_input_for_it_says_so(service: Service):
     assert service.post(PATH, REQUEST, "stranger").status_code == 501
 
 
 def test_without_the_setting_there_are_no_such_routes(tmp_path):
     with serving(tmp_path) as plain:
         assert plain.post(PATH, REQUEST).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+def written(key, folder) -> str:
+    path = folder / "signing.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path.chmod(0o600)
+    return f'privacy = true\ndomain = "privacy.example.com"\nsigning_key_file = "{path}"'
+
+
+def test_answers_are_signed_where_a_key_is_named(tmp_path, key):
+    with happened() as kafka, serving(tmp_path, written(key, tmp_path), kafka=kafka) as signing:
+        answers = [
+            signing.post(PATH, REQUEST, ASKS),
+            signing.get(f"{PATH}/ada", READS),
+            signing.get(f"{PATH}?group_id=g", READS),
+            signing.call("DELETE", f"{PATH}/waits", ASKS),
+        ]
+    for found in answers:
+        assert found.ok
+        assert found.headers["X-OpenDSR-Processor-Domain"] == "privacy.example.com"
+        signature = base64.b64decode(found.headers["X-OpenDSR-Signature"])
+        key.public_key().verify(signature, found.content, padding.PKCS1v15(), hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.unlink(), "cannot be read (No such file or directory)"),
+        (lambda path: path.chmod(0o644), "others may read it; run chmod 600 on it"),
+        (lambda path: path.write_text("secret"), "is no private key in PEM without a password"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told_at_the_start(tmp_path, key, spoil, said):
+    served = settings_of(written(key, tmp_path)).serve
+    spoil(tmp_path / "signing.pem")
+    with pytest.raises(SettingsError) as told:
+        seal_of(served)
+    assert str(told.value).endswith(said)
+    assert "secret" not in str(told.value)

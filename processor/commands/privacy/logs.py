@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Struct
 
 from processor.commands.privacy.ledger import Finding, Ledger
-from processor.commands.values import Values
 from processor.identity.model import Space
 from processor.kafka.changelog import Changelog
 from processor.kafka.keeping import Keeping
@@ -15,6 +14,7 @@ from processor.privacy.case import case_from_json
 from processor.privacy.searching import Person, Searcher, Whats, joined
 from processor.profiles.document import profile_key
 from processor.records import Record
+from processor.serve.values import Values
 from processor.settings import Settings
 
 COMPACTED: Final = ("profiles", "cases")

@@ -6,9 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from processor.commands.terminal.failure import Failure
-from processor.commands.values import Values
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.changelog import Changelog
+from processor.serve.values import Values
 from processor.settings import Settings
 
 

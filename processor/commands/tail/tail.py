@@ -19,12 +19,12 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.masking import MASK
 from processor.commands.terminal.moments import clock_time
 from processor.commands.terminal.signals import stopped_by_signals
-from processor.commands.values import Values
 from processor.identity.types import type_under
 from processor.kafka.asking import NoTopic, Unreachable, reaching
 from processor.kafka.clock import Clock
 from processor.kafka.listening import Listening
 from processor.records import OutcomeName
+from processor.serve.values import Values
 from processor.settings import Settings, load
 
 OUTCOMES: Final = (*get_args(OutcomeName), NOTHING)

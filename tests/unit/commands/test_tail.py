@@ -14,8 +14,8 @@ from processor.commands.tail.tail import OUTCOMES, Columns, TailOptions, asked, 
 from processor.commands.tail.telling import NOTHING, Told, tell
 from processor.commands.terminal import console
 from processor.commands.terminal.failure import Failure
-from processor.commands.values import Values
 from processor.records import Record
+from processor.serve.values import Values
 from processor.settings import load_text
 
 BATCH = {
