@@ -21,8 +21,8 @@ from processor.identity.change import Change, endings
 from processor.identity.ending import end_profile
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
-from processor.identity.model import Space
-from processor.identity.profile import Profile
+from processor.identity.model import Identifier, Space
+from processor.identity.profile import Profile, lookups
 from processor.identity.view import Effects, ReadSet, Unread, View
 from processor.index.port import Ask, Reading
 from processor.pipeline.places import grave_bucket, place_of, with_place
@@ -140,6 +140,7 @@ def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
         return set_aside(reading.entries)
     if order.is_to_be_cut:
         return Swept(None, rest=order.mpids)
+    foresee(order, reading, rules)
     work = SweepWork(order, reading.found, rules)
     work.reading = reading
     if order.shard is None:
@@ -160,6 +161,27 @@ def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
     swept = work.done(taken)
     swept.has_more = len(taken) < len(reading.entries) or len(taken) == order.most
     return swept
+
+
+def foresee(order: Sweep, reading: Reading, rules: TimeRules) -> None:
+    """Raise Unread where more must be read of those who may end, before anything is worked out.
+
+    So hardly anything is worked out twice.
+    """
+    read, policy = reading.found, rules.policy
+    mpids = order.named if order.shard is None else [entry.mpid for entry in reading.entries]
+    is_lookup = frozenset(policy.priority).__contains__
+    identifiers, pointers = list[Identifier](), list[int]()
+    for mpid in mpids:
+        profile = read.profiles.get(mpid)
+        if profile is None or not rules.may_end(profile, order.as_of_ms):
+            continue
+        if not policy.traits.has_one_owner:
+            held = lookups(profile, is_lookup)
+            identifiers += [one for one in held if one not in read.holders]
+        pointers += [one for one in profile.absorbed if one not in read.profiles]
+    if identifiers or pointers:
+        raise Unread(identifiers, pointers)
 
 
 def widened(ask: Ask, more: Unread) -> Ask:

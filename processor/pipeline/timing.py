@@ -63,6 +63,17 @@ class TimeRules(Struct, frozen=True):
         """Return what the cases of one sweep are decided by."""
         return Casework(self.grounds, self.computing, as_of_ms, now_ms, self.residues)
 
+    def may_end(self, profile: Profile, until_ms: int) -> bool:
+        """Whether the lifetime of *profile* is over by *until_ms*, and no part of it stays.
+
+        True also of some who will be kept by what is due before; False of some who are emptied and
+        end at the same instant.
+        """
+        if self._end_ms(profile, until_ms) is None:
+            return False
+        assert self.ageing is not None
+        return not self.ageing.lifetimes.keeps_identity or profile.more.emptied_ms is not None
+
     def swept(self, profile: Profile, until_ms: int) -> Aged:
         """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.
 

@@ -10,16 +10,21 @@ from processor.clock.bucket import bucket_of
 from processor.clock.wheel import Entry
 from processor.commands.offline.resolve import resolve
 from processor.identity.grave import Grave
-from processor.identity.model import IdentityPolicy, Space
-from processor.identity.view import ReadSet
+from processor.identity.model import Identifier, IdentityPolicy, Space
+from processor.identity.profile import Identity, More, Profile
+from processor.identity.view import ReadSet, Unread
 from processor.index.port import Reading
-from processor.pipeline.sweeping import Sweep, sweep
+from processor.pipeline import sweeping
+from processor.pipeline.ageing import ageing_of
+from processor.pipeline.sweeping import Sweep, SweepWork, sweep
 from processor.pipeline.timing import TimeRules
 from processor.records import Record
+from processor.rules import Lifetimes, Limits
 from processor.settings.load import load_offline
 
 START = 1_767_225_600_000
 DAY = 86_400_000
+SPACE = Space("retail", "production")
 AGEING = """
 [workspaces.retail]
 strategy = "profile_conversion"
@@ -196,7 +201,7 @@ def test_a_grave_goes_when_its_days_are_over_and_no_row_needs_it(
 ):
     as_of_ms, entry = START + days * DAY, Entry("d20456", 7)
     record = Record("idstream-clock", 0, 0, as_of_ms, None, b"")
-    order = Sweep(record, Space("retail", "production"), as_of_ms, shard=7)
+    order = Sweep(record, SPACE, as_of_ms, shard=7)
     grave = Grave(7, 2, START, "aged_out", 5)
     found = ReadSet(holders={}, profiles={7: None}, graves={7: grave})
     reading = Reading(1, 9, found, (False,), entries=(entry, entry))
@@ -214,3 +219,42 @@ def test_a_grave_goes_when_its_days_are_over_and_no_row_needs_it(
     if again_days is not None:
         assert again[0].bucket == bucket_of(START + again_days * DAY, as_of_ms).name
     assert (swept.documents, swept.changes) == ((), ())
+
+
+def aged(mpid: int, day: int) -> Profile:
+    """Somebody of whom nothing was heard since a day, at their place in the wheel."""
+    due_ms = START + (day + 30) * DAY
+    more = More(stored_ms=START + day * DAY, due_ms=due_ms, bucket=bucket_of(due_ms, START).name)
+    identities = (Identity("ios_idfv", f"v{mpid}", START, START, "default"),)
+    return Profile("retail", "production", mpid, 1, START, START, identities=identities, more=more)
+
+
+def test_what_must_be_read_of_those_who_end_is_seen_before_anything_is_worked_out(monkeypatch):
+    policy = IdentityPolicy(strategy="profile_isolation", priority=("ios_idfv",))
+    rules = TimeRules(policy, "retail", ageing=ageing_of(Lifetimes(30 * DAY), policy, Limits()))
+    as_of_ms = START + 31 * DAY
+    order = Sweep(Record("idstream-clock", 0, 0, as_of_ms, None, b""), SPACE, as_of_ms, shard=0)
+    people = [aged(16, 0), aged(32, 1), aged(48, 20)]
+    entries = tuple(Entry(one.more.bucket, one.mpid) for one in people)
+    found = ReadSet(holders={}, profiles={one.mpid: one for one in people})
+    reading = Reading(1, 9, found, (False,), entries=entries)
+    worked = []
+
+    class Seen(SweepWork):
+        def done(self, taken):
+            worked.append(taken)
+            return super().done(taken)
+
+    monkeypatch.setattr(sweeping, "SweepWork", Seen)
+    with pytest.raises(Unread) as unread:
+        sweep(order, reading, rules)
+    assert unread.value.identifiers == (
+        Identifier("ios_idfv", "v16"),
+        Identifier("ios_idfv", "v32"),
+    )
+    assert not worked
+    found.holders = {one: (int(one.value[1:]),) for one in unread.value.identifiers}
+    swept = sweep(order, reading, rules)
+    assert swept.results == ["aged_out", "aged_out", "moved"]
+    monkeypatch.setattr(sweeping, "foresee", lambda *_: None)
+    assert sweep(order, reading, rules) == swept
