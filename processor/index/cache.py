@@ -85,37 +85,46 @@ class Cache:
         self._profiles: dict[int, Slot[Profile]] = {}
         self._tokens: dict[bytes, Identifier] = {}
 
-    def missing(self, ask: Ask) -> Ask:
-        """Return what of *ask* is not remembered."""
+    def look_up(self, asks: Iterable[Ask]) -> tuple[list[Ask], ReadSet]:
+        """Return what of each of *asks* is not remembered, and all that is."""
+        read = ReadSet({}, {})
+        return [self._rest(ask, read) for ask in asks], read
+
+    def _rest(self, ask: Ask, read: ReadSet) -> Ask:
+        """Add what is remembered of *ask* to *read*, and return the rest of it."""
         if not ask.identifiers and not ask.mpids:
             return ask
-        identifiers, mpids = [], []
+        identifiers: list[Identifier] = []
+        mpids: list[int] = []
         for identifier in ask.identifiers:
             slot = self._holders.get(identifier)
             if slot is None:
                 identifiers.append(identifier)
                 continue
+            slot.is_used = True
+            read.holders[identifier] = slot.value
             for mpid in slot.value:
-                unknown = self._first_unknown(mpid)
-                if unknown is not None:
-                    mpids.append(unknown)
+                if mpid not in read.profiles:
+                    mpids += self._follow(mpid, read.profiles)
         for mpid in ask.mpids:
-            unknown = self._first_unknown(mpid)
-            if unknown is not None:
-                mpids.append(unknown)
+            if mpid not in read.profiles:
+                mpids += self._follow(mpid, read.profiles)
         return Ask(tuple(identifiers), tuple(mpids), ask.use)
 
-    def _first_unknown(self, mpid: int) -> int | None:
-        """Return the first MPID on the way from *mpid* to its survivor that is not remembered."""
+    def _follow(self, mpid: int, found: dict[int, Profile | None]) -> tuple[int, ...]:
+        """Add the documents from *mpid* to its survivor to *found*.
+
+        Return the first MPID on the way that is not remembered, if any.
+        """
         at: int | None = mpid
-        passed: set[int] = set()
-        while at is not None and at not in passed:
+        while at is not None and at not in found:  # pointers that run in a circle end
             slot = self._profiles.get(at)
             if slot is None:
-                return at
-            passed.add(at)  # pointers that run in a circle end
+                return (at,)
+            slot.is_used = True
+            found[at] = slot.value
             at = slot.value.merged_into
-        return None
+        return ()
 
     def learn(self, moment: Moment, changed: Changed | None) -> None:
         """Drop the keys that *changed* up to *moment*; drop everything where they are not known."""
@@ -170,42 +179,12 @@ class Cache:
                 self._forget(self._holders, known)
         self._shrink()
 
-    def gather(self, asks: Iterable[Ask], fresh: ReadSet) -> ReadSet | None:
-        """Return all that *asks* name, remembered or *fresh*; None if some of it is neither."""
-        read = ReadSet({}, {}, fresh.graves, fresh.markers, fresh.filed)
-        for ask in asks:
-            if not ask.identifiers and not ask.mpids:
-                continue
-            mpids = list(ask.mpids)
-            for identifier in ask.identifiers:
-                slot = self._holders.get(identifier)
-                held = fresh.holders.get(identifier) if slot is None else slot.value
-                if held is None:
-                    return None
-                if slot is not None:
-                    slot.is_used = True
-                read.holders[identifier] = held
-                mpids += held
-            for mpid in mpids:
-                if not self._gather(mpid, fresh, read.profiles):
-                    return None
-        return read
-
-    def _gather(self, mpid: int, fresh: ReadSet, found: dict[int, Profile | None]) -> bool:
-        """Add the documents from *mpid* to its survivor to *found*."""
-        at: int | None = mpid
-        while at is not None and at not in found:
-            slot = self._profiles.get(at)
-            if slot is not None:
-                slot.is_used = True
-                profile: Profile | None = slot.value
-            elif at in fresh.profiles:
-                profile = fresh.profiles[at]
-            else:
-                return False
-            found[at] = profile
-            at = None if profile is None else profile.merged_into
-        return True
+    def holds(self, read: ReadSet) -> bool:
+        """Whether nothing has been dropped of what was looked up."""
+        return (
+            read.holders.keys() <= self._holders.keys()
+            and read.profiles.keys() <= self._profiles.keys()
+        )
 
     def slots(self, asked: Asked, read: ReadSet) -> Slots | None:
         """Return the slots of these keys if all hold what was *read*, else None."""
@@ -307,15 +286,15 @@ class CachedIndex:
             return self._index.visit(space, epochs, asks, trims, marks, since)
         del since  # what is remembered has a moment of its own
         cache = self.cache(space)
-        missing = [cache.missing(ask) for ask in asks]
+        missing, known = cache.look_up(asks)
         reading = self._index.visit(space, epochs, missing, trims, marks, cache.moment)
         cache.learn(reading.moment, reading.changed)
+        is_current = cache.holds(known)
         cache.keep(reading.found, reading.sizes, self.token)
-        covered = asks[: reading.covered]
-        read = cache.gather(covered, reading.found)
-        if read is not None:
-            return replace(reading, found=read)
+        if is_current:
+            return replace(reading, found=_joined(known, reading.found))
         # Something remembered has just turned out to be old: all is read again, in one instant.
+        covered = asks[: reading.covered]
         identifiers = dict.fromkeys(i for ask in covered for i in ask.identifiers)
         mpids = dict.fromkeys(mpid for ask in covered for mpid in ask.mpids)
         again = self._index.visit(space, epochs, [Ask(tuple(identifiers), tuple(mpids))])
@@ -348,3 +327,14 @@ class CachedIndex:
     def token(self, identifier: Identifier) -> bytes:
         """Return the 16 bytes that stand for *identifier*."""
         return self._index.token(identifier)
+
+
+def _joined(remembered: ReadSet, fresh: ReadSet) -> ReadSet:
+    """Return what was remembered and what was just read of one instant as one."""
+    return ReadSet(
+        {**fresh.holders, **remembered.holders},
+        {**fresh.profiles, **remembered.profiles},
+        fresh.graves,
+        fresh.markers,
+        fresh.filed,
+    )
