@@ -15,9 +15,11 @@ def derive_mpid(seed: Seed, attempt: int) -> int:
     tell which record made it.
     """
     place = attempt.to_bytes(8, "big")
-    parts = [part if isinstance(part, bytes) else str(part).encode() for part in seed]
-    data = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
-    digest = blake2b(data, digest_size=8, salt=place, person=b"idstream mpid").digest()
+    pieces: list[bytes] = []
+    for part in seed:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        pieces += len(data).to_bytes(8, "big"), data
+    digest = blake2b(b"".join(pieces), digest_size=8, salt=place, person=b"idstream mpid").digest()
     return (int.from_bytes(digest, "big") & _POSITIVE) or 1
 
 

@@ -6,7 +6,7 @@ The rules: (docs/strategies.md, "What all strategies share").
 from msgspec.structs import replace
 
 from processor.identity.activity import last_activity, seen
-from processor.identity.choosing.contest import contest
+from processor.identity.choosing.contest import can_tie, contest
 from processor.identity.choosing.draft import Draft, DraftResult
 from processor.identity.decision import Skip
 from processor.identity.lookup import is_known
@@ -44,7 +44,11 @@ def update(
 
 def create(question: Question, mpid: int) -> DraftResult:
     """Return a new profile with every identifier of the request that it may have."""
-    draft = Draft(question, question.new_profile(mpid))
+    empty = question.new_profile(mpid)
+    undisputed = _undisputed(question, empty)
+    if undisputed is not None:
+        return undisputed
+    draft = Draft(question, empty)
     for identifier in question.request.identifiers:
         _take(draft, identifier, -1, NO_TYPES)
     return finish(draft)
@@ -78,6 +82,35 @@ def _unchanged(question: Question, profile: Profile) -> DraftResult | None:
     if skipped:
         matched = tuple(i for i in matched if i.identity_type in priority)
     return DraftResult(profile, matched, skipped)
+
+
+def _undisputed(question: Question, empty: Profile) -> DraftResult | None:
+    """Return the new profile with all identifiers of the request, where nobody else minds.
+
+    So it is of most: it has room for them, and whoever shares one neither loses it nor could tie
+    with the new profile. Else None: then one identifier after the other is looked at.
+    """
+    request, policy, priority = question.request, question.policy, question.policy.priority
+    identifiers, time_ms = request.identifiers, request.time_ms
+    if len(identifiers) > policy.max_identities or len(question.asserted) < len(identifiers):
+        return None
+    skipped: list[Skip] = []
+    is_shared = False
+    for identifier in identifiers:
+        kind = identifier.identity_type
+        if kind not in priority:
+            skipped.append(Skip(kind, "not_in_priority"))
+        elif held := question.view.holders(identifier):
+            if kind in policy.unique_ids or len(held) >= policy.max_holders:
+                return None
+            is_shared = True
+    identities = [
+        Identity(kind, value, time_ms, time_ms, request.input) for kind, value in identifiers
+    ]
+    profile = replace(empty, identities=tuple(identities))
+    if (is_shared and can_tie(profile, policy)) or not question.documents.fits(profile):
+        return None
+    return DraftResult(profile, skipped=tuple(skipped))
 
 
 def _take(draft: Draft, identifier: Identifier, rank: int, barred: frozenset[str]) -> None:

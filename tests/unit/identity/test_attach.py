@@ -4,7 +4,10 @@ import pytest
 
 from processor.identity.decision import Created, Matched, NotFound
 from processor.identity.model import Identifier
-from tests.unit.identity.world import START_MS, World, identifiers, policy
+from processor.identity.question import DocumentRules
+from processor.identity.resolve import resolve
+from processor.identity.view import View
+from tests.unit.identity.world import SPACE, START_MS, World, identifiers, policy
 
 MINUTE, HOUR = 60_000, 3_600_000
 CONVERSION = policy("profile_conversion")
@@ -254,6 +257,14 @@ def test_a_full_profile_does_not_take_a_unique_value_either():
 
 
 # --------------------------------------------------------------------------------------- batches
+
+
+def test_a_new_profile_takes_the_identities_that_its_document_has_room_for():
+    world = World(CONVERSION)
+    request = world.request("identify", identifiers(ios_idfv="D", roku_aid="R"))
+    view = View(world.read(request.identifiers, ()), lambda _: True, SPACE)
+    rules = DocumentRules(fits=lambda profile: len(profile.identities) <= 1)
+    assert reasons(resolve(request, view, CONVERSION, rules)) == [("roku_aid", "bound")]
 
 
 def test_a_known_mpid_is_used_and_identities_do_not_re_route():

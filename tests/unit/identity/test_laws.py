@@ -1,8 +1,10 @@
 """What holds after any sequence of requests, under every strategy and switch."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.identity.choosing import attach
 from processor.identity.choosing.attach import ALWAYS_BOUND
 from processor.identity.choosing.contest import always_ties, can_tie, contested_among
 from processor.identity.decision import Created, Matched, NotFound, Refused
@@ -103,6 +105,17 @@ def test_the_graph_stays_valid(rules, asked):
         check_edits(world, request, step)
         check_room(world, step)
         check_decision(world, request, step, before)
+
+
+@given(policies(), requests())
+def test_a_new_profile_is_as_if_its_identifiers_were_looked_at_one_by_one(rules, asked):
+    quick, thorough = World(rules), World(rules)
+    for request in asked:
+        step = quick.ask(request)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(attach, "_undisputed", lambda *_: None)
+            assert thorough.ask(request) == step
+    assert thorough.profiles == quick.profiles
 
 
 def check_owners(world):
