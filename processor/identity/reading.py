@@ -62,7 +62,7 @@ class ReadSet(Struct):
 
     def version(self, mpid: int) -> int:
         """Return the version under an MPID, that of a grave included; 0 where there is nothing."""
-        found = self.lying(mpid)
+        found = self.profiles.get(mpid) or self.lying(mpid)
         return 0 if found is None else found.version
 
     def lying(self, mpid: int) -> Profile | Grave | Filed | None:

@@ -145,11 +145,11 @@ class View:
         self._graves: dict[int, Grave] = {}
         self.files = Files(read, self._holders, self._graves, self.exact)
         """What is read and written beside profiles."""
-        self._asked_identifiers: set[Identifier] = set()
+        self._asked_holders: dict[Identifier, Holders] = {}
         self._asked_mpids: set[int] = set()
         self.record = RecordEdits(self._profiles)
         self._recalls: list[Recall] = []
-        self._ended_identifiers: set[Identifier] = set()
+        self._ended_holders: dict[Identifier, Holders] = {}
         self._ended_mpids: set[int] = set()
         self.is_overlaid = False
         """Whether this record read what an earlier one has changed."""
@@ -163,7 +163,7 @@ class View:
         found = self._read.holders.get(identifier)
         if found is None:
             raise Unread(identifiers=(identifier,))
-        self._asked_identifiers.add(identifier)
+        self._asked_holders[identifier] = found
         return found
 
     def exact(self, mpid: int) -> Profile | None:
@@ -219,11 +219,14 @@ class View:
         """Replace the profile of ``profile.mpid``; index entries follow from its identities."""
         mpid = profile.mpid
         before = self.left_behind(mpid)
-        if mpid not in self.record.before:
-            self.record.before[mpid] = before
-        if before is None and (grave := self.grave(mpid)) is not None:
-            self.record.begins_after(mpid, grave.version)
+        self.record.before.setdefault(mpid, before)
         self._asked_mpids.add(mpid)
+        if before is None:
+            if (grave := self.grave(mpid)) is not None:
+                self.record.begins_after(mpid, grave.version)
+        elif before.identities is profile.identities and before.merged_into == profile.merged_into:
+            self._profiles[mpid] = profile  # only data differ, as they mostly do
+            return
         removed, added = difference(before, profile)
         for identifier in removed:
             if self.is_lookup(identifier.identity_type):
@@ -267,13 +270,13 @@ class View:
         """Return what this record has read; None where an earlier one had changed some of it."""
         if self.is_overlaid:
             return None
-        return tuple(self._asked_identifiers), tuple(self._asked_mpids)
+        return tuple(self._asked_holders), tuple(self._asked_mpids)
 
     def end_record(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""
-        self._ended_identifiers |= self._asked_identifiers
+        self._ended_holders.update(self._asked_holders)
         self._ended_mpids |= self._asked_mpids
-        self._asked_identifiers, self._asked_mpids = set(), set()
+        self._asked_holders, self._asked_mpids = {}, set()
         self.is_overlaid = False
         record = self.record
         if record.before or record.buried or record.past:
@@ -286,7 +289,7 @@ class View:
         profiles = {m: p for m, p in self._profiles.items() if p is not read.profiles.get(m)}
         if not profiles and not self._graves and not self.files.filing.documents:
             return None
-        expected = {i: read.holders[i] for i in self._ended_identifiers | self._asked_identifiers}
+        expected = {**self._ended_holders, **self._asked_holders}
         versions = {m: read.version(m) for m in self._ended_mpids | self._asked_mpids}
         for recall in self._recalls:
             expected.update(zip(recall.identifiers, recall.holders(), strict=True))

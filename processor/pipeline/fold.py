@@ -129,37 +129,37 @@ class Fold(Struct, frozen=True):
             return _recalled(work, number, verdict, decision)
         self._note(work, verdict, view)
         computed = None if self.computing is None else self.computing.follow(work, verdict, view)
-        if computed is None:
+        if computed is None and view.record.before:
             yield_room(view, self.limits.max_profile_bytes)
         if self.is_timed:
             place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid
-        asked = view.asked()
+        asked = None if view.record.before else view.asked()
         burials = view.record.buried
         edits = view.end_record()
         profile = None if mpid is None else view.left_behind(mpid)
         documents: tuple[Profile | Grave | Filed, ...] = tuple([e.after for e in edits])
+        changes = self._changes(decision, edits, profile)
+        if type(decision) is Aliased:
+            changes += _full(decision, view)
         if burials:
             documents += tuple([one.grave for one in burials])
+            changes += tuple(endings(burials))
         if verdict.receipts:
             documents += tuple(view.files.filing.documents.values())
         entry = Entry(
-            offset=work.record.offset,
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            mpid=mpid,
-            decision=decision,
-            changes=(
-                *self._changes(decision, edits, profile),
-                *_full(decision, view),
-                *endings(burials),
-            ),
-            touched=tuple([(one.mpid, one.version) for one in documents]),
-            notifications=verdict.notifications,
-            position=number,
-            seq=0,
-            messages=() if computed is None else computed.messages,
-            receipts=verdict.receipts,
+            work.record.offset,
+            verdict.outcome,
+            verdict.reason,
+            mpid,
+            decision,
+            changes,
+            tuple([(one.mpid, one.version) for one in documents]),
+            verdict.notifications,
+            number,
+            0,
+            () if computed is None else computed.messages,
+            verdict.receipts,
         )
         return Decided(
             work,
@@ -215,9 +215,9 @@ def _never(_profile: Profile) -> None:
     """Return when the lifetime of a profile ends where nobody ages."""
 
 
-def _full(decision: Decision | None, view: View) -> tuple[Change, ...]:
+def _full(decision: Aliased, view: View) -> tuple[Change, ...]:
     """Return the violation of an alias that a profile had no room for."""
-    if not isinstance(decision, Aliased) or decision.full_mpid is None:
+    if decision.full_mpid is None:
         return ()
     profile = view.left_behind(decision.full_mpid)
     assert profile is not None

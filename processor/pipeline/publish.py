@@ -5,6 +5,7 @@ rounds JSON numbers of 63 bits.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -97,11 +98,11 @@ def outcome_output(settled: Settled) -> Output:
 def _cause(work: Work) -> "Cause":
     record = work.record
     return Cause(
-        workspace=work.rules.workspace.name,
-        environment=work.space.environment,
-        timestamp_ms=work.time_ms,
-        place=(record.topic, record.partition, record.offset),
-        request_id=work.request_id,
+        work.rules.workspace.name,
+        work.space.environment,
+        work.time_ms,
+        (record.topic, record.partition, record.offset),
+        work.request_id,
     )
 
 
@@ -111,13 +112,14 @@ def change_events(
     """Return what the changes topic gets of one record."""
     headers = source_headers(record)
     outputs = []
+    named, key, its = None, record.key, headers
     for change in changes:
-        value, mpid = identity_change(change, cause), change.mpid
-        if mpid is None:
-            outputs.append(Output("changes", record.key, value, headers))
-            continue
-        key = profile_key(space.scope, space.environment, mpid)
-        outputs.append(Output("changes", key, value, (*headers, mpid_header(mpid))))
+        if change.mpid != named:  # most records have several changes of one profile
+            named, key, its = change.mpid, record.key, headers
+            if named is not None:
+                key = profile_key(space.scope, space.environment, named)
+                its = (*headers, mpid_header(named))
+        outputs.append(Output("changes", key, identity_change(change, cause), its))
     return outputs
 
 
@@ -220,6 +222,10 @@ class _ChangeEvent(Struct, gc=False, omit_defaults=True):
     effective_ms: int | None = None
 
 
+_OF_ONE_PROFILE: Final = frozenset({"profile_created", "identity_added", "identity_removed"})
+"""Kinds of changes, most of all, that name no other profile."""
+
+
 def identity_change(change: Change, cause: Cause) -> bytes:
     """Return one record of the ``identity-changes`` topic."""
     event = _event(change, cause)
@@ -232,7 +238,7 @@ def identity_change(change: Change, cause: Cause) -> bytes:
 
 
 def _event(change: Change, cause: Cause) -> _ChangeEvent:
-    return _ChangeEvent(
+    event = _ChangeEvent(
         change.change,
         mpid_text(change.mpid),
         change.version,
@@ -243,11 +249,12 @@ def _event(change: Change, cause: Cause) -> _ChangeEvent:
         change.identity_type,
         change.token,
         change.reason,
-        mpid_text(change.moved_from),
-        mpid_text(change.moved_to),
-        mpid_text(change.source),
-        [str(mpid) for mpid in change.absorbed] or None,
     )
+    if change.change not in _OF_ONE_PROFILE:
+        event.moved_from, event.moved_to = mpid_text(change.moved_from), mpid_text(change.moved_to)
+        event.source = mpid_text(change.source)
+        event.absorbed = [str(mpid) for mpid in change.absorbed] or None
+    return event
 
 
 def outcome_record(outcome: Outcome) -> bytes:

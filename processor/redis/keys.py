@@ -36,6 +36,8 @@ FORMAT = 1
 _DIGITS = 16
 _MARK = b"!"
 _CACHED = 65_536
+_IN_HAND = 4_096
+"""Texts of numbers that are remembered: those of a poll batch are written several times each."""
 
 
 def control_key(prefix: str, space: Space) -> str:
@@ -54,6 +56,7 @@ def bucket_name(width_ms: int, number: int) -> str:
     return f"{width_ms // HOUR_MS}:{number}"
 
 
+@lru_cache(maxsize=_IN_HAND)
 def mpid_digits(mpid: int) -> str:
     """Return *mpid* as 16 hex digits of its two's complement: in Lua it stays a text."""
     return f"{mpid & 0xFFFF_FFFF_FFFF_FFFF:016x}"
@@ -77,6 +80,8 @@ def mpids_of(data: bytes) -> list[int]:
 
 def pack_holders(holders: Holders) -> str:
     """Return *holders* as stored: equal sets are equal texts."""
+    if not holders:
+        return ""
     if len(holders) == 1:
         return mpid_digits(holders[0])
     return "".join(map(mpid_digits, canonical(holders)))
@@ -96,7 +101,8 @@ def pack_marker(marker: Marker) -> str:
 
 def pack_entry(holders: Holders, markers: Markers) -> str:
     """Return what stands under an identifier: equal entries are equal texts."""
-    return pack_holders(holders) + "".join(map(pack_marker, markers))
+    held = pack_holders(holders)
+    return held + "".join(map(pack_marker, markers)) if markers else held
 
 
 def unpack_markers(data: bytes) -> Markers:
