@@ -27,6 +27,11 @@ class Announcer(Struct, frozen=True, gc=False):
     reason: Reason
     now_ms: int
 
+    def has_news(self, found: Memberships) -> bool:
+        """Whether anything can be told: somebody flips, or messages carry what a record changes."""
+        is_by_record = self.reason in _BY_RECORD and bool(self.definitions.carrying)
+        return bool(found.entered or found.left) or is_by_record
+
     def flips(
         self, found: Memberships, was: Mapping[str, Value], before: Facts, after: Situation
     ) -> Iterator[AudienceChange]:

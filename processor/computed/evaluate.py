@@ -22,6 +22,7 @@ MOST_INSTANTS: Final = 50
 """For how many instants one sweep looks at a person; the rest is due in the next."""
 
 _NEW: Final = Computed()
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class Evaluation(Struct, frozen=True, gc=False):
@@ -66,8 +67,9 @@ def evaluate(
     events touch is looked at. Of a merge *standing* is the survivor's own. A person's clock never
     goes back: a record of 09:59 that comes after one of 10:01 is evaluated at 10:01.
     """
-    clocks = (standing.clock_ms, *(one.standing.clock_ms for one in occasion.absorbed))
-    now_ms = max(occasion.time_ms, *clocks)
+    now_ms = max(occasion.time_ms, standing.clock_ms)
+    for leaver in occasion.absorbed:
+        now_ms = max(now_ms, leaver.standing.clock_ms)
     is_current = (
         standing.stamp == scope.stamp
         and (standing.due_ms is None or now_ms < standing.due_ms)
@@ -80,20 +82,24 @@ def evaluate(
         for name, change in facts.items()
         if (definitions := scope.workspaces.get(name)) is not None
     }
-    dues = [occasion.own_due_ms, *[one.due_ms for one in found.values()]]
-    due_ms = min((one for one in dues if one is not None), default=None)
-    computed = {name: one.computed for name, one in found.items()}
-    messages = in_order([message for one in found.values() for message in one.messages])
-    told, without = bounded((*farewells(scope, occasion, now_ms), *messages))
+    workspaces, due_ms = dict(standing.workspaces), occasion.own_due_ms
+    messages: list[AudienceChange] = []
+    is_changed, refused, wrote = bool(occasion.absorbed), 0, _NO_NAMES
+    for name, one in found.items():
+        is_changed = is_changed or one.is_changed or name not in workspaces
+        workspaces[name] = one.computed
+        messages += one.messages
+        refused += one.bounded
+        wrote = wrote | one.wrote if wrote else one.wrote
+        if one.due_ms is not None and (due_ms is None or one.due_ms < due_ms):
+            due_ms = one.due_ms
+    told, without = bounded((*farewells(scope, occasion, now_ms), *in_order(messages)))
     return Evaluation(
-        standing=Standing(now_ms, due_ms, scope.stamp, {**standing.workspaces, **computed}),
-        is_changed=bool(occasion.absorbed)
-        or (due_ms, scope.stamp) != (standing.due_ms, standing.stamp)
-        or not found.keys() <= standing.workspaces.keys()
-        or any(one.is_changed for one in found.values()),
+        standing=Standing(now_ms, due_ms, scope.stamp, workspaces),
+        is_changed=is_changed or (due_ms, scope.stamp) != (standing.due_ms, standing.stamp),
         messages=told,
-        bounded=without + sum(one.bounded for one in found.values()),
-        wrote=frozenset[str]().union(*(one.wrote for one in found.values())),
+        bounded=without + refused,
+        wrote=wrote,
     )
 
 
@@ -106,12 +112,11 @@ def advance(
     """
     changes = {name: FactsChange(one, one) for name, one in facts.items()}
     messages: list[AudienceChange] = []
-    before, refused = standing, 0
-    for _ in range(MOST_INSTANTS):
-        if standing.due_ms is None or standing.due_ms > until_ms:
-            break
+    before, refused, instants = standing, 0, 0
+    while instants < MOST_INSTANTS and standing.due_ms is not None and standing.due_ms <= until_ms:
         found = evaluate(scope, standing, Occasion(mpid, standing.due_ms, "time"), changes)
-        standing, refused = found.standing, refused + found.bounded
+        standing, refused, instants = found.standing, refused + found.bounded, instants + 1
         messages += found.messages
-    told, without = bounded(messages)
+    # Those of one instant are within the bounds already.
+    told, without = bounded(messages) if instants > 1 else (tuple(messages), 0)
     return Evaluation(standing, standing is not before, told, refused + without)

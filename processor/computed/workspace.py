@@ -92,16 +92,19 @@ class Instant(Struct, frozen=True, gc=False):
             audiences=found.audiences,
             state=stored.state if memory is before else pack_memory(memory),
         )
-        dues = (found.due_ms(definitions), *self._prompt_dues(after))
+        dues = [found.due_ms(definitions), *self._prompt_dues(after)]
         announcer = Announcer(definitions, occasion.mpid, occasion.reason, self.now_ms)
-        was = Situation(facts.before, calculated, before, self.now_ms)
+        messages: list[AudienceChange] = []
+        if announcer.has_news(found):
+            was = Situation(facts.before, calculated, before, self.now_ms)
+            messages = announce(announcer, found, stored, was, after)
         return WorkspaceEvaluation(
             computed,
             step.memory is not before
             or found.is_changed
             or self._has_prompt_news(stored.calculated, values),
-            min((due for due in dues if due is not None), default=None),
-            announce(announcer, found, stored, was, after),
+            min([due for due in dues if due is not None], default=None),
+            messages,
             step.bounded,
             step.wrote,
         )

@@ -348,12 +348,14 @@ def _add_profiles(settled: Sequence[Settled], changed: Changed, sessions: Sessio
         for document in documents
     }
     for number, (space, documents) in changed.items():
-        for document in documents:
-            if last[space, document.mpid] == number:
-                one = settled[number]
-                source = one.record.topic, one.record.partition, one.record.offset
-                one.profiles = (*one.profiles, profile_record(document, space, source))
-                sessions[space].note_published(document)
+        one = settled[number]
+        source = one.record.topic, one.record.partition, one.record.offset
+        newest = [each for each in documents if last[space, each.mpid] == number]
+        for document in newest:
+            sessions[space].note_published(document)
+        if newest:
+            records = [profile_record(document, space, source) for document in newest]
+            one.profiles = (*one.profiles, *records)
 
 
 def _republished(sessions: Sessions) -> list[Output]:

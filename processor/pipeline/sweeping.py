@@ -34,6 +34,7 @@ Result = Literal["flipped", "aged_out", "emptied", "moved", "stale", "case"]
 forgotten, it went on into another bucket, it fell away; it was of a request under privacy law.
 """
 
+_encode = msgspec.msgpack.Encoder().encode
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of messages after which a sweep ends: the journal holds all of them."""
 
@@ -378,7 +379,7 @@ class SweepWork:
 
     def _tell_all(self, messages: tuple[AudienceChange, ...]) -> None:
         self._swept.messages += messages
-        self.bytes += sum(len(msgspec.msgpack.encode(one)) for one in messages)
+        self.bytes += sum([len(_encode(one)) for one in messages])
 
     def _write(self, before: Profile, after: Profile, aged: Aged) -> None:
         if after is before:

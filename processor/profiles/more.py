@@ -6,8 +6,9 @@ is not has two functions here.
 """
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, Struct
 
@@ -78,11 +79,13 @@ def more_document(more: More | WorkspaceMore) -> dict[str, Any]:
     nothing = NO_MORE if isinstance(more, More) else NO_WORKSPACE_MORE
     if more is nothing or more == nothing:
         return {}
-    values = ((name, getattr(more, name)) for name in more.__struct_fields__)
+    fields = _FIELDS[type(more)]
     return {
-        name: _PUBLISHED.get(name, _as_it_is)(value)
-        for name, value in values
-        if value != getattr(nothing, name)
+        name: value if publish is None else publish(value)
+        for (name, publish), value, default in zip(
+            fields.published, fields.values(more), fields.values(nothing), strict=True
+        )
+        if value is not default and value != default
     }
 
 
@@ -119,10 +122,6 @@ def _set(document: Struct, kind: type[Struct]) -> dict[str, Any]:
     """Return the values that *document* has for the fields of *kind*; null stands for none."""
     values = {name: getattr(document, name) for name in kind.__struct_fields__}
     return {n: value for n, value in values.items() if value is not UNSET and value is not None}
-
-
-def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - any field of a document
-    return value
 
 
 def _aliases_document(aliases: tuple[Alias, ...]) -> list[AliasDocument]:
@@ -183,3 +182,21 @@ _PUBLISHED: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
     }
 )
 """How the fields are published that are not published as they are stored."""
+
+
+class _Fields(NamedTuple):
+    """The fields of one kind of ``more``: each has its name and how it is published."""
+
+    published: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    """None: as it is."""
+    values: Callable[[Any], tuple[Any, ...]]
+
+
+def _fields(kind: type[Struct]) -> _Fields:
+    names = kind.__struct_fields__
+    return _Fields(tuple((n, _PUBLISHED.get(n)) for n in names), attrgetter(*names))
+
+
+_FIELDS: Final[Mapping[type[Struct], _Fields]] = {
+    kind: _fields(kind) for kind in (More, WorkspaceMore)
+}
