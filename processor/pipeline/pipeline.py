@@ -44,6 +44,7 @@ from processor.pipeline.tally import Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
 from processor.pipeline.work import Decided, Settled, Taken, Work
 from processor.privacy.receipt import Residues, no_residues
+from processor.profiles.sections import PART, Section, Sections, made
 from processor.records import Output, Record, RowKey, last_of_rows
 from processor.rules import Rules, SpaceRules
 
@@ -86,6 +87,7 @@ class Pipeline:
         self._parts = parts
         self._cache = parts.index if isinstance(parts.index, CachedIndex) else None
         self._memory = NOTHING if self._cache is None else Memory(parts.memory_bytes)
+        self._sections = Sections(0 if self._cache is None else parts.memory_bytes // PART)
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
         self._folds = {
@@ -125,11 +127,10 @@ class Pipeline:
         carried = self.sweeps.carry_out(taken, self._sessions, self._tally)
         resolved = perf_counter()
         settled = [_settled(one, n, decided, carried) for n, one in enumerate(taken)]
-        _add_profiles(settled, _changed(decided, carried), self._sessions)
+        _add_profiles(settled, _changed(decided, carried), self._sessions, self._sections.encoded)
         if self._cache is not None:
-            for its in decided.values():
-                if not its.is_recalled:
-                    remember(self._memory, its, self._parts.rules.limits)
+            for its in [one for one in decided.values() if not one.is_recalled]:
+                remember(self._memory, its, self._parts.rules.limits)
         if self._parts.with_outcomes:
             for one in settled:
                 one.outcome_record = outcome_output(one)
@@ -340,7 +341,9 @@ def _changed(decided: Mapping[int, Decided], carried: Mapping[int, Carried]) -> 
     return {**changed, **swept} if swept else changed
 
 
-def _add_profiles(settled: Sequence[Settled], changed: Changed, sessions: Sessions) -> None:
+def _add_profiles(
+    settled: Sequence[Settled], changed: Changed, sessions: Sessions, section: Section
+) -> None:
     """Hand each changed profile to the last record that changed it."""
     last = {
         (space, document.mpid): number
@@ -354,7 +357,11 @@ def _add_profiles(settled: Sequence[Settled], changed: Changed, sessions: Sessio
         for document in newest:
             sessions[space].note_published(document)
         if newest:
-            records = [profile_record(document, space, source) for document in newest]
+            # Who is new may never come back: nothing is remembered of them.
+            records = [
+                profile_record(each, space, source, made if each.version == 1 else section)
+                for each in newest
+            ]
             one.profiles = (*one.profiles, *records)
 
 

@@ -32,6 +32,7 @@ from processor.pipeline.journal import Entry
 from processor.pipeline.work import Decided, Settled, Work
 from processor.privacy.case import case_key, case_to_json, unpack_case
 from processor.profiles.document import profile_key, to_json
+from processor.profiles.sections import Section, made
 from processor.records import DeadLetter, Outcome, Output, Record
 
 
@@ -62,12 +63,15 @@ def dead_letter(record: Record, letter: DeadLetter) -> Settled:
 
 
 def profile_record(
-    document: Profile | Grave | Filed, space: Space, source: tuple[str, int, int]
+    document: Profile | Grave | Filed,
+    space: Space,
+    source: tuple[str, int, int],
+    section: Section = made,
 ) -> Output:
     """Return a profile's record for the changelog: of one that has ended a tombstone.
 
     *source* is the topic, partition and offset of the record that caused its version; of a
-    document published again, the last record of the row that owed it.
+    document published again, the last record of the row that owed it. *section* is of ``to_json``.
     """
     if isinstance(document, Filed):
         return _case_record(document, space, source)
@@ -75,7 +79,7 @@ def profile_record(
     headers = (*place_headers(*source), mpid_header(document.mpid))
     if isinstance(document, Grave):
         return Output("profiles", key, None, (*headers, *tombstone_headers(document)))
-    return Output("profiles", key, to_json(document), headers)
+    return Output("profiles", key, to_json(document, section), headers)
 
 
 def _case_record(document: Filed, space: Space, source: tuple[str, int, int]) -> Output:

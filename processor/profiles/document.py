@@ -39,6 +39,7 @@ from processor.profiles.more import (
     read_more,
     read_workspace_more,
 )
+from processor.profiles.sections import Section, made
 from processor.rules import Source
 
 FORMAT = 1
@@ -195,14 +196,17 @@ def unpack_grave(mpid: int, data: bytes) -> Grave:
     return Grave(mpid, _HEADER.unpack_from(data)[1], time_ms, _WHYS[why], seq)
 
 
-def to_json(profile: Profile) -> bytes:
-    """Return *profile* as published; a merged one has only the pointer to its survivor."""
-    merged = profile.merged_into
+def to_json(profile: Profile, section: Section = made) -> bytes:
+    """Return *profile* as published; a merged one has only the pointer to its survivor.
+
+    *section* returns what stands for its identities, and for the devices of each workspace.
+    """
+    merged, mpid = profile.merged_into, profile.mpid
     document = {
         "format": FORMAT,
         "scope": profile.scope,
         "environment": profile.environment,
-        "mpid": str(profile.mpid),
+        "mpid": str(mpid),
         "version": profile.version,
         "created_ms": profile.created_ms,
         "last_seen_ms": profile.last_seen_ms,
@@ -215,14 +219,17 @@ def to_json(profile: Profile) -> bytes:
     if profile.merges:
         document["merges"] = profile.merges
     if profile.absorbed:
-        document["absorbed"] = [str(mpid) for mpid in profile.absorbed]
+        document["absorbed"] = [str(one) for one in profile.absorbed]
     if merged is None:
-        document["identities"] = [
-            _Identity(i.identity_type, i.value, i.added_ms, i.updated_ms, i.input)
-            for i in profile.identities
-        ]
+        document["identities"] = section(mpid, profile.identities, _identities_document)
         document["workspaces"] = {
-            name: _workspace_document(data) for name, data in profile.workspaces.items()
+            name: {
+                "attributes": {n: _attribute_document(a) for n, a in data.attributes.items()},
+                "consent_state": data.consent_state,
+                "devices": section((mpid, name), data.devices, _devices_document),
+                **more_document(data.more),
+            }
+            for name, data in profile.workspaces.items()
         }
         document |= more_document(profile.more)
     return _encode(document)
@@ -265,13 +272,14 @@ def device_bytes(device: Device) -> int:
     return len(_encode(_device_document(device))) + 1
 
 
-def _workspace_document(data: WorkspaceData) -> dict[str, Any]:
-    return {
-        "attributes": {name: _attribute_document(a) for name, a in data.attributes.items()},
-        "consent_state": data.consent_state,
-        "devices": [_device_document(d) for d in data.devices],
-        **more_document(data.more),
-    }
+def _identities_document(identities: tuple[Identity, ...]) -> list[_Identity]:
+    return [
+        _Identity(i.identity_type, i.value, i.added_ms, i.updated_ms, i.input) for i in identities
+    ]
+
+
+def _devices_document(devices: tuple[Device, ...]) -> list[_Device]:
+    return [_device_document(device) for device in devices]
 
 
 def _attribute_document(attribute: Attribute) -> _Attribute:

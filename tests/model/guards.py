@@ -3,12 +3,13 @@
 This is done from outside, on the names that modules hold: no setting of the processor can do it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec import Raw, structs
 
 from processor.commands.restore import reader
 from processor.index import memory
@@ -19,6 +20,7 @@ from processor.pipeline import session, witness
 from processor.pipeline.memory import Memo
 from processor.pipeline.naming import Answer
 from processor.pipeline.witness import Witness, read_witnesses
+from processor.profiles.sections import Make, Sections
 from tests.model import kafka
 from tests.model.plans import plan
 from tests.model.world import Plan
@@ -103,6 +105,17 @@ def _answers_as_before(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Answer, "is_given", lambda *_: True)
 
 
+def _publishes_as_before(patch: pytest.MonkeyPatch) -> None:
+    """Publish sections of profiles as they were first, whatever they have become."""
+    real = Sections.encoded
+
+    def encoded(self: Sections, name: Hashable, value: tuple[Any, ...], make: Make) -> Raw:
+        held = self._held.get(name)
+        return real(self, name, value, make) if held is None else held[1]
+
+    patch.setattr(Sections, "encoded", encoded)
+
+
 def _horizon(patch: pytest.MonkeyPatch) -> None:
     """Let the clock go on though records wait."""
 
@@ -135,6 +148,7 @@ GUARDS = {
     "cache": Guard(_forgets_to_drop, "decisions: ", ("newcomers",)),
     "memory": Guard(_recalls_what_changed, "decisions: ", ("newcomers",)),
     "naming": Guard(_answers_as_before, "decisions: ", ("newcomers",), 190),
+    "sections": Guard(_publishes_as_before, "changelog is the store: ", ("newcomers",)),
     "republishing": Guard(
         _republishing, "changelog ends with the highest: ", ("newcomers", "freezes")
     ),
