@@ -75,8 +75,13 @@ def identity_changes(
         changes += _beginnings(edit)
         for identifier in removed:
             changes += moves.removal(edit.after, identifier)
-        for identifier in added:
-            changes.append(moves.addition(edit.after, identifier))
+        if lost:
+            changes += [moves.addition(edit.after, identifier) for identifier in added]
+        else:
+            its = edit.after.mpid, edit.after.version
+            changes += [
+                Change("identity_added", *its, i.identity_type, token(i).hex()) for i in added
+            ]
         changes += _endings(edit)
         if edit.after.more.aliases:
             changes += [_aliased(edit.after, alias, token) for alias in _new_aliases(edit)]

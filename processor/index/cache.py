@@ -253,6 +253,8 @@ class CachedIndex:
         self._index = index
         self._max_bytes = max_bytes
         self._caches: dict[Space, Cache] = {}
+        self.token = index.token
+        """Returns the 16 bytes that stand for an identifier, as the index does; no call more."""
 
     def cache(self, space: Space) -> Cache:
         """Return what is remembered of *space*."""
@@ -323,10 +325,6 @@ class CachedIndex:
     def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
         """Return what the wheel holds, see Index."""
         return self._index.openings(space, shards)
-
-    def token(self, identifier: Identifier) -> bytes:
-        """Return the 16 bytes that stand for *identifier*."""
-        return self._index.token(identifier)
 
 
 def _joined(remembered: ReadSet, fresh: ReadSet) -> ReadSet:

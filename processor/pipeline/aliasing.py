@@ -47,9 +47,9 @@ class AliasContent(Struct, frozen=True, gc=False):
 
 def follow_link(decision: Decision, work: Work, view: View, rules: FoldRules) -> None:
     """Alias to a new profile the anonymous one that it arose from, where the workspace says so."""
-    if work.rules.workspace.auto_alias == "off":
+    if type(decision) is not Created or decision.source_mpid is None or work.request is None:
         return
-    if not isinstance(decision, Created) or decision.source_mpid is None or work.request is None:
+    if work.rules.workspace.auto_alias == "off":
         return
     stamps = [i.value for i in work.request.identifiers if i.identity_type == MP_DEVICEID_TYPE]
     device = stamps[-1] if stamps else None

@@ -79,7 +79,8 @@ class Choice(Struct, frozen=True):
         if request.read_only or not request.may_create:
             return NotFound(candidates=candidates, skipped=_no_lookups(question))
         written = create(question, free_mpid(question.view, request.seed))
-        if any(i.identity_type in policy.priority for i in written.profile.identities):
+        types = {i.identity_type for i in written.profile.identities}
+        if not types.isdisjoint(policy.priority):
             return self._created(question, written, candidates)
         if request.action == "batch":
             return NotFound("no_attachable_identity", candidates, written.skipped)
