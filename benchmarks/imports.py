@@ -20,6 +20,8 @@ from processor.settings import load_text
 from tests.faults.files import CONFIG, WRITERS, Form, Imports
 
 FORMS: tuple[Form, ...] = ("csv", "jsonl")
+AMIDST_S = (6.0, 15.0)
+"""After so many seconds an import is killed: some of its rows are in then."""
 SOME = 100_000
 """Rows that are read in this process."""
 
@@ -50,7 +52,7 @@ def main(options: argparse.Namespace) -> None:
             try:
                 for _ in range(options.rounds):
                     print(imports.alone(), flush=True)
-                wrong = imports.killed(options.kills, options.seed, print)
+                wrong = imports.killed(options.kills, options.seed, print, AMIDST_S)
             finally:
                 imports.close()
             print(f"{form}: {wrong or f'killed {options.kills} times, every row is in once'}")

@@ -41,6 +41,7 @@ workspace = "retail"
 source = "csv"
 """
 
+SOON_S = (1.5, 4.0)
 LOOK_S = 0.25
 """Between two looks at the memory of a process."""
 
@@ -84,14 +85,19 @@ class Imports:
         """End the broker."""
         self._node.close()
 
-    def killed(self, times: int, seed: int, tell: Tell) -> list[str]:
-        """Kill an import at *times* moments, let it end; return what is wrong then."""
+    def killed(
+        self, times: int, seed: int, tell: Tell, within: tuple[float, float] = SOON_S
+    ) -> list[str]:
+        """Kill an import at *times* moments, let it end; return what is wrong then.
+
+        *within* are the seconds after its start between which it is killed.
+        """
         chance = random.Random(seed)
         wrong: list[str] = []
         self._open("killed")
         for turn in range(times):
             process = self._started()
-            time.sleep(chance.uniform(1.5, 4))
+            time.sleep(chance.uniform(*within))
             if turn % OUTAGE_EVERY == OUTAGE_EVERY - 1:
                 self._node.kill()
                 self._node.start()
