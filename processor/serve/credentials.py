@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from processor.identity.model import Environment
+from processor.settings import SettingsError
 
 Scope = Literal[
     "profiles:read", "identities:clear", "activity:read", "ui", "privacy:read", "privacy:request"
@@ -24,6 +25,17 @@ _PREFIX: Final = "ids_"
 OTHERS: Final = 0o037
 """Modes of a file that others may read, or that its group may change."""
 _Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+def read_secret(where: str, path: Path) -> bytes:
+    """Return what a file of the setting *where* holds; SettingsError where others may read it."""
+    try:
+        mode, data = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{where}: cannot be read ({error.strerror})") from None
+    if mode & OTHERS:
+        raise SettingsError(f"{where}: others may read it; run chmod 600 on it")
+    return data
 
 
 class TokensRefused(Exception):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from processor.serve.credentials import OTHERS
+from processor.serve.credentials import read_secret
 from processor.serve.reply import Header, Reply
 from processor.settings import SettingsError
 
@@ -35,13 +35,8 @@ class Seal:
 
 def read_seal(key_file: str, domain: str) -> Seal:
     """Return the seal with the key in a file; SettingsError where it cannot be used."""
-    where, path = f"serve.signing_key_file: {key_file}", Path(key_file)
-    try:
-        mode, text = path.stat().st_mode, path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{where}: cannot be read ({error.strerror})") from None
-    if mode & OTHERS:
-        raise SettingsError(f"{where}: others may read it; run chmod 600 on it")
+    where = f"serve.signing_key_file: {key_file}"
+    text = read_secret(where, Path(key_file))
     try:
         key = load_pem_private_key(text, None)
     except (ValueError, TypeError):

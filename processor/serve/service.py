@@ -24,7 +24,7 @@ from processor.redis.reader import open_reader
 from processor.serve.access import Access
 from processor.serve.cases import Cases
 from processor.serve.connections import BoundedConnection
-from processor.serve.credentials import OTHERS, TokenFile, TokensRefused
+from processor.serve.credentials import TokenFile, TokensRefused, read_secret
 from processor.serve.door import Door, Way, no_route
 from processor.serve.gate import Bounds, Gate
 from processor.serve.happenings import Happenings
@@ -131,13 +131,7 @@ def session_key(served: ServeSettings) -> bytes:
     if served.session_key_file is None:
         return os.urandom(_KEY_BYTES)
     where = f"serve.session_key_file: {served.session_key_file}"
-    path = Path(served.session_key_file)
-    try:
-        mode, key = path.stat().st_mode, path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{where}: cannot be read ({error.strerror})") from None
-    if mode & OTHERS:
-        raise SettingsError(f"{where}: others may read it; run chmod 600 on it")
+    key = read_secret(where, Path(served.session_key_file))
     if len(key) < _KEY_BYTES:
         raise SettingsError(f"{where}: has less than {_KEY_BYTES} bytes")
     return key

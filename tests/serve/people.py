@@ -167,6 +167,14 @@ def asked(request_id: str, *mpids: int, days_ago: float = 0, **more: Any) -> Cas
     )
 
 
+ERASE = {
+    "subject_request_id": "mine",
+    "subject_request_type": "erasure",
+    "regulation": "gdpr",
+    "submitted_time": "2026-11-01T15:00:00Z",
+    "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
+}
+"""A request that ADA may send."""
 CASES = [
     asked("waits", request_type="erasure", state="pending"),
     asked("over", 7, request_type="erasure", group_id=None),

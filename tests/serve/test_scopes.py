@@ -9,21 +9,13 @@ import requests
 from processor.serve.credentials import SCOPES
 from processor.serve.door import Way
 from processor.serve.service import application
-from tests.serve.people import ADA, EVERY_SCOPES, Service, scoped, token
+from tests.serve.people import ADA, ERASE, EVERY_SCOPES, Service, scoped, token
 
 READS, ACTS = frozenset({"profiles:read"}), frozenset({"activity:read"})
 ASKS, SEES = frozenset({"privacy:request"}), frozenset({"privacy:read"})
 SIGNS_IN = frozenset({"ui"})
 NAMED = {"identity": {"type": "email", "value": "ada@example.com"}}
 KEY = {"environment_type": "production", "identity": {"type": "customer_id", "value": "12345"}}
-
-ERASE = {
-    "subject_request_id": "mine",
-    "subject_request_type": "erasure",
-    "regulation": "gdpr",
-    "submitted_time": "2026-11-01T15:00:00Z",
-    "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
-}
 
 
 WHOSE = "?workspace={workspace}"

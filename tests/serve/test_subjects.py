@@ -18,16 +18,9 @@ from processor.kafka.recent import Budget, Recents
 from processor.serve.service import seal_of
 from processor.settings import SettingsError
 from tests.serve.happenings import happened
-from tests.serve.people import ADA, Service, scoped, serving, settings_of
+from tests.serve.people import ADA, ERASE, Service, scoped, serving, settings_of
 
 PATH = "/dsr/v3/requests"
-REQUEST = {
-    "subject_request_id": "mine",
-    "subject_request_type": "erasure",
-    "regulation": "gdpr",
-    "submitted_time": "2026-11-01T15:00:00Z",
-    "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
-}
 ASKS, READS = scoped(["privacy:request"]), scoped(["privacy:read"])
 
 
@@ -40,10 +33,10 @@ def newest(service: Service, key: bytes) -> tuple[dict, dict[str, bytes]]:
 
 
 def test_a_request_stands_on_the_topic_as_it_was_sent(service: Service):
-    found = service.post(PATH, REQUEST, ASKS)
+    found = service.post(PATH, ERASE, ASKS)
     assert (found.status_code, found.json()["subject_request_id"]) == (201, "mine")
-    assert json.loads(base64.b64decode(found.json()["encoded_request"])) == REQUEST
-    assert newest(service, b"mine") == (REQUEST, {"input": b"office"})
+    assert json.loads(base64.b64decode(found.json()["encoded_request"])) == ERASE
+    assert newest(service, b"mine") == (ERASE, {"input": b"office"})
 
 
 @pytest.mark.parametrize(
@@ -55,7 +48,7 @@ def test_a_request_stands_on_the_topic_as_it_was_sent(service: Service):
     ],
 )
 def test_a_mistake_is_told_at_once_and_nothing_is_sent(service: Service, change, code):
-    found = service.post(PATH, {**REQUEST, **change}, ASKS)
+    found = service.post(PATH, {**ERASE, **change}, ASKS)
     assert (found.status_code, found.json()["errors"][0]["code"]) == (400, code)
     assert service.call("POST", PATH, ASKS, data=b"{").status_code == 400
 
@@ -108,12 +101,12 @@ def test_discovery_tells_types_of_requests_and_identities(service: Service):
 
 
 def test_a_workspace_without_an_input_for_it_says_so(service: Service):
-    assert service.post(PATH, REQUEST, "stranger").status_code == 501
+    assert service.post(PATH, ERASE, "stranger").status_code == 501
 
 
 def test_without_the_setting_there_are_no_such_routes(tmp_path):
     with serving(tmp_path) as plain:
-        assert plain.post(PATH, REQUEST).status_code == 404
+        assert plain.post(PATH, ERASE).status_code == 404
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +124,7 @@ def written(key, folder) -> str:
 def test_answers_are_signed_where_a_key_is_named(tmp_path, key):
     with happened() as kafka, serving(tmp_path, written(key, tmp_path), kafka=kafka) as signing:
         answers = [
-            signing.post(PATH, REQUEST, ASKS),
+            signing.post(PATH, ERASE, ASKS),
             signing.get(f"{PATH}/ada", READS),
             signing.get(f"{PATH}?group_id=g", READS),
             signing.call("DELETE", f"{PATH}/waits", ASKS),
