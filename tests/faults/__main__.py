@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.faults import commands, losses, outages, recovery
+from tests.faults import aged, commands, losses, outages, recovery
 from tests.faults.deployment import Deployment
 from tests.faults.erased import Plan, erase_under_fire
 from tests.faults.files import Imports
 from tests.faults.guards import MEANT, complaints_with, complaints_without, is_told
 from tests.faults.stage import Servers, Stage
 from tests.faults.storm import Weather, storm
-from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES, SLOW
+from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES, EVERY, SLOW
 from tests.faults.table import table
 from tests.faults.unguarded import GUARDS
 from tests.model.__main__ import main as play_model
@@ -25,6 +25,11 @@ from tests.model.__main__ import main as play_model
 NAMES = ("anna", "bert", "cleo", "dora")
 MODEL_SECONDS = 120
 LOSS_RECORDS = 6000
+AGEING_LOAD = 16_000, 4_000
+"""Batches and requests: five minutes, and a tenth of it again while faults last."""
+AGEING_RATE = 70.0
+AGEING_TURNS = 4
+"""Deaths at each point of sweeps, of which there is one a minute."""
 
 
 def main(arguments: list[str]) -> int:
@@ -233,6 +238,21 @@ def _erasure(asked: argparse.Namespace) -> int:
     return bool(wrong)
 
 
+def _ageing(asked: argparse.Namespace) -> int:
+    """People who age under every fault; restored, and all inputs once more (15 minutes)."""
+    strikes = [*EVERY, *(name for name in SLOW for _ in range(AGEING_TURNS - 1))]
+    plan = aged.Plan(asked.seed, *AGEING_LOAD, min(asked.rate, AGEING_RATE), strikes)
+    with _servers() as servers, tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
+        done = aged.age_under_fire(servers, Path(folder), plan, _tell)
+    print(table(done.report), flush=True)
+    print("\n".join(done.lines), flush=True)
+    for name, wrong in done.wrong.items():
+        if name not in done.report.wrong:
+            print(f"{name:<44}{'BROKEN' if wrong else 'holds'}", flush=True)
+            print("".join(f"    {one}\n" for one in wrong), end="", flush=True)
+    return int(any(done.wrong.values()))
+
+
 def _tell(line: str) -> None:
     print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
 
@@ -255,6 +275,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
     "commands": _commands,
     "imports": _imports,
     "erasure": _erasure,
+    "ageing": _ageing,
     "outages": _outages,
     "storm": _storm,
 }

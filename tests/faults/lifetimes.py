@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from processor.clock.bucket import MINUTE_MS
 from processor.clock.place import shard_of
 from processor.codecs.sweep import read_sweep
+from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.profiles.document import profile_key
 from processor.settings import Settings
@@ -30,6 +32,10 @@ class Receipt(NamedTuple):
     source: Source
 
 
+Customer = tuple[Space, str]
+"""Space and customer id: where no two profiles share one, it tells whose a record is."""
+
+
 class Lives(NamedTuple):
     """Who was heard of when, and how far the clock has gone."""
 
@@ -38,6 +44,8 @@ class Lives(NamedTuple):
     resolved: Resolved
     receipts: Mapping[str, list[Receipt]]
     """By profile key."""
+    by_customer: Mapping[Customer, list[Receipt]] = MappingProxyType({})
+    """By the customer whom a record names, whoever it was attributed to."""
 
     def life_ms(self, profile: Profile) -> int:
         """Return how long *profile* lives on after a receipt; 0: for ever."""
@@ -54,34 +62,44 @@ class Lives(NamedTuple):
 def lives(settings: Settings, published: Published, resolved: Resolved) -> Lives:
     """Return who was heard of when in a run."""
     receipts: dict[str, list[Receipt]] = defaultdict(list)
+    by_customer: dict[Customer, list[Receipt]] = defaultdict(list)
+    inputs = settings.rules().inputs
+    read_only = {name.encode() for name, one in inputs.items() if one.protection == "read_only"}
     for source, outcome in published.outcomes().items():
         space, record = resolved.spaces.get(source), published.inputs.get(source)
         if space is None or record is None or outcome["mpid"] is None:
             continue
-        if not _only_asks(record.value or b""):
-            key = profile_key(space.scope, space.environment, int(outcome["mpid"])).decode()
-            place = resolved.order[source]
-            receipts[key].append(Receipt(record.timestamp_ms, place, source))
-    return Lives(settings, published, resolved, receipts)
+        if dict(record.headers).get("input", b"default") in read_only:
+            continue
+        asked = _asked(record.value or b"")
+        if asked.read_only or asked.request_type in {"search", "alias"}:
+            continue
+        heard = Receipt(record.timestamp_ms, resolved.order[source], source)
+        key = profile_key(space.scope, space.environment, int(outcome["mpid"])).decode()
+        receipts[key].append(heard)
+        if asked.customer is not None and not settings.policy(space.scope).traits.has_one_owner:
+            by_customer[space, asked.customer].append(heard)
+    return Lives(settings, published, resolved, receipts, by_customer)
 
 
 def nobody_aged_early(its: Lives) -> list[str]:
-    """Nobody has aged out who was heard of within the lifetime, decided or not yet.
+    """Nobody has aged out, or was emptied, who was heard of within the lifetime, decided or not.
 
     A receipt is noted once per resolution, so a lifetime may be shorter by that.
     """
     wrong = []
     resolution_ms = its.settings.limits.receipt_resolution_ms
-    for key, version, ended_ms, source in _aged_out(its.published):
+    for key, version, ended_ms, source in _aged(its.published):
         before = _before(its.resolved, key, version)
         life_ms = 0 if before is None else its.life_ms(before)
         if source not in its.resolved.order or before is None or before.merged_into is not None:
             continue
         place, as_of_ms = its.resolved.order[source], _as_of_ms(its.published, source)
-        for heard in its.receipts.get(key, ()):
+        for heard in _heard(its, key, before):
             counts = heard.place < place or heard.time_ms <= as_of_ms
             if counts and heard.time_ms + life_ms - resolution_ms > ended_ms:
-                wrong.append(f"aged out at {ended_ms}, heard of at {heard.time_ms}: {key}")
+                told = f"heard of at {heard.time_ms} by {heard.source}"
+                wrong.append(f"aged at {ended_ms}, {told}: {key}")
                 break
     return few(wrong)
 
@@ -115,15 +133,25 @@ def nobody_gone_has_records(its: Lives) -> list[str]:
 
 
 def ends(published: Published) -> int:
-    """Return how many profiles have aged out."""
-    return sum(1 for _ in _aged_out(published))
+    """Return how many profiles have aged out or were emptied."""
+    return sum(1 for _ in _aged(published))
 
 
-def _aged_out(published: Published) -> Iterator[tuple[str, int, int, Source]]:
-    """Yield key, version and instant of each profile that has aged out, and the sweep it was."""
+def _heard(its: Lives, key: str, profile: Profile) -> Iterator[Receipt]:
+    """Yield receipts of a profile, those that came too late for it included."""
+    yield from its.receipts.get(key, ())
+    space = Space(profile.scope, profile.environment)
+    for one in profile.identities:
+        if one.identity_type == "customerid":
+            yield from its.by_customer.get((space, one.value), ())
+
+
+def _aged(published: Published) -> Iterator[tuple[str, int, int, Source]]:
+    """Yield key, version and instant of each profile that has aged, and the sweep it was."""
     for one in published.by_role.get("changes", ()):
         body = one.body
-        if (body["change"], body.get("reason")) == ("profile_erased", "aged_out"):
+        what = body["change"], body.get("reason")
+        if what == ("profile_erased", "aged_out") or what[0] == "profile_emptied":
             yield (one.key or b"").decode(), body["version"], body["timestamp_ms"], one.source
 
 
@@ -166,16 +194,30 @@ def _swept_as_of(published: Published) -> dict[tuple[str, int], int]:
     return done
 
 
-class _Request(msgspec.Struct):
+class _Named(msgspec.Struct):
+    customer_id: str | None = None
+    customerid: str | None = None
+
+
+class _Asked(msgspec.Struct):
     request_type: str = ""
+    read_only: bool = False
+    user_identities: _Named = msgspec.field(default_factory=_Named)
+    known_identities: _Named = msgspec.field(default_factory=_Named)
+
+    @property
+    def customer(self) -> str | None:
+        """The customer whom it names."""
+        named = self.known_identities if self.request_type else self.user_identities
+        return named.customer_id or named.customerid
 
 
-_request = msgspec.json.Decoder(_Request).decode
+_decode = msgspec.json.Decoder(_Asked).decode
 
 
-def _only_asks(value: bytes) -> bool:
-    """Whether a record is a request that is no receipt of whoever it finds."""
+def _asked(value: bytes) -> _Asked:
+    """Return what of a record says whether it is a receipt, and whose."""
     try:
-        return _request(value).request_type in {"search", "alias"}
+        return _decode(value)
     except msgspec.DecodeError:
-        return False
+        return _Asked()

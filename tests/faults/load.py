@@ -35,21 +35,25 @@ def load(
     bad: float = 0.02,
     repeats: float = 0.2,
     variety: float = 0.0,
+    drift: float = 0.0,
 ) -> Iterator[Sent]:
     """Yield *batches* and *requests*, mixed, about people who share devices; *seed* fixes them.
 
     *repeats* is the share of batches with a ``source_request_id``, a fourth of which were used
     before; *variety* that of records which need the whole configuration of a ``Stage``
-    (``_varied``). The first bad records are one of each class.
+    (``_varied``). The first bad records are one of each class. With *drift* the people come and go
+    (``_drifting``), so many new ones a record, and some requests only ask.
     """
     chance = random.Random(seed)
-    people = max(50, batches // 20)
+    people = CROWD if drift else max(50, batches // 20)
     ids = _Ids()
     first = {topic: _each_once(chance, topic) for topic in ("event-batches", "identity-requests")}
     kinds = ["event-batches"] * batches + ["identity-requests"] * requests
     chance.shuffle(kinds)
     for number, topic in enumerate(kinds):
         person = chance.randrange(people)
+        if drift:
+            person = _drifting(chance, person, int(number * drift))
         key = f"k{person}".encode()
         if chance.random() < bad:
             yield _bad(chance, next(first[topic], None) or _any_class(chance, topic), key)
@@ -58,7 +62,26 @@ def load(
         elif topic == "event-batches":
             yield Sent(topic, key, _json(_batch(chance, number, person, ids, repeats)))
         else:
-            yield Sent(topic, key, _json(_request(chance, number, person)))
+            request = _request(chance, number, person)
+            if drift and chance.random() < ONLY_ASKS:
+                request["read_only"] = True
+            yield Sent(topic, key, _json(request))
+
+
+CROWD = 60
+"""How many people are about at a time, where they come and go."""
+TURNS = 8
+"""Crowds that take turns."""
+STRAYS = 0.1
+"""Share of records of anybody: some come back just before they are forgotten, some just after."""
+ONLY_ASKS = 0.1
+
+
+def _drifting(chance: random.Random, person: int, gone: int) -> int:
+    """Return one of a crowd of which so many have gone; they come back when all had their turn."""
+    if chance.random() < STRAYS:
+        return chance.randrange(TURNS * CROWD)
+    return (person + gone) % (TURNS * CROWD)
 
 
 class _Ids:

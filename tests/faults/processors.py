@@ -139,6 +139,15 @@ def live_holders(client: redis.Redis, prefix: str, space: Space) -> dict[bytes, 
     }
 
 
+def stored(
+    client: redis.Redis, prefix: str, space: Space, kind: str
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and bytes of what *space* has of a kind; no grave among documents."""
+    for name, value in _values(client, prefix, space, kind):
+        if kind != "p" or not is_grave(value):
+            yield name, value
+
+
 def _values(
     client: redis.Redis, prefix: str, space: Space, kind: str
 ) -> Iterator[tuple[bytes, bytes]]:

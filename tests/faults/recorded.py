@@ -11,7 +11,16 @@ from processor.settings import Settings
 from processor.settings import load as load_settings
 from tests.faults.load import load
 from tests.faults.oracle import Published, Seen, Source
-from tests.faults.stage import CONFIGURATION, DEFINITIONS, INPUTS, OUTPUTS, RARE
+from tests.faults.stage import (
+    CONFIGURATION,
+    DEFINITIONS,
+    DRIFT,
+    INPUTS,
+    LIFETIMES,
+    OUTPUTS,
+    RARE,
+    times_of,
+)
 from tests.faults.verdict import Left, resolver
 
 PARTITIONS = 4
@@ -23,14 +32,18 @@ STEP_MS = 300
 """Time between two records: a poll batch is a fourth of a minute."""
 
 
-def recorded(folder: Path, *, has_deaths: bool = False) -> tuple[Settings, Published, Left]:
+def recorded(
+    folder: Path, *, has_deaths: bool = False, is_ageing: bool = False
+) -> tuple[Settings, Published, Left]:
     """Return a run: its settings, what it published, and what it left.
+
+    Where it *is_ageing*, people come and go, and are forgotten.
 
     Where it *has_deaths*, processes die with sweeps in hand: each is then taken alone by the next
     one, does what is due of one person, and leaves the rest to a sweep behind the next poll batch.
     """
-    settings = _settings(folder)
-    run = _Run(settings, _inputs(), has_deaths=has_deaths)
+    settings = settings_in(folder, is_ageing=is_ageing)
+    run = _Run(settings, _inputs(is_ageing=is_ageing), has_deaths=has_deaths)
     records = list(run.inputs.values())
     for begin in range(0, len(records), POLL):
         taken = records[begin : begin + POLL]
@@ -95,19 +108,21 @@ class _Run:
         self.pipeline = resolver(self._settings, self.index, published, offsets)
 
 
-def _settings(folder: Path) -> Settings:
+def settings_in(folder: Path, *, is_ageing: bool = False) -> Settings:
+    """Return the settings of such runs."""
     config = folder / "idstream.toml"
     topics = ", ".join(f'{role} = "{role}"' for role in (*INPUTS, *OUTPUTS))
-    times = {"session": 6000, "transaction": 10000, "rare": RARE}
-    text = CONFIGURATION + DEFINITIONS
+    times = {"session": 6000, "transaction": 10000, "rare": RARE, **times_of(is_ageing=is_ageing)}
+    text = CONFIGURATION + DEFINITIONS + (LIFETIMES if is_ageing else "")
     config.write_text(text.format(broker=1, group="g", redis=1, topics=topics, **times))
     return load_settings(config, {})
 
 
-def _inputs() -> dict[Source, Record]:
+def _inputs(*, is_ageing: bool) -> dict[Source, Record]:
+    drift = DRIFT if is_ageing else 0.0
     inputs: dict[Source, Record] = {}
     offsets: dict[tuple[str, int], int] = defaultdict(int)
-    for number, sent in enumerate(load(3, 1200, 400, bad=0.05, variety=0.3)):
+    for number, sent in enumerate(load(3, 1200, 400, bad=0.05, variety=0.3, drift=drift)):
         topic = "batches" if sent.topic == "event-batches" else "requests"
         partition = sum(sent.key or b"") % PARTITIONS
         offset = offsets[topic, partition]

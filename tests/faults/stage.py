@@ -46,6 +46,7 @@ OUTPUTS = (
     "outcomes",
     "audience_changes",
 )
+DAY_S = 86_400
 SESSION_S = 3.0
 TRANSACTION_S = 6.0
 OPEN_MS = 1_000
@@ -73,6 +74,7 @@ port = 0
 [limits]
 max_holders = 3
 max_deaths = 1000000
+activity_resolution_s = {resolution}
 [workspaces.retail]
 strategy = "profile_isolation"
 priority = ["customerid", "email", "ios_idfv"]
@@ -89,6 +91,7 @@ ios_idfv = {{ limit = 2 }}
 [workspaces.lounge]
 strategy = "profile_link"
 auto_alias = "on_link"
+keep_identity_record = {keeps}
 priority = ["customerid", "ios_idfv"]
 login_ids = ["customerid"]
 unique_ids = ["customerid"]
@@ -109,7 +112,7 @@ protection = "read_only"
 """
 DEFINITIONS = """
 [clock]
-grace_s = 0
+grace_s = {grace}
 max_silence_s = 0
 [workspaces.retail.events.rare]
 type = "session_start"
@@ -131,6 +134,20 @@ recent = {{ all = [{{ event = "visit", within = "1m" }}], identities = ["email"]
 regular = {{ all = [{{ event = "visit", within = "2m", at_least = 3 }}] }}
 """
 """What makes time change something, where a run is to have it; the people of outlet merge too."""
+LIFETIMES = """
+[workspaces.retail.retention]
+anonymous_days = {anonymous}
+known_days = {known}
+[workspaces.outlet.retention]
+anonymous_days = {anonymous}
+[workspaces.lounge.retention]
+anonymous_days = {anonymous}
+identity_days = {known}
+"""
+"""What makes people age, where a run is to have it; those known to lounge live for ever."""
+DRIFT = 0.04
+"""Who comes new, a record, where people age: a crowd is gone after a minute or less."""
+LIVES_S = {"anonymous": 21.0, "known": 42.0}
 EXPECTED_ENDS = ("newer owner", "fenced", "Fenced", "FENCED", "old epoch", "static consumer")
 """What a processor may say when it ends by itself: others have what it had."""
 BY_HAND = (signal.SIGKILL, signal.SIGTERM)
@@ -139,6 +156,17 @@ ADMIN_PAGES = ("livez", "readyz", "nowhere")
 """What an admin server answers besides metrics, in whatever state the processor is."""
 CONTENTION = ("idstream_commit_conflicts_total", "idstream_redecisions_total")
 """Metrics that tell whether processors were in each other's way."""
+
+
+def times_of(*, is_ageing: bool) -> dict[str, object]:
+    """Return what the configuration says of receipts and lifetimes, where it is_ageing or not.
+
+    Where it is, the broker tells the time of records, so they are hardly under way to it.
+    """
+    lives = {name: f"{seconds / DAY_S:.8f}" for name, seconds in LIVES_S.items()}
+    if is_ageing:
+        return {"resolution": 5, "grace": 1, "keeps": "true", **lives}
+    return {"resolution": 3600, "grace": 0, "keeps": "false", **lives}
 
 
 class Servers:
@@ -172,16 +200,21 @@ class Stage:
         partitions: int = 4,
         *,
         is_timed: bool = False,
+        is_ageing: bool = False,
     ) -> None:
-        """Open the topics and write the configuration, with audiences where it *is_timed*."""
-        self._is_timed = is_timed
+        """Open the topics and write the configuration.
+
+        With audiences where it *is_timed*, and lifetimes besides where it *is_ageing*.
+        """
+        self._is_timed, self._is_ageing = is_timed or is_ageing, is_ageing
         self.servers = servers
         self.partitions = partitions
         kafka = servers.kafka
         large = {"max_message_bytes": str(MOST_BYTES)}
         roles = (*INPUTS, *OUTPUTS)
         self.topics = {role: kafka.create_topic(role, partitions, **large) for role in roles}
-        kafka.alter_topic(self.topics["clock"], message_timestamp_type="LogAppendTime")
+        for role in INPUTS if is_ageing else ("clock",):
+            kafka.alter_topic(self.topics[role], message_timestamp_type="LogAppendTime")
         self.group = self.topics["batches"]
         self.config = folder / "idstream.toml"
         self.configure(servers.redis_proxy.port)
@@ -209,6 +242,7 @@ class Stage:
         """Write the configuration."""
         transaction_s = more.get("transaction_s", TRANSACTION_S)
         text = CONFIGURATION + (DEFINITIONS if self._is_timed else "")
+        text += LIFETIMES if self._is_ageing else ""
         self.config.write_text(
             text.format(
                 broker=self.servers.broker_proxy.port,
@@ -218,6 +252,7 @@ class Stage:
                 rare=RARE,
                 session=int(session_s * 1000),
                 transaction=int(transaction_s * 1000),
+                **times_of(is_ageing=self._is_ageing),
             )
         )
 

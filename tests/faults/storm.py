@@ -57,6 +57,8 @@ class Weather:
     """Names of faults, each to be struck once."""
     back_s: float = BACK_S
     """How long a processor may take to process again."""
+    drift: float = 0.0
+    """How many people come new and go, a record, see ``load``."""
 
 
 class Blow(NamedTuple):
@@ -268,7 +270,12 @@ def _produce(stage: Stage, weather: Weather, part: int) -> None:
     share = 1 if part == 0 else 10
     counts = max(20, weather.batches // share), max(4, weather.requests // share)
     stage.produce(
-        weather.seed * 1000 + part, counts, weather.rate, bad=weather.bad, variety=VARIETY
+        weather.seed * 1000 + part,
+        counts,
+        weather.rate,
+        bad=weather.bad,
+        variety=VARIETY,
+        drift=weather.drift,
     )
 
 

@@ -9,7 +9,7 @@ becomes of them, it works out by itself.
 
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from processor.clock.place import shard_of
 from processor.clock.wheel import Entry, Moves, Take, Wheel
 from processor.identity.model import Space
+from processor.identity.profile import Profile
+from processor.index.derivation import IsLookup
 from processor.index.memory import MemoryIndex
 from tests.faults.oracle import Published, Source
 
@@ -84,6 +86,14 @@ class RetoldIndex(MemoryIndex):
         self._whom = whom
         self._taken = taken
         self._wheels: dict[Space, RetoldWheel] = {}
+
+    def begin_with(self, profiles: Iterable[Profile], is_lookup: Mapping[str, IsLookup]) -> None:
+        """Begin with *profiles*, as a restore has left them."""
+        self.load(profiles, is_lookup)
+        for space, held in self._spaces.items():
+            wheel = RetoldWheel()
+            wheel.move(Moves(entered=list(held.wheel.entries())))
+            held.wheel = self._wheels[space] = wheel
 
     def begin(self, source: Source) -> None:
         """Note which record is decided next.

@@ -1,15 +1,20 @@
 """The checks of lifetimes tell who aged too early, who lives too long, and records of the gone."""
 
 import pytest
+from msgspec.structs import replace
 
 from processor.clock.place import shard_of
 from processor.codecs.sweep import shard_sweep
 from processor.identity.model import Space
 from processor.identity.profile import Identity, Profile
 from processor.records import Record
+from processor.settings import Settings
 from tests.faults import lifetimes
+from tests.faults.aged import second_verdict
 from tests.faults.lifetimes import Lives, Receipt
 from tests.faults.oracle import Ended, Published, Resolved, Seen, Source
+from tests.faults.recorded import recorded, settings_in
+from tests.faults.verdict import Left, resolve_again, verdict_on_a_small_run
 from tests.model.people import rulebook
 
 SPACE = Space("retail", "production")
@@ -65,6 +70,38 @@ def test_who_was_heard_of_within_the_lifetime_has_aged_early(heard, is_early):
     assert bool(lifetimes.nobody_aged_early(lives(heard))) == is_early
 
 
+def heard_of(settings: Settings, value: bytes, **headers: bytes) -> Lives:
+    """Return who was heard of by one record that was attributed to somebody."""
+    record = Record(*BATCH, AS_OF_MS, None, value, tuple(headers.items()))
+    source = {"source-topic": BATCH[0].encode(), "source-partition": b"0", "source-offset": b"0"}
+    outcome = Seen("outcomes", None, b'{"outcome":"forwarded","mpid":"7"}', source)
+    published = Published({BATCH: record}, {"outcomes": [outcome]})
+    return lifetimes.lives(settings, published, Resolved({BATCH: 1}, {BATCH: SPACE}, {}, {}, {}))
+
+
+def test_whoever_a_record_only_asks_about_is_not_heard_of(tmp_path):
+    settings = settings_in(tmp_path)
+    named = b'{"request_type":"identify","known_identities":{"customerid":"C"}%b}'
+    heard = [Receipt(AS_OF_MS, 1, BATCH)]
+    its = heard_of(settings, named % b"")
+    assert (its.receipts, its.by_customer) == ({KEY: heard}, {(SPACE, "C"): heard})
+    assert not heard_of(settings, named % b',"read_only":true').receipts
+    assert not heard_of(settings, b'{"request_type":"search"}').receipts
+    batch = b'{"user_identities":{"customer_id":"C"}}'
+    assert heard_of(settings, batch).by_customer
+    assert not heard_of(settings, batch, input=b"mirror").receipts
+
+
+def test_a_customer_whose_record_waited_and_went_to_somebody_new_has_aged_early():
+    customer = replace(PERSON, identities=(Identity("customerid", "C", 0, 0, "default"),))
+    its = lives(Receipt(0, 0, BATCH))
+    versions = {KEY: [(1, customer), (2, Ended(4, "aged_out"))]}
+    its = its._replace(resolved=its.resolved._replace(versions=versions))
+    assert not lifetimes.nobody_aged_early(its)
+    waited = {(SPACE, "C"): [Receipt(AS_OF_MS, 3, BATCH)]}
+    assert lifetimes.nobody_aged_early(its._replace(by_customer=waited))
+
+
 @pytest.mark.parametrize(("heard_ms", "is_over"), [(AS_OF_MS - LIFE_MS, False), (0, True)])
 def test_who_is_there_after_the_lifetime_was_over_lives_too_long(heard_ms, is_over):
     its = lives(Receipt(heard_ms, 1, BATCH))
@@ -76,3 +113,42 @@ def test_who_is_there_after_the_lifetime_was_over_lives_too_long(heard_ms, is_ov
 def test_a_record_after_the_end_is_that_of_somebody_gone(place, is_gone):
     its = lives(Receipt(AS_OF_MS, place, BATCH))
     assert bool(lifetimes.nobody_gone_has_records(its)) == is_gone
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Published, Left, Resolved]:
+    """A run in which people age, and processes die with sweeps in hand."""
+    folder = tmp_path_factory.mktemp("ageing")
+    settings, published, left = recorded(folder, has_deaths=True, is_ageing=True)
+    return settings, published, left, resolve_again(settings, published)
+
+
+def test_a_run_in_which_people_age_holds_and_many_of_them_have(run):
+    settings, published, left, resolved = run
+    assert lifetimes.ends(published) > 200
+    found = verdict_on_a_small_run(settings, published, published, left, resolved)
+    assert not {name: wrong for name, wrong in found.items() if wrong}
+
+
+def test_whoever_comes_back_after_their_end_is_told_as_one_who_should_not_be_there(run):
+    settings, published, left, resolved = run
+    ended = {key: its for key, its in resolved.versions.items() if isinstance(its[-1][1], Ended)}
+    key, versions = next((k, v) for k, v in ended.items() if len(v) > 1)
+    back = next(one for _, one in reversed(versions) if isinstance(one, Profile))
+    left = left._replace(live={**left.live, key: back})
+    found = verdict_on_a_small_run(settings, published, published, left, resolved)
+    assert found["final states"]
+    assert found["changelog is the store"]
+    assert found["outlives"]
+
+
+def test_a_replay_that_loses_somebody_who_lives_for_ever_is_noticed(run):
+    settings, _, left, _ = run
+    nothing = Published({}, {})
+    assert not any(second_verdict(settings, nothing, left.live, left).values())
+    lives = lifetimes.lives(settings, nothing, Resolved({}, {}, {}, {}, {}))
+    key = next(k for k, p in left.live.items() if p.merged_into is None and not lives.life_ms(p))
+    without = left._replace(live={k: p for k, p in left.live.items() if k != key})
+    found = second_verdict(settings, nothing, left.live, without)
+    assert found["nobody is lost"] == [f"lost: {key}"]
+    assert found["final states"]
