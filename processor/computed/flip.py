@@ -60,19 +60,12 @@ def next_value(attribute: CalculatedAttribute, situation: Situation) -> int | No
 
 def fresh_until(attributes: Iterable[CalculatedAttribute], situation: Situation) -> int | None:
     """Return until when no value of *attributes* changes by time alone; None: never."""
-    return min(
-        (
-            time_ms
-            for attribute in attributes
-            if (
-                time_ms := attribute.calculation.next_ms(
-                    situation.state(attribute), situation.now_ms
-                )
-            )
-            is not None
-        ),
-        default=None,
-    )
+    first_ms = None
+    for attribute in attributes:
+        next_ms = attribute.calculation.next_ms(situation.state(attribute), situation.now_ms)
+        if next_ms is not None and (first_ms is None or next_ms < first_ms):
+            first_ms = next_ms
+    return first_ms
 
 
 def _after(instants: Iterable[int], now_ms: int) -> list[int]:

@@ -6,7 +6,7 @@ compiled once, when the configuration is loaded.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from processor.computed.attribute import CalculatedAttribute
@@ -35,7 +35,8 @@ def turning_of(
             return turning_of(criterion.criterion, attributes)
         case All() | AnyOf():
             parts = [(one, turning_of(one, attributes)) for one in criterion.criteria]
-            return _of_knot(parts, is_all=isinstance(criterion, All))
+            is_all = isinstance(criterion, All)
+            return parts[0][1] if len(parts) == 1 else _of_knot(parts, is_all=is_all)
         case _:
             return _of_leaf(criterion)
 
@@ -51,7 +52,8 @@ def _of_knot(parts: Sequence[tuple[Criterion, Turning | None]], *, is_all: bool)
 
     def turns_ms(situation: Situation, holds: bool) -> int | None:  # noqa: FBT001 - a Turning
         if holds is is_all:  # each answers like all of them, and the first that turns decides
-            return min(_known(turning(situation, holds) for turning in turnings), default=None)
+            found = [turning(situation, holds) for turning in turnings]
+            return min([time_ms for time_ms in found if time_ms is not None], default=None)
         last_ms = 0
         for criterion, turning in parts:
             if criterion.holds(situation, situation.now_ms) is holds:  # only its turn can matter
@@ -87,7 +89,3 @@ def _searched(criterion: Criterion, situation: Situation, holds: bool) -> int | 
         instants, x=True, key=lambda time_ms: criterion.holds(situation, time_ms) is not holds
     )
     return instants[place] if place < len(instants) else None
-
-
-def _known(instants: Iterable[int | None]) -> Iterable[int]:
-    return (one for one in instants if one is not None)
