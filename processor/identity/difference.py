@@ -36,4 +36,5 @@ def difference(before: Profile | None, after: Profile) -> tuple[list[Identifier]
 
 def _identifiers(identities: Iterable[Identity]) -> dict[Identifier, None]:
     """Return identifiers in their order, each once, for quick and repeatable differences."""
-    return {Identifier(i.identity_type, i.value): None for i in identities}
+    new = tuple.__new__  # half the time of Identifier(...)
+    return {new(Identifier, (i.identity_type, i.value)): None for i in identities}

@@ -165,7 +165,8 @@ class Cache:
         self.moment = commit.moment
         for identifier, holders in effects.holders.items():
             if holders and identifier not in effects.markers:
-                self._keep_holders(identifier, canonical(holders), token)
+                its = holders if len(holders) == 1 else canonical(holders)
+                self._keep_holders(identifier, its, token)
             else:
                 self._tokens.pop(token(identifier), None)
                 self._forget(self._holders, identifier)

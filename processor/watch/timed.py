@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from processor.identity.model import Identifier, Space
+from processor.identity.model import Space
 from processor.identity.view import Effects
 from processor.index.errors import IndexUnavailable
 from processor.index.port import (
@@ -50,6 +50,8 @@ class TimedIndex:
         self._contact = contact
         self._took = took
         self._now = now
+        self.token = index.token
+        """Returns what stands for an identifier; asks nobody."""
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str
@@ -86,10 +88,6 @@ class TimedIndex:
         """Look at the wheel, as the port says."""
         with self._noted("openings"):
             return self._index.openings(space, shards)
-
-    def token(self, identifier: Identifier) -> bytes:
-        """Return what stands for *identifier*; asks nobody."""
-        return self._index.token(identifier)
 
     def look(self) -> None:
         """Ask whether the server answers, if it was not asked anything lately; raises nothing."""
