@@ -16,6 +16,8 @@ from processor.settings import KafkaSettings
 
 _ANSWER_S: Final = 10.0
 _SLICE: Final = 500
+_WAIT_S: Final = 0.05
+"""Each partition's last slice waits as long as that."""
 
 
 class Reached(Struct):
@@ -63,7 +65,7 @@ class Forward:
         deadline = self._now() + seconds
         consumer = Consumer(reader_config(self._kafka, f"{self._kafka.group_id}-restore"))
         try:
-            for records in self._span(consumer, places).read(_SLICE):
+            for records in self._span(consumer, places).read(_SLICE, _WAIT_S):
                 if self._now() > deadline:
                     return
                 self._reach(records)

@@ -55,7 +55,8 @@ class Flow:
         if self._making is None:
             self._close()
         else:  # a thread may be busy with them: it has to come back first
-            self._making.add_done_callback(lambda _: self._close())
+            # To close what Kafka is read with takes time, which the event loop has not.
+            self._making.add_done_callback(lambda _: self._executor.submit(self._close))
 
     def _gathered(self) -> bytes:
         """Return what is next, b'' at the end."""
