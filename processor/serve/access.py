@@ -45,15 +45,23 @@ class Access:
         endpoint = gate.endpoint("dsr_results", "privacy:read", self.results, LATELY)
         return [Way(f"{PATH}/{{id}}/results", endpoint)]
 
+    def has_results(self, case: Case) -> bool:
+        """Return whether there are results of *case* to be fetched."""
+        is_asked = case.request_type in _TYPES and bool(case.found.mpids)
+        return is_asked and not self._is_over(case)
+
     def url_of(self, case: Case) -> str | None:
         """Return where the results of *case* are fetched; None where there are none."""
-        if case.request_type not in _TYPES or not case.found.mpids or self._is_over(case):
+        if not self.has_results(case):
             return None
         return f"{PATH}/{quote(case.request_id, safe='')}/results?workspace={case.workspace}"
 
     async def results(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /dsr/v3/requests/{id}/results``."""
-        case = await self._cases.asked(request, token)
+        return await self.fetched(await self._cases.asked(request, token), token)
+
+    async def fetched(self, case: Case, token: Token) -> Answer:
+        """Return the results of *case* for the bearer of *token*; Refusal where there are none."""
         if case.request_type not in _TYPES:
             raise Refusal(404, "NOT_FOUND", f"a request of type {case.request_type} has no results")
         if not case.found.mpids:

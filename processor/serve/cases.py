@@ -1,9 +1,10 @@
 """Cases of requests under privacy law, as routes look for them: by id, or by group."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
+from msgspec import Struct
 from starlette.requests import Request
 
 from processor.identity.model import Environment, Space
@@ -14,6 +15,7 @@ from processor.privacy.case import Case, case_from_json, case_number, unpack_cas
 from processor.rules import WorkspaceRules
 from processor.serve.credentials import Token
 from processor.serve.gate import parameters
+from processor.serve.questions import environment_of
 from processor.serve.refusal import Refusal, bad_request, unavailable
 from processor.serve.results import AsJson
 from processor.serve.routes import Api
@@ -22,6 +24,16 @@ from processor.settings import Settings
 _WITHIN_S: Final = 5.0
 """How long the topic of cases is read."""
 _AT_A_TIME: Final = 2
+_Named = tuple[str, int]
+"""The environment and the number of a case."""
+
+
+class Newest(Struct, frozen=True):
+    """The cases that were received last."""
+
+    cases: list[Case]
+    is_cut: bool
+    """There are older ones."""
 
 
 class Cases:
@@ -42,40 +54,67 @@ class Cases:
             if len(token.workspaces) != 1:
                 raise bad_request("workspace: the token has several; name one")
             (name,) = token.workspaces
-        return self._api.allowed(name, _environments(token)[0], token)
+        return self._api.allowed(name, environments_of(token)[0], token)
 
     async def asked(self, request: Request, token: Token) -> Case:
         """Return the case of the id in the path of *request*; Refusal where there is none."""
         workspace = self.workspace(parameters(request, "workspace").get("workspace"), token)
-        number = case_number(request.path_params["id"], workspace.name, self.settings.key())
-        for environment in _environments(token):
+        found = await self.of_id(request.path_params["id"], workspace, token)
+        if found is None:
+            message = "there is no such request, or it is on its way: ask again"
+            raise Refusal(404, "NOT_FOUND", message)
+        return found
+
+    async def of_id(self, request_id: str, workspace: WorkspaceRules, token: Token) -> Case | None:
+        """Return the case of the request with that id."""
+        number = case_number(request_id, workspace.name, self.settings.key())
+        for environment in environments_of(token):
             space = Space(workspace.scope, environment)
             if found := await self._of(space, [number]):
                 return found[0]
-        raise Refusal(404, "NOT_FOUND", "there is no such request, or it is on its way: ask again")
+        return None
 
     async def of_group(self, group_id: str, workspace: WorkspaceRules, token: Token) -> list[Case]:
         """Return the cases of a group, the oldest first.
 
         The topic of cases says which they are, the index how each of them stands.
         """
+        known = await self._known(workspace, token, lambda case: case.group_id == group_id)
+        found = await self._each(workspace, known)
+        return sorted(found, key=lambda case: (case.received_ms, case.request_id))
 
-        def look() -> dict[Environment, list[int]]:
-            found: dict[Environment, dict[int, None]] = {one: {} for one in _environments(token)}
-            for case in self._published():
-                is_asked = case.group_id == group_id and case.workspace == workspace.name
-                if is_asked and case.environment in found:
-                    found[case.environment][case.number] = None
-            return {environment: list(numbers) for environment, numbers in found.items()}
+    async def newest(self, most: int, workspace: WorkspaceRules, token: Token) -> Newest:
+        """Return the *most* cases that were received last, the newest first, found likewise."""
+        known = await self._known(workspace, token, lambda _: True)
+        order = sorted(known, key=lambda one: known[one], reverse=True)
+        found = await self._each(workspace, order[:most])
+        found.sort(key=lambda case: (-case.received_ms, case.request_id))
+        return Newest(found, len(order) > most)
+
+    async def _known(
+        self, workspace: WorkspaceRules, token: Token, is_asked: Callable[[Case], bool]
+    ) -> dict[_Named, int]:
+        """Return the cases that their topic has of what *token* sees, and when each came."""
+
+        def look() -> dict[_Named, int]:
+            return {
+                (case.environment, case.number): case.received_ms
+                for case in self._published()
+                if case.workspace == workspace.name
+                and case.environment in token.environments
+                and is_asked(case)
+            }
 
         async with self._places:
-            numbers = await asyncio.to_thread(look)
-        found = [
-            case
-            for environment, its in numbers.items()
-            for case in await self._of(Space(workspace.scope, environment), its)
-        ]
-        return sorted(found, key=lambda case: (case.received_ms, case.request_id))
+            return await asyncio.to_thread(look)
+
+    async def _each(self, workspace: WorkspaceRules, named: Collection[_Named]) -> list[Case]:
+        """Return how *named* stand; those that are over are not among them."""
+        found: list[Case] = []
+        for environment in sorted({environment for environment, _ in named}):
+            numbers = [number for its, number in named if its == environment]
+            found += await self._of(Space(workspace.scope, environment_of(environment)), numbers)
+        return found
 
     async def _of(self, space: Space, numbers: list[int]) -> list[Case]:
         if not numbers:
@@ -101,5 +140,6 @@ class Cases:
             raise unavailable(f"the topic of cases could not be read within {_WITHIN_S:.0f} s")
 
 
-def _environments(token: Token) -> list[Environment]:
+def environments_of(token: Token) -> list[Environment]:
+    """Return the environments that *token* sees."""
     return sorted(token.environments)  # type: ignore[arg-type]  # its file is read as such

@@ -30,9 +30,12 @@ from processor.serve.gate import Bounds, Gate
 from processor.serve.happenings import Happenings
 from processor.serve.lately import Lately
 from processor.serve.openapi import openapi_route
+from processor.serve.pages.privacy import PrivacyPages
 from processor.serve.pages.signing import Signer
 from processor.serve.pages.views import Pages
+from processor.serve.pages.visitors import Visitors
 from processor.serve.publishing import Publishing
+from processor.serve.receipts import Receipts
 from processor.serve.results import reading
 from processor.serve.routes import Api
 from processor.serve.subjects import Sealing, Subjects, appending
@@ -95,23 +98,40 @@ def application(parts: Parts) -> Router:
         *Lately(api, happenings).routes(gate),
         openapi_route(gate),
     ]
-    if served.privacy:
-        routes += _of_subjects(api, parts, gate)
+    asking = _Asking(api, parts) if served.privacy else None
+    if asking is not None:
+        routes += asking.routes(gate)
     if served.ui:
         signer = Signer(session_key(served), clock.wall)
-        pages = Pages(api, parts.tokens, signer, happenings, parts.log, clock)
-        routes += pages.routes(gate)
+        visitors = Visitors(api, parts.tokens, signer, takes_requests=served.privacy)
+        routes += Pages(api, visitors, happenings, parts.log, clock).routes(gate)
+        if asking is not None:
+            routes += asking.pages(visitors).routes(gate)
     # A path with a slash too many is another path; a redirect would name the host that was asked.
     return Router(routes, redirect_slashes=False, default=Door(no_route))
 
 
-def _of_subjects(api: Api, parts: Parts, gate: Gate) -> list[Way]:
-    """Return the routes of requests under privacy law."""
-    its = parts.settings
-    cases = Cases(api, its, reading(Values(its.registry_url())), parts.clock.now)
-    access = Access(api, cases, parts.log)
-    subjects = Subjects(api, cases, access, its, appending(its))
-    return [*subjects.routes(gate, seal_of(parts.served)), *access.routes(gate)]
+class _Asking:
+    """What answers requests under privacy law, over HTTP and on pages."""
+
+    def __init__(self, api: Api, parts: Parts) -> None:
+        its, now = parts.settings, parts.clock.now
+        as_json = reading(Values(its.registry_url()))
+        self._parts = parts
+        self._cases = Cases(api, its, as_json, now)
+        self._access = Access(api, self._cases, parts.log)
+        self._subjects = Subjects(api, self._cases, self._access, its, appending(its))
+        self._receipts = Receipts(its, as_json, now)
+
+    def routes(self, gate: Gate) -> list[Way]:
+        """Return the routes of the API."""
+        seal = seal_of(self._parts.served)
+        return [*self._subjects.routes(gate, seal), *self._access.routes(gate)]
+
+    def pages(self, visitors: Visitors) -> PrivacyPages:
+        """Return the pages."""
+        its = self._cases, self._subjects, self._access, self._receipts
+        return PrivacyPages(visitors, *its, self._parts.log)
 
 
 def seal_of(served: ServeSettings) -> Sealing | None:

@@ -142,10 +142,7 @@ class Subjects:
         """Answer ``POST /dsr/v3/requests``: checked as the processor does, and appended."""
         workspace = self._workspace(request, token)
         body = await body_of(request)
-        asked = self._read(body, workspace)
-        if asked.environment not in token.environments:
-            raise forbidden()
-        await self._send(workspace, asked.request_id, body)
+        asked = await self.take(body, workspace, token)
         rules, now_ms = workspace.privacy, self._api.now_ms()
         is_waiting = asked.request_type == "erasure" and not asked.wishes.skip_waiting
         waits_ms = rules.waiting_ms if rules is not None and is_waiting else 0
@@ -157,6 +154,23 @@ class Subjects:
             b64encode(body).decode(),
         )
         return answer(taken, 201)
+
+    def now_ms(self) -> int:
+        """Return when a request is sent that is sent now."""
+        return self._api.now_ms()
+
+    async def take(self, body: bytes, workspace: WorkspaceRules, token: Token) -> SubjectRequest:
+        """Put the request in *body* on the topic; Refusal where it is not to be taken."""
+        asked = self.checked(body, workspace, token)
+        await self._send(workspace, asked.request_id, body)
+        return asked
+
+    def checked(self, body: bytes, workspace: WorkspaceRules, token: Token) -> SubjectRequest:
+        """Return the request in *body*; Refusal where it is not to be taken."""
+        asked = self._read(body, workspace)
+        if asked.environment not in token.environments:
+            raise forbidden()
+        return asked
 
     async def group(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /dsr/v3/requests?group_id=``: each request of a group, the oldest first."""
@@ -205,7 +219,7 @@ class Subjects:
         return read
 
     async def _send(self, workspace: WorkspaceRules, request_id: str, body: bytes) -> None:
-        topic, headers = self._door(workspace)
+        topic, headers = self.door(workspace)
         try:
             async with self._turn:
                 key = request_id.encode()
@@ -228,8 +242,11 @@ class Subjects:
             self._access.url_of(case),
         )
 
-    def _door(self, workspace: WorkspaceRules) -> tuple[str, Headers]:
-        """Return the topic, and the headers, by which requests of *workspace* go in."""
+    def door(self, workspace: WorkspaceRules) -> tuple[str, Headers]:
+        """Return the topic, and the headers, by which requests of *workspace* go in.
+
+        Refusal where no input takes them.
+        """
         formats = self._settings.rules().formats
         for rules in self._settings.inputs.values():
             for topic in self._settings.kafka.topics.privacy:

@@ -48,6 +48,31 @@ ERROR = {
 }
 
 
+def receipt(request_id: str, workspace: str = "retail", **more: object) -> dict:
+    found = {"subject_request_id": request_id, "workspace": workspace, "status": 200}
+    return found | {"environment": "production", "errors": []} | more
+
+
+RECEIPTS = [
+    receipt(
+        "tried",
+        state=None,
+        dry_run=True,
+        would_erase=[str(ADA), str(ANONYMOUS)],
+        identities={"email": 2},
+        attributes=6,
+        devices=1,
+        residues=[
+            {"where": "event-batches", "gone_by_ms": AT},
+            {"where": "aof", "gone_by_ms": None},
+        ],
+    ),
+    receipt("tried", "shop", state="refused", errors=[{"code": "OF_SHOP", "message": "m"}]),
+    receipt("ada", state="completed", mpids=[str(ADA)]),
+    receipt("refused", state="refused", errors=[{"code": "IN_PROGRESS", "message": HOSTILE}]),
+]
+
+
 @contextmanager
 def happened() -> Iterator[str]:
     """Run a broker where all that has happened; its address."""
@@ -86,6 +111,8 @@ def happened() -> Iterator[str]:
         tell(
             TOPICS.cases, case_key(case.space, case.number).decode(), json.loads(case_to_json(case))
         )
+    for number, one in enumerate(RECEIPTS):
+        tell(TOPICS.receipts, one["subject_request_id"], one, number)
     producer.flush(20)
     try:
         yield broker.bootstrap_servers

@@ -14,7 +14,7 @@ import uvicorn
 
 from processor.identity.ending import end_profile
 from processor.identity.filed import Filing
-from processor.identity.model import Space
+from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, View
 from processor.index.memory import MemoryIndex
@@ -114,6 +114,7 @@ TOKENS = {
     "watcher": (["retail"], ["activity:read"]),
     "clerk": (["retail"], ["ui"]),
     "nothing": (["retail"], []),
+    "desk": (["retail"], ["ui", "profiles:read", "privacy:read", "privacy:request"]),
     "officer": (["retail"], ["profiles:read", "privacy:read"]),
 }
 EVERY_SCOPES = [
@@ -175,8 +176,10 @@ ERASE = {
     "subject_identities": {"email": {"value": "ada@example.com", "encoding": "raw"}},
 }
 """A request that ADA may send."""
+WAITS = Identifier("email", "who.waits@example.com")
+"""Whom the request that waits is about."""
 CASES = [
-    asked("waits", request_type="erasure", state="pending"),
+    asked("waits", request_type="erasure", state="pending", identifiers=(WAITS,)),
     asked("over", 7, request_type="erasure", group_id=None),
     asked("ada", ADA, days_ago=3),
     asked("merged", MERGED, SURVIVOR),

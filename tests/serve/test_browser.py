@@ -168,6 +168,55 @@ def test_who_may_not_see_values_sees_codes_and_what_is_hidden(visit: Visit):
     visit.look("masked")
 
 
+def test_at_the_desk_somebody_is_tried_and_then_asked_for(visit: Visit):
+    visit.sign_in("desk")
+    page = visit.page
+    page.get_by_role("link", name="Privacy requests").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Privacy requests")
+    expect(page.get_by_role("region", name="Requests").last).to_contain_text("portability")
+    visit.look("privacy")
+    page.get_by_label("Type of identity").select_option("email")
+    page.get_by_label("Value, exactly").fill("ada@example.com")
+    page.keyboard.press("Enter")  # the first button is the one that changes nothing
+    expect(page.get_by_role("status")).to_contain_text("Nothing is known of it yet")
+    visit.look("privacy-sent")
+    page.goto("/ui/retail/privacy/tried")
+    expect(page.get_by_role("region", name="Receipts").last).to_contain_text("2 would go")
+    visit.look("privacy-dry-run")
+    page.get_by_role("link", name="All requests").click()
+    page.get_by_role("link", name="ada", exact=True).click()
+    expect(page.get_by_role("link", name="Fetch the results")).to_be_visible()
+    visit.look("privacy-request")
+    page.get_by_role("link", name="Privacy requests").click()
+    page.get_by_label("Value, exactly").fill("x" * 3000)
+    page.get_by_role("button", name="Send a request").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Send this request?")
+    visit.look("privacy-ask")
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Request")
+
+
+def test_the_keyboard_alone_asks_for_somebody(visit: Visit):
+    visit.sign_in("desk")
+    visit.page.goto("/ui/retail/privacy")
+    wanted = set(visit.page.evaluate(f"{PLACES}(document.querySelectorAll('{CONTROLS}'))"))
+    reached = set()
+    for _ in range(len(wanted) + 10):
+        visit.page.keyboard.press("Tab")
+        reached |= set(visit.page.evaluate(f"{PLACES}([document.activeElement])"))
+    assert wanted <= reached
+    visit.page.get_by_label("Value, exactly").focus()
+    visit.page.keyboard.type("ada@example.com")
+    for _ in range(5):
+        visit.page.keyboard.press("Tab")
+    expect(visit.page.get_by_role("button", name="Send a request")).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Send this request?")
+    visit.page.get_by_role("button", name="Send the request").focus()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("heading", level=1)).to_contain_text("Request")
+
+
 def test_the_keyboard_alone_reaches_everything(visit: Visit):
     visit.page.goto("/ui")
     visit.page.keyboard.press("Tab")

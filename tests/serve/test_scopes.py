@@ -21,6 +21,16 @@ KEY = {"environment_type": "production", "identity": {"type": "customer_id", "va
 WHOSE = "?workspace={workspace}"
 
 
+FORM = {
+    "request_type": "erasure",
+    "type": "email",
+    "value": "ada@example.com",
+    "regulation": "gdpr",
+    "environment": "production",
+    "request_id": "by-form",
+}
+
+
 class Route(NamedTuple):
     """What a route asks for."""
 
@@ -60,6 +70,10 @@ TABLE = {
     ("GET", "/ui/{workspace}/search"): Route(SIGNS_IN | READS),
     ("POST", "/ui/{workspace}/search"): Route(SIGNS_IN | READS, "", {"value": "ada@example.com"}),
     ("GET", "/ui/{workspace}/profiles/{mpid}"): Route(SIGNS_IN | READS),
+    ("GET", "/ui/{workspace}/privacy"): Route(SIGNS_IN | SEES),
+    ("POST", "/ui/{workspace}/privacy"): Route(SIGNS_IN | SEES | ASKS, "", FORM),
+    ("GET", "/ui/{workspace}/privacy/{id}"): Route(SIGNS_IN | SEES),
+    ("GET", "/ui/{workspace}/privacy/{id}/results"): Route(SIGNS_IN | SEES),
 }
 GUARDED = [key for key, route in TABLE.items() if route.needs is not None]
 WITH_WORKSPACE = [key for key in GUARDED if "{workspace}" in key[1] + TABLE[key].query]
@@ -105,6 +119,7 @@ def test_a_route_opens_for_the_scopes_it_asks_for_and_for_no_others(service: Ser
                 "/ui/retail",
                 "/ui/sign-in" if key[1] == "/ui/sign-out" else None,
                 f"/ui/retail/profiles/{ADA}",
+                "/ui/retail/privacy/by-form",
             )
             assert found.status_code in (200, 201, 202) or (is_page and leads_on), sorted(scopes)
             continue

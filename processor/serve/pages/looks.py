@@ -1,9 +1,11 @@
 """How pages are made of templates, and the files that they are dressed with."""
 
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 import jinja2
 import msgspec
@@ -58,6 +60,7 @@ def _environment() -> jinja2.Environment:
         "events": words.event_lines,
         "beaten": words.beaten,
         "whole": _json,
+        "part": partial(quote, safe=""),
     }
     made.globals |= {
         "style": _STYLE,

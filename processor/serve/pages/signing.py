@@ -35,6 +35,10 @@ class Signer:
         self._key = key
         self._wall = wall
 
+    def now(self) -> float:
+        """Return the seconds since 1970 by which sessions end."""
+        return self._wall()
+
     def cookie(self, session: Session) -> str:
         """Return what the browser keeps of *session*."""
         body = urlsafe_b64encode(_encode(session)).decode()
