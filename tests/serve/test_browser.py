@@ -168,7 +168,7 @@ def test_who_may_not_see_values_sees_codes_and_what_is_hidden(visit: Visit):
     visit.look("masked")
 
 
-def test_at_the_desk_somebody_is_tried_and_then_asked_for(visit: Visit):
+def test_requests_are_listed_and_somebody_is_tried(visit: Visit):
     visit.sign_in("desk")
     page = visit.page
     page.get_by_role("link", name="Privacy requests").click()
@@ -179,7 +179,11 @@ def test_at_the_desk_somebody_is_tried_and_then_asked_for(visit: Visit):
     page.get_by_label("Value, exactly").fill("ada@example.com")
     page.keyboard.press("Enter")  # the first button is the one that changes nothing
     expect(page.get_by_role("status")).to_contain_text("Nothing is known of it yet")
-    visit.look("privacy-sent")
+
+
+def test_what_was_told_of_a_request_is_read(visit: Visit):
+    visit.sign_in("desk")
+    page = visit.page
     page.goto("/ui/retail/privacy/tried")
     expect(page.get_by_role("region", name="Receipts").last).to_contain_text("2 would go")
     visit.look("privacy-dry-run")
@@ -187,8 +191,13 @@ def test_at_the_desk_somebody_is_tried_and_then_asked_for(visit: Visit):
     page.get_by_role("link", name="ada", exact=True).click()
     expect(page.get_by_role("link", name="Fetch the results")).to_be_visible()
     visit.look("privacy-request")
-    page.get_by_role("link", name="Privacy requests").click()
-    page.get_by_label("Value, exactly").fill("x" * 3000)
+
+
+def test_whoever_sends_a_request_is_asked_once_more(visit: Visit):
+    visit.sign_in("desk")
+    page = visit.page
+    page.goto("/ui/retail/privacy")
+    page.get_by_label("Value, exactly").fill("x" * 300)
     page.get_by_role("button", name="Send a request").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Send this request?")
     visit.look("privacy-ask")
