@@ -74,6 +74,18 @@ class Edit(Struct, frozen=True, gc=False):
     after: Profile
 
 
+def absorbed_by(mpid: int, edits: Iterable[Edit]) -> list[Profile]:
+    """Return the profiles that a record merged into *mpid*, as they were, oldest first."""
+    found = [
+        edit.before
+        for edit in edits
+        if edit.before is not None
+        and edit.before.merged_into is None
+        and edit.after.merged_into == mpid
+    ]
+    return sorted(found, key=lambda one: (one.created_ms, one.mpid))
+
+
 class Burial(Struct, frozen=True, gc=False):
     """One profile before one record, and the grave that it left."""
 

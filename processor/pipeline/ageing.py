@@ -4,14 +4,14 @@ A lifetime is rolling: every receipt starts it again. Only a sweep ends it, so t
 outage of ours nor one of producers makes anybody age.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.model import IdentityPolicy
 from processor.identity.profile import Profile, WorkspaceData
-from processor.identity.view import View
+from processor.identity.view import Edit, View, absorbed_by
 from processor.pipeline.work import Verdict, Work
 from processor.rules import Lifetimes, Limits
 
@@ -43,21 +43,21 @@ class Ageing(Struct, frozen=True):
         if request is not None and (request.read_only or request.action == "search"):
             return
         now_ms = work.record.timestamp_ms
-        changed = {edit.after.mpid: edit.after for edit in view.record.edits()}
-        for profile in changed.values():
-            if profile.merged_into is None:
-                self._note(profile, now_ms, 0, view)
-        if verdict.mpid is not None and verdict.mpid not in changed:
+        edits = view.record.edits()
+        for edit in edits:
+            if edit.after.merged_into is None:
+                self._note(edit.after, max(now_ms, _heard_before_ms(edit, edits)), 0, view)
+        if verdict.mpid is not None and all(edit.after.mpid != verdict.mpid for edit in edits):
             confirmed = view.exact(verdict.mpid)
             if confirmed is not None:
-                self._note(confirmed, now_ms, self.resolution_ms, view)
+                later_ms = max(now_ms, stored_ms(confirmed))
+                self._note(confirmed, later_ms, self.resolution_ms, view)
 
-    def _note(self, profile: Profile, now_ms: int, resolution_ms: int, view: View) -> None:
+    def _note(self, profile: Profile, heard_ms: int, resolution_ms: int, view: View) -> None:
         more = profile.more
-        is_old = more.stored_ms is None or now_ms - more.stored_ms > resolution_ms
+        is_old = more.stored_ms is None or heard_ms - more.stored_ms > resolution_ms
         if is_old or more.emptied_ms is not None:
-            later_ms = max(now_ms, more.stored_ms or 0)
-            view.put(replace(profile, more=replace(more, stored_ms=later_ms, emptied_ms=None)))
+            view.put(replace(profile, more=replace(more, stored_ms=heard_ms, emptied_ms=None)))
 
     def holds_until_ms(self, profile: Profile) -> int:
         """Return the instant up to which another receipt of *profile* is not noted."""
@@ -73,6 +73,16 @@ def stored_ms(profile: Profile) -> int:
     """Return when something was received of *profile* last, within a resolution."""
     found = profile.more.stored_ms
     return profile.last_seen_ms if found is None else found
+
+
+def _heard_before_ms(edit: Edit, edits: Sequence[Edit]) -> int:
+    """Return when something was received last of whom a record has changed, or merged into them.
+
+    A record that has waited may be older than that, and take nothing of anybody's lifetime.
+    """
+    own = () if edit.before is None else (edit.before,)
+    members = (*own, *absorbed_by(edit.after.mpid, edits))
+    return max([stored_ms(one) for one in members], default=0)
 
 
 def with_due(profile: Profile, due_ms: int | None) -> Profile:

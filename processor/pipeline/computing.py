@@ -26,7 +26,7 @@ from processor.identity.profile import (
     WorkspaceData,
     current_by_type,
 )
-from processor.identity.view import Burial, Edit, View
+from processor.identity.view import Burial, Edit, View, absorbed_by
 from processor.pipeline.work import Computation, Verdict, Work
 from processor.profiles.room import has_room, room_for_computed, without_computed
 from processor.rules import Rules
@@ -65,7 +65,8 @@ class Computing(Struct, frozen=True):
             after = view.exact(mpid)
             if after is not None:
                 edit = changed.get(mpid) or Edit(after, after)
-                found.append(self._person(work, verdict, edit, _absorbed(mpid, changed), view))
+                absorbed = absorbed_by(mpid, changed.values())
+                found.append(self._person(work, verdict, edit, absorbed, view))
         return found[0] if len(found) == 1 else _together(found)
 
     def farewells(
@@ -326,18 +327,6 @@ def facts_of(profile: Profile, workspace: str) -> Facts:
 def _is_left(edit: Edit) -> bool:
     """Whether a record has changed somebody who is still there."""
     return edit.after.merged_into is None
-
-
-def _absorbed(mpid: int, changed: Mapping[int, Edit]) -> list[Profile]:
-    """Return the profiles that a record merged into *mpid*, as they were, oldest first."""
-    found = [
-        edit.before
-        for edit in changed.values()
-        if edit.before is not None
-        and edit.before.merged_into is None
-        and edit.after.merged_into == mpid
-    ]
-    return sorted(found, key=lambda one: (one.created_ms, one.mpid))
 
 
 def _together(found: Iterable[Computation]) -> Computation:

@@ -38,6 +38,16 @@ workspace = "retail"
 workspace = "retail"
 protection = "update_only"
 """
+MERGING = """
+[workspaces.retail]
+strategy = "flat_matching"
+retention = { anonymous_days = 30 }
+[workspaces.retail.identifiers]
+email = { limit = 2 }
+ios_idfv = { limit = 2 }
+[inputs.default]
+workspace = "retail"
+"""
 EVENT = {"event_type": "custom_event", "data": {"event_name": "e", "custom_event_type": "other"}}
 
 
@@ -56,7 +66,7 @@ def clock(day):
     return {"topic": "clock", "timestamp_ms": int(START + day * DAY)}
 
 
-def played(*lines, text=AGEING, tmp_path):
+def played(*lines, text=AGEING, tmp_path, before=None):
     """Play lines one after the other; a function makes a line of the answers so far."""
     answers = []
     dump = tmp_path / "dump.jsonl"
@@ -72,7 +82,7 @@ def played(*lines, text=AGEING, tmp_path):
     sink = BytesIO()
     config = tmp_path / "case.toml"
     config.write_text(text)
-    resolve(load_offline(config, {}), source(), sink, profiles=None, dump=dump)
+    resolve(load_offline(config, {}), source(), sink, profiles=before, dump=dump)
     return answers, [json.loads(line) for line in dump.read_text().splitlines()]
 
 
@@ -127,6 +137,64 @@ def test_an_alias_starts_the_lifetimes_of_both_sides_again(tmp_path):
     )
     assert answers[3]["changes"] == []
     assert len(answers[4]["changes"]) == 2
+    assert left == []
+
+
+def test_a_record_that_waited_and_merges_takes_nothing_from_the_lifetime_of_either(tmp_path):
+    answers, _ = played(
+        batch(0, device_info={"ios_idfv": "D"}),
+        batch(10, user_identities={"email": "E"}),
+        batch(5, device_info={"ios_idfv": "D"}, user_identities={"email": "E"}),
+        clock(39.9),
+        clock(40),
+        text=MERGING,
+        tmp_path=tmp_path,
+    )
+    assert answers[3]["changes"] == []
+    assert len(answers[4]["changes"]) == 2  # the pointer goes too
+
+
+def test_in_whatever_order_receipts_are_decided_and_people_merge_the_latest_counts(tmp_path):
+    """Somebody is all whom records have named together; the model knows of receipts alone."""
+    chance, records, groups = random.Random(5), [], 60
+    for group in range(groups):
+        names = [f"p{group}-{n}" for n in range(4)]
+        records += [
+            (chance.random() * 20, chance.sample(names, chance.choice([1, 1, 2])))
+            for _ in range(chance.randrange(2, 9))
+        ]
+    chance.shuffle(records)
+    latest: dict[frozenset[str], float] = {}
+    for day, named in records:
+        met = [one for one in latest if not one.isdisjoint(named)]
+        whole = frozenset(named).union(*met)
+        latest[whole] = max([day, *[latest.pop(one) for one in met]])
+    answers, left = played(
+        *(batch(day, user_identities={"email": named}) for day, named in records),
+        clock(60),
+        text=MERGING.replace("email = { limit = 2 }", "email = { limit = 9 }"),
+        tmp_path=tmp_path,
+    )
+    ends = [one for one in answers[-1]["changes"] if one["change"] == "profile_erased"]
+    survivors = {one["mpid"] for one in ends} - {
+        mpid for told in answers for one in told["changes"] for mpid in one.get("absorbed", ())
+    }
+    ended = sorted((one["timestamp_ms"] - START) / DAY for one in ends if one["mpid"] in survivors)
+    assert left == []
+    assert len(ended) == len(latest) < len(ends)
+    for at, day in zip(ended, sorted(latest.values()), strict=True):
+        assert day + 30 - 1 / 24 <= at + 1e-6 <= day + 30 + 1e-5
+
+
+def test_who_was_there_before_lifetimes_loses_nothing_to_a_record_that_waited(tmp_path):
+    text = AGEING.replace("retention = { anonymous_days = 30 }", "")
+    device = {"ios_idfv": "D"}
+    played(batch(1, device_info=device), text=text, tmp_path=tmp_path)
+    before = (tmp_path / "dump.jsonl").rename(tmp_path / "before.jsonl")
+    answers, left = played(
+        batch(0, device_info=device), clock(30), clock(31), tmp_path=tmp_path, before=before
+    )
+    assert [len(one["changes"]) for one in answers] == [0, 0, 1]
     assert left == []
 
 
