@@ -24,7 +24,7 @@ from tests.faults.oracle import Ended, Published, Resolved, Source, few
 
 
 class Receipt(NamedTuple):
-    """That a record was attributed to a profile."""
+    """That a record was attributed to a profile, or has changed it."""
 
     time_ms: int
     place: int
@@ -79,13 +79,19 @@ def lives(settings: Settings, published: Published, resolved: Resolved) -> Lives
         receipts[key].append(heard)
         if asked.customer is not None and not settings.policy(space.scope).traits.has_one_owner:
             by_customer[space, asked.customer].append(heard)
+    for key, heard in _changes(published, resolved):
+        receipts[key].append(heard)
     return Lives(settings, published, resolved, receipts, by_customer)
 
 
 def nobody_aged_early(its: Lives) -> list[str]:
     """Nobody has aged out, or was emptied, who was heard of within the lifetime, decided or not.
 
-    A receipt is noted once per resolution, so a lifetime may be shorter by that.
+    Promised is: whoever a record was attributed to, or has changed, lives from its timestamp on for
+    the lifetime that they have in the end, less one resolution, since a receipt is noted once per
+    that. So does whoever they are merged into, in whatever order records were decided; and so much
+    the more holds where nobody has decided a record yet that was there as of the sweep. Searches,
+    and what is read only, are no receipts.
     """
     wrong = []
     resolution_ms = its.settings.limits.receipt_resolution_ms
@@ -95,7 +101,7 @@ def nobody_aged_early(its: Lives) -> list[str]:
         if source not in its.resolved.order or before is None or before.merged_into is not None:
             continue
         place, as_of_ms = its.resolved.order[source], _as_of_ms(its.published, source)
-        for heard in _heard(its, key, before):
+        for heard in _heard(its, before):
             counts = heard.place < place or heard.time_ms <= as_of_ms
             if counts and heard.time_ms + life_ms - resolution_ms > ended_ms:
                 told = f"heard of at {heard.time_ms} by {heard.source}"
@@ -137,10 +143,24 @@ def ends(published: Published) -> int:
     return sum(1 for _ in _aged(published))
 
 
-def _heard(its: Lives, key: str, profile: Profile) -> Iterator[Receipt]:
-    """Yield receipts of a profile, those that came too late for it included."""
-    yield from its.receipts.get(key, ())
+def _changes(published: Published, resolved: Resolved) -> Iterator[tuple[str, Receipt]]:
+    """Yield which profiles records have changed, by their keys."""
+    sources = {place: source for source, place in resolved.order.items()}
+    outcomes = published.outcomes()
+    for key, versions in resolved.versions.items():
+        for place, one in versions:
+            source = sources.get(place)
+            if source is None or isinstance(one, Ended) or one.merged_into is not None:
+                continue
+            if outcomes[source]["outcome"] != "swept":
+                yield key, Receipt(published.inputs[source].timestamp_ms, place, source)
+
+
+def _heard(its: Lives, profile: Profile) -> Iterator[Receipt]:
+    """Yield receipts of a profile and of those merged into it, also what came too late."""
     space = Space(profile.scope, profile.environment)
+    for mpid in (profile.mpid, *profile.absorbed):
+        yield from its.receipts.get(profile_key(*space, mpid).decode(), ())
     for one in profile.identities:
         if one.identity_type == "customerid":
             yield from its.by_customer.get((space, one.value), ())

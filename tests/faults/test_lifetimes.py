@@ -102,6 +102,29 @@ def test_a_customer_whose_record_waited_and_went_to_somebody_new_has_aged_early(
     assert lifetimes.nobody_aged_early(its._replace(by_customer=waited))
 
 
+def test_who_was_heard_of_before_they_were_merged_into_somebody_has_aged_early():
+    its = lives(Receipt(0, 0, BATCH))
+    merged = {"retail/production/8": [Receipt(AS_OF_MS - LIFE_MS + 60_000, 1, BATCH)]}
+    its = its._replace(receipts=its.receipts | merged)
+    assert not lifetimes.nobody_aged_early(its)
+    versions = {KEY: [(1, replace(PERSON, absorbed=(8,))), (2, Ended(4, "aged_out"))]}
+    resolved = its.resolved._replace(versions=versions)
+    assert lifetimes.nobody_aged_early(its._replace(resolved=resolved))
+
+
+def test_whoever_a_record_of_somebody_else_has_changed_is_heard_of(tmp_path):
+    record = Record(*BATCH, AS_OF_MS, None, b"{}")
+    source = {"source-topic": BATCH[0].encode(), "source-partition": b"0", "source-offset": b"0"}
+    outcome = Seen("outcomes", None, b'{"outcome":"forwarded","mpid":"8"}', source)
+    published = Published({BATCH: record}, {"outcomes": [outcome]})
+    pointer = replace(PERSON, mpid=9, merged_into=7)
+    versions = {KEY: [(-1, PERSON), (1, PERSON)], "retail/production/9": [(1, pointer)]}
+    resolved = Resolved({BATCH: 1}, {BATCH: SPACE}, {}, versions, {})
+    found = lifetimes.lives(settings_in(tmp_path), published, resolved).receipts
+    heard = [Receipt(AS_OF_MS, 1, BATCH)]
+    assert found == {KEY: heard, "retail/production/8": heard}
+
+
 @pytest.mark.parametrize(("heard_ms", "is_over"), [(AS_OF_MS - LIFE_MS, False), (0, True)])
 def test_who_is_there_after_the_lifetime_was_over_lives_too_long(heard_ms, is_over):
     its = lives(Receipt(heard_ms, 1, BATCH))
