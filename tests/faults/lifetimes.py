@@ -77,7 +77,10 @@ def lives(settings: Settings, published: Published, resolved: Resolved) -> Lives
         heard = Receipt(record.timestamp_ms, resolved.order[source], source)
         key = profile_key(space.scope, space.environment, int(outcome["mpid"])).decode()
         receipts[key].append(heard)
-        if asked.customer is not None and not settings.policy(space.scope).traits.has_one_owner:
+        policy = settings.policy(space.scope)
+        # A customer id that is shared, or moves, does not tell whose a record is.
+        is_whose = "customerid" in policy.unique_ids and not policy.traits.has_one_owner
+        if asked.customer is not None and is_whose:
             by_customer[space, asked.customer].append(heard)
     for key, heard in _changes(published, resolved):
         receipts[key].append(heard)
