@@ -21,13 +21,13 @@ from processor.index.tokens import tokens
 from processor.pipeline.computing import definitions_of
 from processor.settings import Settings
 from processor.settings import load as load_settings
-from tests.faults import graph, lifetimes, oracle, reference
+from tests.faults import lifetimes, oracle
 from tests.faults.oracle import Ended, Published, Resolved, Seen
 from tests.faults.processors import identifiers_by_token, live_holders, live_profiles, stored
 from tests.faults.stage import DRIFT, RARE, Servers, Stage, beside
 from tests.faults.storm import Report, Weather, owes_nothing, storm
 from tests.faults.swept import RetoldIndex, swept
-from tests.faults.verdict import Left, resolver
+from tests.faults.verdict import Left, of_space, resolver, verdict_on_decisions
 from tests.servers.offsets import to_the_beginning
 from tests.servers.waiting import eventually
 
@@ -268,32 +268,10 @@ def second_verdict(
     lives = lifetimes.lives(settings, published, resolved)
     survivors = {key: one for key, one in began.items() if one.merged_into is None}
     for_ever = [key for key, one in survivors.items() if not lives.life_ms(one)]
-    found = {
-        "one outcome each": oracle.one_outcome_each(published),
-        "order is kept": oracle.order_is_kept(published),
-        "outputs agree": oracle.outputs_agree(published),
-        "order of decisions": oracle.decisions_are_in_order(published, resolved),
-        "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
-        "outcomes": reference.outcomes_are_the_references(published, resolved),
-        "outputs": reference.outputs_are_the_references(published, resolved),
-        "shown": oracle.outputs_show_their_profile(published, resolved),
-        "changes": reference.changes_are_the_references(published, resolved),
-        "audience changes": reference.audience_changes_are_the_references(published, resolved),
-        "changelog": reference.changelog_is_of_the_reference(published, resolved),
-        "final states": oracle.final_states_are_the_resolvers(left.live, resolved),
-        "aged early": lifetimes.nobody_aged_early(lives),
-        "outlives": lifetimes.nobody_outlives(lives, left.live),
-        "gone": lifetimes.nobody_gone_has_records(lives),
+    return {
+        **verdict_on_decisions(settings, published, left, resolved),
         "nobody is lost": oracle.few([f"lost: {key}" for key in for_ever if key not in left.live]),
     }
-    for space, holders in left.holders.items():
-        mine = {key: p for key, p in left.live.items() if (p.scope, p.environment) == space}
-        policy = settings.policy(space.scope)
-        found[f"graph of {space.name}"] = oracle.graph_is_valid(
-            mine, holders, policy.priority, policy.unique_ids
-        )
-        found[f"merges of {space.name}"] = graph.merges_lead_to_survivors(mine)
-    return found
 
 
 def resolved_from(
@@ -326,7 +304,7 @@ def _live(stage: Stage, settings: Settings) -> dict[str, Profile]:
 def _left(stage: Stage, settings: Settings, live: Mapping[str, Profile]) -> Left:
     client, holders = stage.servers.redis.client, {}
     for space in settings.spaces():
-        mine = {key: p for key, p in live.items() if (p.scope, p.environment) == space}
+        mine = of_space(live, space)
         by_token = identifiers_by_token(mine, tokens(settings.key()))
         entries = live_holders(client, stage.group, space).items()
         holders[space] = {by_token.get(t, t.hex()): mpids for t, mpids in entries}

@@ -54,19 +54,37 @@ def verdict_on_a_small_run(
     """Return what each check says but those that bound a share: of few records it says nothing."""
     token = tokens(settings.key())
     live = left.live
-    lives = lifetimes.lives(settings, published, resolved)
     found = {
-        "one outcome each": oracle.one_outcome_each(published),
+        **verdict_on_decisions(settings, published, left, resolved),
         "one outcome each, read in the end": oracle.one_outcome_each(again),
         "readers agree": oracle.readers_agree(published, again),
-        "order is kept": oracle.order_is_kept(published),
         "order is kept, read in the end": oracle.order_is_kept(again),
-        "outputs agree": oracle.outputs_agree(published),
         "bad input": oracle.bad_input_became_what_it_must(published),
         "changes told once": oracle.changes_are_told_once(published),
         "changelog is the store": oracle.changelog_is_the_store(published, live),
         "changelog ends with the highest": oracle.changelog_ends_with_the_highest(again),
         "changes replay": oracle.changes_replay_to_the_records(published, live, token),
+        "flips": clock.flips_take_turns(published),
+        "overdue": clock.overdue(published, _dues(live)),
+        "aliases": aliases_stand_in_both(published, live, token),
+    }
+    for space in left.holders:
+        found[f"limits of {space.name}"] = graph.limits_hold(
+            of_space(live, space), settings.policy(space.scope)
+        )
+    return found
+
+
+def verdict_on_decisions(
+    settings: Settings, published: Published, left: Left, resolved: Resolved
+) -> dict[str, list[str]]:
+    """Return what the checks say that hold whatever was there when a run began."""
+    live = left.live
+    lives = lifetimes.lives(settings, published, resolved)
+    found = {
+        "one outcome each": oracle.one_outcome_each(published),
+        "order is kept": oracle.order_is_kept(published),
+        "outputs agree": oracle.outputs_agree(published),
         "order of decisions": oracle.decisions_are_in_order(published, resolved),
         "decisions": oracle.decisions_are_those_of_one_processor(published, resolved),
         "outcomes": reference.outcomes_are_the_references(published, resolved),
@@ -74,9 +92,6 @@ def verdict_on_a_small_run(
         "shown": oracle.outputs_show_their_profile(published, resolved),
         "changes": reference.changes_are_the_references(published, resolved),
         "audience changes": reference.audience_changes_are_the_references(published, resolved),
-        "flips": clock.flips_take_turns(published),
-        "overdue": clock.overdue(published, _dues(live)),
-        "aliases": aliases_stand_in_both(published, live, token),
         "aged early": lifetimes.nobody_aged_early(lives),
         "outlives": lifetimes.nobody_outlives(lives, live),
         "gone": lifetimes.nobody_gone_has_records(lives),
@@ -84,14 +99,17 @@ def verdict_on_a_small_run(
         "final states": oracle.final_states_are_the_resolvers(live, resolved),
     }
     for space, holders in left.holders.items():
-        mine = {key: p for key, p in live.items() if (p.scope, p.environment) == space}
-        policy = settings.policy(space.scope)
+        mine, policy = of_space(live, space), settings.policy(space.scope)
         found[f"graph of {space.name}"] = oracle.graph_is_valid(
             mine, holders, policy.priority, policy.unique_ids
         )
-        found[f"limits of {space.name}"] = graph.limits_hold(mine, policy)
         found[f"merges of {space.name}"] = graph.merges_lead_to_survivors(mine)
     return found
+
+
+def of_space(live: Mapping[str, Profile], space: Space) -> dict[str, Profile]:
+    """Return those of *live* that are of *space*."""
+    return {key: p for key, p in live.items() if (p.scope, p.environment) == space}
 
 
 def _dues(live: Mapping[str, Profile]) -> dict[str, int]:

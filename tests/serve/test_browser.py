@@ -205,15 +205,20 @@ def test_whoever_sends_a_request_is_asked_once_more(visit: Visit):
     expect(page.get_by_role("heading", level=1)).to_contain_text("Request")
 
 
+def _tab_through(page: Page, more: int) -> None:
+    """Reach every control of *page* by Tab alone; there are *more* stops at most besides."""
+    wanted = set(page.evaluate(f"{PLACES}(document.querySelectorAll('{CONTROLS}'))"))
+    reached = set()
+    for _ in range(len(wanted) + more):
+        page.keyboard.press("Tab")
+        reached |= set(page.evaluate(f"{PLACES}([document.activeElement])"))
+    assert wanted <= reached
+
+
 def test_the_keyboard_alone_asks_for_somebody(visit: Visit):
     visit.sign_in("desk")
     visit.page.goto("/ui/retail/privacy")
-    wanted = set(visit.page.evaluate(f"{PLACES}(document.querySelectorAll('{CONTROLS}'))"))
-    reached = set()
-    for _ in range(len(wanted) + 10):
-        visit.page.keyboard.press("Tab")
-        reached |= set(visit.page.evaluate(f"{PLACES}([document.activeElement])"))
-    assert wanted <= reached
+    _tab_through(visit.page, 10)
     visit.page.get_by_label("Value, exactly").focus()
     visit.page.keyboard.type("ada@example.com")
     for _ in range(5):
@@ -239,12 +244,7 @@ def test_the_keyboard_alone_reaches_everything(visit: Visit):
     visit.page.keyboard.type("email=ada@example.com")
     visit.page.keyboard.press("Enter")
     expect(visit.page.get_by_role("heading", level=1)).to_contain_text(str(ADA))
-    wanted = set(visit.page.evaluate(f"{PLACES}(document.querySelectorAll('{CONTROLS}'))"))
-    reached = set()
-    for _ in range(len(wanted) + 40):
-        visit.page.keyboard.press("Tab")
-        reached |= set(visit.page.evaluate(f"{PLACES}([document.activeElement])"))
-    assert wanted <= reached
+    _tab_through(visit.page, 40)
 
 
 def test_without_a_script_everything_is_there(browser: Browser, service: Service):
