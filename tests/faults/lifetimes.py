@@ -224,13 +224,16 @@ class _Named(msgspec.Struct):
 
 class _Asked(msgspec.Struct):
     request_type: str = ""
+    mpid: object = None
     read_only: bool = False
     user_identities: _Named = msgspec.field(default_factory=_Named)
     known_identities: _Named = msgspec.field(default_factory=_Named)
 
     @property
     def customer(self) -> str | None:
-        """The customer whom it names."""
+        """The customer whom it names, unless it says by MPID whose it is."""
+        if self.mpid is not None:
+            return None
         named = self.known_identities if self.request_type else self.user_identities
         return named.customer_id or named.customerid
 

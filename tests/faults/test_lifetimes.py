@@ -92,6 +92,13 @@ def test_whoever_a_record_only_asks_about_is_not_heard_of(tmp_path):
     assert not heard_of(settings, batch, input=b"mirror").receipts
 
 
+def test_a_record_that_names_an_mpid_is_of_nobody_else_whatever_customer_it_names(tmp_path):
+    named = b'{"mpid":7,"user_identities":{"customer_id":"C"}}'
+    its = heard_of(settings_in(tmp_path), named)
+    assert its.receipts.keys() == {KEY}
+    assert not its.by_customer
+
+
 def test_a_customer_whose_record_waited_and_went_to_somebody_new_has_aged_early():
     customer = replace(PERSON, identities=(Identity("customerid", "C", 0, 0, "default"),))
     its = lives(Receipt(0, 0, BATCH))
