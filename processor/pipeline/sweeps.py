@@ -1,16 +1,20 @@
 """The sweeps of one process: which are issued, and how one that comes is carried out.
 
 Whoever owns a partition of the topic ``clock`` issues the sweeps of its shards, at most one at a
-time for each. Issued twice, or lost, they do no harm: a sweep only asks what is due.
+time for each, and a few at a time in all, in turns: records that come meanwhile wait for those of
+one poll batch, not for everybody who is due. Issued twice, or lost, they do no harm: a sweep only
+asks what is due.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.clock.place import SHARDS, shard_of
+from processor.clock.wheel import MOST
 from processor.codecs.sweep import named_sweep, shard_sweep
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
@@ -30,6 +34,10 @@ from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Settled
 from processor.privacy.receipt import request_id_of
 from processor.records import DeadLetter, Outcome, Output, Record
+
+AHEAD_S: Final = 0.25
+"""Of the profiles that one second lets be swept, how much may be under way at once: a sweep is back
+from its topic sooner, so the pace is kept."""
 
 
 class Due(Struct, frozen=True):
@@ -92,21 +100,24 @@ class Sweeps:
         self._left = float(parts.max_per_s)
         """How many profiles may be swept at present."""
         self._refilled_ms = 0
+        self._most_under_way = max(1, math.ceil(parts.max_per_s * AHEAD_S / MOST))
         self._under_way: set[tuple[Space, int]] = set()
-        self._wanted: list[_Open] = []
+        self._wanted: dict[tuple[Space, int], _Open] = {}
+        """Shards in the order of their turns."""
         self._next: list[Output] = []
 
     def forget(self) -> None:
         """Forget what is under way: it is asked anew."""
         self._under_way.clear()
-        self._wanted, self._next = [], []
+        self._wanted, self._next = {}, []
 
     # ---- issued -----------------------------------------------------------------------------
 
     def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
         """Look at own *shards*, by the partition that their sweeps go to."""
         self._refill(wall_ms)
-        self._wanted, aside, oldest = [], 0, wall_ms
+        wanted: dict[tuple[Space, int], _Open] = {}
+        aside, oldest = 0, wall_ms
         for space, rules in self._parts.rules.items():
             if not rules.is_needed:
                 continue
@@ -117,26 +128,24 @@ class Sweeps:
                     continue
                 oldest = min(oldest, opening.opens_ms)
                 if (space, shard) not in self._under_way:
-                    self._wanted.append(_Open(opening.opens_ms, space, shard, partition))
+                    wanted[space, shard] = _Open(opening.opens_ms, space, shard, partition)
+        kept = {key: wanted.pop(key) for key in self._wanted if key in wanted}
+        self._wanted = kept | dict(sorted(wanted.items(), key=lambda item: item[1]))
         return Due(bool(self._wanted), (wall_ms - oldest) / 1000, aside)
 
     def issue(self, as_of_ms: int) -> list[Output]:
-        """Return sweeps of the shards whose bucket has opened as of an instant, oldest first."""
+        """Return sweeps of shards whose bucket has opened as of an instant, as many as may be."""
         if self._left <= 0:
             return []
-        opened = sorted(one for one in self._wanted if one.opens_ms <= as_of_ms)
-        self._wanted = [one for one in self._wanted if one.opens_ms > as_of_ms]
-        return [self._issued(one.space, one.shard, as_of_ms, one.partition) for one in opened]
+        room = max(0, self._most_under_way - len(self._under_way))
+        opened = [key for key, one in self._wanted.items() if one.opens_ms <= as_of_ms][:room]
+        self._under_way.update(opened)
+        return [_sweep_of(self._wanted.pop(key), as_of_ms) for key in opened]
 
     def following(self) -> list[Output]:
         """Return, once, the sweeps that follow those just carried out: more was open."""
         found, self._next = self._next, []
         return found
-
-    def _issued(self, space: Space, shard: int, as_of_ms: int, partition: int) -> Output:
-        self._under_way.add((space, shard))
-        value = shard_sweep(space, as_of_ms, shard)
-        return Output("clock", None, value, (), partition=partition)
 
     def _refill(self, wall_ms: int) -> None:
         most = self._parts.max_per_s
@@ -197,9 +206,12 @@ class Sweeps:
             for mpid in swept.effects.moves.set_aside:
                 tally.set_aside[order.space.name, shard_of(mpid)] += 1
         self._follow(order, swept.rest)
-        if order.shard is not None and swept.has_more and self._left > 0:
-            partition = order.record.partition
-            self._next.append(self._issued(order.space, order.shard, order.as_of_ms, partition))
+        if order.shard is None:
+            return
+        if swept.has_more:
+            one = _Open(order.as_of_ms, order.space, order.shard, order.record.partition)
+            self._wanted[order.space, order.shard] = one
+        self._next += self.issue(order.as_of_ms)
 
     def _follow(self, order: Sweep, rest: Sequence[int]) -> None:
         """Issue what names the *rest* of a sweep that names profiles.
@@ -221,6 +233,11 @@ class _Open(NamedTuple):
     space: Space
     shard: int
     partition: int
+
+
+def _sweep_of(one: _Open, as_of_ms: int) -> Output:
+    value = shard_sweep(one.space, as_of_ms, one.shard)
+    return Output("clock", None, value, (), partition=one.partition)
 
 
 def _worked_out(order: Sweep, session: SpaceSession, rules: TimeRules) -> tuple[Swept, int]:

@@ -49,8 +49,8 @@ def recorded(
         taken = records[begin : begin + POLL]
         run.process(taken)
         run.sweep(taken[-1].timestamp_ms)
-    while run.waiting:
-        run.sweep(records[-1].timestamp_ms)
+    while run.sweep(records[-1].timestamp_ms):
+        pass
     run.note(run.pipeline.idle())
     profiles = run.index.profiles()
     live = {f"{p.scope}/{p.environment}/{p.mpid}": p for p in profiles}
@@ -86,7 +86,8 @@ class _Run:
             seen = Seen(one.role, one.key, one.value or b"", dict(one.headers))
             self.by_role[one.role].append(seen)
 
-    def sweep(self, time_ms: int) -> None:
+    def sweep(self, time_ms: int) -> bool:
+        """Carry out what is under way, and what is due; return whether there was anything."""
         sweeps = self.pipeline.sweeps
         if sweeps.look(dict.fromkeys(range(SHARDS), 0), time_ms).is_open:
             self.waiting += sweeps.issue(time_ms)
@@ -98,6 +99,7 @@ class _Run:
             if self._has_deaths and offset % DEATHS == 0:
                 self._die(offset)
             self.process([self.inputs[place]])
+        return bool(issued)
 
     def _die(self, offset: int) -> None:
         """Let another process take over while a sweep is in hand."""

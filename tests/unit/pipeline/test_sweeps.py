@@ -1,5 +1,6 @@
 """Sweeps: what time changes is told once, at its instant, whatever dies meanwhile."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from processor.clock.bucket import MINUTE_MS
 from processor.clock.place import Place, shard_of
+from processor.clock.wheel import MOST
 from processor.codecs.sweep import named_sweep, read_sweep, shard_sweep
 from processor.identity.model import Space
 from processor.identity.profile import Profile
@@ -88,6 +90,7 @@ class Life:
     crasher: Crasher = field(default_factory=Crasher)
     aside: Counter[tuple[str, int]] = field(default_factory=Counter)
     """What committed transactions counted of profiles that were set aside."""
+    swept_per_s: int = 1_000_000
     is_deadly: bool = False
     """Whether processes die when they are about to look at a sweep."""
 
@@ -103,7 +106,7 @@ class Life:
             owner="test",
             computed=self.settings.computed,
             reach=self.crasher.reach,
-            max_swept_per_s=1_000_000,
+            max_swept_per_s=self.swept_per_s,
             look=self.look,
             counted=lambda tally: self.aside.update(tally.set_aside),
         )
@@ -252,6 +255,40 @@ def test_where_more_is_due_than_one_sweep_takes_the_next_follows_at_once():
     left = [one for one in life.told() if one[:3] == ("fresh", "left", "time")]
     assert len(left) == 500
     assert sweeps == 0
+
+
+def shards_swept(life: Life) -> list[list[int]]:
+    """Return the shard of each sweep that was issued, as they came, by partition."""
+    logs = (life.stream.records[CLOCK, partition] for partition in (0, 1))
+    return [[json.loads(one.value)["shard"] for one in log] for log in logs]
+
+
+def test_a_few_sweeps_are_under_way_at_once_and_each_shard_has_its_turn():
+    life = Life(swept_per_s=8 * MOST)
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(100)])])
+    sweeps, shards = life.pipeline.sweeps, shards_of({0, 1}, 2)
+    assert sweeps.look(shards, START + HOUR).is_open
+    issued = sweeps.issue(START + HOUR)
+    assert len(issued) == 2
+    assert sweeps.look(shards, START + HOUR).is_open
+    assert not sweeps.issue(START + HOUR), "not before one of them has come"
+
+    life.append(issued, START + HOUR)
+    life.settle(START + HOUR)
+    assert sorted(itertools.chain(*shards_swept(life))) == sorted(shards)
+    assert sum(one[:3] == ("fresh", "left", "time") for one in life.told()) == 100
+
+
+def test_where_much_is_due_in_all_shards_they_take_turns():
+    life = Life(swept_per_s=40 * MOST)
+    people = 16 * MOST * 5 // 4
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(people)])])
+    life.settle(START + HOUR)
+
+    for shards in shards_swept(life):
+        assert len(shards) > 8, "some had more than one sweep takes"
+        assert len(set(shards[:8])) == 8
+    assert sum(one[:3] == ("fresh", "left", "time") for one in life.told()) == people
 
 
 def history(life: Life) -> None:
