@@ -61,6 +61,13 @@ def _ended(struck: Struck, within: float) -> bool:
     return _wait(lambda: not struck.processor.is_running, within)
 
 
+def _comes_past(struck: Struck, point: str, is_seen: Callable[[], bool]) -> bool:
+    """Whether it *is_seen* in time that a processor, just started, came past *point*."""
+    has_started = _has_started(struck)
+    _wait(lambda: is_seen() or has_started(), STARTED_S)
+    return _wait(is_seen, SWEPT_S if point in SWEEPS else PASS_S)
+
+
 def crash_at(point: str) -> Strike:
     """Return the strike that kills a processor at a named point."""
 
@@ -71,7 +78,7 @@ def crash_at(point: str) -> Strike:
             struck.processor.terminate()
         if point == "in_rewind" and _wait(_has_started(struck), STARTED_S):
             _disturb_until_it_ends(struck)
-        if _ended(struck, SWEPT_S if point in SWEEPS else PASS_S):
+        if _comes_past(struck, point, lambda: not struck.processor.is_running):
             return struck.processor.status == -signal.SIGKILL
         struck.processor.kill()
         return False
@@ -145,7 +152,7 @@ def freeze_briefly_at(point: str) -> Strike:
 def _stopped_at(struck: Struck, point: str) -> bool:
     nth = 1 if point in ONCE | SWEEPS else struck.chance.randrange(1, 4)
     _restarted(struck, IDSTREAM_STOP_AT=f"{point}:{nth}")
-    if _wait(lambda: struck.processor.state == "T", SWEPT_S if point in SWEEPS else PASS_S):
+    if _comes_past(struck, point, lambda: struck.processor.state == "T"):
         return True
     struck.processor.kill()  # or it would stop when nobody is there to let it go on
     return False
@@ -156,7 +163,7 @@ def _thawed_too_late(struck: Struck, seconds: float, *told_by: str) -> bool:
     said = len(struck.processor.log())
     time.sleep(seconds)  # sessions and transactions end meanwhile: that is the fault
     struck.processor.thaw()
-    return _wait(lambda: _is_told(struck.processor, said, told_by), PASS_S)
+    return _wait(lambda: _is_told(struck.processor, said, told_by), STARTED_S)
 
 
 def _is_told(processor: Processor, said: int, clients: Sequence[str]) -> bool:
