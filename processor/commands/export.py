@@ -1,4 +1,4 @@
-"""``idstream export``: all that is known of one person in a workspace, as a zip file."""
+"""``idstream export``: all that a workspace knows of a person, as a zip file."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,15 +8,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from processor.commands.privacy.requested import wanted_by
 from processor.commands.profile import ProfileQuery, find_profiles
 from processor.commands.terminal.console import note, say, visible
 from processor.commands.terminal.failure import Failure
 from processor.identity.model import Space
-from processor.identity.profile import Profile
 from processor.kafka.asking import Unreachable, reaching
 from processor.kafka.clock import Clock
 from processor.serve.archive import moment_of, zipped
-from processor.serve.results import Manifest, Results, reading, wanted_of
+from processor.serve.results import Manifest, Results, Wanted, reading, wanted_of
 from processor.serve.values import Values
 from processor.settings import Settings, load
 
@@ -24,25 +24,23 @@ _OURS: Final = 0o600
 
 
 class ExportOptions(Struct, frozen=True):
-    """The options of the command line."""
+    """The options of the command line: a person is named by a key, or by a request of theirs."""
 
-    workspace: str
-    key: str
     output: Path
-    environment: str = "production"
+    workspace: str | None = None
+    key: str | None = None
+    request_id: str | None = None
+    environment: str | None = None
 
 
-def export(config: Path, environ: Mapping[str, str], options: ExportOptions) -> None:
-    """Write what *options.workspace* has of a person into a zip file that nobody else may read."""
-    settings = load(config, environ)
-    query = ProfileQuery(options.workspace, options.environment, options.key)
-    found = [one for one in find_profiles(settings, query) if one.merged_into is None]
-    if len(found) != 1:
-        listed = ", ".join(str(one.mpid) for one in found)
-        raise Failure(f"{len(found)} profiles have this key; name one by its MPID: {listed}")
-    clock = Clock()
+def export(
+    config: Path, environ: Mapping[str, str], options: ExportOptions, clock: Clock | None = None
+) -> None:
+    """Write what a workspace has of a person into a zip file that nobody else may read."""
+    settings, clock = load(config, environ), clock or Clock()
     made_ms = int(clock.wall() * 1000)
-    results = _results(settings, options, found[0], clock)
+    wanted = _wanted(settings, options, made_ms)
+    results = Results(settings, wanted, reading(Values(settings.registry_url())), clock.now)
     told: dict[str, Manifest] = {}
     try:
         with reaching(settings.kafka):
@@ -53,12 +51,21 @@ def export(config: Path, environ: Mapping[str, str], options: ExportOptions) -> 
     _tell(options.output, told["manifest.json"])
 
 
-def _results(settings: Settings, options: ExportOptions, profile: Profile, clock: Clock) -> Results:
-    is_production = options.environment != "development"
+def _wanted(settings: Settings, options: ExportOptions, now_ms: int) -> Wanted:
+    if options.request_id is not None:
+        its = options.request_id, options.workspace, options.environment
+        return wanted_by(settings, *its, now_ms)
+    if options.workspace is None or options.key is None:
+        raise ValueError("either a workspace and a key are named, or a request")
+    environment = options.environment or "production"
+    query = ProfileQuery(options.workspace, environment, options.key)
+    found = [one for one in find_profiles(settings, query) if one.merged_into is None]
+    if len(found) != 1:
+        listed = ", ".join(str(one.mpid) for one in found)
+        raise Failure(f"{len(found)} profiles have this key; name one by its MPID: {listed}")
     scope = settings.workspaces[options.workspace].scope
-    space = Space(scope, "production" if is_production else "development")
-    wanted = wanted_of(options.workspace, space, [profile])
-    return Results(settings, wanted, reading(Values(settings.registry_url())), clock.now)
+    space = Space(scope, "development" if environment == "development" else "production")
+    return wanted_of(options.workspace, space, found)
 
 
 def _kept(
@@ -93,8 +100,9 @@ def _write(path: Path, pieces: Iterator[bytes]) -> None:
 def _tell(path: Path, manifest: Manifest) -> None:
     counts = manifest.files
     batches = sum(count for name, count in counts.items() if name.startswith("batches-"))
+    profiles = counts["profile.jsonl"]
     say(
-        f"{visible(str(path))}: {counts['profile.jsonl']} profile,"
+        f"{visible(str(path))}: {profiles:,} profile{'' if profiles == 1 else 's'},"
         f" {counts['changes.jsonl']:,} changes, {batches:,} batches"
     )
     for topic in manifest.topics:

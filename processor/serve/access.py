@@ -15,10 +15,10 @@ from processor.serve.archive import moment_of, zipped
 from processor.serve.cases import Cases
 from processor.serve.credentials import Token
 from processor.serve.door import Answer, Way
+from processor.serve.entitled import living, why_none
 from processor.serve.flow import Flow, Flowing
 from processor.serve.gate import LATELY, Gate
-from processor.serve.people import survivor
-from processor.serve.refusal import Refusal, gone, unavailable
+from processor.serve.refusal import Refusal, unavailable
 from processor.serve.results import Results, wanted_of
 from processor.serve.routes import Api
 from processor.watch.logs import Log
@@ -27,7 +27,6 @@ PATH: Final = "/dsr/v3/requests"
 _AT_A_TIME: Final = 2
 _WAIT_S: Final = 2.0
 _FOR_EVER_S: Final = 1e9
-_TYPES: Final = frozenset({"access", "portability"})
 
 
 class Access:
@@ -47,8 +46,7 @@ class Access:
 
     def has_results(self, case: Case) -> bool:
         """Return whether there are results of *case* to be fetched."""
-        is_asked = case.request_type in _TYPES and bool(case.found.mpids)
-        return is_asked and not self._is_over(case)
+        return self._why_none(case) is None
 
     def url_of(self, case: Case) -> str | None:
         """Return where the results of *case* are fetched; None where there are none."""
@@ -62,13 +60,11 @@ class Access:
 
     async def fetched(self, case: Case, token: Token) -> Answer:
         """Return the results of *case* for the bearer of *token*; Refusal where there are none."""
-        if case.request_type not in _TYPES:
-            raise Refusal(404, "NOT_FOUND", f"a request of type {case.request_type} has no results")
-        if not case.found.mpids:
-            raise Refusal(404, "NOT_FOUND", "the request found nobody")
-        if self._is_over(case):
-            raise Refusal(410, "GONE", "the results were to be fetched earlier: ask once more")
-        profiles = await self._living(case)
+        why = self._why_none(case)
+        if why is not None:
+            raise why
+        sight = await self._api.reader.look(case.space, [Ask(mpids=case.found.mpids)])
+        profiles = living(case, sight.found)
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._places.acquire()
@@ -78,21 +74,8 @@ class Access:
         self._log.info("results_fetched", token=token.name, workspace=case.workspace, mpids=mpids)
         return self._made(case, profiles)
 
-    def _is_over(self, case: Case) -> bool:
-        rules = self._api.workspaces[case.workspace].privacy
-        if case.completed_ms is None or rules is None:
-            return False
-        return self._api.now_ms() > case.completed_ms + rules.results_ms
-
-    async def _living(self, case: Case) -> list[Profile]:
-        """Return the profiles of *case* as they are now; Refusal where all have ended."""
-        sight = await self._api.reader.look(case.space, [Ask(mpids=case.found.mpids)])
-        found = [survivor(sight.found, mpid) for mpid in case.found.mpids]
-        living = {one.mpid: one for one in found if one is not None}
-        if not living:
-            graves = [sight.found.graves.get(mpid) for mpid in case.found.mpids]
-            raise gone(next((grave.why for grave in graves if grave is not None), "deleted"))
-        return list(living.values())
+    def _why_none(self, case: Case) -> Refusal | None:
+        return why_none(case, self._api.workspaces[case.workspace], self._api.now_ms())
 
     def _made(self, case: Case, profiles: list[Profile]) -> Flowing:
         is_over, made_ms = Event(), self._api.now_ms()

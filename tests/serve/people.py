@@ -18,7 +18,7 @@ from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.view import Effects, View
 from processor.index.memory import MemoryIndex
-from processor.index.port import Ask
+from processor.index.port import Ask, Index
 from processor.index.sight import MemoryReader, Reader
 from processor.kafka.clock import Clock
 from processor.privacy.case import Case, Found, case_number, filed
@@ -341,11 +341,17 @@ def index_of(settings: Settings, people: Sequence[dict[str, object]] = PEOPLE) -
     policies = {w.scope: w.policy.priority for w in settings.workspaces.values()}
     profiles = [from_json(json.dumps(one).encode()) for one in people]
     index.load(profiles, {s: frozenset(p).__contains__ for s, p in policies.items()})
-    _bury(index)
+    bury(index)
     return index
 
 
-def _bury(index: MemoryIndex) -> None:
+def living_in(scope: str) -> list[Profile]:
+    """The people of *scope*."""
+    profiles = [from_json(json.dumps(one).encode()) for one in PEOPLE]
+    return [one for one in profiles if one.scope == scope]
+
+
+def bury(index: Index) -> None:
     """Let ENDED have been deleted, and requests stand as CASES say."""
     space = Space("retail", "production")
     held = {case.opened_for: (case.number,) for case in CASES if case.state == "pending"}

@@ -171,11 +171,12 @@ def verify(
 @click.command(short_help="Write out all that is known of a person.")
 @config_option
 @click.option(
+    "--request", "request_id", metavar="ID", help="Whom this access or portability request found."
+)
+@click.option(
     "--environment",
     type=click.Choice(["production", "development"]),
-    default="production",
-    show_default=True,
-    help="Where the profile lives.",
+    help="Where the profile lives.  [default: production, or the request's]",
 )
 @click.option(
     "-o",
@@ -185,14 +186,22 @@ def verify(
     metavar="FILE",
     help="The zip file to write; nobody else may read it.",
 )
-@click.argument("workspace")
-@click.argument("key")
+@click.argument("workspace", required=False)
+@click.argument("key", required=False)
 @click.pass_obj
 def export(environ: Environ, /, config: Path, **how: Any) -> None:  # noqa: ANN401
-    """Write all that WORKSPACE knows of a person by KEY, an MPID or type=value, as a zip file."""
+    """Write all that WORKSPACE knows of a person by KEY, an MPID or type=value, as a zip file.
+
+    With --request these are the results of that request; WORKSPACE is needed only where several
+    have a request of that ID.
+    """
     from processor.commands.export import ExportOptions  # noqa: PLC0415
     from processor.commands.export import export as command  # noqa: PLC0415
 
+    if how["request_id"] is not None and how["key"] is not None:
+        raise click.UsageError("the request says whom it is about: leave out KEY")
+    if how["request_id"] is None and how["key"] is None:
+        raise click.UsageError("say whom it is about: WORKSPACE KEY, or --request ID")
     command(config, environ, ExportOptions(**how))
 
 
