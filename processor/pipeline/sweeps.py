@@ -116,6 +116,8 @@ class Sweeps:
     def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
         """Look at own *shards*, by the partition that their sweeps go to."""
         self._refill(wall_ms)
+        # What went to a partition that is another's now comes back to nobody here.
+        self._under_way = {key for key in self._under_way if key[1] in shards}
         wanted: dict[tuple[Space, int], _Open] = {}
         aside, oldest = 0, wall_ms
         for space, rules in self._parts.rules.items():

@@ -279,6 +279,16 @@ def test_a_few_sweeps_are_under_way_at_once_and_each_shard_has_its_turn():
     assert sum(one[:3] == ("fresh", "left", "time") for one in life.told()) == 100
 
 
+def test_sweeps_that_went_to_a_partition_of_another_owner_by_now_keep_no_room():
+    life = Life(swept_per_s=8 * MOST)
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(100)])])
+    sweeps = life.pipeline.sweeps
+    sweeps.look(shards_of({0}, 2), START + HOUR)
+    assert len(sweeps.issue(START + HOUR)) == 2
+    sweeps.look(shards_of({1}, 2), START + HOUR)
+    assert [one.partition for one in sweeps.issue(START + HOUR)] == [1, 1]
+
+
 def test_where_much_is_due_in_all_shards_they_take_turns():
     life = Life(swept_per_s=40 * MOST)
     people = 16 * MOST * 5 // 4
