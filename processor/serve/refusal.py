@@ -52,6 +52,11 @@ def not_yet() -> Refusal:
     return Refusal(409, "NOT_YET", message, {"Retry-After": "1"})
 
 
+def not_pending() -> Refusal:
+    """Return the answer to a cancel of what is carried out already, or cancelled."""
+    return Refusal(409, "NOT_PENDING", "only a request that waits can be cancelled")
+
+
 def gone(why: str) -> Refusal:
     """Return the answer about a profile that has ended, for who may know that there was one."""
     return Refusal(410, "GONE", f"the profile has ended: {why}")

@@ -40,7 +40,7 @@ from processor.serve.gate import (
     body_of,
     parameters,
 )
-from processor.serve.refusal import Refusal, bad_request, forbidden, unavailable
+from processor.serve.refusal import Refusal, bad_request, forbidden, not_pending, unavailable
 from processor.serve.reply import Reply, answer
 from processor.serve.routes import Api
 from processor.settings import Settings
@@ -188,8 +188,13 @@ class Subjects:
     async def cancel(self, request: Request, token: Token) -> Answer:
         """Answer ``DELETE /dsr/v3/requests/{id}``: a request to cancel it is appended."""
         case = await self._cases.asked(request, token)
+        await self.withdraw(case)
+        return answer(self._view(case), 202)
+
+    async def withdraw(self, case: Case) -> None:
+        """Put a cancel of *case* on the topic; Refusal where it does not wait."""
         if case.state != "pending":
-            raise Refusal(409, "NOT_PENDING", "only a request that waits can be cancelled")
+            raise not_pending()
         body = {
             "subject_request_id": case.request_id,
             "subject_request_type": "cancel",
@@ -198,7 +203,6 @@ class Subjects:
         }
         workspace = self._api.workspaces[case.workspace]
         await self._send(workspace, case.request_id, _encode(body))
-        return answer(self._view(case), 202)
 
     async def discovery(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /dsr/v3/discovery``."""

@@ -198,11 +198,25 @@ def test_whoever_sends_a_request_is_asked_once_more(visit: Visit):
     page = visit.page
     page.goto("/ui/retail/privacy")
     page.get_by_label("Value, exactly").fill("x" * 300)
+    page.get_by_label("Others of the same person").fill(f"email={'y' * 300}\ncustomerid=12345")
+    page.get_by_label("Group").fill("family-7")
     page.get_by_role("button", name="Send a request").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Send this request?")
     visit.look("privacy-ask")
     page.get_by_role("button", name="Send the request").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Request")
+
+
+def test_a_request_that_waits_is_cancelled(visit: Visit):
+    visit.sign_in("desk")
+    page = visit.page
+    page.goto("/ui/retail/privacy/waits")
+    page.get_by_role("link", name="Cancel this request").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel this request?")
+    visit.look("privacy-cancel")
+    page.get_by_role("button", name="Cancel the request").click()
+    expect(page.get_by_role("status")).to_contain_text("on its way")
+    visit.look("privacy-cancelled")
 
 
 def _tab_through(page: Page, more: int) -> None:
@@ -221,7 +235,7 @@ def test_the_keyboard_alone_asks_for_somebody(visit: Visit):
     _tab_through(visit.page, 10)
     visit.page.get_by_label("Value, exactly").focus()
     visit.page.keyboard.type("ada@example.com")
-    for _ in range(5):
+    for _ in range(7):
         visit.page.keyboard.press("Tab")
     expect(visit.page.get_by_role("button", name="Send a request")).to_be_focused()
     visit.page.keyboard.press("Enter")

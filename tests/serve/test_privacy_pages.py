@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from contextlib import suppress
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.serve.test_pages import Visitor
 from tests.serve.test_subjects import newest
 
 PATH = "/ui/retail/privacy"
-VALUE = "ada@example.com"
+VALUE, OTHER = "ada@example.com", "a.lovelace@example.com"
 LINK = ">Privacy requests</a>"
 
 
@@ -86,7 +87,8 @@ def test_a_dry_run_is_sent_without_its_value_in_an_address_or_a_log(desk: Visito
     body, headers = newest(desk.service, name.encode())
     assert headers == {"input": b"office"}
     assert body["extensions"] == {"idstream": {"dry_run": True, "suppress": False}}
-    assert body["subject_identities"] == {"email": {"value": VALUE, "encoding": "raw"}}
+    assert body["subject_identities"] == {"email": [{"value": VALUE, "encoding": "raw"}]}
+    assert body["group_id"] is None
     told = desk.service.log.lines
     line = {"event": "subject_request_sent", "token": "desk", "workspace": "retail"}
     assert json.dumps(line | {"type": "erasure", "dry_run": True}) in told
@@ -109,8 +111,63 @@ def test_a_request_is_sent_once_it_was_confirmed_and_is_one_however_often(desk: 
     assert bodies[0]["extensions"] == {"idstream": {"dry_run": False, "suppress": True}}
 
 
+def test_a_request_names_several_identities_and_its_group(desk: Visitor):
+    others = f"customerid=C 1\r\n\r\n email = {OTHER} "
+    asked = sent(desk, "ask", others=others, group_id=" family-7 ")
+    for shown in ("customerid <bdi", "C 1", VALUE, OTHER, "family-7"):
+        assert shown in asked.text
+    form = hidden(asked.text)
+    desk.post(PATH, **form, step="send")
+    body, _ = newest(desk.service, form["request_id"].encode())
+    assert body["group_id"] == "family-7"
+    assert {
+        kind: [one["value"] for one in named] for kind, named in body["subject_identities"].items()
+    } == {"email": [VALUE, OTHER], "customerid": ["C 1"]}
+    assert OTHER not in "".join(desk.service.log.lines)
+
+
+def test_a_request_that_waits_is_cancelled_once_it_was_confirmed(desk: Visitor):
+    assert f'href="{PATH}/waits/cancel"' in desk.get(f"{PATH}/waits").text
+    before = told_of(desk.service, "waits")
+    asked = desk.get(f"{PATH}/waits/cancel")
+    assert "<h1>Cancel this request?</h1>" in asked.text
+    assert WAITS.value not in asked.text
+    assert told_of(desk.service, "waits") == before
+    sent = desk.post(f"{PATH}/waits/cancel", **hidden(asked.text))
+    assert "A cancel of it is on its way" in sent.text
+    assert told_of(desk.service, "waits") != before
+    body, headers = newest(desk.service, b"waits")
+    assert headers == {"input": b"office"}
+    kind = body["subject_request_id"], body["subject_request_type"], body["environment"]
+    assert kind == ("waits", "cancel", "production")
+    line = {"event": "subject_request_sent", "token": "desk", "workspace": "retail"}
+    assert json.dumps(line | {"type": "cancel", "dry_run": False}) in desk.service.log.lines
+
+
+def told_of(service: Service, name: str) -> str | None:
+    """When the newest request of that id was sent; None where none was."""
+    with suppress(ValueError):
+        return newest(service, name.encode())[0]["submitted_time"]
+    return None
+
+
+@pytest.mark.parametrize(("name", "status"), [("ada", 409), ("over", 409), ("unknown", 404)])
+def test_what_does_not_wait_is_not_cancelled(desk: Visitor, name, status):
+    path, form = f"{PATH}/{name}/cancel", {"form_token": desk.form_token()}
+    assert f'href="{path}"' not in desk.get(f"{PATH}/{name}").text
+    before = told_of(desk.service, name)
+    assert desk.get(path).status_code == status
+    assert desk.post(path, **form).status_code == status
+    assert told_of(desk.service, name) == before
+
+
+def test_a_cancel_of_another_site_is_refused(desk: Visitor):
+    assert desk.post(f"{PATH}/waits/cancel", form_token="0" * 64).status_code == 403
+    assert desk.post(f"{PATH}/waits/cancel").status_code == 403
+
+
 def test_what_a_value_holds_is_text_where_one_is_asked_once_more(desk: Visitor):
-    asked = sent(desk, "ask", value=HOSTILE)
+    asked = sent(desk, "ask", value=HOSTILE, others=f"email={HOSTILE}", group_id=HOSTILE)
     assert "<h1>Send this request?</h1>" in asked.text
     assert HOSTILE not in asked.text
 
@@ -124,6 +181,9 @@ def test_what_a_value_holds_is_text_where_one_is_asked_once_more(desk: Visitor):
         ({"type": "mpid", "value": "x"}, "subject_identities.mpid"),
         ({"request_type": "delete"}, "what is asked for"),
         ({"regulation": ""}, "regulation: is required"),
+        ({"others": "\nemail"}, "line 1 of the other identities"),
+        ({"others": f"email={OTHER}\n = x"}, "line 2 of the other identities"),
+        ({"others": "mpid=7"}, "mpid must be the only identity"),
     ],
 )
 def test_a_mistake_is_told_above_the_form_that_was_filled_in(desk: Visitor, step, fields, said):
@@ -131,6 +191,7 @@ def test_a_mistake_is_told_above_the_form_that_was_filled_in(desk: Visitor, step
     assert found.status_code == 400
     assert said in re.search(r'role="alert">([^<]*)', found.text)[1]
     assert f'value="{fields.get("value", VALUE).strip()}"' in found.text
+    assert f">{fields.get('others', '').strip()}</textarea>" in found.text
 
 
 def test_a_form_of_another_site_is_refused(desk: Visitor):
@@ -145,6 +206,7 @@ def test_who_may_not_send_is_told_why_there_is_no_form(service: Service):
     text = clerk.get(PATH).text
     assert "lacks the scope privacy:request" in text
     assert 'name="step"' not in text
+    assert "/cancel" not in clerk.get(f"{PATH}/waits").text
     assert "/ui/retail/profiles/" not in clerk.get(f"{PATH}/ada").text
     stranger = Visitor(service)
     stranger.sign_in("stranger")

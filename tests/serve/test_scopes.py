@@ -74,6 +74,8 @@ TABLE = {
     ("POST", "/ui/{workspace}/privacy"): Route(SIGNS_IN | SEES | ASKS, "", FORM),
     ("GET", "/ui/{workspace}/privacy/{id}"): Route(SIGNS_IN | SEES),
     ("GET", "/ui/{workspace}/privacy/{id}/results"): Route(SIGNS_IN | SEES),
+    ("GET", "/ui/{workspace}/privacy/{id}/cancel"): Route(SIGNS_IN | SEES | ASKS),
+    ("POST", "/ui/{workspace}/privacy/{id}/cancel"): Route(SIGNS_IN | SEES | ASKS),
 }
 GUARDED = [key for key, route in TABLE.items() if route.needs is not None]
 WITH_WORKSPACE = [key for key in GUARDED if "{workspace}" in key[1] + TABLE[key].query]
@@ -84,7 +86,7 @@ def ask(service: Service, key: tuple[str, str], name: str, workspace: str = "ret
     """Call the route *key* with the token called *name*: on a page, by who signed in with it."""
     method, path = key
     _, query, body = TABLE[key]
-    request_id = "waits" if method == "DELETE" else "ada"
+    request_id = "waits" if method == "DELETE" or path.endswith("/cancel") else "ada"
     whose = {"workspace": workspace, "mpid": ADA, "id": request_id, "org": "o", "account": "a"}
     url = (path + query).format(**whose)
     if not path.startswith("/ui"):
@@ -120,6 +122,7 @@ def test_a_route_opens_for_the_scopes_it_asks_for_and_for_no_others(service: Ser
                 "/ui/sign-in" if key[1] == "/ui/sign-out" else None,
                 f"/ui/retail/profiles/{ADA}",
                 "/ui/retail/privacy/by-form",
+                "/ui/retail/privacy/waits?sent=cancel",
             )
             assert found.status_code in (200, 201, 202) or (is_page and leads_on), sorted(scopes)
             continue

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from processor.privacy.case import Case
 from processor.rules import WorkspaceRules
 from processor.serve.access import Access
 from processor.serve.cases import Cases, Newest
@@ -17,7 +18,7 @@ from processor.serve.pages.looks import page
 from processor.serve.pages.visitors import Viewer, Visitors, frame
 from processor.serve.questions import environment_of
 from processor.serve.receipts import Receipt, Receipts
-from processor.serve.refusal import Refusal, bad_request
+from processor.serve.refusal import Refusal, bad_request, not_pending
 from processor.serve.subjects import Subjects
 from processor.watch.logs import Log
 
@@ -54,6 +55,7 @@ class PrivacyPages:
             self._visitors.way(gate, start, self.privacy, "GET", "POST"),
             self._visitors.way(gate, f"{start}/{{id}}", self.privacy_request, "GET"),
             self._visitors.way(gate, f"{start}/{{id}}/results", self.privacy_results, "GET"),
+            self._visitors.way(gate, f"{start}/{{id}}/cancel", self.privacy_cancel, "GET", "POST"),
         ]
 
     async def privacy(self, request: Request) -> Response:
@@ -67,7 +69,7 @@ class PrivacyPages:
     async def privacy_request(self, request: Request) -> Response:
         """Show how a request stands, and what was told of it."""
         viewer = self._visitors.signed_in(request, "privacy:read")
-        workspace = self._workspace(request, viewer)
+        workspace = self._workspace(request, viewer, "sent")
         request_id = request.path_params["id"]
         case = await self._cases.of_id(request_id, workspace, viewer.token)
         told, why_not = list[Receipt](), None
@@ -85,17 +87,38 @@ class PrivacyPages:
             told=told,
             why_not=why_not,
             has_results=case is not None and self._access.has_results(case),
+            may_cancel=self._why_no_form(viewer, workspace) is None,
+            is_cancel_sent=request.query_params.get("sent") == "cancel",
             **frame(viewer, workspace, environment_of(environment)),
         )
 
     async def privacy_results(self, request: Request) -> Answer:
         """Hand out what is known of whoever asked for access."""
         viewer = self._visitors.signed_in(request, "privacy:read")
+        return await self._access.fetched(await self._case(request, viewer), viewer.token)
+
+    async def privacy_cancel(self, request: Request) -> Response:
+        """Ask once more whether a request that waits is to be cancelled, and cancel it."""
+        viewer = self._visitors.signed_in(request, "privacy:read", "privacy:request")
+        if request.method == "POST":
+            await self._visitors.checked_form(request)
+        case = await self._case(request, viewer)
+        if request.method == "POST":
+            await self._subjects.withdraw(case)
+            self._note_sent(viewer, case.workspace, "cancel", is_dry=False)
+            return RedirectResponse(f"{_page_of(case.workspace, case.request_id)}?sent=cancel", 303)
+        if case.state != "pending":
+            raise not_pending()
+        workspace = self._workspace(request, viewer)
+        around = frame(viewer, workspace, environment_of(case.environment))
+        return page("privacy_cancel", case=case, **around)
+
+    async def _case(self, request: Request, viewer: Viewer) -> Case:
         workspace = self._workspace(request, viewer)
         case = await self._cases.of_id(request.path_params["id"], workspace, viewer.token)
         if case is None:
             raise Refusal(404, "NOT_FOUND", "there is no such request")
-        return await self._access.fetched(case, viewer.token)
+        return case
 
     async def _taken(self, request: Request) -> Response:
         viewer = self._visitors.signed_in(request, "privacy:read", "privacy:request")
@@ -121,11 +144,12 @@ class PrivacyPages:
             around = frame(viewer, workspace, environment_of(asked.environment))
             return page("privacy_ask", asked=asked, waits_ms=_waits_ms(workspace), **around)
         await self._subjects.take(body, workspace, viewer.token)
-        whose = {"token": viewer.token.name, "workspace": workspace.name}
-        sent = {"type": asked.request_type, "dry_run": step == "dry_run"}
-        self._log.info("subject_request_sent", **whose, **sent)
-        where = f"/ui/{workspace.name}/privacy/{quote(asked.request_id, safe='')}"
-        return RedirectResponse(where, 303)
+        self._note_sent(viewer, workspace.name, asked.request_type, is_dry=step == "dry_run")
+        return RedirectResponse(_page_of(workspace.name, asked.request_id), 303)
+
+    def _note_sent(self, viewer: Viewer, workspace: str, kind: str, *, is_dry: bool) -> None:
+        whose = {"token": viewer.token.name, "workspace": workspace}
+        self._log.info("subject_request_sent", **whose, type=kind, dry_run=is_dry)
 
     async def _listed(
         self,
@@ -160,9 +184,13 @@ class PrivacyPages:
             return WhyNot(f"Not here: {refusal.message}.", is_fault=False)
         return None
 
-    def _workspace(self, request: Request, viewer: Viewer) -> WorkspaceRules:
-        parameters(request)
+    def _workspace(self, request: Request, viewer: Viewer, *known: str) -> WorkspaceRules:
+        parameters(request, *known)
         return self._cases.workspace(request.path_params["workspace"], viewer.token)
+
+
+def _page_of(workspace: str, request_id: str) -> str:
+    return f"/ui/{workspace}/privacy/{quote(request_id, safe='')}"
 
 
 def _environment(viewer: Viewer) -> str:
