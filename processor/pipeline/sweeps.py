@@ -103,12 +103,14 @@ class Sweeps:
         self._most_under_way = max(1, math.ceil(parts.max_per_s * AHEAD_S / MOST))
         self._under_way: set[tuple[Space, int]] = set()
         self._wanted: dict[tuple[Space, int], _Open] = {}
-        """Shards in the order of their turns."""
+        self._turns: dict[tuple[Space, int], _Turn] = {}
+        """Shards to be swept as soon as there is room, in their order."""
         self._next: list[Output] = []
 
     def forget(self) -> None:
         """Forget what is under way: it is asked anew."""
         self._under_way.clear()
+        self._turns.clear()
         self._wanted, self._next = {}, []
 
     # ---- issued -----------------------------------------------------------------------------
@@ -118,8 +120,8 @@ class Sweeps:
         self._refill(wall_ms)
         # What went to a partition that is another's now comes back to nobody here.
         self._under_way = {key for key in self._under_way if key[1] in shards}
-        wanted: dict[tuple[Space, int], _Open] = {}
-        aside, oldest = 0, wall_ms
+        self._turns = {key: one for key, one in self._turns.items() if key[1] in shards}
+        self._wanted, aside, oldest = {}, 0, wall_ms
         for space, rules in self._parts.rules.items():
             if not rules.is_needed:
                 continue
@@ -129,25 +131,33 @@ class Sweeps:
                 if opening.opens_ms is None or opening.opens_ms > wall_ms:
                     continue
                 oldest = min(oldest, opening.opens_ms)
-                if (space, shard) not in self._under_way:
-                    wanted[space, shard] = _Open(opening.opens_ms, space, shard, partition)
-        kept = {key: wanted.pop(key) for key in self._wanted if key in wanted}
-        self._wanted = kept | dict(sorted(wanted.items(), key=lambda item: item[1]))
-        return Due(bool(self._wanted), (wall_ms - oldest) / 1000, aside)
+                key = space, shard
+                if key not in self._under_way and key not in self._turns:
+                    self._wanted[key] = _Open(opening.opens_ms, partition)
+        is_open = bool(self._wanted or self._turns)
+        return Due(is_open, (wall_ms - oldest) / 1000, aside)
 
     def issue(self, as_of_ms: int) -> list[Output]:
         """Return sweeps of shards whose bucket has opened as of an instant, as many as may be."""
-        if self._left <= 0:
-            return []
-        room = max(0, self._most_under_way - len(self._under_way))
-        opened = [key for key, one in self._wanted.items() if one.opens_ms <= as_of_ms][:room]
-        self._under_way.update(opened)
-        return [_sweep_of(self._wanted.pop(key), as_of_ms) for key in opened]
+        opened = [(one, key) for key, one in self._wanted.items() if one.opens_ms <= as_of_ms]
+        for one, key in sorted(opened):
+            del self._wanted[key]
+            self._turns[key] = _Turn(as_of_ms, one.partition)
+        return self._begun()
 
     def following(self) -> list[Output]:
         """Return, once, the sweeps that follow those just carried out: more was open."""
         found, self._next = self._next, []
         return found
+
+    def _begun(self) -> list[Output]:
+        """Return the sweeps of those whose turn it is, and for whom there is room."""
+        room = self._most_under_way - len(self._under_way)
+        if self._left <= 0 or room <= 0:
+            return []
+        begun = list(self._turns)[:room]
+        self._under_way.update(begun)
+        return [_sweep_of(*key, self._turns.pop(key)) for key in begun]
 
     def _refill(self, wall_ms: int) -> None:
         most = self._parts.max_per_s
@@ -211,9 +221,9 @@ class Sweeps:
         if order.shard is None:
             return
         if swept.has_more:
-            one = _Open(order.as_of_ms, order.space, order.shard, order.record.partition)
-            self._wanted[order.space, order.shard] = one
-        self._next += self.issue(order.as_of_ms)
+            turn = _Turn(order.as_of_ms, order.record.partition)
+            self._turns[order.space, order.shard] = turn
+        self._next += self._begun()
 
     def _follow(self, order: Sweep, rest: Sequence[int]) -> None:
         """Issue what names the *rest* of a sweep that names profiles.
@@ -232,14 +242,19 @@ class _Open(NamedTuple):
     """A shard of which a bucket is open by the wall."""
 
     opens_ms: int
-    space: Space
-    shard: int
     partition: int
 
 
-def _sweep_of(one: _Open, as_of_ms: int) -> Output:
-    value = shard_sweep(one.space, as_of_ms, one.shard)
-    return Output("clock", None, value, (), partition=one.partition)
+class _Turn(NamedTuple):
+    """As of when a shard is to be swept, and where its sweep goes."""
+
+    as_of_ms: int
+    partition: int
+
+
+def _sweep_of(space: Space, shard: int, turn: _Turn) -> Output:
+    value = shard_sweep(space, turn.as_of_ms, shard)
+    return Output("clock", None, value, (), partition=turn.partition)
 
 
 def _worked_out(order: Sweep, session: SpaceSession, rules: TimeRules) -> tuple[Swept, int]:
