@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import IsolationLevel, Message, Producer, TopicPartition
+from confluent_kafka import (
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import OffsetSpec
 
 from processor.records import Output
@@ -41,6 +48,8 @@ from tests.servers.waiting import eventually
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(240)]
 
 PARTITIONS = 2
+MOVED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION}
+"""What clients are told that do not know yet that a broker lost and regained its partitions."""
 OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters", "outcomes")
 AT_ONCE = 24
 """Cases a process: each has two spaces, and the witnesses of all spaces must fit into an offset."""
@@ -121,7 +130,7 @@ class Theatre:
         outcomes = self.topics["outcomes"]
         eventually(lambda: wanted <= {_cause(m) for m in self._kafka.read(outcomes)})
         # The markers of a transaction reach its partitions one after the other.
-        eventually(lambda: self._ends(committed=True) == self._ends(committed=False))
+        eventually(self._is_settled)
         roles = {name: role for role, name in self.topics.items()}
         found: dict[Coordinates, list[Output]] = {}
         for message in self._kafka.read(*self.topics.values()):
@@ -132,6 +141,15 @@ class Theatre:
             output = Output(role, message.key(), value, headers)
             found.setdefault(_cause(message), []).append(output)
         return found
+
+    def _is_settled(self) -> bool:
+        """Whether no transaction is open; one that has moved is asked for again."""
+        try:
+            return self._ends(committed=True) == self._ends(committed=False)
+        except KafkaException as failure:
+            if failure.args[0].code() not in MOVED:
+                raise
+            return False
 
     def _ends(self, *, committed: bool) -> dict[tuple[str, int], int]:
         partitions = [TopicPartition(t, p) for t in self.topics.values() for p in range(PARTITIONS)]
