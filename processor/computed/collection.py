@@ -17,6 +17,8 @@ Kept = dict[Any, Any]
 """Of each text, in the order in which they were seen: what its type remembers of it."""
 
 _HASH_BYTES: Final = 8
+_MOST_TIMES: Final = 2**63 - 1
+"""How often a text counts at most: what packs. Quantities come from clients."""
 
 
 class Collection(Struct, frozen=True):
@@ -111,12 +113,14 @@ class Collection(Struct, frozen=True):
     def _again(self, known: Any, part: int, times: int) -> Any:  # noqa: ANN401 - as _first
         if not self.is_counting:
             return max(known, part)
-        return known + times if self.window is None else with_value(known, part, times, _plus)
+        if self.window is None:
+            return _plus(known, times)
+        return with_value(known, part, times, _plus)
 
     def _both(self, mine: Any, theirs: Any) -> Any:  # noqa: ANN401 - as _first
         if not self.is_counting:
             return max(mine, theirs)
-        return mine + theirs if self.window is None else joined(mine, theirs, _plus)
+        return _plus(mine, theirs) if self.window is None else joined(mine, theirs, _plus)
 
     def _without_gone(self, kept: Kept, now_ms: int) -> Kept:
         if self.window is None:
@@ -149,7 +153,7 @@ class Collection(Struct, frozen=True):
 
 
 def _plus(known: int, more: int) -> int:
-    return known + more
+    return min(known + more, _MOST_TIMES)
 
 
 def _numbers(parts: Parts) -> Iterator[int]:

@@ -16,7 +16,14 @@ from msgspec.structs import replace
 
 from processor.computed.fingerprint import fingerprint
 from processor.computed.selector import Selector
-from processor.computed.window import Parts, Window, joined, with_value, without_before
+from processor.computed.window import (
+    MOST_PARTS,
+    Parts,
+    Window,
+    joined,
+    with_value,
+    without_before,
+)
 
 Stored = list[Any]
 
@@ -101,13 +108,20 @@ def with_event(core: Core, stored: Stored | None, time_ms: int, now_ms: int) -> 
     return _ring(times[-most:])
 
 
-def together(core: Core | None, mine: Stored, theirs: Stored) -> Stored:
+def together(core: Core | None, mine: Stored, theirs: Stored, now_ms: int) -> Stored:
     """Return what the memories of two persons are as one; *core* None: it is not defined here."""
     if mine[0] == _PARTS:
-        return [_PARTS, *joined(mine[1:], theirs[1:], _plus)]
-    own, others = times_of(mine), times_of(theirs)
-    most = MOST_COUNTED + 1 if core is None else max(core.most, len(own), len(others))
-    return _ring(sorted([*own, *others])[-most:])
+        both = parts_of(mine), parts_of(theirs)
+        if core is None or core.window is None:  # no window has more parts
+            latest = max([parts[0] + len(parts) - 2 for parts in both if parts], default=0)
+            oldest = latest - MOST_PARTS
+        else:
+            oldest = core.window.oldest(now_ms)
+        own, others = (without_before(parts, oldest) for parts in both)
+        return [_PARTS, *joined(own, others, _plus)]
+    times, more = times_of(mine), times_of(theirs)
+    most = MOST_COUNTED + 1 if core is None else max(core.most, len(times), len(more))
+    return _ring(sorted([*times, *more])[-most:])
 
 
 def number_since(times: Sequence[int], after_ms: int) -> int:

@@ -133,7 +133,7 @@ def event_time_ms(own: object, batch_ms: int | None, record_ms: int) -> int:
 
     It is never later than its record: a client's clock that is ahead would keep people in windows.
     """
-    if isinstance(own, int | float) and not isinstance(own, bool):
+    if isinstance(own, int | float) and not isinstance(own, bool) and own - own == 0:
         return min(max(int(own), 0), record_ms)
     return record_ms if batch_ms is None else min(max(batch_ms, 0), record_ms)
 

@@ -26,7 +26,7 @@ def join(
         for key, stored in other.cores.items():
             known = cores.get(key)
             core = definitions.cores.get(key)
-            cores[key] = stored if known is None else together(core, known, stored)
+            cores[key] = stored if known is None else together(core, known, stored, now_ms)
     return Memory(states, cores, survivor.dues)
 
 

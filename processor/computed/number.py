@@ -50,7 +50,7 @@ def _of_double(value: float) -> int | None:
 
 def _rounded(text: str) -> int | None:
     exact = Decimal(text)
-    if abs(exact) >= _BOUND:
+    if exact.copy_abs() >= _BOUND:  # as it stands, where abs() would round it
         return None
     return int(exact.quantize(_PLACES, context=_CONTEXT).scaleb(_DIGITS, context=_CONTEXT))
 

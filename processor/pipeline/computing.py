@@ -8,6 +8,7 @@ the same view, and what is computed is written to the profile in the same step.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -32,6 +33,7 @@ from processor.profiles.room import has_room, room_for_computed, without_compute
 from processor.rules import Rules
 
 _ASKS_ONLY: Final = "search"
+_encode = msgspec.msgpack.Encoder().encode
 
 
 NOTHING: Final = Computation()
@@ -218,7 +220,8 @@ class Computing(Struct, frozen=True):
             had = known
             if before is not after:
                 had = Facts() if before is None else facts_of(before, name)
-                had = known if had == known else had
+                if had == known and _is_same_data(before, after, name):
+                    had = known
             changes[name] = FactsChange(had, known)
         return changes
 
@@ -322,6 +325,20 @@ def facts_of(profile: Profile, workspace: str) -> Facts:
         devices=[{**one.info, **one.ids} for one in data.devices],
         first_seen_ms=profile.first_seen_ms,
     )
+
+
+def _is_same_data(before: Profile | None, after: Profile, workspace: str) -> bool:
+    """Whether equal facts are the same: for Python, true is 1."""
+    old = None if before is None else before.workspaces.get(workspace)
+    new = after.workspaces.get(workspace)
+    if old is new or old is None or new is None:
+        return True
+    return _values(old) == _values(new)
+
+
+def _values(data: WorkspaceData) -> bytes:
+    attributes = {name: one.value for name, one in data.attributes.items()}
+    return _encode((attributes, data.consent_state, [one.info for one in data.devices]))
 
 
 def _is_left(edit: Edit) -> bool:

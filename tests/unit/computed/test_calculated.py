@@ -73,6 +73,11 @@ def test_sums_beyond_sixty_four_bits_of_billionths_stay_exact():
     assert after(on("minimum"), -most, 3) == -most
 
 
+def test_a_text_of_less_than_ten_to_the_fifteen_is_a_number_however_many_places_it_has():
+    assert after(on("sum"), "999999999999999." + "9" * 20) == 10**15
+    assert after(on("sum"), "1000000000000000." + "0" * 20) is None
+
+
 def test_minimum_maximum_and_average_look_at_every_value():
     values = (10, 2.5, 7.5, 8)
     assert [after(on(kind), *values) for kind in ("minimum", "maximum", "average")] == [2.5, 10, 7]
@@ -202,6 +207,17 @@ def test_quantity_weighs_the_average_price_and_the_most_frequent_text_of_product
         "sum": 32,
         "model": "4",
     }
+
+
+@pytest.mark.parametrize("window", ["", 'within = "1d"'])
+def test_no_quantity_is_too_much_to_be_remembered(window):
+    table = 'type = "most_frequent"\nevent = "s"\nattribute = "product.name"\n'
+    document = f'[events.s]\ntype = "any"\n[calculated.n]\n{table}{window}\n'
+    one = Person(compiled(document))
+    much = {"name": "much", "quantity": 999_999_999_999_999}
+    for at in range(4):
+        one.record(HOUR + at, purchase({"name": "little"}, *[much] * 6000))
+    assert one.values(HOUR + 4) == {"n": "much"}
 
 
 @pytest.mark.parametrize("quantity", [None, "many", 0, -2])

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.unit.computed.test_laws import STEP, Play, as_event, records, tables
-from tests.unit.computed.world import DAY, HOUR, Person, compiled, event, flips
+from tests.unit.computed.world import DAY, HOUR, MINUTE, Person, compiled, event, flips
 
 ORDERS = '[events.order]\ntype = "custom_event"\nname = "Order"\n'
 
@@ -117,6 +118,26 @@ def test_of_two_versions_of_a_definition_the_higher_counts():
     one.scope = scope(2)
     one.absorb(2 * HOUR, other)
     assert one.values(2 * HOUR) == {"n": 1}
+
+
+@pytest.mark.parametrize("is_defined", [True, False])
+def test_who_was_away_for_long_has_as_much_room_in_a_merge_as_others(is_defined):
+    cart = '[audiences.cart]\nall = [{ event = "order", within = "2h", older = "30m" }]\n'
+    scope = compiled(ORDERS + cart)
+    one, other = Person(scope, 1), Person(scope, 2)
+    one.record(0, event())
+    later = 4000 * DAY
+    other.record(later, event())
+    if not is_defined:
+        one.scope = compiled(ORDERS + '[audiences.other]\nall = [{ identity = "email" }]\n')
+    one.absorb(later + MINUTE, other)
+    one.scope = scope
+    one.record(later + 2 * MINUTE, identities=[("email", "a@example.com")])
+    assert one.bounded == 0
+    assert flips(one.sweep(later + DAY)) == [
+        ("entered", "cart", later + 35 * MINUTE),
+        ("left", "cart", later + 125 * MINUTE),
+    ]
 
 
 def test_what_finds_no_room_stays_the_survivors_own_and_is_counted():

@@ -140,6 +140,14 @@ def test_a_number_beyond_a_double_is_no_value_and_spoils_nothing_beside_it():
     assert len(matches(scope.workspaces[WORKSPACE], body, Source("default", START))) == 1
 
 
+@pytest.mark.parametrize("time", ["1e999", "-1e999"])
+def test_a_time_beyond_a_double_is_none(time):
+    scope = compiled('[events.s]\ntype = "any"\n[calculated.n]\ntype = "count"\nevent = "s"\n')
+    body = b'[{"event_type":"custom_event","data":{"timestamp_unixtime_ms":%b}}]' % time.encode()
+    (found,) = matches(scope.workspaces[WORKSPACE], body, Source("default", START))
+    assert found.event.time_ms == START
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -306,6 +306,23 @@ def test_hidden_writes_are_kept_underneath_and_counted():
     assert tallies[-1].computed_writes == {("shop", "order"): 1}
 
 
+@pytest.mark.parametrize(("one", "other"), [(1, True), (True, 1), ([1], [True])])
+def test_a_one_that_becomes_true_is_another_value(one, other):
+    audience = 'yes = { all = [{ attribute = "a", op = "equals", value = true }] }'
+    config = CONFIG.replace("buyers = {", f"{audience}\nbuyers = {{")
+    shop = Shop(load_text(config % {"strategy": CONVERSION, "limits": ""}, {}))
+    found = []
+    for at, value in enumerate((one, other)):
+        who = {"customer_id": "c"}
+        settled = shop.batch(order(), at=at, user_identities=who, user_attributes={"a": value})
+        found.append([said for said in told(settled) if " yes " in said])
+    was_true = one is True
+    assert found == [
+        ["entered yes record"] if was_true else [],
+        ["left yes record"] if was_true else ["entered yes record"],
+    ]
+
+
 def test_a_journal_of_the_release_before_is_read():
     old = [7, "forwarded", None, 5, None, [], [], None, 0, 3]
     chunk = FORMAT + msgspec.msgpack.encode([old])
