@@ -58,8 +58,16 @@ class Instant(Struct, frozen=True, gc=False):
 
         def fits(grown: Memory) -> bool:
             situation = Situation(facts.after, self.definitions.calculated, grown, self.now_ms)
-            values = self._values(stored, grown, situation, None)
-            whole = replace(stored, calculated=values, state=pack_memory(grown))
+            affected = self._affected(step, facts)
+            members = memberships(
+                self.definitions, stored.audiences, before.dues, affected, situation
+            )
+            whole = Computed(
+                calculated=self._values(stored, grown, situation, None),
+                fresh_until_ms=stored.fresh_until_ms,
+                audiences=members.audiences,
+                state=pack_memory(replace(grown, dues=members.dues)),
+            )
             return packed_bytes(whole) <= most
 
         memory, refused = within(self.definitions, before, step.memory, fits)

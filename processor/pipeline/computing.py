@@ -158,7 +158,7 @@ class Computing(Struct, frozen=True):
         leaver = Leaver(profile.mpid, had, {name: one.before for name, one in facts.items()})
         now_ms = evaluation.standing.clock_ms
         absorbed = [one for one in evaluation.messages if one.mpid != profile.mpid]
-        left = (*absorbed, *farewell(self.scope, leaver, now_ms, occasion.reason))
+        left, without = bounded((*absorbed, *farewell(self.scope, leaver, now_ms, occasion.reason)))
         standing = Standing(
             now_ms,
             None,
@@ -169,7 +169,7 @@ class Computing(Struct, frozen=True):
         if not has_room(stored, self.most):
             stored, standing = without_computed(profile), Standing()
         is_changed = stored != profile
-        return stored, Evaluation(standing, is_changed, left, evaluation.bounded + 1)
+        return stored, Evaluation(standing, is_changed, left, evaluation.bounded + without + 1)
 
     # ---- by time alone ------------------------------------------------------------------------
 

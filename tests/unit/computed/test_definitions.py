@@ -304,6 +304,21 @@ def test_a_fold_that_finds_no_room_is_not_stored_and_the_rest_goes_on():
     assert packed_bytes(one.standing.workspaces["shop"]) <= 1000
 
 
+def test_a_fold_whose_memberships_find_no_room_is_not_stored():
+    names = [letter * 100 for letter in "abcdefgh"]
+    audiences = [
+        f'[audiences.{n}]\nall = [{{ event = "order", at_least = {k} }}]\n'
+        for k, n in enumerate(names, 1)
+    ]
+    one = Person(compiled(EVENTS + count() + "".join(audiences), max_bytes=700))
+    for at in range(10):
+        one.record(HOUR + at, event())
+        assert packed_bytes(one.standing.workspaces["shop"]) <= 700
+    assert one.audiences() == names[:5]
+    assert one.values(2 * HOUR) == {"n": 10}, "other definitions go on"
+    assert one.bounded == 5
+
+
 def test_a_fold_yields_to_the_room_that_the_profile_has_left():
     texts = '[calculated.t]\ntype = "unique_list"\nevent = "order"\nattribute = "v"\n'
     one = Person(compiled(EVENTS + texts))

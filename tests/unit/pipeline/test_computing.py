@@ -271,6 +271,21 @@ def test_what_is_computed_yields_to_attributes_and_members_then_leave():
     assert told(full) == ["left buyers record"]
 
 
+def test_who_leaves_because_there_is_no_room_is_told_within_the_bounds_of_messages():
+    carrying = CONFIG.replace('attributes = ["orders"]', 'attributes = ["p", "q"]')
+    limits = {"strategy": CONVERSION, "limits": "max_profile_bytes = 12000"}
+    shop = Shop(load_text(carrying % limits, {}))
+    who = {"customer_id": "A", "email": "a@x.example"}
+    long = [f"{n:03}" + "x" * 80 for n in range(8)]
+    notes = dict.fromkeys("pq", "n" * 2500)
+    shop.batch(*(order(color=c) for c in long), user_identities=who, user_attributes=notes)
+    full = shop.batch(user_identities=who, user_attributes=dict.fromkeys("ab", "y" * 2900))
+    left = {m["audience"]: m for m in (json.loads(o.value or b"") for o in full.audience_changes)}
+    assert [one["change"] for one in left.values()] == ["left", "left"]
+    assert not left["mailable"]["user_identities"]
+    assert not left["mailable"]["user_attributes"]
+
+
 def test_what_was_computed_yields_to_attributes_where_nothing_is_defined_any_more():
     settings = settings_of(limits="max_profile_bytes = 6000")
     shop = Shop(settings)
