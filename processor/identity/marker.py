@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 EVER_MS: Final = 2**63 - 1
 """The time of a marker that never ends: of a person who is suppressed."""
+_FIRST_EVER_MS: Final = 2**63 - 2**32
 EVERY_WORKSPACE: Final = bytes(4)
 
 
@@ -25,6 +26,19 @@ class Marker(NamedTuple):
 
 
 Markers = tuple[Marker, ...]
+
+
+def ever_ms(number: int) -> int:
+    """Return the time of markers that never end, of the case of a *number*: each case has its own.
+
+    So who lifts one suppression of a person lifts no other.
+    """
+    return EVER_MS - number % 2**32
+
+
+def is_ever(time_ms: int) -> bool:
+    """Whether a marker or grave of that time never ends."""
+    return time_ms >= _FIRST_EVER_MS
 
 
 def workspace_mark(workspace: str) -> bytes:

@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.decision import Decision, NotFound, Refused
-from processor.identity.marker import EVER_MS, latest
+from processor.identity.marker import is_ever, latest
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
+from processor.identity.unnamed import of_mpid
 from processor.identity.view import View
 
 ERASED = "erased"
@@ -93,8 +94,13 @@ def marking_types(policy: IdentityPolicy) -> frozenset[str]:
 
 
 def _erased_mpid(request: IdentityRequest, view: View, screen: Screen) -> int | None:
+    """Return up to when records that name the MPID of *request* are an erased person's."""
     if request.mpid is None:
         return None
+    alive = of_mpid(request.mpid)
+    if markers := view.files.markers(alive):
+        view.holders(alive)  # so that nothing is remembered of such a record
+        return latest(markers, screen.at_ms, screen.workspace)
     grave = view.grave(request.mpid)
     if grave is None or grave.why != "erased" or screen.at_ms > grave.time_ms:
         return None
@@ -103,7 +109,7 @@ def _erased_mpid(request: IdentityRequest, view: View, screen: Screen) -> int | 
 
 def _dismissed(request: IdentityRequest, until_ms: int) -> Decision:
     """Return what becomes of a record that is an erased person's."""
-    is_suppressed = until_ms == EVER_MS
+    is_suppressed = is_ever(until_ms)
     if request.action == "batch":
         return NotFound(SUPPRESSED if is_suppressed else ERASED)
     if is_suppressed:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
+from processor.identity.unnamed import HASHED
 from processor.identity.view import Asked, Effects, Holders, ReadSet, canonical
 from processor.index.port import (
     Ask,
@@ -153,7 +154,7 @@ class Cache:
     def keep(self, read: ReadSet, sizes: Sized, token: TokenOf) -> None:
         """Remember what was just read; *sizes* are the bytes of the documents."""
         for identifier, holders in read.holders.items():
-            if holders and identifier not in read.markers:
+            if holders and identifier not in read.markers and identifier[0] != HASHED:
                 self._keep_holders(identifier, holders, token)
         for mpid, profile in read.profiles.items():
             if profile is not None:

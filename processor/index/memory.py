@@ -17,6 +17,7 @@ from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
+from processor.identity.unnamed import HASHED
 from processor.identity.view import NO_FILING, Effects, Holders, ReadSet, canonical
 from processor.index.derivation import IsLookup, derive
 from processor.index.errors import lost_row, lost_space, moved, newer_owner, other_group
@@ -333,7 +334,7 @@ def _collect(
     wanted: list[int] = []
     for identifier in identifiers:
         if identifier not in found.holders:
-            found.holders[identifier] = held.holders.get(identifier, ())
+            found.holders[identifier] = _holders(held, identifier)
             wanted += found.holders[identifier]
     held.files.add_markers(found, held.token)
     wanted += mpids
@@ -348,6 +349,13 @@ def _collect(
             found.filed[mpid] = held.files.documents[mpid]
         if profile is not None and profile.merged_into is not None:
             wanted.append(profile.merged_into)
+
+
+def _holders(held: _Space, identifier: Identifier) -> Holders:
+    if identifier.identity_type != HASHED:
+        return held.holders.get(identifier, ())
+    token = held.token(identifier)
+    return next((its for one, its in held.holders.items() if held.token(one) == token), ())
 
 
 def _take(held: _Space, asks: Sequence[Ask], found: ReadSet, max_keys: int) -> tuple[Entry, ...]:
@@ -382,7 +390,7 @@ def _is_as_read(held: _Space, effects: Effects) -> bool:
     return (
         held.wheel.is_at_front(effects.moves.taken)
         and all(
-            canonical(holders) == held.holders.get(identifier, ())
+            canonical(holders) == _holders(held, identifier)
             and effects.markers.get(identifier, ()) == held.files.markers_of(identifier, held.token)
             for identifier, holders in effects.expected_holders.items()
         )

@@ -19,7 +19,6 @@ from processor.computed.definition import Definitions
 from processor.computed.reading import Source, matches
 from processor.computed.selector import Match
 from processor.identity.decision import Decision, Matched, NotFound, Refused
-from processor.identity.lookup import reads
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
 from processor.identity.screening import ERASED, screened
@@ -29,7 +28,7 @@ from processor.pipeline.aliasing import follow_link
 from processor.pipeline.enrichment import enrich, of_nobody
 from processor.pipeline.known import Known, memo_of
 from processor.pipeline.memory import NOTHING, Memo, Memory
-from processor.pipeline.naming import Naming, name, resolve_named
+from processor.pipeline.naming import Naming, asked_of, name, resolve_named
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.showing import added_fields
 from processor.pipeline.work import (
@@ -170,7 +169,7 @@ class Batches(Struct, frozen=True):
         asks = _screening(batch, workspace)
         if use is None and asks is None:
             return Settled(record, Outcome("forwarded"), _as_received(record, form))
-        ask = Ask(use=use) if asks is None else Ask(*reads(asks, workspace.policy), use)
+        ask = Ask(use=use) if asks is None else Ask(*asked_of(asks, workspace), use)
         time_ms = time_of(record, batch.time_ms, self.limits)
         return Work(record, rules, space, ask, time_ms, Batch(batch, form), asks)
 

@@ -21,6 +21,7 @@ from processor.identity.normalize import admit
 from processor.identity.profile import Profile, current_by_type
 from processor.identity.question import DocumentRules
 from processor.identity.resolve import refused_skips, resolve
+from processor.identity.unnamed import of_mpid
 from processor.identity.view import Holders, View
 from processor.records import EventBatch
 from processor.rules import WorkspaceRules
@@ -81,8 +82,19 @@ def name(batch: EventBatch, workspace: WorkspaceRules) -> Naming:
     kept, blocked = admit(batch.identifiers, workspace.blocklist, workspace.normalizers)
     refused = (*batch.over_limit, *blocked)
     space = Space(workspace.scope, batch.environment)
-    asked = reads(IdentityRequest("batch", kept, refused, mpid=batch.mpid), workspace.policy)
+    asked = asked_of(IdentityRequest("batch", kept, refused, mpid=batch.mpid), workspace)
     return Naming(batch, space, kept, refused, asked)
+
+
+def asked_of(
+    request: IdentityRequest, workspace: WorkspaceRules
+) -> tuple[tuple[Identifier, ...], tuple[int, ...]]:
+    """Return the identifiers and MPIDs that are to be read for *request*, markers included."""
+    identifiers, mpids = reads(request, workspace.policy)
+    privacy = workspace.privacy
+    if request.mpid is not None and privacy is not None and privacy.is_shared:
+        identifiers = (*identifiers, of_mpid(request.mpid))
+    return identifiers, mpids
 
 
 def resolve_named(

@@ -9,7 +9,6 @@ from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.request import decode_request
 from processor.computed.definition import Definitions
 from processor.identity.decision import Decision, NotFound, Refused
-from processor.identity.lookup import reads
 from processor.identity.model import IdentityPolicy, IdentityRequest, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import resolve
@@ -19,6 +18,7 @@ from processor.index.port import Ask
 from processor.pipeline.aliasing import AliasContent, follow_link
 from processor.pipeline.answers import NOT_FOUND, error_response, response
 from processor.pipeline.memory import NOTHING, Memory
+from processor.pipeline.naming import asked_of
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.work import (
     Decided,
@@ -82,8 +82,7 @@ class Requests(Struct, frozen=True):
             may_create=rules.protection == "create_and_update",
             read_only=read_only,
         )
-        identifiers, mpids = reads(request, workspace.policy)
-        ask = Ask(identifiers, mpids)
+        ask = Ask(*asked_of(request, workspace))
         content = Request(call)
         return Work(record, rules, space, ask, time_ms, content, request, call.request_id, ignored)
 

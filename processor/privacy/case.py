@@ -83,11 +83,21 @@ class Marked(Struct, frozen=True, array_like=True):
     devices: tuple[bytes, ...] = ()
     is_suppressed: bool = False
     """The strong ones never end, until the suppression is lifted."""
+    ever_ms: int = EVER_MS
+    """Of the strong ones while they never end: no other case has it."""
+    lifted_ms: int | None = None
+    """When the suppression was lifted: the strong ones end then."""
+
+    @property
+    def end_ms(self) -> int:
+        """Up to when records that name the person are the erased person's."""
+        if self.is_suppressed:
+            return self.ever_ms
+        return self.until_ms if self.lifted_ms is None else self.lifted_ms
 
     def markers(self) -> dict[bytes, Marker]:
         """Return the marker of each token."""
-        ends = EVER_MS if self.is_suppressed else self.until_ms
-        strong = dict.fromkeys(self.strong, Marker(ends, self.workspace))
+        strong = dict.fromkeys(self.strong, Marker(self.end_ms, self.workspace))
         return {**dict.fromkeys(self.devices, Marker(self.until_ms, self.workspace)), **strong}
 
 

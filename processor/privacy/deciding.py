@@ -14,6 +14,8 @@ from processor.clock.wheel import Entry
 from processor.codecs.subject_request import SubjectRequest
 from processor.identity.ending import end_profile, have_read
 from processor.identity.filed import Filed
+from processor.identity.grave import Grave
+from processor.identity.marker import ever_ms
 from processor.identity.view import View
 from processor.privacy.case import (
     LEGAL,
@@ -106,18 +108,18 @@ def carry_out(
 def complete(case: Case, ground: Ground, residues: Sequence[Residue] = ()) -> tuple[Case, Step]:
     """Say of *case* that neither the index nor the newest record of a profile has the person."""
     after = _moved(case, "completed", completed_ms=ground.now_ms)
-    after = replace(after, due_ms=ground.now_ms + ground.rules.record_ms)
+    after = replace(after, due_ms=_closing_ms(after, ground))
     return after, _told(after, CREATED, ground, residues)
 
 
 def close(case: Case, view: View) -> None:
-    """Take *case* away with its markers and graves: no record of before is left anywhere."""
+    """Take *case* away with its markers and graves: no record of before is left anywhere.
+
+    Graves of those whom another case has erased, or who aged out, are none of its own.
+    """
     if case.marked is not None:
         view.files.filing.unmarks.extend(case.marked.markers().items())
-    have_read(view, mpids=case.found.mpids)
-    for mpid in case.found.mpids:
-        if view.exact(mpid) is None and view.grave(mpid) is not None:
-            view.files.filing.exhumed.append(mpid)
+        view.files.filing.exhumed.extend(grave.mpid for grave in _buried(case, view))
     view.files.file(Filed(case.number, case.version + 1, b""))
 
 
@@ -195,14 +197,27 @@ def _family(case: Case, view: View, ground: Ground) -> Family:
 
 def _carried_out(case: Case, view: View, ground: Ground) -> Case:
     family = _family(case, view, ground)
-    found, marked = erase(family, case.identifiers, view, ground, suppress=case.suppress)
+    ever = ever_ms(case.number) if case.suppress else None
+    found, marked = erase(family, case.identifiers, view, ground, ever)
     if not family.profiles:
         after = _moved(case, "completed", completed_ms=ground.now_ms)
-        due = ground.now_ms + ground.rules.record_ms
     else:
         after = _moved(case, "in_progress", completed_ms=None)
-        due = ground.now_ms + MINUTE_MS
-    return replace(after, found=found, marked=marked, erased_ms=ground.now_ms, due_ms=due)
+    after = replace(after, found=found, marked=marked, erased_ms=ground.now_ms)
+    is_done = after.state == "completed"
+    return replace(
+        after, due_ms=_closing_ms(after, ground) if is_done else ground.now_ms + MINUTE_MS
+    )
+
+
+def is_kept(case: Case) -> bool:
+    """Whether a case stays for ever: while it suppresses somebody it must not be taken away."""
+    return case.marked is not None and case.marked.is_suppressed
+
+
+def _closing_ms(case: Case, ground: Ground) -> int | None:
+    """Return when a case that is completed now is taken away; None: not before it is lifted."""
+    return None if is_kept(case) else ground.now_ms + ground.rules.record_ms
 
 
 def _moved(case: Case, state: State, completed_ms: int | None) -> Case:
@@ -266,17 +281,23 @@ def _lift(
     if marked is None or not marked.is_suppressed:
         why = "the request suppresses nobody (any more)"
         return refuse(request, ground, 409, "NOT_PENDING", why)
-    ended = replace(marked, until_ms=ground.now_ms, is_suppressed=False)
-    have_read(view, mpids=before.found.mpids)
+    ended = replace(marked, is_suppressed=False, lifted_ms=ground.now_ms)
+    for grave in _buried(before, view):
+        view.files.entomb(replace(grave, time_ms=ended.end_ms))
     view.files.filing.unmarks.extend(marked.markers().items())
     view.files.filing.marks.extend(ended.markers().items())
-    for mpid in before.found.mpids:
-        grave = view.grave(mpid)
-        if grave is not None and grave.why == "erased":
-            view.files.entomb(replace(grave, time_ms=ground.now_ms))
     after = replace(before, marked=ended, suppress=False)
+    if after.state == "completed":
+        after = replace(after, due_ms=ground.now_ms + ground.rules.record_ms)
     write_case(after, before, view, ground)
     return _told(after, OK, ground, residues)
+
+
+def _buried(case: Case, view: View) -> list[Grave]:
+    """Return the graves of those whom *case* has erased; raises Unread where they were not read."""
+    have_read(view, mpids=case.found.mpids)
+    graves = map(view.grave, case.found.mpids)
+    return [grave for grave in graves if grave is not None and grave.why == "erased"]
 
 
 def _delete(request: SubjectRequest, view: View, ground: Ground) -> Step:

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from processor.identity.ending import end_profile, have_read
 from processor.identity.former import DEVICE, STRONG, tokens_of
 from processor.identity.lookup import is_known
-from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
+from processor.identity.marker import EVERY_WORKSPACE
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, lookups
 from processor.identity.screening import marking_types
+from processor.identity.unnamed import of_mpid, of_token
 from processor.identity.view import View
 from processor.privacy.case import Found, Marked
 from processor.privacy.family import Family, counted
@@ -39,13 +40,17 @@ def going(family: Family, ground: Ground) -> tuple[list[Profile], list[Profile]]
 
 
 def erase(
-    family: Family, asked: Sequence[Identifier], view: View, ground: Ground, *, suppress: bool
+    family: Family,
+    asked: Sequence[Identifier],
+    view: View,
+    ground: Ground,
+    ever_ms: int | None,
 ) -> tuple[Found, Marked | None]:
     """Erase *family*; return what is told of it, and its markers, None where there are none.
 
     *asked* are the identities that the request named: records of the person may be still to come,
-    so they get markers too, also where nobody is found. Raises Unread where more must be read
-    first.
+    so they get markers too, also where nobody is found. *ever_ms* is the time of those that never
+    end; None where the person is not to be suppressed. Raises Unread where more must be read first.
     """
     goes, stays = going(family, ground)
     found = replace(
@@ -54,14 +59,21 @@ def erase(
         kept=tuple(one.mpid for one in stays),
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
-    have_read(view, (*named, *asked), [m for profile in goes for m in profile.absorbed])
-    until = EVER_MS if suppress else ground.now_ms
+    former = [of_token(token) for token in tokens_of(family.profiles, DEVICE)]
+    have_read(view, (*named, *asked, *former), [m for one in goes for m in one.absorbed])
+    until = ground.now_ms if ever_ms is None else ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
-    marked = _marked(family, named, asked, view, ground, suppress=suppress)
+    marked = _marked(family, (*named, *former), asked, view, ground)
+    if marked is not None:
+        strong = (*marked.strong, *[ground.token(of_mpid(m)) for one in stays for m in _mpids(one)])
+        marked = replace(marked, strong=strong)
+    if marked is not None and ever_ms is not None:
+        is_suppressed = bool(family.profiles or marked.strong)
+        marked = replace(marked, is_suppressed=is_suppressed, ever_ms=ever_ms)
     if marked is not None:
         view.files.filing.marks.extend(marked.markers().items())
     return found, marked
@@ -86,8 +98,6 @@ def _marked(
     asked: Sequence[Identifier],
     view: View,
     ground: Ground,
-    *,
-    suppress: bool,
 ) -> Marked | None:
     """Return the markers of what a family had, *named*, and of what was *asked* for besides."""
     types, members = marking_types(ground.policy), frozenset(family.mpids)
@@ -105,13 +115,14 @@ def _marked(
         ground.now_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
         tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
-        tuple(dict.fromkeys((*map(ground.token, devices), *tokens_of(family.profiles, DEVICE)))),
+        tuple(dict.fromkeys(map(ground.token, devices))),
     )
-    if family.profiles:
-        return replace(marked, is_suppressed=suppress)
-    if not marked.strong and not marked.devices:
-        return None
-    return replace(marked, is_suppressed=suppress and bool(marked.strong))
+    return marked if family.profiles or marked.strong or marked.devices else None
+
+
+def _mpids(profile: Profile) -> tuple[int, ...]:
+    """Return the MPIDs that lead to *profile*."""
+    return profile.mpid, *profile.absorbed
 
 
 def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:

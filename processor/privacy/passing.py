@@ -14,6 +14,7 @@ from processor.privacy.deciding import (
     carry_out,
     close,
     complete,
+    is_kept,
     settle_holding,
 )
 from processor.privacy.erasing import Ground
@@ -34,6 +35,8 @@ def passed(
         after, step = complete(case, ground, residues)
     elif case.state == "in_progress":
         after, step = replace(case, due_ms=ground.now_ms + MINUTE_MS), NO_STEP
+    elif is_kept(case):  # of a release that took such cases away
+        after, step = replace(case, due_ms=None), NO_STEP
     else:
         close(case, view)
         return None, NO_STEP

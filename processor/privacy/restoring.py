@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from processor.clock.wheel import STILL, Entry, Moves
 from processor.identity.filed import Filing
 from processor.identity.grave import Grave
-from processor.identity.marker import EVER_MS
 from processor.identity.model import Space
 from processor.identity.view import Effects
 from processor.privacy.case import Case, filed
@@ -35,8 +34,7 @@ def graves_of(case: Case) -> list[Grave]:
     marked = case.marked
     if marked is None:
         return []
-    time_ms = EVER_MS if marked.is_suppressed else marked.until_ms
-    return [Grave(mpid, 1, time_ms, "erased") for mpid in case.found.mpids]
+    return [Grave(mpid, 1, marked.end_ms, "erased") for mpid in case.found.mpids]
 
 
 def erased_by(cases: Iterable[Case]) -> frozenset[tuple[Space, int]]:

@@ -1,9 +1,11 @@
 """Markers stand behind holders and outlive them; documents that are no profiles are kept beside."""
 
 import pytest
+from msgspec.structs import replace
 
 from processor.identity.filed import Filed, Filing
 from processor.identity.marker import EVER_MS, Marker
+from processor.identity.unnamed import of_token
 from processor.identity.view import Effects
 from processor.index.port import Ask, Commit, Conflict, Index
 from processor.privacy.case import Case, filed
@@ -51,6 +53,22 @@ def test_a_marker_stays_where_nobody_holds_the_identifier_and_goes_when_it_is_ta
 
     mark(index, off=(LATER,))
     assert index.visit(SPACE, {}, [Ask((EMAIL,))]).found.markers == {}
+
+
+def test_holders_are_found_by_a_token_alone(index: Index):
+    store(index, profile(7, EMAIL))
+    mark(index, FIRST)
+    named = of_token(index.token(EMAIL))
+
+    read = index.visit(SPACE, {}, [Ask((named,))]).found
+
+    assert (read.holders, read.markers) == ({named: (7,)}, {named: (FIRST,)})
+    assert read.profiles.keys() == {7}
+    changed = Effects({EMAIL: (7,)}, {7: 1}, {EMAIL: ()}, {7: profile(7, version=2)})
+    assert isinstance(index.commit(SPACE, replace(changed, markers={EMAIL: (FIRST,)}), ()), Commit)
+    assert index.visit(SPACE, {}, [Ask((named, EMAIL))]).found.holders == {named: (), EMAIL: ()}
+    late = Effects({named: (7,)}, {}, {}, {}, markers={named: (FIRST,)}, filing=Filing({}))
+    assert isinstance(index.commit(SPACE, late, ()), Conflict)
 
 
 def test_who_decided_before_a_marker_came_meets_a_conflict_and_sees_it(index: Index):

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, field
 
-from processor.identity.marker import EVER_MS
+from processor.identity.marker import is_ever
 from processor.privacy.case import Case
 from processor.privacy.searching import Person, Whats
 
@@ -117,7 +117,7 @@ class Ledger:
         if one.mpid in self._kept:
             return "kept"
         until, created = self.until_ms, one.created_ms
-        if until is None or created is None or until == EVER_MS:
+        if until is None or created is None or is_ever(until):
             return "left"
         if created > until:
             return "later"
@@ -127,4 +127,4 @@ class Ledger:
 def _until(case: Case | None) -> int | None:
     if case is None or case.marked is None:
         return None
-    return EVER_MS if case.marked.is_suppressed else case.marked.until_ms
+    return case.marked.end_ms

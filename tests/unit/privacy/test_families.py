@@ -116,6 +116,29 @@ def test_a_shared_profile_loses_one_workspace_and_goes_with_the_last(tmp_path):
     assert world.index.document("both", ada) is None
 
 
+@pytest.mark.parametrize("is_suppressed", [False, True])
+def test_records_that_name_a_kept_profile_by_mpid_bring_no_erased_data_back(
+    tmp_path, *, is_suppressed
+):
+    world = World(tmp_path, SHARED)
+    ada = world.batch(START_MS, {"customer_id": "A"}, "shop").outcome.mpid
+    world.batch(START_MS, {"customer_id": "A"}, "news")
+    named = {"mpid": ada, "user_attributes": {"seen": "shop"}}
+
+    told = world.erase("one", {"customerid": "A"}, "shop", suppress=is_suppressed)
+
+    assert told["kept"] == [str(ada)]
+    old = world.send("batches", START_MS, "shop", named).outcome
+    assert (old.name, old.reason) == ("dropped", "suppressed" if is_suppressed else "erased")
+    assert world.index.document("both", ada).workspaces.keys() == {"news"}
+    assert world.send("batches", START_MS, "news", named).outcome.mpid == ada
+    later = world.send("batches", START_MS + 2 * DAY_MS, "shop", named).outcome
+    assert (later.reason, later.mpid) == (("suppressed", None) if is_suppressed else (None, ada))
+    if not is_suppressed:  # what is remembered of a later record says nothing of old ones
+        assert world.send("batches", START_MS + 2 * DAY_MS, "shop", named).outcome.mpid == ada
+        assert world.send("batches", START_MS, "shop", named).outcome.reason == "erased"
+
+
 identities = st.dictionaries(
     st.sampled_from(["user_id", "email", "anonymous_id"]),
     st.sampled_from(["1", "2", "3"]),
