@@ -37,13 +37,14 @@ def _compare() -> None:
 
 
 def _republishing() -> None:
-    read = index.RedisIndex.read
+    """What a row owes the topic of profiles is not published again."""
+    visit = index.RedisIndex.visit
 
-    def forgetful(self: Any, *asked: Any) -> Any:
-        reading = read(self, *asked)
+    def forgetful(self: Any, *asked: Any, **more: Any) -> Any:
+        reading = visit(self, *asked, **more)
         return replace(reading, owed=tuple(() for _ in reading.owed), newer={})
 
-    index.RedisIndex.read = forgetful  # type: ignore[method-assign]
+    index.RedisIndex.visit = forgetful  # type: ignore[method-assign]
 
 
 def _witness() -> None:
