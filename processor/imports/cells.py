@@ -82,9 +82,10 @@ def _environment(cell: str, column: str) -> str:
 
 def _time(cell: str, column: str) -> int:
     found = cell.strip()
-    if not _WHOLE.fullmatch(found):
+    time_ms = int(found) if _WHOLE.fullmatch(found) else 2**63
+    if not -(2**63) <= time_ms < 2**63:
         raise Unfit(column, "is no time in milliseconds since 1970")
-    return int(found)
+    return time_ms
 
 
 READERS: Final[Mapping[Kind, Callable[[str, str], Any]]] = {

@@ -55,16 +55,19 @@ class CsvReader:
 
     def rows(self, after: int) -> Iterator[Row]:
         """Yield row by row."""
-        row = after
+        row, tape = after, self._tape
+        behind = tape.lines
         while True:
             try:
                 for cells in self._rows:
                     if cells:  # an empty line is no row
                         row += 1
                         yield self._read(cells, row)
+                    behind = tape.lines
             except csv.Error as error:
                 row += 1
-                yield Rejected(row, self._tape.lines, WHOLE_ROW, _told(error))
+                yield Rejected(row, tape.lines, WHOLE_ROW, _told(error, tape.lines - behind))
+                behind = tape.lines
             else:
                 return
 
@@ -81,7 +84,7 @@ class CsvReader:
         try:
             header = next(self._rows, None)
         except csv.Error as error:
-            raise FileRefused(f"the header {_told(error)}") from None
+            raise FileRefused(f"the header {_told(error, self._tape.lines)}") from None
         if not header:
             raise FileRefused("the file is empty: its first row names the columns")
         return header
@@ -113,11 +116,15 @@ def _decoded(line: bytes) -> str:
     return line.decode("utf-8", "surrogateescape")
 
 
-def _told(error: csv.Error) -> str:
-    """Return what is wrong in our words where the library's do not help."""
+def _told(error: csv.Error, lines: int) -> str:
+    """Return what is wrong in our words where the library's do not help.
+
+    *lines* belong to the row: where a quote is not closed those of other rows do as well.
+    """
     if "new-line character" in str(error):
         return "is no CSV: lines end in carriage returns alone, without line feeds"
-    return f"is no CSV: {error}"
+    others = f", and {lines:,} lines are lost: a quote is not closed" if lines > 1 else ""
+    return f"is no CSV: {error}{others}"
 
 
 def _checked(names: Sequence[str]) -> Sequence[str]:

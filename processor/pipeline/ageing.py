@@ -29,7 +29,7 @@ class Ageing(Struct, frozen=True):
         its = self.lifetimes
         if profile.merged_into is not None:
             return None
-        if profile.more.emptied_ms is not None:
+        if profile.more.emptied_ms is not None and its.keeps_identity:
             lifetime_ms = its.identity_ms
         elif any(i.identity_type in self.login_ids for i in profile.identities):
             lifetime_ms = its.known_ms

@@ -95,6 +95,16 @@ def test_rejected_rows_tell_their_line_and_nothing_that_they_say(rehearse, tmp_p
     assert status == 0
 
 
+def test_a_quote_that_is_not_closed_says_how_many_lines_it_costs(rehearse, tmp_path):
+    text = 'user_identities.email,user_attributes.k\na@x.org,"k\nb@x.org,k\nc@x.org,k\n'
+    status, output, _ = rehearse({}, text.encode(), "rows.csv")
+    (told,) = lines_of((tmp_path / "rows.csv.rejected.jsonl").read_text())
+    assert (told["row"], told["line"]) == (1, 4)
+    assert "3 lines are lost: a quote is not closed" in told["rule"]
+    assert "3 lines are lost" in output
+    assert status == 0
+
+
 def test_more_rejected_rows_than_are_allowed_are_a_failure_after_all_were_read(rehearse, tmp_path):
     text = "user_identities.email\n" + '""\n' * 3
     status, output, complaint = rehearse({}, text.encode(), "rows.csv", "--max-errors", "2")

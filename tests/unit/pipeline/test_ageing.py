@@ -122,6 +122,25 @@ def test_who_loses_the_last_login_id_has_the_anonymous_lifetime(tmp_path):
     assert left == []
 
 
+def test_who_was_emptied_ends_at_a_recompute_where_identities_are_kept_no_more(tmp_path):
+    keeping = AGEING.replace("retention =", "keep_identity_record = true\nretention =")
+    (_, empty), _ = played(
+        request(0, "identify", known_identities={"ios_idfv": "D"}),
+        clock(30),
+        text=keeping,
+        tmp_path=tmp_path,
+    )
+    before = (tmp_path / "dump.jsonl").rename(tmp_path / "before.jsonl")
+    assert [one["change"] for one in empty["changes"]] == ["profile_emptied"]
+    everybody = {"topic": "clock", "timestamp_ms": START + 40 * DAY, "value": {"all": True}}
+
+    (still,), kept = played(everybody, text=keeping, tmp_path=tmp_path, before=before)
+    assert (still["changes"], len(kept)) == ([], 1)
+    (ended,), gone = played(everybody, tmp_path=tmp_path, before=before)
+    assert [one["change"] for one in ended["changes"]] == ["profile_erased"]
+    assert gone == []
+
+
 def test_an_alias_starts_the_lifetimes_of_both_sides_again(tmp_path):
     answers, left = played(
         request(0, "identify", known_identities={"ios_idfv": "D"}),
