@@ -98,7 +98,7 @@ def _ground(workspace: WorkspaceRules, rules: PrivacyRules, key: bytes, now_ms: 
 def _reads(
     request: SubjectRequest, workspace: str, key: bytes
 ) -> tuple[tuple[Identifier, ...], tuple[int, ...]]:
-    about = about_of(request.request_type, request.identifiers, request.mpid, key)
+    about = about_of(workspace, request.request_type, request.identifiers, request.mpid, key)
     number = case_number(request.request_id, workspace, key)
     named = request.mpids if request.mpid is None else (*request.mpids, request.mpid)
     return (*request.identifiers, about_identifier(about)), (number, *named)

@@ -86,14 +86,14 @@ class Marked(Struct, frozen=True, array_like=True):
     ever_ms: int = EVER_MS
     """Of the strong ones while they never end: no other case has it."""
     lifted_ms: int | None = None
-    """When the suppression was lifted: the strong ones end then."""
+    """When the suppression was lifted: the strong ones end then, and not before the others."""
 
     @property
     def end_ms(self) -> int:
         """Up to when records that name the person are the erased person's."""
         if self.is_suppressed:
             return self.ever_ms
-        return self.until_ms if self.lifted_ms is None else self.lifted_ms
+        return max(self.until_ms, self.lifted_ms or 0)
 
     def markers(self) -> dict[bytes, Marker]:
         """Return the marker of each token."""
@@ -115,7 +115,7 @@ class Case(Struct, frozen=True, array_like=True):
     digest: bytes
     """Of the request's body, keyed."""
     about: str
-    """Of type and set of identities, keyed: another open case about the same is refused."""
+    """Of workspace, type and set of identities, keyed: another case about the same is refused."""
     received_ms: int
     expected_ms: int
     """When it is carried out."""
@@ -161,11 +161,18 @@ def case_number(request_id: str, workspace: str, key: bytes) -> int:
 
 
 def about_of(
-    request_type: str, identifiers: tuple[Identifier, ...], mpid: int | None, key: bytes
+    workspace: str,
+    request_type: str,
+    identifiers: tuple[Identifier, ...],
+    mpid: int | None,
+    key: bytes,
 ) -> str:
-    """Return what tells requests of one type about the same identities from all others."""
+    """Return what tells requests of one type about the same identities from all others.
+
+    Those of another workspace are others, also where both have the same profiles.
+    """
     named = sorted(set(identifiers))
-    parts = (request_type, str(mpid), *[part for one in named for part in one])
+    parts = (workspace, request_type, str(mpid), *[part for one in named for part in one])
     data = b"".join(len(p.encode()).to_bytes(8, "big") + p.encode() for p in parts)
     return blake2b(data, digest_size=16, key=key[:64], person=b"idstream-about").hexdigest()
 

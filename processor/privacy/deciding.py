@@ -76,7 +76,8 @@ def _open(
     request: SubjectRequest, number: int, view: View, ground: Ground, residues: Sequence[Residue]
 ) -> Step:
     """Open a case, and do at once what does not wait."""
-    about = about_of(request.request_type, request.identifiers, request.mpid, ground.key)
+    its = request.request_type, request.identifiers, request.mpid
+    about = about_of(ground.workspace, *its, ground.key)
     if not request.wishes.dry_run and view.holders(about_identifier(about)):
         why = "another open request of this type is about the same identities"
         return refuse(request, ground, 409, "IN_PROGRESS", why)

@@ -116,6 +116,15 @@ def test_a_shared_profile_loses_one_workspace_and_goes_with_the_last(tmp_path):
     assert world.index.document("both", ada) is None
 
 
+def test_one_workspace_of_a_shared_scope_does_not_wait_for_the_request_of_another(tmp_path):
+    world = World(tmp_path, SHARED.replace("waiting_days = 0", "waiting_days = 7"))
+    world.batch(START_MS, {"customer_id": "A"}, "shop")
+
+    assert world.erase("one", {"customerid": "A"}, "shop")["state"] == "pending"
+    assert world.erase("two", {"customerid": "A"}, "news")["state"] == "pending"
+    assert world.erase("three", {"customerid": "A"}, "news")["status"] == 409
+
+
 @pytest.mark.parametrize("is_suppressed", [False, True])
 def test_records_that_name_a_kept_profile_by_mpid_bring_no_erased_data_back(
     tmp_path, *, is_suppressed
