@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from confluent_kafka import Consumer
@@ -26,6 +26,7 @@ _PAUSES_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0)
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _STATES: Final = {"refused": "cancelled"}
 """What OpenDSR has no word for."""
+_WITH_RESULTS: Final = frozenset({"access", "portability"})
 
 log = logging.getLogger("callbacks")
 
@@ -39,6 +40,8 @@ class Sender(NamedTuple):
     hosts: Collection[str]
     verify: str | bool = True
     """Of TLS: the certificates of whom to believe."""
+    api: str | None = None
+    """Where controllers reach ``idstream serve``, such as https://privacy.example.com."""
 
     def signature(self, body: bytes) -> str:
         """Return the signature of *body*: RSA with SHA-256, in base64."""
@@ -74,17 +77,29 @@ class Sender(NamedTuple):
         return answer.status_code
 
 
-def callback_of(receipt: dict[str, Any]) -> bytes:
-    """Return what a controller is told of *receipt*: the shape of OpenDSR, without any identity."""
+def callback_of(receipt: dict[str, Any], url: str, api: str | None = None) -> bytes:
+    """Return what *url* is told of *receipt*: the shape of OpenDSR, without any identity.
+
+    *api* is the address of ``idstream serve``, where the results of an access are fetched.
+    """
     state = receipt.get("state")
     body = {
         "controller_id": receipt.get("controller_id"),
         "expected_completion_time": receipt.get("expected_completion_time"),
         "subject_request_id": receipt["subject_request_id"],
         "request_status": _STATES.get(str(state), state),
-        "results_url": receipt.get("results_url"),
+        "status_callback_url": url,
+        "results_url": None if api is None else _results_url(receipt, api),
     }
     return json.dumps({k: v for k, v in body.items() if v is not None}, sort_keys=True).encode()
+
+
+def _results_url(receipt: dict[str, Any], api: str) -> str | None:
+    is_access = receipt.get("subject_request_type") in _WITH_RESULTS
+    if not is_access or receipt.get("state") != "completed" or not receipt.get("mpids"):
+        return None
+    path = f"/dsr/v3/requests/{quote(receipt['subject_request_id'], safe='')}/results"
+    return f"{api}{path}?workspace={receipt['workspace']}"
 
 
 def tell(sender: Sender, receipt: dict[str, Any], sleep: Callable[[float], None]) -> int:
@@ -94,7 +109,7 @@ def tell(sender: Sender, receipt: dict[str, Any], sleep: Callable[[float], None]
         if not sender.may_call(url):
             log.warning("a callback to a host that is not among ours is left out")
             continue
-        told += _told(sender, url, callback_of(receipt), sleep)
+        told += _told(sender, url, callback_of(receipt, url, sender.api), sleep)
     return told
 
 
@@ -147,7 +162,8 @@ def main() -> None:
         }
     )
     consumer.subscribe([get.get("RECEIPTS", "privacy-receipts")])
-    service = Service(consumer, Sender(key, get["DOMAIN"], get["HOSTS"].split(",")))
+    sender = Sender(key, get["DOMAIN"], get["HOSTS"].split(","), api=get.get("API"))
+    service = Service(consumer, sender)
     while True:
         service.turn()
 

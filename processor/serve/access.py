@@ -36,6 +36,9 @@ class Access:
         self._api = api
         self._cases = cases
         self._log = log
+        served = cases.settings.serve
+        domain = None if served is None else served.domain
+        self._origin = "" if domain is None else f"https://{domain}"
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._executor = ThreadPoolExecutor(_AT_A_TIME, "results")
 
@@ -52,7 +55,8 @@ class Access:
         """Return where the results of *case* are fetched; None where there are none."""
         if not self.has_results(case):
             return None
-        return f"{PATH}/{quote(case.request_id, safe='')}/results?workspace={case.workspace}"
+        path = f"{PATH}/{quote(case.request_id, safe='')}/results?workspace={case.workspace}"
+        return self._origin + path
 
     async def results(self, request: Request, token: Token) -> Answer:
         """Answer ``GET /dsr/v3/requests/{id}/results``."""

@@ -98,7 +98,10 @@ class StatusView(Struct):
     mpids: list[str]
     """Every profile that it is about."""
     results_url: str | None
-    """Where the results of an access are fetched, as long as they can be."""
+    """Where the results of an access are fetched, as long as they can be.
+
+    A path, of ``serve.domain`` where that is set.
+    """
     api_version: str = API_VERSION
 
 
@@ -108,6 +111,8 @@ class Discovery(Struct):
     api_version: str
     supported_identities: list[dict[str, str]]
     supported_subject_request_types: list[str]
+    processor_certificate: str | None
+    """Where the certificate is published that answers are signed by."""
 
 
 class Subjects:
@@ -208,7 +213,9 @@ class Subjects:
         """Answer ``GET /dsr/v3/discovery``."""
         workspace = self._workspace(request, token)
         kinds = [{"identity_type": kind, "encoding": "raw"} for kind in workspace.policy.priority]
-        return answer(Discovery(API_VERSION, kinds, sorted(OF_A_PERSON)))
+        served = self._settings.serve
+        certificate = None if served is None else served.certificate_url
+        return answer(Discovery(API_VERSION, kinds, sorted(OF_A_PERSON), certificate))
 
     def _workspace(self, request: Request, token: Token) -> WorkspaceRules:
         return self._cases.workspace(parameters(request, "workspace").get("workspace"), token)

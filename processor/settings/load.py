@@ -244,8 +244,7 @@ def _served(
         mistakes.tell("serve: tls_cert_file and tls_key_file go together; set both")
     if served.privacy and "privacy" not in document:
         mistakes.tell("serve.privacy: needs [privacy], which switches such requests on")
-    if (served.signing_key_file is None) != (served.domain is None):
-        mistakes.tell("serve: signing_key_file and domain go together; set both")
+    _check_signing(served, mistakes)
     if served.workers > 1 and served.ui and served.session_key_file is None:
         mistakes.tell(
             "serve.workers: several share serve.session_key_file, else who signs in with one is"
@@ -256,6 +255,14 @@ def _served(
             meant = hint(name, workspaces)
             mistakes.tell(f"serve.workspace_ids.{number}: is no workspace{meant}")
     return served
+
+
+def _check_signing(served: ServeSettings, mistakes: Mistakes) -> None:
+    if (served.signing_key_file is None) != (served.domain is None):
+        mistakes.tell("serve: signing_key_file and domain go together; set both")
+    url = served.certificate_url
+    if url is not None and not (served.domain and url.startswith(f"https://{served.domain}/")):
+        mistakes.tell("serve.certificate_url: must begin with https:// and serve.domain")
 
 
 def _with_audiences(kafka: KafkaSettings, computed: Mapping[str, Scope]) -> KafkaSettings:

@@ -204,7 +204,9 @@ class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     signing_key_file: str | None = None
     """Of answers about such requests (docs/privacy.md, "Signatures")."""
     domain: str | None = None
-    """Whose key that is."""
+    """Whose key that is, and where such requests are received."""
+    certificate_url: str | None = None
+    """Where the key's certificate is published."""
 
 
 class InputSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,8 @@ from tests.security.certificates import Certificates, make_certificates
 
 KEY = rsa.generate_private_key(65_537, 2048)
 RECEIPT = json.loads((ROOT / "schemas/subject-receipt/examples/completed.json").read_text())
+ACCESS = json.loads((ROOT / "schemas/subject-receipt/examples/access.json").read_text())
+URL, API = "https://controller.example.net/callbacks", "https://privacy.example.com"
 
 
 class Controller:
@@ -88,11 +90,21 @@ def test_a_controller_gets_what_it_can_check(certificates):
     said = json.loads(body)
     assert said["subject_request_id"] == RECEIPT["subject_request_id"]
     assert said["request_status"] == "completed"
+    assert said["status_callback_url"] == told.url
 
 
 def test_nothing_that_identifies_anybody_is_told():
-    body = callback_of({**RECEIPT, "mpids": ["2345"], "identities": {"email": 1}})
-    assert not {"mpids", "identities"} & json.loads(body).keys()
+    body = callback_of({**RECEIPT, "mpids": ["2345"], "identities": {"email": 1}}, URL, API)
+    assert not {"mpids", "identities", "results_url"} & json.loads(body).keys()
+
+
+def test_of_an_access_that_found_somebody_it_tells_where_the_results_are():
+    found = {**ACCESS, "subject_request_id": "a/b", "mpids": ["2345"]}
+    said = json.loads(callback_of(found, URL, API))
+    assert said["results_url"] == f"{API}/dsr/v3/requests/a%2Fb/results?workspace=retail"
+    others = ({**found, "mpids": []}, {**found, "state": "cancelled"})
+    for body in (*(callback_of(one, URL, API) for one in others), callback_of(found, URL)):
+        assert "results_url" not in json.loads(body)
 
 
 def test_a_host_that_was_not_named_is_not_called_nor_one_without_tls(certificates):

@@ -21,6 +21,7 @@ from tests.serve.happenings import happened
 from tests.serve.people import ADA, ERASE, Service, scoped, serving, settings_of
 
 PATH = "/dsr/v3/requests"
+CERTIFICATE = "https://privacy.example.com/dsr.pem"
 ASKS, READS = scoped(["privacy:request"]), scoped(["privacy:read"])
 
 
@@ -98,6 +99,7 @@ def test_discovery_tells_types_of_requests_and_identities(service: Service):
     found = service.get("/dsr/v3/discovery", READS).json()
     assert found["supported_subject_request_types"] == ["access", "erasure", "portability"]
     assert {"identity_type": "email", "encoding": "raw"} in found["supported_identities"]
+    assert found["processor_certificate"] is None
 
 
 def test_a_workspace_without_an_input_for_it_says_so(service: Service):
@@ -118,7 +120,8 @@ def written(key, folder) -> str:
     path = folder / "signing.pem"
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     path.chmod(0o600)
-    return f'privacy = true\ndomain = "privacy.example.com"\nsigning_key_file = "{path}"'
+    own = f'domain = "privacy.example.com"\ncertificate_url = "{CERTIFICATE}"'
+    return f'privacy = true\n{own}\nsigning_key_file = "{path}"'
 
 
 def test_answers_are_signed_where_a_key_is_named(tmp_path, key):
@@ -128,7 +131,11 @@ def test_answers_are_signed_where_a_key_is_named(tmp_path, key):
             signing.get(f"{PATH}/ada", READS),
             signing.get(f"{PATH}?group_id=g", READS),
             signing.call("DELETE", f"{PATH}/waits", ASKS),
+            signing.get("/dsr/v3/discovery", READS),
         ]
+    results = "https://privacy.example.com/dsr/v3/requests/ada/results?workspace=retail"
+    assert answers[1].json()["results_url"] == results
+    assert answers[4].json()["processor_certificate"] == CERTIFICATE
     for found in answers:
         assert found.ok
         assert found.headers["X-OpenDSR-Processor-Domain"] == "privacy.example.com"
