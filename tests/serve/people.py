@@ -115,6 +115,7 @@ TOKENS = {
     "clerk": (["retail"], ["ui"]),
     "nothing": (["retail"], []),
     "desk": (["retail"], ["ui", "profiles:read", "privacy:read", "privacy:request"]),
+    "developer": (["retail"], ["ui", "profiles:read", "activity:read"]),
     "officer": (["retail"], ["profiles:read", "privacy:read"]),
 }
 EVERY_SCOPES = [
@@ -201,6 +202,7 @@ def token_tables(rate: float = 1e6) -> str:
         f'[{name}]\nsha256 = "{hash_of(token(name))}"\nworkspaces = {json.dumps(workspaces)}\n'
         f"scopes = {json.dumps(scopes)}\nrate = {rate}\n"
         + ('attributes = ["favorite_*"]\n' if name == "reader" else "")
+        + ('environments = ["development"]\n' if name == "developer" else "")
         for name, (workspaces, scopes) in TOKENS.items()
     )
 

@@ -417,3 +417,15 @@ def test_a_long_list_is_folded_and_says_how_much_of_it(ada_fan: Visitor):
 def test_without_the_pages_there_is_only_the_api(tmp_path):
     with serving(tmp_path, "ui = false") as service:
         assert service.get("/ui").status_code == 404
+
+
+def test_a_token_of_development_alone_lands_there_and_sees_nobody_of_production(visitor: Visitor):
+    found = visitor.sign_in("developer")
+    assert (found.status_code, found.url.endswith("/ui/retail")) == (200, True)
+    assert "<option selected>development</option>" in found.text
+    assert "<option>production</option>" not in found.text
+    assert visitor.get("/ui/retail?environment=production").status_code == 403
+    for path in (PERSON, f"{PERSON}?environment=development"):
+        assert visitor.get(path).status_code == 404
+    assert visitor.get(f"{PERSON}?environment=production").status_code == 403
+    assert visitor.get("/ui/retail/search").url.endswith("/ui/retail")

@@ -64,7 +64,7 @@ class PrivacyPages:
             return await self._taken(request)
         viewer = self._visitors.signed_in(request, "privacy:read")
         workspace = self._workspace(request, viewer)
-        return await self._listed(viewer, workspace, Asked(environment=_environment(viewer)))
+        return await self._listed(viewer, workspace, Asked(environment=viewer.environment))
 
     async def privacy_request(self, request: Request) -> Response:
         """Show how a request stands, and what was told of it."""
@@ -77,7 +77,7 @@ class PrivacyPages:
             told = await self._receipts.of_id(request_id, workspace, viewer.token)
         except Refusal as refusal:
             why_not = not_shown(refusal)
-        environment = _environment(viewer)
+        environment: str = viewer.environment
         if case is not None or told:
             environment = case.environment if case else str(told[0].body["environment"])
         return page(
@@ -191,11 +191,6 @@ class PrivacyPages:
 
 def _page_of(workspace: str, request_id: str) -> str:
     return f"/ui/{workspace}/privacy/{quote(request_id, safe='')}"
-
-
-def _environment(viewer: Viewer) -> str:
-    """Return production, where the viewer may look into both."""
-    return max(viewer.token.environments)
 
 
 def _waits_ms(workspace: WorkspaceRules) -> int:

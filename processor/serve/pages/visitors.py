@@ -33,6 +33,11 @@ class Viewer(Struct, frozen=True):
     sees_requests: bool
     """Whether the page of requests under privacy law is there for them."""
 
+    @property
+    def environment(self) -> Environment:
+        """Where they look unless they say so: production, where they may look into both."""
+        return "production" if "production" in self.token.environments else "development"
+
 
 class Visitors:
     """Whoever looks at the pages of *api*, by the tokens of *file* and the sessions of *signer*.
@@ -100,8 +105,11 @@ class Visitors:
     def place(
         self, request: Request, viewer: Viewer, named: str | None
     ) -> tuple[WorkspaceRules, Environment]:
-        """Return the workspace in the path and the environment *named*, if the viewer has both."""
-        environment = environment_of(named)
+        """Return the workspace in the path and the environment *named*, if the viewer has both.
+
+        Where none is named it is the viewer's own.
+        """
+        environment = viewer.environment if named is None else environment_of(named)
         name = request.path_params["workspace"]
         return self._api.allowed(name, environment, viewer.token), environment
 
