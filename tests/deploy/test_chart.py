@@ -47,7 +47,25 @@ EVERYTHING = {
     },
 }
 
-WITH_API = {**EVERYTHING, "serve": {"enabled": True, "sessionKey": "session.key"}}
+DSR = {
+    "enabled": True,
+    "signingKey": "signing.pem",
+    "domain": "privacy.example.com",
+    "certificateUrl": "https://privacy.example.com/dsr.pem",
+}
+WITH_API = {
+    **EVERYTHING,
+    "serve": {"enabled": True, "sessionKey": "session.key", "privacy": DSR},
+}
+
+WORKSPACE = '[workspaces.retail]\npreset = "default"\n'
+TAKING = f"""[privacy]
+[kafka.topics]
+privacy = ["privacy-requests"]
+{WORKSPACE}[inputs.office]
+workspace = "retail"
+topics = ["privacy-requests"]
+"""
 
 # Building Helm takes minutes, once.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("go")]
@@ -138,6 +156,8 @@ def test_everything_means_every_template(chart):
         ({"kafka": {"bootstrap_servers": "b:9092"}}, "bootstrap_servers"),
         ({"image": {"digest": "latest"}}, "digest"),
         ({"secret": {"create": True}}, "redis-url"),
+        ({"serve": {"privacy": {"signing_key": "signing.pem"}}}, "signing_key"),
+        ({"serve": {"privacy": {"certificateUrl": "http://plain.example"}}}, "certificateUrl"),
         ({"secret": {"create": True, "data": {"redis-url": "redis://r", "key": "short"}}}, "key"),
     ],
 )
@@ -300,10 +320,22 @@ def test_the_environment_of_the_api_makes_its_section(chart, tmp_path):
     (container,) = pod["containers"]
     environ = {one["name"]: one["value"] for one in container["env"]}
     served = {k: v for k, v in environ.items() if k.startswith("IDSTREAM_SERVE__")}
-    text = '[workspaces.retail]\npreset = "default"\n'
-    settings = load_text(text, served).serve
+    settings = load_text(TAKING, served).serve
     assert settings.host == "0.0.0.0"
     assert settings.port == container["ports"][0]["containerPort"]
     assert settings.tokens_file == "/run/secrets/idstream/tokens.toml"
     assert settings.session_key_file == "/run/secrets/idstream/session.key"
     assert settings.ui is True
+    assert settings.privacy is True
+    assert settings.signing_key_file == "/run/secrets/idstream/signing.pem"
+    assert (settings.domain, settings.certificate_url) == (DSR["domain"], DSR["certificateUrl"])
+
+
+def test_requests_under_privacy_law_are_taken_where_that_is_said_alone(chart):
+    told = {**DSR, "enabled": False}
+    for values in ({"enabled": True}, {"enabled": True, "privacy": told}):
+        pod = the(chart.render({"serve": values}), "Deployment")["spec"]["template"]["spec"]
+        environ = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+        served = {k: v for k, v in environ.items() if k.startswith("IDSTREAM_SERVE__")}
+        settings = load_text(WORKSPACE, served).serve
+        assert (settings.privacy, settings.signing_key_file, settings.domain) == (False, None, None)
