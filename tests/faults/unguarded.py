@@ -13,9 +13,7 @@ from msgspec.structs import replace
 
 from processor.cli import main
 from processor.kafka.loop.horizon import Horizon
-from processor.pipeline import session
-from processor.pipeline import takeover as starting
-from processor.pipeline.witness import Witness, read_witnesses
+from processor.pipeline import session, witness
 from processor.redis import index
 from processor.redis.connection import Script
 
@@ -48,11 +46,14 @@ def _republishing() -> None:
 
 
 def _witness() -> None:
-    def none(metadata: str) -> dict[str, Witness] | None:
-        found = read_witnesses(metadata)
-        return None if found is None else dict.fromkeys(found, Witness(cursor=None, seq=0))
+    """Offsets bear witness to nothing."""
+    read_witnesses = witness.read_witnesses
 
-    starting.read_witnesses = none
+    def none(metadata: str) -> dict[str, witness.Witness] | None:
+        found = read_witnesses(metadata)
+        return None if found is None else dict.fromkeys(found, witness.Witness(cursor=None, seq=0))
+
+    witness.read_witnesses = none
 
 
 def _horizon() -> None:
