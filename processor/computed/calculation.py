@@ -156,8 +156,8 @@ class Folded(Struct, frozen=True):
         if self.window is None:
             return self.algebra.combine(state, other)
         oldest = self.window.oldest(now_ms)
-        parts = joined(without_before(state, oldest), other, self.algebra.combine)
-        return without_before(parts, oldest)
+        own, others = without_before(state, oldest), without_before(other, oldest)
+        return joined(own, others, self.algebra.combine)
 
 
 class Latest(Struct, frozen=True):

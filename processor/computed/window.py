@@ -64,14 +64,18 @@ def inside(window: Window, parts: Parts, now_ms: int) -> Iterator[tuple[int, Any
 
 
 def with_value(parts: Parts, part: int, value: Any, combine: Callable[[Any, Any], Any]) -> Parts:  # noqa: ANN401 - a state's value
-    """Return *parts* with *value* combined into one of them; the same object if that is no news."""
+    """Return *parts* with *value* combined into one of them; the same object if that is no news.
+
+    Those that no window holds together with *part* may be missing.
+    """
     if not parts:
         return [part, value]
     first, last = parts[0], parts[0] + len(parts) - 2
     if part < first:
         return [part, value, *[None] * (first - part - 1), *parts[1:]]
     if part > last:
-        return [*parts, *[None] * (part - last - 1), value]
+        gap = part - last - 1  # of any length; where no window is as long, all before it have left
+        return [part, value] if gap >= MOST_PARTS else [*parts, *[None] * gap, value]
     place = part - first + 1
     known = parts[place]
     both = value if known is None else combine(known, value)

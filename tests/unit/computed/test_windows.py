@@ -1,9 +1,11 @@
 """Windows by parts: what is kept, in the shortest form, and what leaves when."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.computed.window import (
+    MOST_PARTS,
     Window,
     inside,
     joined,
@@ -55,6 +57,15 @@ def test_parts_of_two_join_to_those_of_both(events, others):
 def test_what_is_dropped_leaves_what_only_the_rest_would_have_made(events, oldest):
     rest = [(part, value) for part, value in events if part >= oldest]
     assert without_before(parts_of(events), oldest) == parts_of(rest)
+
+
+@pytest.mark.parametrize("later", [MOST_PARTS + 4, 10**13])
+def test_whoever_was_away_for_long_or_has_a_clock_far_ahead_leaves_no_gap(later):
+    parts = parts_of([(3, 1), (later, 2)])
+    assert parts == [later, 2]
+    assert joined(parts_of([(3, 1)]), parts, plus) == parts
+    near = parts_of([(3, 1), (3 + MOST_PARTS, 2)])
+    assert (len(near), near[0], near[1], near[-1]) == (MOST_PARTS + 2, 3, 1, 2)
 
 
 @given(EVENTS)
