@@ -17,7 +17,7 @@ from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
 from processor.identity.view import Burial, Edit, View
 from processor.index.port import Reading
-from processor.pipeline.computing import Computing
+from processor.pipeline.computing import Computing, partings
 from processor.privacy.case import Case, filed, unpack_case
 from processor.privacy.deciding import MINUTE_MS
 from processor.privacy.erasing import Ground
@@ -100,12 +100,8 @@ class Casework(Struct, frozen=True):
         if self.computing is None:
             return (), 0
         messages, bounded = self.computing.farewells(burials, self.now_ms)
-        for before in (edit.before for edit in edits):
-            if before is not None and workspace in before.workspaces:
-                its = replace(before, workspaces={workspace: before.workspaces[workspace]})
-                left, without = self.computing.left(its, self.now_ms, "erased")
-                messages, bounded = (*messages, *left), bounded + without
-        return messages, bounded
+        left, without = partings(self.computing, edits, workspace, self.now_ms)
+        return (*messages, *left), bounded + without
 
 
 def grounds_of(

@@ -57,12 +57,11 @@ class Computing(Struct, frozen=True):
         if is_question:
             return NOTHING
         changed = {edit.after.mpid: edit for edit in view.record.edits()}
-        ended = self.farewells(view.record.buried, work.record.timestamp_ms)
+        found = _departures(self, work, verdict, view)
         persons = [verdict.mpid] if verdict.mpid is not None else []
         persons += [
             mpid for mpid, edit in changed.items() if _is_left(edit) and mpid not in persons
         ]
-        found = [Computation(*ended)] if ended[0] else []
         for mpid in persons:
             after = view.exact(mpid)
             if after is not None:
@@ -339,6 +338,34 @@ def _is_same_data(before: Profile | None, after: Profile, workspace: str) -> boo
 def _values(data: WorkspaceData) -> bytes:
     attributes = {name: one.value for name, one in data.attributes.items()}
     return _encode((attributes, data.consent_state, [one.info for one in data.devices]))
+
+
+def partings(
+    computing: Computing, edits: Iterable[Edit], workspace: str, now_ms: int
+) -> tuple[tuple[AudienceChange, ...], int]:
+    """Return what is told of profiles that a request takes the data of one workspace from."""
+    found: list[AudienceChange] = []
+    without = 0
+    for before in (edit.before for edit in edits):
+        if before is not None and workspace in before.workspaces:
+            its = replace(before, workspaces={workspace: before.workspaces[workspace]})
+            left, bare = computing.left(its, now_ms, "erased")
+            found += left
+            without += bare
+    return tuple(found), without
+
+
+def _departures(
+    computing: Computing, work: Work, verdict: Verdict, view: View
+) -> list[Computation]:
+    """Return what is told of those whom a record ends, or takes the data of its workspace from."""
+    now_ms = work.record.timestamp_ms
+    ended = computing.farewells(view.record.buried, now_ms)
+    found = [Computation(*ended)] if ended[0] else []
+    if verdict.receipts:
+        name = work.rules.workspace.name
+        found.append(Computation(*partings(computing, view.record.edits(), name, now_ms)))
+    return found
 
 
 def _is_left(edit: Edit) -> bool:

@@ -60,6 +60,17 @@ class Life(Stream):
             subject_identities=named,
         )
 
+    def sent(self, time_ms: int, **named: Any) -> Settled:
+        return self.send(
+            "privacy",
+            time_ms,
+            regulation="gdpr",
+            submitted_time="2026-01-01T00:00:00Z",
+            subject_request_id="one",
+            subject_request_type="erasure",
+            subject_identities=named,
+        )
+
     def of_travel(self, time_ms: int, **value: Any) -> None:
         events = [{"event_type": "session_start", "data": {}}]
         body = json.dumps({"events": events, **value}).encode()
@@ -157,17 +168,21 @@ FEW = (
 )
 
 
+@pytest.mark.parametrize("waits", [True, False])
 def test_whoever_is_kept_without_the_data_of_one_workspace_leaves_its_audiences(
-    index: Index, tmp_path
+    index: Index, tmp_path, *, waits
 ):
-    life = Life(index, tmp_path, FEW)
+    at_once = FEW.replace("waiting_days = 7", "waiting_days = 0")
+    life = Life(index, tmp_path, FEW if waits else at_once)
     ada = life.batch(START_MS, **ADA).outcome.mpid
     life.of_travel(START_MS, **ADA, user_attributes={"seat": "1A"})
-    life.erasure(START_MS + 1, customerid="A")
+    settled = life.sent(START_MS + 1, customerid="A")
+    told_at_once = json.loads((settled.output and settled.output.value) or b"")
 
-    swept = life.sweep(START_MS + 8 * DAY_MS)
+    swept = life.sweep(START_MS + 8 * DAY_MS) if waits else [settled]
 
-    assert [one["kept"] for one in receipts(swept)] == [[str(ada)]]
+    told_later = [one["kept"] for one in receipts(swept)]
+    assert (told_later if waits else [told_at_once["kept"]]) == [[str(ada)]]
     told = [json.loads(one.value or b"") for each in swept for one in each.audience_changes]
     assert [(one["change"], one["reason"], one["audience"]) for one in told] == [
         ("left", "erased", "few")

@@ -10,12 +10,11 @@ from processor.commands.offline.computed import raw_values
 from processor.commands.terminal.failure import Failure
 from processor.identity.change import endings
 from processor.identity.grave import Grave
-from processor.identity.model import Space
 from processor.identity.profile import Profile
-from processor.identity.view import Burial, Unread, View
+from processor.identity.view import Burial, Edit, Unread, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
-from processor.pipeline.computing import computing_of
+from processor.pipeline.computing import computing_of, partings
 from processor.pipeline.publish import Cause, audience_record, change_events
 from processor.pipeline.subjects import receipt_output
 from processor.privacy.case import Case, case_from_json, case_to_json, unpack_case
@@ -88,20 +87,27 @@ class Cases:
         documents += [b.grave for b in burials]
         return Happened(
             [receipt_output(one, case.request_id, record) for one in step.receipts],
-            self._farewells(burials, record, case.space),
+            self._farewells(burials, edits, record, case),
             changes,
             [{"mpid": str(one.mpid), "version": one.version} for one in documents],
         )
 
-    def _farewells(self, burials: Sequence[Burial], record: Record, space: Space) -> list[Output]:
+    def _farewells(
+        self, burials: Sequence[Burial], edits: Sequence[Edit], record: Record, case: Case
+    ) -> list[Output]:
         """Return what is told of audiences that the erased have left."""
         rules = self._settings.rules()
-        computing = computing_of(space.scope, self._settings.computed, rules)
+        computing = computing_of(case.scope, self._settings.computed, rules)
         if computing is None:
             return []
         versions = {one.grave.mpid: one.grave.version for one in burials}
+        versions |= {edit.after.mpid: edit.after.version for edit in edits}
         messages, _ = computing.farewells(burials, record.timestamp_ms)
-        return [audience_record(one, versions[one.mpid], record, space) for one in messages]
+        parted, _ = partings(computing, edits, case.workspace, record.timestamp_ms)
+        return [
+            audience_record(one, versions[one.mpid], record, case.space)
+            for one in (*messages, *parted)
+        ]
 
     def _over(
         self, case: Case, decide: Callable[[View], tuple[Case | None, Any]]
