@@ -28,7 +28,7 @@ from tests.faults.stage import (
     Work,
     chance_of,
 )
-from tests.faults.strikes import AGAINST_ALL, EVERY, FENCED, PROVOKING, Struck
+from tests.faults.strikes import AGAINST_ALL, EVERY, NAMED, PROVOKING, Struck
 from tests.faults.verdict import Left, resolve_again, verdict
 from tests.servers.waiting import eventually
 
@@ -233,7 +233,7 @@ def deal(weather: Weather, stage: Stage) -> list[list[str]]:
             able = [
                 hand
                 for hand, processor in zip(hands, stage.processors, strict=True)
-                if processor.is_static or name != FENCED
+                if processor.is_static or name not in NAMED
             ]
             min(able, key=len).append(name)
     return [*hands, [name for name in strikes if name in AGAINST_ALL]]

@@ -345,6 +345,10 @@ AGAINST_ALL: dict[str, Strike] = {
 EVERY: dict[str, Strike] = {**CRASHES, **AGAINST_ONE, **AGAINST_ALL}
 SLOW = frozenset({"SIGSTOP with a sweep in hand", *(f"crash {point}" for point in SWEEPS)})
 """Strikes that wait until a minute is over."""
+NAMED = SLOW | {FENCED}
+"""Strikes against processors with a name of their own only: such a one keeps its partitions over a
+restart, where a new member of the group may be given none of the clock's, and meets no sweep.
+"""
 FREEZES = frozenset(name for name in AGAINST_ONE if "SIGSTOP" in name and "briefly" not in name)
 OF_A_MOMENT = {"SCRIPT FLUSH", "CLIENT KILL"}
 PROVOKING = FREEZES | {FENCED} | (AGAINST_ALL.keys() - OF_A_MOMENT)

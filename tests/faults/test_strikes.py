@@ -14,7 +14,7 @@ from tests.faults.processors import Processor
 from tests.faults.proxy import Proxy
 from tests.faults.stage import Stage
 from tests.faults.storm import Weather, deal
-from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, FENCED, KINDS, Struck
+from tests.faults.strikes import AGAINST_ALL, AGAINST_ONE, CRASHES, FENCED, KINDS, NAMED, Struck
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def three() -> Stage:
 
 
 def test_who_takes_which_fault_is_a_matter_of_the_seed_and_all_are_taken():
-    asked = [*AGAINST_ONE, *AGAINST_ALL] * 3
+    asked = [*CRASHES, *AGAINST_ONE, *AGAINST_ALL] * 3
     weather = Weather(1, 1, 1, 1, 0, asked)
     stage = three()
     hands = deal(weather, stage)
     assert hands == deal(weather, stage)
     assert hands != deal(replace(weather, seed=2), stage)
     assert sorted(name for hand in hands for name in hand) == sorted(asked)
-    assert FENCED not in hands[2], "the transactional id of one without a name is not known"
+    assert not NAMED & set(hands[2]), "one without a name has no known transactional id, nor sweeps"
     assert set(hands[3]) == set(AGAINST_ALL)
