@@ -36,8 +36,8 @@ from processor.privacy.receipt import request_id_of
 from processor.records import DeadLetter, Outcome, Output, Record
 
 AHEAD_S: Final = 0.25
-"""Of the profiles that one second lets be swept, how much may be under way at once: a sweep is back
-from its topic sooner, so the pace is kept."""
+"""Of the profiles that one second lets be swept, how much may be under way at once: where there is
+room for that pace, a sweep is back from its topic sooner, so it is kept."""
 
 
 class Due(Struct, frozen=True):
