@@ -428,7 +428,8 @@ class Supervisor(threading.Thread):
             name = signal.Signals(-status).name
             self.ends[name] += 1
             if -status not in BY_HAND or not processor.was_sent(-status):
-                self.unexpected.append(f"{processor.name}: {name}")
+                said = f": {line[:300]}" if (line := processor.last_line) else ""
+                self.unexpected.append(f"{processor.name}: {name}{said}")
             return
         line = processor.last_line if status else "stopped"
         self.ends[f"status {status}: {kind_of(line)}"] += 1

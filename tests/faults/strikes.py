@@ -231,6 +231,8 @@ def _client(struck: Struck) -> redis.Redis:
 
 def _redis_restart(struck: Struck) -> bool:
     is_used = struck.stage.servers.redis_proxy.is_used
+    # A server that syncs each second answers before it has written where its disk is slow.
+    _client(struck).config_set("appendfsync", "always")
     struck.stage.servers.redis.restart()
     return is_used
 

@@ -55,10 +55,11 @@ def strike(stage: Stage) -> tuple[Supervisor, Report]:
     [
         (f"sys.exit({LOST!r})", LOST),
         ("os.kill(os.getpid(), signal.SIGABRT)", "SIGABRT"),
+        ("print('why', flush=True); os.kill(os.getpid(), signal.SIGABRT)", "SIGABRT: why"),
         ("os.kill(os.getpid(), signal.SIGTERM)", "SIGTERM"),
         ("sys.exit(0)", "stopped, and nobody had asked for it"),
     ],
-    ids=["an error", "a signal of no strike", "a signal that nobody sent", "no reason"],
+    ids=["an error", "a signal of no strike", "and why", "a signal that nobody sent", "no reason"],
 )
 def test_an_end_that_may_not_be_is_told_though_a_striker_holds_the_processor(
     tmp_path: Path, deed: str, told: str
