@@ -28,6 +28,8 @@ LOSS_RECORDS = 6000
 AGEING_LOAD = 16_000, 4_000
 """Batches and requests: five minutes, and a tenth of it again while faults last."""
 AGEING_RATE = 70.0
+ERASURE_RATE = 30.0
+"""Until all have died, a quarter of an hour: everything is then read three times more."""
 AGEING_TURNS = 4
 """Deaths at each point of sweeps, of which there is one a minute."""
 
@@ -222,14 +224,14 @@ def _imports(asked: argparse.Namespace) -> int:
 
 
 def _erasure(asked: argparse.Namespace) -> int:
-    """People erased under load and kills: nobody is found, also after a replay (15 minutes)."""
+    """People erased as processors die at each point: nobody comes back (15 minutes)."""
     plan = Plan(
         asked.seed,
         people=asked.people,
         records=asked.people * 12,
         erased=max(1, asked.people // 20),
         kills=min(asked.kills, 2),
-        rate=min(asked.rate, 60),
+        rate=min(asked.rate, ERASURE_RATE),
     )
     with _servers() as servers, tempfile.TemporaryDirectory(prefix="idstream-faults-") as folder:
         lines, wrong = erase_under_fire(servers, Path(folder), plan, _tell)
