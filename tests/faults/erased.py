@@ -49,6 +49,9 @@ MORE_EVERY = 100
 """Of so many records beyond the plan one asks for an erasure: sweeps have something to do."""
 WAIT_MS = 3000
 SETTLED_S = 900.0
+"""How long cases may take to complete once all is still: each is looked at when a minute is over,
+some three times.
+"""
 _MARK = re.compile(rb"zz[a-z](\d{6})")
 _CONFIGURATION = """
 [kafka]
