@@ -70,7 +70,9 @@ def open_log(
             _renderer(stream, has_colours="NO_COLOR" not in environ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        # A line and its end in one write: workers share a stream, and one's end must not come after
+        # another's line. What prints writes the two apart on a stream without a buffer.
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
     log: Log = structlog.get_logger()
     _forward_librdkafka(log, LEVELS[level])

@@ -45,6 +45,31 @@ def test_an_event_is_one_line_of_json_with_name_level_time_and_facts():
     }
 
 
+class Writes(io.RawIOBase):
+    """A file without a buffer, as workers share one: what each write to it was."""
+
+    def __init__(self) -> None:
+        self.found: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, some) -> int:
+        self.found.append(bytes(some))
+        return len(some)
+
+
+@pytest.mark.parametrize("write_through", [False, True])
+def test_an_event_is_one_write_so_that_workers_do_not_write_into_each_others_lines(write_through):
+    writes = Writes()
+    stream = io.TextIOWrapper(writes, write_through=write_through)
+    log = opened(stream)
+    log.info("one")
+    log.warning("two", topic="a" * 2000)
+    assert [one.count(b"\n") for one in writes.found] == [1, 1]
+    assert all(one.endswith(b"\n") for one in writes.found)
+
+
 def test_what_is_below_the_level_is_not_written():
     stream = io.StringIO()
     log = opened(stream, "warning")
