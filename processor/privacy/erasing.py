@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from processor.identity.ending import end_profile, have_read
 from processor.identity.former import DEVICE, STRONG, tokens_of
 from processor.identity.lookup import is_known
-from processor.identity.marker import EVERY_WORKSPACE
+from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, lookups
 from processor.identity.screening import marking_types
@@ -67,15 +67,18 @@ def erase(
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
-    marked = _marked(family, (*named, *former), asked, view, ground)
-    if marked is not None:
-        strong = (*marked.strong, *[ground.token(of_mpid(m)) for one in stays for m in _mpids(one)])
-        marked = replace(marked, strong=strong)
-    if marked is not None and ever_ms is not None:
-        is_suppressed = bool(family.profiles or marked.strong)
-        marked = replace(marked, is_suppressed=is_suppressed, ever_ms=ever_ms)
-    if marked is not None:
-        view.files.filing.marks.extend(marked.markers().items())
+    strong, devices = _tokens(family, (*named, *former), asked, view, ground)
+    if not (family.profiles or strong or devices):
+        return found, None
+    marked = Marked(
+        ground.now_ms,
+        ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
+        (*strong, *[ground.token(of_mpid(m)) for one in stays for m in _mpids(one)]),
+        devices,
+        is_suppressed=ever_ms is not None and bool(family.profiles or strong),
+        ever_ms=EVER_MS if ever_ms is None else ever_ms,
+    )
+    view.files.filing.marks.extend(marked.markers().items())
     return found, marked
 
 
@@ -92,14 +95,17 @@ def _has_others(profile: Profile, ground: Ground) -> bool:
     return any(data != NO_DATA for data in others)
 
 
-def _marked(
+def _tokens(
     family: Family,
     named: Sequence[Identifier],
     asked: Sequence[Identifier],
     view: View,
     ground: Ground,
-) -> Marked | None:
-    """Return the markers of what a family had, *named*, and of what was *asked* for besides."""
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return the tokens of what a family had, *named*, and of what was *asked* for besides.
+
+    Those of strong types, and those of devices.
+    """
     types, members = marking_types(ground.policy), frozenset(family.mpids)
     strong = [one for one in named if one.identity_type in types]
     # Whoever lives with an identity that did not lead to them is protected: it stays theirs.
@@ -111,13 +117,10 @@ def _marked(
         if one.identity_type not in types
         and all(is_known(other, ground.policy) for other in _held(one, view, members))
     ]
-    marked = Marked(
-        ground.now_ms,
-        ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
+    return (
         tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
         tuple(dict.fromkeys(map(ground.token, devices))),
     )
-    return marked if family.profiles or marked.strong or marked.devices else None
 
 
 def _mpids(profile: Profile) -> tuple[int, ...]:
