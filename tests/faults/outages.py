@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tests.faults.stage import Servers, Stage, Work
 from tests.faults.storm import check, owes_nothing
 from tests.servers.kafka_node import free_port
+from tests.servers.logs import events_of
 from tests.servers.waiting import eventually
 
 POINTS = (
@@ -129,12 +130,8 @@ def _is_done(stage: Stage) -> bool:
 
 
 def _rewinds(stage: Stage) -> list[str]:
-    lines = (line for p in stage.processors for line in p.log().splitlines())
-    return [
-        f"{found['source']}: {found['kind']}"
-        for line in lines
-        if line.startswith("{") and (found := json.loads(line))["event"] == "rewound"
-    ]
+    events = (one for p in stage.processors for one in events_of(p.log()))
+    return [f"{one['source']}: {one['kind']}" for one in events if one["event"] == "rewound"]
 
 
 def told(outcomes: Sequence[Away], seconds: float) -> Iterator[str]:

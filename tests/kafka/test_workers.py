@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.servers.logs import events_of
 from tests.servers.waiting import eventually
 from tests.views.conftest import Deployment
 
@@ -37,8 +38,7 @@ def deployment(kafka, redis_url, redis_prefix, tmp_path) -> Iterator[Deployment]
 
 
 def events(deployment: Deployment) -> list[dict]:
-    lines = deployment.log.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    return events_of(deployment.log.read_text())
 
 
 def pids(deployment: Deployment) -> dict[int, int]:

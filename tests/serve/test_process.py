@@ -1,6 +1,5 @@
 """``idstream serve`` as a process, on a real Redis."""
 
-import json
 import os
 import re
 import signal
@@ -15,6 +14,7 @@ from processor.redis.index import RedisIndex
 from tests.contract.people import EMAIL, profile, store
 from tests.docs.pages import ROOT
 from tests.serve.people import CONFIG, token, token_tables
+from tests.servers.logs import events_of
 from tests.servers.redis import StartRedis
 from tests.servers.waiting import eventually
 
@@ -56,8 +56,7 @@ class Process:
         return Path(self._log.name).read_text()
 
     def lines(self) -> list[dict]:
-        whole = self.told().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+        return events_of(self.told())
 
     def _has_begun(self) -> bool:
         assert self.process.poll() is None, self.told()
