@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
 
+from processor.kafka.appending import Appender, NotAppended
+from processor.kafka.clock import Clock
+from processor.kafka.forward import Forward
+from processor.kafka.recent import Budget, NotSeen, Recents
+from processor.settings import load_text
 from tests.security.broker import PASSWORD, USER, documented
 from tests.security.certificates import KEY_PASSWORD
 from tests.security.program import Idstream, Stream
@@ -13,6 +18,8 @@ from tests.security.program import Idstream, Stream
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(180)]
 
 OUTPUTS = ("enriched", "responses", "changes", "profiles", "dead_letters")
+
+LONG = Budget(seconds=30.0)
 
 
 class Line:
@@ -44,6 +51,13 @@ class Line:
             "group": [(ResourceType.GROUP, self.group)],
             "`profiles`": [(ResourceType.TOPIC, topics["profiles"])],
             "`dead-letters`": [(ResourceType.TOPIC, topics["dead_letters"])],
+            "`identity-changes`": [(ResourceType.TOPIC, topics["changes"])],
+            "`enriched-batches`": [(ResourceType.TOPIC, topics["enriched"])],
+            "`identity-responses`": [(ResourceType.TOPIC, topics["responses"])],
+            "`privacy-cases`": [(ResourceType.TOPIC, f"{self.group}-cases")],
+            "`privacy-receipts`": [(ResourceType.TOPIC, f"{self.group}-receipts")],
+            "the topic of requests": [(ResourceType.TOPIC, f"{self.group}-privacy")],
+            "group `<group_id>-serve`": [(ResourceType.GROUP, f"{self.group}-serve")],
             "group `<group_id>-restore`": [(ResourceType.GROUP, f"{self.group}-restore")],
             "group `<group_id>-replay`": [(ResourceType.GROUP, f"{self.group}-replay")],
             "transactional id, prefix `<group_id>`": [(ResourceType.TRANSACTIONAL_ID, self.group)],
@@ -168,6 +182,34 @@ def test_restore_and_replay_do_their_work_with_the_rights_that_are_documented_fo
         assert done.returncode == 0, done.stdout + done.stderr
     letter, _, again = [m.value() for m in line.kafka.read(line.topics["batches"])]
     assert (letter, again) == (b"no JSON", b"no JSON")
+
+
+def test_serve_reads_and_writes_with_the_rights_that_are_documented_for_it(
+    line, certificates, password
+):
+    kafka, now = load_text(sasl(line, certificates, password), {}).kafka, Clock().now
+    cases, receipts, asked = (f"{line.group}-{one}" for one in ("cases", "receipts", "privacy"))
+    for topic in (cases, receipts, asked):
+        line.kafka.restore_topic(topic, 1)
+    changes, enriched, answers, letters = (
+        line.topics[role] for role in ("changes", "enriched", "responses", "dead_letters")
+    )
+    recents = Recents(kafka, now)
+    with pytest.raises(NotSeen):
+        recents.of_all(changes, LONG)
+    line.allow("serve")
+    for topic in (changes, enriched, answers, letters, receipts):
+        line.kafka.produce(topic, [b"{}"])
+        assert [one.value for one in recents.of_all(topic, LONG)] == [b"{}"]
+    standing = recents.standing([line.topics["batches"], line.topics["requests"]])
+    assert {row.topic for row in standing} == {line.topics["batches"], line.topics["requests"]}
+    for topic in (cases, changes, enriched):
+        reader = Forward(kafka, topic, now)
+        found = [one.value for records in reader.everything(30.0) for one in records]
+        assert (found, reader.reached.is_whole) == ([] if topic == cases else [b"{}"], True)
+    assert Appender(kafka).append(asked, b"id", b"{}", [], 30.0).topic == asked
+    with pytest.raises(NotAppended):
+        Appender(kafka).append(cases, b"id", b"{}", [])
 
 
 def test_what_the_rights_do_not_allow_is_said_in_one_line(line, certificates, password, idstream):
