@@ -1,15 +1,14 @@
 """Each alert fires by its fault, is silent otherwise, and names a page that says what to do."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
 import yaml
 
 from tests.docs.pages import ROOT, anchors, text
+from tests.servers.prometheus import program
 
-PROMTOOL = shutil.which("promtool")
 SOURCE = "https://github.com/idstream/idstream/blob/main/"
 RULES = [
     rule
@@ -18,10 +17,6 @@ RULES = [
 ]
 
 
-@pytest.mark.skipif(
-    PROMTOOL is None,
-    reason="promtool is not here (Debian: prometheus): the alerts were NOT tried",
-)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -31,7 +26,7 @@ RULES = [
 )
 def test_promtool_finds_each_alert_fired_by_its_fault_and_silent_otherwise(arguments):
     done = subprocess.run(
-        [PROMTOOL, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [program("promtool"), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

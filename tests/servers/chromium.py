@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.servers.missing import missing
+
 AXE = "axe-core@4.14.1"
 CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -27,7 +29,7 @@ def browser() -> Iterator[Browser]:
         filter(None, map(shutil.which, NAMES)), None
     )
     if found is None:
-        _missing("no Chromium: apt install chromium, or name one by IDSTREAM_TEST_CHROMIUM")
+        missing("no Chromium: apt install chromium, or name one by IDSTREAM_TEST_CHROMIUM")
     with sync_playwright() as playwright:
         # Nobody but our own pages is visited; root, as in CI, has no sandbox.
         opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
@@ -42,7 +44,7 @@ def axe() -> str:
     if not script.exists():
         npm = shutil.which("npm")
         if npm is None:
-            _missing("no npm, which brings axe-core")
+            missing("no npm, which brings axe-core")
         script.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=script.parent) as folder:
             command = [npm, "pack", "--silent", AXE, "--pack-destination", folder]
@@ -53,9 +55,3 @@ def axe() -> str:
             # At once, so that a run beside us sees all of it or nothing.
             (Path(folder) / "package" / "axe.min.js").rename(script)
     return script.read_text()
-
-
-def _missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)

