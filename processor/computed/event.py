@@ -25,13 +25,14 @@ _PLACES: Final[Mapping[str, Place]] = {
 
 Object = Mapping[str, Any]
 _NOTHING: Final[Object] = {}
+_NULL: Final = Raw(b"null")
 
 
 class Head(Struct, gc=False):
     """What is read of every event: enough to see whether any selector could want it."""
 
     event_type: str
-    data: Raw = Raw(b"null")
+    data: Raw = _NULL
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -151,20 +152,29 @@ def _objects(value: object) -> list[Object]:
 
 
 _decode_heads = msgspec.json.Decoder(list[Head] | None).decode
+_decode_fields = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_decode_type = msgspec.json.Decoder(str).decode
 _decode_data = msgspec.json.Decoder(dict[str, Any] | None).decode
 _decode_lenient = msgspec.json.Decoder(dict[str, Any] | None, float_hook=float).decode
 
 
 def read_heads(events: bytes | Raw) -> list[Head]:
-    """Return the heads of a batch's ``events``, the JSON array that its codec has accepted."""
-    return _decode_heads(events) or []
+    """Return the heads of a batch's ``events``, the JSON array that its codec has accepted.
+
+    Of several values under one name the last counts, whatever stands in those before it.
+    """
+    try:
+        return _decode_heads(events) or []
+    except msgspec.ValidationError:
+        found = _decode_fields(events)
+    return [Head(_decode_type(one["event_type"]), one.get("data", _NULL)) for one in found]
 
 
 class _Names(Struct, gc=False):
     """What names an event; values that are no text are left to :func:`read_data`."""
 
-    event_name: Raw = Raw(b"null")
-    screen_name: Raw = Raw(b"null")
+    event_name: Raw = _NULL
+    screen_name: Raw = _NULL
 
 
 _decode_names = msgspec.json.Decoder(_Names | None).decode

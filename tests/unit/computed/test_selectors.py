@@ -133,6 +133,13 @@ def test_events_whose_data_is_missing_or_odd_match_what_asks_nothing_of_it():
     assert selected('type = "custom_event"\nname = "Order"', *odd) == []
 
 
+def test_of_two_values_under_one_name_the_last_counts_whatever_the_first_is():
+    scope = compiled('[events.s]\ntype = "any"\n[calculated.n]\ntype = "count"\nevent = "s"\n')
+    body = b'[{"event_type":7,"event_type":"crash_report"},{"event_type":"first_run","data":{}}]'
+    found = matches(scope.workspaces[WORKSPACE], body, Source("default", START))
+    assert [one.event.type for one in found] == ["crash_report", "first_run"]
+
+
 def test_a_number_beyond_a_double_is_no_value_and_spoils_nothing_beside_it():
     document = '[events.s]\ntype = "any"\nwhere = [{ attribute = "b", op = "exists" }]\n'
     scope = compiled(document + '[calculated.n]\ntype = "count"\nevent = "s"\n')
