@@ -21,6 +21,7 @@ from processor.pipeline.naming import NEVER_MS, identity_ends
 from processor.pipeline.showing import added_fields, holds_until
 from processor.pipeline.work import Decided, FoldRules, Taken, Verdict, Work
 from processor.profiles.attributes import renewed_until
+from processor.profiles.consent import is_of_record
 from processor.profiles.devices import last_known
 from processor.profiles.document import profile_key
 from processor.records import EventBatch, Output
@@ -84,13 +85,13 @@ def memo_of(
         or verdict.notifications is not None
     ):
         return None
-    until_ms = quiet_until(work, batch, profile, limits)
-    if until_ms is None:
-        return None
     workspace, record_ms = work.rules.workspace.name, work.record.timestamp_ms
+    until_ms = quiet_until(work, batch, profile, limits)
+    if until_ms is None or is_of_record(batch.consent_state or {}, record_ms):
+        return None
     over = fields_over(batch, profile, workspace)
     over.update(added_fields(definitions, work.rules.workspace, profile, batch, work.record))
-    holds_until_ms = FOREVER_MS if definitions is None else holds_until(definitions, profile)
+    holds_until_ms = FOREVER_MS if decided.computed is None else holds_until(definitions, profile)
     if work.rules.workspace.lifetimes is not None:  # a later receipt has to be noted
         noted_ms = stored_ms(profile) + limits.receipt_resolution_ms
         holds_until_ms = min(holds_until_ms, noted_ms)

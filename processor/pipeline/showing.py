@@ -85,9 +85,14 @@ def added_fields(
     return fields
 
 
-def holds_until(definitions: Definitions, profile: Profile) -> int:
-    """Return the instant from which on time alone may change what is shown or computed."""
-    data = profile.workspaces.get(definitions.workspace, NO_DATA)
-    fresh_ms = None if data.more.computed is None else data.more.computed.fresh_until_ms
-    ends = [end for end in (profile.more.due_ms, fresh_ms) if end is not None]
-    return min(ends, default=FOREVER_MS)
+def holds_until(definitions: Definitions | None, profile: Profile) -> int:
+    """Return the instant from which on time alone may change what is shown or computed.
+
+    *definitions* are those of the workspace of a record, None where only others of its scope have
+    any: any record of a person brings what is due of them in all of these.
+    """
+    ends = [profile.more.due_ms]
+    if definitions is not None:
+        data = profile.workspaces.get(definitions.workspace, NO_DATA)
+        ends.append(None if data.more.computed is None else data.more.computed.fresh_until_ms)
+    return min([end for end in ends if end is not None], default=FOREVER_MS)

@@ -21,6 +21,18 @@ def cap_consent(given: ConsentState, received_ms: int, max_future_ms: int) -> No
                 entry["timestamp_unixtime_ms"] = received_ms
 
 
+def is_of_record(given: ConsentState, received_ms: int) -> bool:
+    """Whether an answer of *given* is dated by its record, or ahead of it.
+
+    Said again in a later record it may be dated by that one.
+    """
+    return any(
+        entry and _time(entry) >= received_ms
+        for purposes in given.values()
+        for entry in (purposes or {}).values()
+    )
+
+
 def merge_consent(stored: ConsentState, given: ConsentState) -> ConsentState:
     """Return *stored* with the purposes that *given* names, or *stored* itself if that is the same.
 

@@ -77,6 +77,10 @@ red.all = [{{ attribute = "color", op = "equals", value = "red" }}]
 quiet.all = [{{ not = {{ event = "purchase", within = "30m" }} }}]
 quiet.identities = ["email"]
 
+[workspaces.beside]
+strategy = "profile_conversion"
+identity_scope = "counted"
+{POLICY}
 [inputs.default]
 workspace = "isolated"
 source = "sdk"
@@ -95,6 +99,9 @@ workspace = "converted"
 source = "custom_feed"
 [inputs.counted]
 workspace = "counted"
+source = "sdk"
+[inputs.beside]
+workspace = "beside"
 source = "sdk"
 [inputs.flat]
 workspace = "flat"
@@ -154,6 +161,7 @@ def batches(inputs: tuple[str, ...]) -> st.SearchStrategy[dict]:
             "counts": st.sampled_from([False, False, True]),
             "deleted": seldom.map(lambda gone: ["color"] if gone else None),
             "consent": seldom,
+            "consented_ms": st.sampled_from([None, START, START + 400 * 24 * HOUR]),
             "events": st.sampled_from([1, 1, 0, 2]),
             "bought": seldom,
             "request_id": seldom.map(lambda one: None if one is None else f"id-{one}"),
@@ -189,6 +197,7 @@ SCENES = [
     ("converted",),
     ("flat",),
     ("counted",),
+    ("counted", "beside", "beside"),
 ]
 histories = st.sampled_from([*SCENES, ("default", "seen")]).flatmap(lots)
 
@@ -228,7 +237,8 @@ def batch_of(one: dict, now: int) -> dict:
     if one["deleted"]:
         value["deleted_user_attributes"] = one["deleted"]
     if one["consent"] is not None:
-        value["consent_state"] = {"gdpr": {"ads": {"consented": one["consent"]}}}
+        answer = {"consented": one["consent"], "timestamp_unixtime_ms": one["consented_ms"]}
+        value["consent_state"] = {"gdpr": {"ads": answer}}
     if one["request_id"]:
         value["source_request_id"] = one["request_id"]
     return value
@@ -393,6 +403,20 @@ def test_a_profile_that_another_changed_is_decided_anew():
 
     assert json.loads(again[0].value)["user_attributes"] == {"color": "red"}
     assert [output.role for output in again] == ["enriched", "profiles"]
+
+
+def test_consent_that_is_dated_by_its_record_is_decided_anew():
+    line, year_ms = Line(), 365 * 24 * HOUR
+    answer = {"consented": True, "timestamp_unixtime_ms": START + year_ms}
+    value = taking(BATCH, consent_state={"gdpr": {"ads": answer}})
+    for _ in range(3):
+        line.send(value)
+    (enriched, _) = line.send(value, at=START + MINUTE)
+    told = json.loads(enriched.value)["consent_state"]["gdpr"]["ads"]
+    assert told["timestamp_unixtime_ms"] == START + MINUTE
+    dated = {"gdpr": {"ads": {**answer, "timestamp_unixtime_ms": START - 1}}}
+    line.send(taking(value, consent_state=dated), taking(value, consent_state=dated))
+    assert line.remembers(taking(value, consent_state=dated))
 
 
 def test_what_an_earlier_record_of_the_lot_changes_is_seen(line):
@@ -651,4 +675,15 @@ def test_what_is_remembered_ends_where_time_alone_changes_what_is_computed():
     assert line.remembers(plain, at=before, input_name="counted")
     assert not line.remembers(plain, at=due, input_name="counted")
     roles = [o.role for o in line.send(plain, at=due, input_name="counted")]
+    assert "audience_changes" in roles
+
+
+def test_what_is_remembered_ends_where_time_changes_what_another_workspace_computes():
+    plain, due = taking(BATCH, events=None), START + 30 * MINUTE
+    line = Line()
+    line.send(taking(BATCH, events=[PURCHASE]), input_name="counted")
+    for _ in range(2):
+        line.send(plain, input_name="beside")
+    assert line.remembers(plain, at=due - 1, input_name="beside")
+    roles = [o.role for o in line.send(plain, at=due, input_name="beside")]
     assert "audience_changes" in roles
