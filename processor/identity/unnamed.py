@@ -5,7 +5,7 @@ from typing import Final
 from processor.identity.model import Identifier
 
 HASHED: Final = "\x00hashed"
-_MPID: Final = "\x00mpid"
+MPID: Final = "\x00mpid"
 
 
 def of_token(token: bytes) -> Identifier:
@@ -14,8 +14,8 @@ def of_token(token: bytes) -> Identifier:
 
 
 def of_mpid(mpid: int) -> Identifier:
-    """Return what has the markers of a profile that lives on without one workspace's data.
+    """Return what has the markers of an MPID where no grave of an erased profile has them.
 
-    Of whom nothing lives on the grave says it.
+    Its profile lives on without one workspace's data, or had ended before it was to be erased.
     """
-    return Identifier(_MPID, str(mpid))
+    return Identifier(MPID, str(mpid))

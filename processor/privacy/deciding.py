@@ -16,6 +16,7 @@ from processor.identity.ending import end_profile, have_read
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.marker import ever_ms
+from processor.identity.unnamed import of_mpid
 from processor.identity.view import View
 from processor.privacy.case import (
     LEGAL,
@@ -199,7 +200,9 @@ def _family(case: Case, view: View, ground: Ground) -> Family:
 def _carried_out(case: Case, view: View, ground: Ground) -> Case:
     family = _family(case, view, ground)
     ever = ever_ms(case.number) if case.suppress else None
-    found, marked = erase(family, case.identifiers, view, ground, ever)
+    # Who has ended while the request waited left a grave that keeps nobody away.
+    ended = [of_mpid(mpid) for mpid in case.roots if view.profile(mpid) is None]
+    found, marked = erase(family, (*case.identifiers, *ended), view, ground, ever)
     if not family.profiles:
         after = _moved(case, "completed", completed_ms=ground.now_ms)
     else:

@@ -12,7 +12,7 @@ from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, lookups
 from processor.identity.screening import marking_types
-from processor.identity.unnamed import of_mpid, of_token
+from processor.identity.unnamed import MPID, of_mpid, of_token
 from processor.identity.view import View
 from processor.privacy.case import Found, Marked
 from processor.privacy.family import Family, counted
@@ -48,9 +48,9 @@ def erase(
 ) -> tuple[Found, Marked | None]:
     """Erase *family*; return what is told of it, and its markers, None where there are none.
 
-    *asked* are the identities that the request named: records of the person may be still to come,
-    so they get markers too, also where nobody is found. *ever_ms* is the time of those that never
-    end; None where the person is not to be suppressed. Raises Unread where more must be read first.
+    *asked* is what the request named: records of the person may be still to come, so it gets
+    markers too, also where nobody is found. *ever_ms* is the time of those that never end; None
+    where the person is not to be suppressed. Raises Unread where more must be read first.
     """
     goes, stays = going(family, ground)
     found = replace(
@@ -67,13 +67,14 @@ def erase(
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
+    named += [of_mpid(m) for one in stays for m in (one.mpid, *one.absorbed)]
     strong, devices = _tokens(family, (*named, *former), asked, view, ground)
     if not (family.profiles or strong or devices):
         return found, None
     marked = Marked(
         ground.now_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
-        (*strong, *[ground.token(of_mpid(m)) for one in stays for m in _mpids(one)]),
+        strong,
         devices,
         is_suppressed=ever_ms is not None and bool(family.profiles or strong),
         ever_ms=EVER_MS if ever_ms is None else ever_ms,
@@ -106,7 +107,7 @@ def _tokens(
 
     Those of strong types, and those of devices.
     """
-    types, members = marking_types(ground.policy), frozenset(family.mpids)
+    types, members = {*marking_types(ground.policy), MPID}, frozenset(family.mpids)
     strong = [one for one in named if one.identity_type in types]
     # Whoever lives with an identity that did not lead to them is protected: it stays theirs.
     strong += [one for one in asked if one.identity_type in types and not _held(one, view, members)]
@@ -121,11 +122,6 @@ def _tokens(
         tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
         tuple(dict.fromkeys(map(ground.token, devices))),
     )
-
-
-def _mpids(profile: Profile) -> tuple[int, ...]:
-    """Return the MPIDs that lead to *profile*."""
-    return profile.mpid, *profile.absorbed
 
 
 def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:

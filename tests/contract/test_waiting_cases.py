@@ -251,3 +251,29 @@ def test_what_waited_for_a_person_who_never_came_keeps_their_history_out_until_t
     assert life.batch(START_MS, **ADA).outcome.reason == "erased"
     assert outputs(life.sweep(at + 31 * DAY_MS, dies=True), "cases")[-1] is None
     assert life.batch(START_MS, **ADA).outcome.name == "forwarded"
+
+
+@pytest.mark.parametrize("named", ["mpid", "customerid"])
+def test_whoever_ends_while_the_request_waits_does_not_come_back_under_the_mpid_either(
+    index: Index, tmp_path, named
+):
+    life = Life(index, tmp_path)
+    ada = life.batch(START_MS, **ADA).outcome.mpid
+    life.erasure(START_MS + 1, **{named: str(ada) if named == "mpid" else "A"})
+    ends = {"idstream": {"mpids": [str(ada)]}}
+    life.ask(
+        START_MS + DAY_MS,
+        subject_request_id="two",
+        subject_request_type="delete",
+        extensions=ends,
+    )
+    at = START_MS + 8 * DAY_MS
+
+    (told,) = receipts(life.sweep(at, dies=True))
+
+    assert (told["state"], told["found"], told["mpids"]) == ("completed", 0, [])
+    by_mpid = {"mpid": ada, "user_identities": {"email": "other@example.com"}}
+    again = life.batch(START_MS, **by_mpid).outcome
+    assert (again.name, again.reason) == ("dropped", "erased")
+    assert outputs(life.sweep(at + 31 * DAY_MS, dies=True), "cases")[-1] is None
+    assert life.batch(START_MS, **by_mpid).outcome.mpid == ada
