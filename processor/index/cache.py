@@ -37,8 +37,10 @@ from processor.index.port import (
 )
 from processor.records import RowKey
 
-HOLDERS_BYTES: Final = 400
+HOLDERS_BYTES: Final = 360
 """What a remembered identifier costs, about: its slot, its token, its place in two tables."""
+HOLDER_BYTES: Final = 40
+"""What each of those who hold it costs besides."""
 DOCUMENT_BYTES: Final = 800
 """What a remembered document costs beside its content."""
 UNPACKED: Final = 4
@@ -50,7 +52,10 @@ Key = TypeVar("Key")
 
 
 class Slot(Generic[Value]):
-    """A remembered value: current until the index holds another one, or it is forgotten."""
+    """A remembered value: current until the index holds another one, or it is forgotten.
+
+    Then it has no value any more, whoever still has the slot.
+    """
 
     __slots__ = ("cost", "is_current", "is_used", "value")
 
@@ -59,6 +64,11 @@ class Slot(Generic[Value]):
         self.cost = cost
         self.is_current = True
         self.is_used = True
+
+    def forget(self) -> None:
+        """Let the value go."""
+        self.is_current = False
+        del self.value
 
 
 class Slots(NamedTuple):
@@ -75,13 +85,13 @@ Sized = Mapping[int, int]
 
 
 class Cache:
-    """What is remembered of one space, at most *max_bytes* of it, estimated."""
+    """What is remembered of one space."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self) -> None:
         self.moment: Moment | None = None
         """The moment of which every remembered value is; None while nothing is remembered."""
         self.bytes = 0
-        self._max_bytes = max_bytes
+        """How many it takes, estimated."""
         self._holders: dict[Identifier, Slot[Holders]] = {}
         self._profiles: dict[int, Slot[Profile]] = {}
         self._tokens: dict[bytes, Identifier] = {}
@@ -143,9 +153,9 @@ class Cache:
     def clear(self) -> None:
         """Forget everything."""
         for slot in self._holders.values():
-            slot.is_current = False
+            slot.forget()
         for document in self._profiles.values():
-            document.is_current = False
+            document.forget()
         self._holders, self._profiles, self._tokens = {}, {}, {}
         self.bytes, self.moment = 0, None
 
@@ -159,7 +169,6 @@ class Cache:
         for mpid, profile in read.profiles.items():
             if profile is not None:
                 self._keep_profile(mpid, profile, sizes.get(mpid, 0))
-        self._shrink()
 
     def wrote(self, effects: Effects, commit: Commit, token: TokenOf) -> None:
         """Take over what a commit of ours has written."""
@@ -179,7 +188,6 @@ class Cache:
             known = self._tokens.pop(marked, None)
             if known is not None:
                 self._forget(self._holders, known)
-        self._shrink()
 
     def holds(self, read: ReadSet) -> bool:
         """Whether nothing has been dropped of what was looked up."""
@@ -212,9 +220,10 @@ class Cache:
             if old.value == holders:
                 return
             self._forget(self._holders, identifier)
-        self._holders[identifier] = Slot(holders, HOLDERS_BYTES)
+        cost = HOLDERS_BYTES + HOLDER_BYTES * len(holders)
+        self._holders[identifier] = Slot(holders, cost)
         self._tokens[token(identifier)] = identifier
-        self.bytes += HOLDERS_BYTES
+        self.bytes += cost
 
     def _keep_profile(self, mpid: int, profile: Profile, size: int) -> None:
         old = self._profiles.get(mpid)
@@ -229,13 +238,11 @@ class Cache:
     def _forget(self, held: dict[Key, Slot[Value]], key: Key) -> None:
         slot = held.pop(key, None)
         if slot is not None:
-            slot.is_current = False
             self.bytes -= slot.cost
+            slot.forget()
 
-    def _shrink(self) -> None:
-        """Forget what was not used since the last time, where there is too much."""
-        if self.bytes <= self._max_bytes:
-            return
+    def shrink(self) -> None:
+        """Forget what was not used since the last time, or half of all where most was."""
         self._sweep(self._profiles)
         self._sweep(self._holders)
         self._tokens = {t: i for t, i in self._tokens.items() if i in self._holders}
@@ -249,7 +256,10 @@ class Cache:
 
 
 class CachedIndex:
-    """An index in front of which a process remembers what it read. One thread uses it."""
+    """An index in front of which a process remembers what it read. One thread uses it.
+
+    It remembers at most *max_bytes* of all spaces together, estimated.
+    """
 
     def __init__(self, index: Index, max_bytes: int) -> None:
         self._index = index
@@ -262,7 +272,7 @@ class CachedIndex:
         """Return what is remembered of *space*."""
         cache = self._caches.get(space)
         if cache is None:
-            cache = self._caches[space] = Cache(self._max_bytes)
+            cache = self._caches[space] = Cache()
         return cache
 
     def slots(self, space: Space, asked: Asked, read: ReadSet) -> Slots | None:
@@ -295,6 +305,7 @@ class CachedIndex:
         cache.learn(reading.moment, reading.changed)
         is_current = cache.holds(known)
         cache.keep(reading.found, reading.sizes, self.token)
+        self._shrink()
         if is_current:
             return replace(reading, found=_joined(known, reading.found))
         # Something remembered has just turned out to be old: all is read again, in one instant.
@@ -304,6 +315,7 @@ class CachedIndex:
         again = self._index.visit(space, epochs, [Ask(tuple(identifiers), tuple(mpids))])
         cache.learn(again.moment, None)
         cache.keep(again.found, again.sizes, self.token)
+        self._shrink()
         return replace(reading, found=again.found, seq=again.seq, moment=again.moment)
 
     def commit(
@@ -322,11 +334,19 @@ class CachedIndex:
             cache.wrote(effects, result, self.token)
         else:
             cache.keep(result.found, result.sizes, self.token)
+        self._shrink()
         return result
 
     def openings(self, space: Space, shards: Sequence[int]) -> tuple[Opening, ...]:
         """Return what the wheel holds, see Index."""
         return self._index.openings(space, shards)
+
+    def _shrink(self) -> None:
+        """Forget something of every space where there is too much."""
+        caches = self._caches.values()
+        if sum([cache.bytes for cache in caches]) > self._max_bytes:
+            for cache in caches:
+                cache.shrink()
 
 
 def _joined(remembered: ReadSet, fresh: ReadSet) -> ReadSet:

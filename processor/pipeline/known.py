@@ -83,6 +83,7 @@ def memo_of(
         type(verdict.decision) is not Matched
         or decided.entry.changes
         or verdict.notifications is not None
+        or (decided.computed is not None and decided.computed.bounded)  # evaluated each time
     ):
         return None
     workspace, record_ms = work.rules.workspace.name, work.record.timestamp_ms
@@ -115,7 +116,9 @@ def memo_of(
             (mpid_header(profile.mpid), ("resolution", resolution(verdict.decision))),
         ),
     )
-    memo.holds_until_ms, memo.device_info = holds_until_ms, batch.device_info
+    memo.holds_until_ms = holds_until_ms
+    if definitions is not None:
+        memo.device_info = batch.device_info
     return memo
 
 

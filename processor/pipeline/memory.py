@@ -45,8 +45,10 @@ NAMES: Final = 5
 
 Words = tuple[Raw | None, ...]
 FOREVER_MS: Final = 2**63 - 1
-MEMO_BYTES: Final = 1_500
-"""About how many bytes a memo takes beside its words and fields."""
+MEMO_BYTES: Final = 1_100
+"""About how many bytes a memo takes beside its words, its fields and what it read."""
+READ_BYTES: Final = 100
+"""About how many bytes it takes of each key that was read: what stands there is the cache's."""
 
 
 class Reads(Struct, frozen=True):
@@ -110,7 +112,7 @@ class Memo:
         self.device_info: Mapping[str, Any] | None = None
         """As the batch said it, where events are looked at by it."""
         sizes = (len(bytes(raw)) for raw in (*words, *made.fields.values()) if raw is not None)
-        self.cost = MEMO_BYTES + sum(sizes)
+        self.cost = MEMO_BYTES + READ_BYTES * len(self._slots) + sum(sizes)
         self.is_used = True
 
     def is_current(self) -> bool:
@@ -181,7 +183,14 @@ class Memory:
         """Remember whom the batch with *fields* names."""
         words = words_of(fields)
         naming.words = tuple(None if raw is None else Raw(bytes(raw)) for raw in words[:NAMES])
-        naming.batch = replace(naming.batch, fields={})
+        naming.batch = replace(
+            naming.batch,
+            fields={},
+            user_attributes={},
+            deleted_user_attributes=(),
+            consent_state=None,
+            partner_identities={},
+        )
         name = _name(rules, naming.words)
         self._forget(self._namings, name)
         self._namings[name] = naming

@@ -60,7 +60,7 @@ class Naming(Struct, gc=False):
     """What a batch says of who its user is, and which device it came from."""
 
     batch: EventBatch
-    """The batch, of which only that counts; without its fields once it is remembered."""
+    """The batch, of which only that counts; without the rest of it once it is remembered."""
     space: Space
     identifiers: tuple[Identifier, ...]
     """Those that find the user: in their normal form, and not blocked."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 
-from processor.identity.model import Identifier
+from processor.identity.model import Identifier, Space
 from processor.identity.view import Effects, ReadSet, View
 from processor.index.cache import CachedIndex
 from processor.index.errors import LostWrites
@@ -244,6 +244,32 @@ def test_no_more_is_remembered_than_there_is_room_for(open_plain):
         read(index, Ask((one,)))
 
     assert 0 < index.cache(SPACE).bytes <= TIGHT + 6_000
+
+
+def test_all_spaces_share_the_room(open_plain):
+    inner, room = open_plain(), 20_000
+    index, spaces = CachedIndex(inner, room), (SPACE, Space("retail", "development"))
+    taken = []
+    for n in range(50):
+        one = Identifier("email", f"many-{n}@example.com")
+        for space in spaces:
+            store(inner, profile(100 + n, one, space=space), space=space)
+            index.visit(space, {}, [Ask((one,))])
+        taken.append(sum(index.cache(space).bytes for space in spaces))
+
+    assert room / 2 < max(taken) <= room
+
+
+def test_what_is_forgotten_is_let_go_whoever_still_has_its_slot(open_plain):
+    inner = open_plain()
+    index = CachedIndex(inner, ROOM)
+    store(inner, profile(7, EMAIL))
+    found = read(index, Ask((EMAIL,))).found
+    slots = index.cache(SPACE).slots(((EMAIL,), (7,)), found)
+
+    index.cache(SPACE).clear()
+
+    assert [hasattr(slot, "value") for part in slots for slot in part] == [False, False]
 
 
 def test_a_reading_of_nothing_is_one_of_now():

@@ -585,6 +585,15 @@ def named() -> Line:
     return made
 
 
+def test_of_a_batch_no_more_is_remembered_than_whom_it_names():
+    line = Line()
+    for n in range(3):
+        line.send(counting(n, consent_state={"gdpr": {"ads": {"consented": True}}}))
+    (naming,) = line.made._memory._namings.values()
+    batch = naming.batch
+    assert (batch.fields, batch.user_attributes, batch.consent_state) == ({}, {}, None)
+
+
 def test_who_brings_something_new_is_not_resolved_again(named):
     assert resolved(named, counting(4)) == 0
     assert resolved(named, counting(5), counting(6), BATCH) == 0
@@ -687,3 +696,11 @@ def test_what_is_remembered_ends_where_time_changes_what_another_workspace_compu
     assert line.remembers(plain, at=due - 1, input_name="beside")
     roles = [o.role for o in line.send(plain, at=due, input_name="beside")]
     assert "audience_changes" in roles
+
+
+def test_who_is_evaluated_each_time_for_want_of_room_is_not_remembered():
+    line = Line(f"[limits]\nmax_profile_bytes = 1024\n{CONFIG}")
+    large = taking(BATCH, events=None, user_attributes={"color": "x" * 100})
+    for _ in range(3):
+        line.send(large, input_name="counted")
+    assert [tally.computed_bounded["counted",] for tally in line.tallies] == [1, 1, 1]
