@@ -18,7 +18,7 @@ from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
-from processor.identity.view import Edit, Effects, Outdated, ReadSet, View
+from processor.identity.view import Asked, Edit, Effects, Outdated, ReadSet, View
 from processor.pipeline.ageing import Ageing, ageing_of
 from processor.pipeline.casework import grounds_of
 from processor.pipeline.computing import Computing, computing_of, yield_room
@@ -134,7 +134,7 @@ class Fold(Struct, frozen=True):
         if self.is_timed:
             place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid
-        asked = None if view.record.before else view.asked()
+        asked = None if view.record.before else _asked(work, view)
         burials = view.record.buried
         edits = view.end_record()
         profile = None if mpid is None else view.left_behind(mpid)
@@ -192,6 +192,21 @@ class Fold(Struct, frozen=True):
                 if skip.violation is not None or skip.reason in VIOLATIONS
             ],
         )
+
+
+def _asked(work: Work, view: View) -> Asked | None:
+    """Return what a record has read; where the erased are kept away all that it asks for.
+
+    For whether it is theirs is told by markers and graves of everybody whom it names.
+    """
+    asked = view.asked()
+    if asked is None or work.rules.workspace.privacy is None:
+        return asked
+    identifiers, mpids = asked
+    return (
+        tuple(dict.fromkeys((*identifiers, *work.ask.identifiers))),
+        tuple(dict.fromkeys((*mpids, *work.ask.mpids))),
+    )
 
 
 def fold_of(
