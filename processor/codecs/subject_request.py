@@ -248,10 +248,22 @@ def _text(fields: Mapping[str, Raw], name: str) -> str | None:
 
 
 def _plain(raw: Raw | None) -> object:
-    return None if raw is None else _decode_any(raw)
+    """Return any JSON value, None where there is none, or a number beyond what can be held."""
+    try:
+        return None if raw is None else _decode_any(raw)
+    except msgspec.ValidationError:
+        return None
 
 
 def _digest(fields: Fields, key: bytes) -> bytes:
     """Return the digest of a body: neither spaces nor the order of fields count."""
-    body = _canonical({name: _decode_any(raw) for name, raw in fields.items()})
+    body = _canonical({name: _whole(raw) for name, raw in fields.items()})
     return blake2b(body, digest_size=16, key=key[:64], person=b"idstream-body").digest()
+
+
+def _whole(raw: Raw) -> object:
+    """Return any JSON value; its text where it has a number beyond what can be held."""
+    try:
+        return _decode_any(raw)
+    except msgspec.ValidationError:
+        return bytes(raw).decode()

@@ -2,7 +2,9 @@
 
 import json
 
+import msgspec
 import pytest
+from msgspec import Raw
 
 from processor.codecs.envelope import open_object
 from processor.codecs.subject_request import SubjectRequest, read_subject_request
@@ -87,6 +89,23 @@ def test_a_request_that_breaks_a_rule_says_which_and_shows_no_value(fields, word
     assert error[:2] == (400, "INVALID_DATA")
     assert word in error[2]
     assert "44" not in error[2]
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1" * 5000])
+@pytest.mark.parametrize("field", ["subject_request_type", "submitted_time", "regulation", "odd"])
+def test_a_number_that_cannot_be_held_ends_no_process(field, number):
+    body = {
+        "subject_request_id": "one",
+        "subject_request_type": "erasure",
+        "regulation": "gdpr",
+        "submitted_time": "2026-01-01T00:00:00Z",
+        "subject_identities": {"email": "ada@example.com"},
+        field: Raw(number),
+    }
+    value = msgspec.json.encode(body)
+    found = read_subject_request(value, POLICY, 10_000, open_object, KEY)
+    assert isinstance(found, SubjectRequest)
+    assert (found.error is None) == (field == "odd")
 
 
 @pytest.mark.parametrize(
