@@ -292,7 +292,7 @@ Sessions = Mapping[Space, SpaceSession]
 
 
 def _decoded(one: Taken | Sweep) -> Taken | Sweep:
-    """Return a record without what is remembered of it: it may be one to replay."""
+    """Return a record as it reads, not as it is remembered: what a journal says goes with that."""
     if isinstance(one, Work) and isinstance(one.content, Known):
         return one.content.take_anew()
     return one
