@@ -262,11 +262,13 @@ def _tell(line: str) -> None:
 def strikes(kills: int, others: int) -> list[str]:
     """Return so many kills at each point, and as many others in turn.
 
-    At points of sweeps, of which there is one a minute, a fifth of it.
+    What waits for a sweep comes once: a storm has few, and each may take minutes to be met. Where
+    people age sweeps never end, so that is where they are struck again and again.
     """
-    kinds = [*AGAINST_ONE, *AGAINST_ALL]
-    killed = [name for name in CRASHES for _ in range(-(-kills // 5) if name in SLOW else kills)]
-    return [*killed, *(kinds[n % len(kinds)] for n in range(others))]
+    points = [name for name in CRASHES if name not in SLOW]
+    kinds = [name for name in (*AGAINST_ONE, *AGAINST_ALL) if name not in SLOW]
+    killed = [name for name in points for _ in range(kills)]
+    return [*sorted(SLOW), *killed, *(kinds[n % len(kinds)] for n in range(others))]
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], int]] = {
