@@ -5,7 +5,7 @@ from typing import Final
 from processor.identity.model import Identifier
 
 HASHED: Final = "\x00hashed"
-MPID: Final = "\x00mpid"
+_MPID: Final = "\x00mpid"
 
 
 def of_token(token: bytes) -> Identifier:
@@ -14,8 +14,8 @@ def of_token(token: bytes) -> Identifier:
 
 
 def of_mpid(mpid: int) -> Identifier:
-    """Return what has the markers of an MPID where no grave of an erased profile has them.
+    """Return what has the markers of a profile that lives on without one workspace's data.
 
-    Its profile lives on without one workspace's data, or had ended before it was to be erased.
+    Of whom nothing lives on the grave says it.
     """
-    return Identifier(MPID, str(mpid))
+    return Identifier(_MPID, str(mpid))

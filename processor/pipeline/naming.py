@@ -91,7 +91,8 @@ def asked_of(
 ) -> tuple[tuple[Identifier, ...], tuple[int, ...]]:
     """Return the identifiers and MPIDs that are to be read for *request*, markers included."""
     identifiers, mpids = reads(request, workspace.policy)
-    if request.mpid is not None and workspace.privacy is not None:
+    privacy = workspace.privacy
+    if request.mpid is not None and privacy is not None and privacy.is_shared:
         identifiers = (*identifiers, of_mpid(request.mpid))
     return identifiers, mpids
 

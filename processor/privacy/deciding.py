@@ -16,7 +16,6 @@ from processor.identity.ending import end_profile, have_read
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.marker import ever_ms
-from processor.identity.unnamed import of_mpid
 from processor.identity.view import View
 from processor.privacy.case import (
     LEGAL,
@@ -29,7 +28,7 @@ from processor.privacy.case import (
     filed,
     unpack_case,
 )
-from processor.privacy.erasing import Ground, erase, going, gone
+from processor.privacy.erasing import Asked, Ground, erase, going, gone
 from processor.privacy.family import Family, Sought, counted, family_of
 from processor.privacy.receipt import (
     CREATED,
@@ -201,8 +200,9 @@ def _carried_out(case: Case, view: View, ground: Ground) -> Case:
     family = _family(case, view, ground)
     ever = ever_ms(case.number) if case.suppress else None
     # Who has ended while the request waited left a grave that keeps nobody away.
-    ended = [of_mpid(mpid) for mpid in case.roots if view.profile(mpid) is None]
-    found, marked = erase(family, (*case.identifiers, *ended), view, ground, ever)
+    graves = map(view.grave, case.roots)
+    ended = [one for one in graves if one is not None and one.why != "erased"]
+    found, marked = erase(family, Asked(case.identifiers, ended, ever), view, ground)
     if not family.profiles:
         after = _moved(case, "completed", completed_ms=ground.now_ms)
     else:

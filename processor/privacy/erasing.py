@@ -7,12 +7,13 @@ from msgspec.structs import replace
 
 from processor.identity.ending import end_profile, have_read
 from processor.identity.former import DEVICE, STRONG, tokens_of
+from processor.identity.grave import Grave
 from processor.identity.lookup import is_known
 from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, lookups
 from processor.identity.screening import marking_types
-from processor.identity.unnamed import MPID, of_mpid, of_token
+from processor.identity.unnamed import of_mpid, of_token
 from processor.identity.view import View
 from processor.privacy.case import Found, Marked
 from processor.privacy.family import Family, counted
@@ -39,45 +40,53 @@ def going(family: Family, ground: Ground) -> tuple[list[Profile], list[Profile]]
     return goes, stays
 
 
-def erase(
-    family: Family,
-    asked: Sequence[Identifier],
-    view: View,
-    ground: Ground,
-    ever_ms: int | None,
-) -> tuple[Found, Marked | None]:
+class Asked(Struct, frozen=True):
+    """What an erasure is to reach besides a family, and for how long."""
+
+    identifiers: Sequence[Identifier]
+    """What the request named: records of the person may be still to come, so they get markers too,
+    also where nobody is found.
+    """
+    ended: Sequence[Grave] = ()
+    """Of whom it found at first, and who have ended by themselves since."""
+    ever_ms: int | None = None
+    """The time of markers that never end; None where the person is not to be suppressed."""
+
+
+def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Found, Marked | None]:
     """Erase *family*; return what is told of it, and its markers, None where there are none.
 
-    *asked* is what the request named: records of the person may be still to come, so it gets
-    markers too, also where nobody is found. *ever_ms* is the time of those that never end; None
-    where the person is not to be suppressed. Raises Unread where more must be read first.
+    Raises Unread where more must be read first.
     """
     goes, stays = going(family, ground)
     found = replace(
         counted(family, ground.workspace),
-        mpids=gone(goes),
+        mpids=(*gone(goes), *[grave.mpid for grave in asked.ended]),
         kept=tuple(one.mpid for one in stays),
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
     former = [of_token(token) for token in tokens_of(family.profiles, DEVICE)]
-    have_read(view, (*named, *asked, *former), [m for one in goes for m in one.absorbed])
-    until = ground.now_ms if ever_ms is None else ever_ms
+    absorbed = [m for one in goes for m in one.absorbed]
+    have_read(view, (*named, *asked.identifiers, *former), absorbed)
+    until = ground.now_ms if asked.ever_ms is None else asked.ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
+    for grave in asked.ended:
+        view.files.entomb(replace(grave, why="erased", time_ms=until))
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
-    named += [of_mpid(m) for one in stays for m in (one.mpid, *one.absorbed)]
-    strong, devices = _tokens(family, (*named, *former), asked, view, ground)
-    if not (family.profiles or strong or devices):
+    strong, devices = _tokens(family, (*named, *former), asked.identifiers, view, ground)
+    if not (family.profiles or asked.ended or strong or devices):
         return found, None
+    is_anybody = bool(family.profiles or asked.ended or strong)
     marked = Marked(
         ground.now_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
-        strong,
+        (*strong, *[ground.token(of_mpid(m)) for one in stays for m in _mpids(one)]),
         devices,
-        is_suppressed=ever_ms is not None and bool(family.profiles or strong),
-        ever_ms=EVER_MS if ever_ms is None else ever_ms,
+        is_suppressed=asked.ever_ms is not None and is_anybody,
+        ever_ms=EVER_MS if asked.ever_ms is None else asked.ever_ms,
     )
     view.files.filing.marks.extend(marked.markers().items())
     return found, marked
@@ -107,7 +116,7 @@ def _tokens(
 
     Those of strong types, and those of devices.
     """
-    types, members = {*marking_types(ground.policy), MPID}, frozenset(family.mpids)
+    types, members = marking_types(ground.policy), frozenset(family.mpids)
     strong = [one for one in named if one.identity_type in types]
     # Whoever lives with an identity that did not lead to them is protected: it stays theirs.
     strong += [one for one in asked if one.identity_type in types and not _held(one, view, members)]
@@ -122,6 +131,11 @@ def _tokens(
         tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
         tuple(dict.fromkeys(map(ground.token, devices))),
     )
+
+
+def _mpids(profile: Profile) -> tuple[int, ...]:
+    """Return the MPIDs that lead to *profile*."""
+    return profile.mpid, *profile.absorbed
 
 
 def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:

@@ -271,7 +271,7 @@ def test_whoever_ends_while_the_request_waits_does_not_come_back_under_the_mpid_
 
     (told,) = receipts(life.sweep(at, dies=True))
 
-    assert (told["state"], told["found"], told["mpids"]) == ("completed", 0, [])
+    assert (told["state"], told["found"], told["mpids"]) == ("completed", 0, [str(ada)])
     by_mpid = {"mpid": ada, "user_identities": {"email": "other@example.com"}}
     again = life.batch(START_MS, **by_mpid).outcome
     assert (again.name, again.reason) == ("dropped", "erased")
