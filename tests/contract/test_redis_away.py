@@ -1,6 +1,5 @@
 """What a Redis server does to us: away, full, read-only, emptied, restarted, moved."""
 
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -144,13 +143,12 @@ def test_a_commit_whose_reply_was_lost_is_found_by_the_next_claim(node, connect)
     store(index, profile(6))  # now the server knows the script
     epochs = claim(index)
     effects = view_of(index, [profile(7, EMAIL)]).effects()
-    assert node._process is not None
-    node._process.send_signal(signal.SIGSTOP)
+    node.pause()
     try:
         with pytest.raises(IndexUnavailable):
             index.commit(SPACE, effects, [advance(epochs[ROW], None, 5, chunk=b"mine")])
     finally:
-        node._process.send_signal(signal.SIGCONT)
+        node.resume()
 
     eventually(lambda: index.profile(SPACE, 7))
     [row] = index.claim(SPACE, OWNER, "c", [RowClaim(ROW, "id-1")], "").rows

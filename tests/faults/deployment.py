@@ -18,8 +18,8 @@ from tests.faults.processors import (
     identifiers_by_token,
     live_holders,
     live_profiles,
-    state_of,
 )
+from tests.servers.freezing import state_of
 from tests.servers.waiting import eventually
 
 SPACE = Space("retail", "production")

@@ -13,6 +13,7 @@ from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.profiles.document import is_grave, unpack
 from processor.redis import keys
+from tests.servers.freezing import freeze, state_of
 
 CRASHES = {"IDSTREAM_CRASH_AT", "IDSTREAM_CRASH_ON"}
 
@@ -75,7 +76,11 @@ class Processor:
 
     def freeze(self) -> bool:
         """Stop it; it does not notice. Return whether it ran until then."""
-        return self._signal(signal.SIGSTOP)
+        if not self.is_running:
+            return False
+        assert self._process is not None
+        freeze(self._process.pid)
+        return True
 
     def thaw(self) -> bool:
         """Let it go on where it was; return whether it lives."""
@@ -118,12 +123,6 @@ class Processor:
         self._sent.add(number)
         self._process.send_signal(number)
         return True
-
-
-def state_of(pid: int) -> str:
-    """Return the state of a process as the system sees it, such as T for stopped; '' if gone."""
-    asked = ["ps", "-o", "state=", "-p", str(pid)]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout[:1]
 
 
 def live_profiles(client: redis.Redis, prefix: str, space: Space) -> dict[str, Profile]:

@@ -21,6 +21,8 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.servers.freezing import freeze
+
 VERSION = "4.1.2"
 LOG4J_VERSION = "2.25.1"
 IMAGE = f"apache/kafka:{VERSION}"
@@ -292,7 +294,7 @@ class JavaNode:
         self._process = None
 
     def pause(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

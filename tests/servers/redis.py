@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.servers.freezing import freeze
 from tests.servers.missing import missing
 from tests.servers.waiting import eventually
 
@@ -95,7 +96,7 @@ class Node:
     def pause(self) -> None:
         """Stop the process; its clients wait."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on."""

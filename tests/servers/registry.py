@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.freezing import freeze
 from tests.servers.kafka_node import Unavailable, free_port
 from tests.servers.missing import missing
 
@@ -59,16 +60,17 @@ class Registry:
 
     def stop(self) -> None:
         """Let it stop answering, its connections open."""
-        self._signal(signal.SIGSTOP)
+        freeze(self._pid)
 
     def resume(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        os.kill(self._pid, signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    @property
+    def _pid(self) -> int:
         if self._process is None:
             pytest.skip("the registry is not ours to stop")
-        self._process.send_signal(number)
+        return self._process.pid
 
     def _ask(self, method: str, path: str, body: object = None) -> dict:
         request = urllib.request.Request(
