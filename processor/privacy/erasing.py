@@ -48,7 +48,7 @@ class Asked(Struct, frozen=True):
     also where nobody is found.
     """
     ended: Sequence[Grave] = ()
-    """Of whom it found at first, and who have ended by themselves since."""
+    """Of whom the request found at first, and who have aged out or been deleted since."""
     ever_ms: int | None = None
     """The time of markers that never end; None where the person is not to be suppressed."""
 
