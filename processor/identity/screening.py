@@ -1,6 +1,7 @@
 """Screening: whether a record is an erased person's, before anybody is looked up. Pure.
 
-Where the index holds no marker and no grave of what was read, nothing is asked here.
+Everybody whom the record names is to be asked of the view before, so that the commit checks their
+markers too. Where the index holds no marker and no grave of what was read, nothing is asked here.
 (docs/privacy.md, "What keeps the erased away")
 """
 
@@ -99,7 +100,6 @@ def _erased_mpid(request: IdentityRequest, view: View, screen: Screen) -> int | 
         return None
     alive = of_mpid(request.mpid)
     if markers := view.files.markers(alive):
-        view.holders(alive)  # so that nothing is remembered of such a record
         return latest(markers, screen.at_ms, screen.workspace)
     grave = view.grave(request.mpid)
     if grave is None or grave.why != "erased" or screen.at_ms > grave.time_ms:

@@ -21,7 +21,7 @@ from processor.computed.selector import Match
 from processor.identity.decision import Decision, Matched, NotFound, Refused
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
-from processor.identity.screening import ERASED, screened
+from processor.identity.screening import ERASED
 from processor.identity.view import View
 from processor.index.port import Ask, Use
 from processor.pipeline.aliasing import follow_link
@@ -40,7 +40,7 @@ from processor.pipeline.work import (
     Verdict,
     Work,
     far_off,
-    screen_of,
+    screened_request,
     seed_of,
     time_of,
 )
@@ -193,9 +193,8 @@ class Batch(Struct, frozen=True, gc=False):
         if request is None:
             return Verdict(None, "forwarded")
         batch = self.batch
-        privacy = work.rules.workspace.privacy
-        if privacy is not None and view.files.is_marked:
-            passed = screened(request, view, rules.policy, screen_of(work, privacy))
+        if work.rules.workspace.privacy is not None:
+            passed = screened_request(work, request, view, rules.policy)
             if not isinstance(passed, IdentityRequest):
                 return Verdict(passed, *self._outcome_of(passed, work.rules.workspace))
             batch = _on_other_devices(batch, passed)

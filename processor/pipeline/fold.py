@@ -18,7 +18,7 @@ from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
-from processor.identity.view import Asked, Edit, Effects, Outdated, ReadSet, View
+from processor.identity.view import Edit, Effects, Outdated, ReadSet, View
 from processor.pipeline.ageing import Ageing, ageing_of
 from processor.pipeline.casework import grounds_of
 from processor.pipeline.computing import Computing, computing_of, yield_room
@@ -83,7 +83,7 @@ class Fold(Struct, frozen=True):
         outdated: set[int] = set()
         for number, (work, is_duplicate) in enumerate(works):
             if is_duplicate:
-                decided.append(_undecided(work, number, "duplicate"))
+                decided.append(_undecided(work, number, view, "duplicate"))
                 continue
             try:
                 decided.append(self._decide(work, number, view, rules))
@@ -124,7 +124,7 @@ class Fold(Struct, frozen=True):
         verdict = work.content.decide(work, view, rules)
         decision = verdict.decision
         if decision is None and not verdict.receipts:
-            return _undecided(work, number, verdict.outcome)
+            return _undecided(work, number, view, verdict.outcome)
         if decision is not None and verdict.is_recalled:
             return _recalled(work, number, verdict, decision)
         self._note(work, verdict, view)
@@ -134,7 +134,7 @@ class Fold(Struct, frozen=True):
         if self.is_timed:
             place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid
-        asked = None if view.record.before else _asked(work, view)
+        asked = None if view.record.before else view.asked()
         burials = view.record.buried
         edits = view.end_record()
         profile = None if mpid is None else view.left_behind(mpid)
@@ -194,21 +194,6 @@ class Fold(Struct, frozen=True):
         )
 
 
-def _asked(work: Work, view: View) -> Asked | None:
-    """Return what a record has read; where the erased are kept away all that it asks for.
-
-    For whether it is theirs is told by markers and graves of everybody whom it names.
-    """
-    asked = view.asked()
-    if asked is None or work.rules.workspace.privacy is None:
-        return asked
-    identifiers, mpids = asked
-    return (
-        tuple(dict.fromkeys((*identifiers, *work.ask.identifiers))),
-        tuple(dict.fromkeys((*mpids, *work.ask.mpids))),
-    )
-
-
 def fold_of(
     its: SpaceRules,
     rules: Rules,
@@ -256,8 +241,9 @@ def _recalled(work: Work, number: int, verdict: Verdict, decision: Decision) -> 
     return Decided(work, entry, None, (), verdict.bounded, verdict)
 
 
-def _undecided(work: Work, number: int, outcome: OutcomeName) -> Decided:
+def _undecided(work: Work, number: int, view: View, outcome: OutcomeName) -> Decided:
     """Return a record for which nobody was to be resolved: it has an outcome, and no effect."""
+    view.end_record()
     entry = Entry(
         offset=work.record.offset,
         outcome=outcome,

@@ -12,7 +12,6 @@ from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.model import IdentityPolicy, IdentityRequest, Space
 from processor.identity.normalize import admit, admit_changes
 from processor.identity.resolve import resolve
-from processor.identity.screening import screened
 from processor.identity.view import View
 from processor.index.port import Ask
 from processor.pipeline.aliasing import AliasContent, follow_link
@@ -28,7 +27,7 @@ from processor.pipeline.work import (
     Verdict,
     Work,
     far_off,
-    screen_of,
+    screened_request,
     seed_of,
     time_of,
 )
@@ -96,13 +95,10 @@ class Request(Struct, frozen=True, gc=False):
         """Resolve the request; the reason of the outcome is the code of an error answer."""
         request = work.request
         assert request is not None
-        privacy = work.rules.workspace.privacy
-        if privacy is not None and view.files.is_marked:
-            passed = screened(request, view, rules.policy, screen_of(work, privacy))
-            if not isinstance(passed, IdentityRequest):
-                return Verdict(passed, "answered", self._error_code(passed))
-            request = passed
-        decision = resolve(request, view, rules.policy, rules.documents)
+        passed = screened_request(work, request, view, rules.policy)
+        if not isinstance(passed, IdentityRequest):
+            return Verdict(passed, "answered", self._error_code(passed))
+        decision = resolve(passed, view, rules.policy, rules.documents)
         follow_link(decision, work, view, rules)
         return Verdict(decision, "answered", self._error_code(decision))
 

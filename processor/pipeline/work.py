@@ -21,12 +21,13 @@ from processor.codecs.resolution import UNDECIDED, resolution
 from processor.computed.message import AudienceChange
 from processor.computed.selector import Match
 from processor.identity.decision import Aliased, Decision, NotFound, Refused
+from processor.identity.ending import have_read
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest, Seed, Space
 from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
-from processor.identity.screening import Screen
+from processor.identity.screening import Screen, screened
 from processor.identity.view import Asked, View
 from processor.index.cache import Slots
 from processor.index.port import Ask
@@ -34,7 +35,7 @@ from processor.pipeline.journal import Entry
 from processor.pipeline.naming import Answer
 from processor.privacy.receipt import Residues, no_residues
 from processor.records import Ignored, Outcome, OutcomeName, Output, Record
-from processor.rules import Format, InputRules, Limits, PrivacyRules
+from processor.rules import Format, InputRules, Limits
 
 NOBODY: Final = (NotFound, Refused, Aliased)
 """Decisions that attribute a record to no profile."""
@@ -224,12 +225,25 @@ def time_of(record: Record, claimed_ms: int | None, limits: Limits) -> int:
     return now
 
 
-def screen_of(work: Work, privacy: PrivacyRules) -> Screen:
-    """Return what a record is screened by: the earliest time that counts for it, and its place."""
+def screened_request(
+    work: Work, request: IdentityRequest, view: View, policy: IdentityPolicy
+) -> IdentityRequest | Decision:
+    """Return *request* without what is an erased person's, or what becomes of it as a whole.
+
+    Whose a record is hangs on the markers and graves of everybody whom it names, also where nobody
+    looks them up. So all of them are asked of the view: the commit checks them, and what is
+    remembered hangs on them.
+    """
+    privacy = work.rules.workspace.privacy
+    if privacy is None:
+        return request
+    have_read(view, work.ask.identifiers, work.ask.mpids)
+    if not view.files.is_marked:
+        return request
     at_ms = first_received(work.record)
     if privacy.compare == "event_time":
         at_ms = min(at_ms, work.time_ms)
-    return Screen(at_ms, privacy.mark)
+    return screened(request, view, policy, Screen(at_ms, privacy.mark))
 
 
 def far_off(record: Record, claimed_ms: int | None, time_ms: int) -> tuple[Ignored, ...]:
