@@ -30,8 +30,12 @@ def canonical(holders: Iterable[int]) -> Holders:
     return tuple(sorted(set(holders)))
 
 
-Asked = tuple[tuple[Identifier, ...], tuple[int, ...]]
-"""The identifiers and MPIDs that a record read."""
+class Asked(Struct, frozen=True, gc=False):
+    """What a record read: identifiers, MPIDs, and what stood there."""
+
+    identifiers: tuple[Identifier, ...]
+    mpids: tuple[int, ...]
+    read: ReadSet
 
 
 class Outdated(Exception):
@@ -279,10 +283,13 @@ class View:
         self._recalls.append(recall)
 
     def asked(self) -> Asked | None:
-        """Return what this record has read; None where an earlier one had changed some of it."""
-        if self.is_overlaid:
+        """Return what this record has read: as yet it hangs on nothing else.
+
+        None where it has written, or where an earlier one had changed some of it.
+        """
+        if self.is_overlaid or self.record.before:
             return None
-        return tuple(self._asked_holders), tuple(self._asked_mpids)
+        return Asked(tuple(self._asked_holders), tuple(self._asked_mpids), self._read)
 
     def end_record(self) -> tuple[Edit, ...]:
         """End a record: give every profile it really changed its next version, return the edits."""

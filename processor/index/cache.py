@@ -196,16 +196,15 @@ class Cache:
             and read.profiles.keys() <= self._profiles.keys()
         )
 
-    def slots(self, asked: Asked, read: ReadSet) -> Slots | None:
-        """Return the slots of these keys if all hold what was *read*, else None."""
-        identifiers, mpids = asked
-        holders, profiles = [], []
-        for identifier in identifiers:
+    def slots(self, asked: Asked) -> Slots | None:
+        """Return the slots of what was read if all hold that still, else None."""
+        holders, profiles, read = [], [], asked.read
+        for identifier in asked.identifiers:
             slot = self._holders.get(identifier)
             if slot is None or slot.value != read.holders.get(identifier):
                 return None
             holders.append(slot)
-        for mpid in mpids:
+        for mpid in asked.mpids:
             document = self._profiles.get(mpid)
             if document is None or document.value is not read.profiles.get(mpid):
                 return None
@@ -275,9 +274,9 @@ class CachedIndex:
             cache = self._caches[space] = Cache()
         return cache
 
-    def slots(self, space: Space, asked: Asked, read: ReadSet) -> Slots | None:
-        """Return the slots of everything *asked*, see ``Cache.slots``."""
-        return self.cache(space).slots(asked, read)
+    def slots(self, space: Space, asked: Asked) -> Slots | None:
+        """Return the slots of what was read, see ``Cache.slots``."""
+        return self.cache(space).slots(asked)
 
     def claim(
         self, space: Space, owner: str, config: str, rows: Sequence[RowClaim], shape: str

@@ -59,10 +59,6 @@ class Ageing(Struct, frozen=True):
         if is_old or more.emptied_ms is not None:
             view.put(replace(profile, more=replace(more, stored_ms=heard_ms, emptied_ms=None)))
 
-    def holds_until_ms(self, profile: Profile) -> int:
-        """Return the instant up to which another receipt of *profile* is not noted."""
-        return stored_ms(profile) + self.resolution_ms
-
 
 def ageing_of(lifetimes: Lifetimes, policy: IdentityPolicy, limits: Limits) -> Ageing:
     """Return how profiles of a scope with *lifetimes* age."""

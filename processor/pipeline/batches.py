@@ -18,7 +18,7 @@ from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
 from processor.computed.reading import Source, matches
 from processor.computed.selector import Match
-from processor.identity.decision import Decision, Matched, NotFound, Refused
+from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
 from processor.identity.screening import ERASED
@@ -26,7 +26,7 @@ from processor.identity.view import View
 from processor.index.port import Ask, Use
 from processor.pipeline.aliasing import follow_link
 from processor.pipeline.enrichment import enrich, of_nobody
-from processor.pipeline.known import Known, memo_of
+from processor.pipeline.known import Known
 from processor.pipeline.memory import NOTHING, Memo, Memory
 from processor.pipeline.naming import Naming, asked_of, name, resolve_named
 from processor.pipeline.publish import dead_letter
@@ -84,7 +84,7 @@ class Batches(Struct, frozen=True):
         if heads is None:
             return None
         time_ms = time_of(record, heads.time_ms, self.limits)
-        if time_ms > memo.until_ms or record.timestamp_ms >= memo.holds_until_ms:
+        if not memo.term.covers(time_ms, record.timestamp_ms):
             return None
         if self.definitions and self._could_count(record, rules, fields, memo):
             return None
@@ -99,7 +99,7 @@ class Batches(Struct, frozen=True):
         definitions = self.definitions.get(rules.workspace.name)
         if definitions is None:
             return False
-        return bool(_matches(definitions, record, rules, fields, memo.device_info))
+        return bool(_matches(definitions, record, rules, fields, memo.made.device_info))
 
     def _read(
         self,
@@ -321,31 +321,6 @@ def source_of(
     """Return what a batch says of its events."""
     batch_ms = time_field(fields, "timestamp_unixtime_ms")
     return Source(rules.name, record.timestamp_ms, batch_ms, device_info or {})
-
-
-def remember(memory: Memory, decided: Decided, limits: Limits) -> None:
-    """Remember the decision of an event batch; whom it names, where only that may be."""
-    content, rules = decided.work.content, decided.work.rules
-    if type(content) is not Batch or content.naming is None or decided.verdict is None:
-        return
-    memo = _memo(decided, content, limits)
-    if memo is not None:
-        memory.keep(rules, memo)
-        return
-    naming, verdict = content.naming, decided.verdict
-    naming.answer = verdict.answer or naming.answer
-    if not naming.words and type(verdict.decision) is Matched and not content.batch.ignored:
-        memory.keep_naming(rules, naming, content.batch.fields)
-
-
-def _memo(decided: Decided, content: Batch, limits: Limits) -> Memo | None:
-    """Return what may be remembered of all that a batch said."""
-    rules = decided.work.rules
-    if decided.slots is None or content.matches:
-        return None  # its events count each time
-    if rules.workspace.sdk_requires_change_events and rules.source == "sdk":
-        return None  # its decision depends on its events too
-    return memo_of(decided, content.batch, decided.slots, limits, content.definitions)
 
 
 def _announced(batch: EventBatch) -> EventBatch:

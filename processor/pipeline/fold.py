@@ -134,7 +134,7 @@ class Fold(Struct, frozen=True):
         if self.is_timed:
             place_edits(view, self.ageing, is_computing=computed is not None)
         mpid = verdict.mpid
-        asked = None if view.record.before else view.asked()
+        asked = view.asked()
         burials = view.record.buried
         edits = view.end_record()
         profile = None if mpid is None else view.left_behind(mpid)
@@ -168,7 +168,7 @@ class Fold(Struct, frozen=True):
             documents,
             verdict.bounded,
             verdict,
-            None if documents else asked,
+            asked,
             computed=computed,
         )
 

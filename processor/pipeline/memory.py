@@ -1,16 +1,12 @@
 """What is remembered of known users, found by the bytes that it was read from.
 
 Of a user whose batches bring something new: whom they name (``naming``). Of one whose batch changed
-nothing: all of it. Decisions are pure. So a batch in the same words, for which the index holds the
-same, is decided alike while time makes no difference: it changes nothing, is attributed as before,
-and is enriched with the same fields. Only decisions that changed nothing and announced nothing are
-remembered.
+nothing: all of it. A batch in the same words is attributed as before, changes nothing, and is
+enriched with the same fields, while the index holds the same and the decision's term lasts. Which
+decisions that is true of: ``lasting``.
 
-* The words: the raw fields of ``WORDS``, and the input that the batch came through. All its other
-  fields go out as they came, except that the heads of events are read every time.
-* What the index holds: the slots of everything that the decision read (``index.cache``), current at
-  the instant of the visit.
-* Time: up to ``until_ms``, after which activity may have to be written (``known``).
+The words are the raw fields of ``WORDS``, and the input that the batch came through. All its other
+fields go out as they came, except that the heads of events are read every time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,24 +65,37 @@ class Reads(Struct, frozen=True):
             yield slot.value.version
 
 
-class Made(Struct, frozen=True):
-    """The outcome of a batch: its profile, and what its enriched batch gets."""
+class Term(Struct, frozen=True, gc=False):
+    """Until when a decision holds, by the two times of a record that repeats it."""
 
-    mpid: int
+    until_ms: int
+    """By its own time: the last at which nothing has to be written."""
+    due_ms: int = FOREVER_MS
+    """By its timestamp: the first at which time alone may change something."""
+
+    def covers(self, time_ms: int, timestamp_ms: int) -> bool:
+        """Whether the decision holds for a record of these times."""
+        return time_ms <= self.until_ms and timestamp_ms < self.due_ms
+
+
+class Made(Struct, frozen=True):
+    """What becomes of a batch in the same words."""
+
     key: bytes
     """The key of the enriched batch."""
     fields: dict[str, Raw]
     """The fields that are laid over those received."""
     headers: Headers
     """The headers of the enriched batch, besides those of the record's place."""
+    device_info: Mapping[str, Any] | None = None
+    """As the batch said it, where events are looked at by it."""
 
 
 class Memo:
     """A remembered decision, which changed nothing, with what it makes of a batch."""
 
     __slots__ = (
-        "_slots", "cost", "device_info", "holds_until_ms", "is_used", "made", "reads", "space",
-        "until_ms", "verdicts", "words",
+        "_slots", "cost", "is_used", "made", "reads", "space", "term", "verdicts", "words",
     )  # fmt: skip
 
     def __init__(
@@ -94,7 +103,7 @@ class Memo:
         space: Space,
         words: Words,
         reads: Reads,
-        until_ms: int,
+        term: Term,
         verdicts: tuple[Verdict, Verdict],
         made: Made,
     ) -> None:
@@ -102,15 +111,10 @@ class Memo:
         self.words = words
         self.reads = reads
         self._slots: tuple[Slot[Any], ...] = (*reads.slots.holders, *reads.slots.profiles)
-        self.until_ms = until_ms
-        """The last time at which it is certain to change nothing."""
+        self.term = term
         self.verdicts = verdicts
         """Of a batch without events, and of one with events."""
         self.made = made
-        self.holds_until_ms = FOREVER_MS
-        """The first timestamp of a record at which time may change what is computed."""
-        self.device_info: Mapping[str, Any] | None = None
-        """As the batch said it, where events are looked at by it."""
         sizes = (len(bytes(raw)) for raw in (*words, *made.fields.values()) if raw is not None)
         self.cost = MEMO_BYTES + READ_BYTES * len(self._slots) + sum(sizes)
         self.is_used = True

@@ -138,18 +138,18 @@ def answer_of(
     None where it wrote something, where it is due to, or where it had to choose among several
     profiles.
     """
-    if type(decision) is not Matched or view.record.written():
+    if type(decision) is not Matched:
         return None
     asked = view.asked()
     profile = view.exact(decision.mpid)
-    if asked is None or asked[1] != (decision.mpid,) or profile is None:
+    if asked is None or asked.mpids != (decision.mpid,) or profile is None:
         return None
     if profile.contested and not policy.traits.has_one_owner:
         return None  # every match is written
     until_ms = min(identity_ends(profile, request.identifiers, policy), default=NEVER_MS)
     if until_ms < request.time_ms:
         return None
-    holders = tuple([(identifier, view.holders(identifier)) for identifier in asked[0]])
+    holders = tuple([(identifier, view.holders(identifier)) for identifier in asked.identifiers])
     return Answer(decision, holders, bearings(profile), until_ms)
 
 

@@ -26,11 +26,11 @@ from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.index.cache import CachedIndex
 from processor.index.port import Assignment, Index
-from processor.pipeline.batches import remember
 from processor.pipeline.computing import definitions_of
 from processor.pipeline.fold import Fold, fold_of
 from processor.pipeline.intake import Intake
 from processor.pipeline.known import Known
+from processor.pipeline.lasting import remember
 from processor.pipeline.lots import lots_of, rules_apart
 from processor.pipeline.memory import NOTHING, Memory
 from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
@@ -129,8 +129,8 @@ class Pipeline:
         settled = [_settled(one, n, decided, carried) for n, one in enumerate(taken)]
         _add_profiles(settled, _changed(decided, carried), self._sessions, self._sections.encoded)
         if self._cache is not None:
-            for its in [one for one in decided.values() if not one.is_recalled]:
-                remember(self._memory, its, self._parts.rules.limits)
+            limits = self._parts.rules.limits
+            remember(self._memory, decided.values(), limits, self._cache.slots)
         if self._parts.with_outcomes:
             for one in settled:
                 one.outcome_record = outcome_output(one)
@@ -190,7 +190,6 @@ class Pipeline:
                 self._folds[space],
                 self._parts.wait,
                 self._parts.rounds,
-                None if self._cache is None else self._cache.slots,
             )
             decided.update(zip(its, rounds.decide(tuple(its.values()), self._tally), strict=True))
         return decided

@@ -14,10 +14,9 @@ from msgspec.structs import replace
 
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
-from processor.identity.model import Identifier, Space
+from processor.identity.model import Identifier
 from processor.identity.profile import Profile
-from processor.identity.view import Asked, Outdated, ReadSet, Unread
-from processor.index.cache import Slots
+from processor.identity.view import Outdated, ReadSet, Unread
 from processor.index.port import Ask, Commit, Conflict, Reading, RowAdvance
 from processor.pipeline.fold import Fold, Folded
 from processor.pipeline.journal import Entry, pack_entries
@@ -40,9 +39,6 @@ CUT_WAIT_SECONDS = 0.002
 """The unit of the wait between rounds of a batch that keeps losing its race."""
 
 
-SlotsOf = Callable[[Space, Asked, ReadSet], Slots | None]
-
-
 class Item(Struct):
     """A record of a round."""
 
@@ -63,8 +59,6 @@ class Rounds(Struct, frozen=True):
     """Sleeps; only between the rounds of a contended commit."""
     most: int = ROUNDS
     """How often a batch may meet a conflict before it is cut."""
-    slots_of: SlotsOf | None = None
-    """Returns the cache slots of what a decision read; None where the index has no cache."""
 
     def decide(self, works: Sequence[Work], tally: Tally) -> list[Decided]:
         """Decide *works*, in order, and commit their effects: as a rule one read, one commit."""
@@ -103,11 +97,11 @@ class Rounds(Struct, frozen=True):
                 continue
             if folded.effects is None:
                 self._keep(items, folded, seq)
-                return self._with_slots(folded.decided, read)
+                return folded.decided
             result = self._commit(items, folded)
             if isinstance(result, Commit):
                 tally.conflicts += conflicts
-                return self._with_slots(folded.decided, read)
+                return folded.decided
             conflicts += 1
             tally.redecisions += 1
             read, seq = result.found, result.seq
@@ -158,14 +152,6 @@ class Rounds(Struct, frozen=True):
             for entry in chain.from_iterable(entries.values()):
                 entry.seq = result.seq
         return result
-
-    def _with_slots(self, decided: list[Decided], read: ReadSet) -> list[Decided]:
-        """Give decisions without effect the cache slots of what they read."""
-        if self.slots_of is not None:
-            for one in decided:
-                if one.asked is not None and one.profile is not None:
-                    one.slots = self.slots_of(self.session.space, one.asked, read)
-        return decided
 
     def _keep(self, items: Sequence[Item], folded: Folded, seq: int) -> None:
         """Keep the decisions of a batch without effects for the next commit of their rows."""

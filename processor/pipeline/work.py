@@ -29,7 +29,6 @@ from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.screening import Screen, screened
 from processor.identity.view import Asked, View
-from processor.index.cache import Slots
 from processor.index.port import Ask
 from processor.pipeline.journal import Entry
 from processor.pipeline.naming import Answer
@@ -136,9 +135,7 @@ class Decided(Struct, gc=False):
     verdict: Verdict | None = None
     """What its kind decided; None where it is replayed, or nobody was to be resolved."""
     asked: Asked | None = None
-    """The keys it read, where it changed nothing and no earlier record had changed any of them."""
-    slots: Slots | None = None
-    """The cache slots of *asked*."""
+    """What it read; None where it wrote, or where an earlier record had changed some of it."""
     computed: Computation | None = None
     """What was computed for it; None where its scope defines nothing, and where it is replayed."""
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 
 from processor.identity.model import Identifier, Space
-from processor.identity.view import Effects, ReadSet, View
+from processor.identity.view import Asked, Effects, ReadSet, View
 from processor.index.cache import CachedIndex
 from processor.index.errors import LostWrites
 from processor.index.memory import MOST_NOTES, MemoryIndex
@@ -224,14 +224,15 @@ def test_a_slot_is_current_until_its_value_changes(open_plain):
     store(inner, profile(7, EMAIL), profile(8))
     found = read(index, Ask((EMAIL,), (8,))).found
     cache = index.cache(SPACE)
-    changing, staying = cache.slots(((EMAIL,), (7,)), found), cache.slots(((), (8,)), found)
+    changing = cache.slots(Asked((EMAIL,), (7,), found))
+    staying = cache.slots(Asked((), (8,), found))
 
     store(inner, profile(7))
     read(index, Ask())
 
     assert [slot.is_current for part in changing for slot in part] == [False, False]
     assert [slot.is_current for part in staying for slot in part] == [True]
-    assert cache.slots(((EMAIL,), ()), found) is None
+    assert cache.slots(Asked((EMAIL,), (), found)) is None
 
 
 def test_no_more_is_remembered_than_there_is_room_for(open_plain):
@@ -265,7 +266,7 @@ def test_what_is_forgotten_is_let_go_whoever_still_has_its_slot(open_plain):
     index = CachedIndex(inner, ROOM)
     store(inner, profile(7, EMAIL))
     found = read(index, Ask((EMAIL,))).found
-    slots = index.cache(SPACE).slots(((EMAIL,), (7,)), found)
+    slots = index.cache(SPACE).slots(Asked((EMAIL,), (7,), found))
 
     index.cache(SPACE).clear()
 

@@ -23,6 +23,7 @@ privacy = ["privacy"]
 waiting_days = 0
 [workspaces.shop]
 strategy = "profile_conversion"
+identity_scope = "one"
 priority = ["customerid", "email", "ios_idfv"]
 login_ids = ["customerid"]
 unique_ids = ["customerid", "email"]
@@ -30,13 +31,23 @@ unique_ids = ["customerid", "email"]
 workspace = "shop"
 topics = ["batches", "privacy"]
 """
+SHARED = f"""{CONFIG}
+[workspaces.beside]
+strategy = "profile_conversion"
+identity_scope = "one"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid"]
+unique_ids = ["customerid", "email"]
+[inputs.beside]
+workspace = "beside"
+"""
 
 
 class Line:
     """One processor with a memory, a record a transaction."""
 
-    def __init__(self) -> None:
-        settings, counted = load_text(CONFIG, {}), []
+    def __init__(self, config: str = CONFIG) -> None:
+        settings, counted = load_text(config, {}), []
         self.tallies = counted
         self.pipeline = Pipeline(
             Parts(
@@ -52,9 +63,12 @@ class Line:
         self.pipeline.assign([Assignment(t, 0, t, None, "") for t in topics], [])
         self._offset = 0
 
-    def send(self, value: dict, time_ms: int, topic: str = "batches") -> list[Output]:
-        data = json.dumps(value).encode()
-        outputs = self.pipeline.process([Record(topic, 0, self._offset, time_ms, None, data)])
+    def send(
+        self, value: dict, time_ms: int, topic: str = "batches", through: str = "default"
+    ) -> list[Output]:
+        data, headers = json.dumps(value).encode(), (("input", through.encode()),)
+        record = Record(topic, 0, self._offset, time_ms, None, data, headers)
+        outputs = self.pipeline.process([record])
         self._offset += 1
         self.pipeline.committed()
         return outputs
@@ -114,3 +128,33 @@ def test_a_batch_under_the_mpid_of_an_erased_profile_is_decided_by_its_own_time(
     for _ in range(3):
         assert line.batch(ERASED + 1, **named)["mpid"] != ada
     assert line.batch(ERASED, **named) is None
+
+
+@pytest.fixture
+def shared() -> Line:
+    """A line on which ada is known to two workspaces that share profiles."""
+    made = Line(SHARED)
+    for through in ("default", "beside"):
+        value = {"user_identities": {"customer_id": "ada"}, "user_attributes": {"n": 1}}
+        made.send(value, START, through=through)
+    return made
+
+
+def test_where_workspaces_share_profiles_a_batch_that_names_its_mpid_is_remembered(shared):
+    ada = shared.batch(START, user_identities={"customer_id": "ada"})["mpid"]
+    assert [shared.batch(START, mpid=ada)["mpid"] for _ in range(3)] == [ada] * 3
+    assert shared.is_recalled
+    shared.erase(ERASED, customerid="ada")
+    assert [shared.batch(START, mpid=ada) for _ in range(3)] == [None] * 3
+    assert [shared.batch(ERASED + 1, mpid=ada)["mpid"] for _ in range(3)] == [ada] * 3
+    assert not shared.is_recalled, "a marker stands there"
+
+
+def test_an_mpid_is_not_remembered_of_which_an_erasure_would_take_nothing(shared):
+    value = {"user_identities": {"customer_id": "bob"}, "user_attributes": {"n": 1}}
+    shared.send(value, START, through="beside")
+    bob = shared.batch(START, user_identities={"customer_id": "bob"})["mpid"]
+    assert [shared.batch(START, mpid=bob)["mpid"] for _ in range(3)] == [bob] * 3
+    assert not shared.is_recalled
+    shared.erase(ERASED, customerid="bob")
+    assert shared.batch(START, mpid=bob) is None

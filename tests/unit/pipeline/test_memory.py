@@ -339,12 +339,6 @@ def test_a_batch_that_changed_nothing_is_remembered(line):
     assert line.remembers(BATCH)
 
 
-def test_the_first_batch_of_a_user_is_not_remembered():
-    line = Line()
-    line.send(BATCH)
-    assert not line.remembers(BATCH)
-
-
 @pytest.mark.parametrize("name", [name for name in WORDS if name in BATCH or name == "mpid"])
 def test_other_words_in_a_field_that_decides_are_decided_anew(line, name):
     other = {
@@ -383,13 +377,6 @@ def test_another_input_is_decided_anew(line):
     assert not line.remembers(BATCH, input_name="feed")
 
 
-def test_activity_that_is_due_is_decided_anew(line):
-    late = taking(BATCH, events=None, timestamp_unixtime_ms=START + HOUR)
-    assert line.remembers(late, at=START + HOUR)
-    later = taking(BATCH, events=None, timestamp_unixtime_ms=START + HOUR + 1)
-    assert not line.remembers(later, at=START + HOUR + 1)
-
-
 def test_a_profile_that_another_changed_is_decided_anew():
     index = MemoryIndex(b"key")
     line, other = Line(index=index), pipeline(index, remembers=False)
@@ -403,20 +390,6 @@ def test_a_profile_that_another_changed_is_decided_anew():
 
     assert json.loads(again[0].value)["user_attributes"] == {"color": "red"}
     assert [output.role for output in again] == ["enriched", "profiles"]
-
-
-def test_consent_that_is_dated_by_its_record_is_decided_anew():
-    line, year_ms = Line(), 365 * 24 * HOUR
-    answer = {"consented": True, "timestamp_unixtime_ms": START + year_ms}
-    value = taking(BATCH, consent_state={"gdpr": {"ads": answer}})
-    for _ in range(3):
-        line.send(value)
-    (enriched, _) = line.send(value, at=START + MINUTE)
-    told = json.loads(enriched.value)["consent_state"]["gdpr"]["ads"]
-    assert told["timestamp_unixtime_ms"] == START + MINUTE
-    dated = {"gdpr": {"ads": {**answer, "timestamp_unixtime_ms": START - 1}}}
-    line.send(taking(value, consent_state=dated), taking(value, consent_state=dated))
-    assert line.remembers(taking(value, consent_state=dated))
 
 
 def test_what_an_earlier_record_of_the_lot_changes_is_seen(line):
@@ -454,23 +427,6 @@ def test_a_request_id_that_was_used_makes_a_duplicate_of_a_known_batch(line):
     once = {**BATCH, "source_request_id": "q"}
     assert [o.role for o in line.send(once)] == ["enriched"]
     assert line.send(once) == []
-
-
-def test_inputs_that_need_change_events_are_not_remembered():
-    scope = 'identity_scope = "isolated"'
-    line = Line(CONFIG.replace(scope, f"{scope}\nsdk_requires_change_events = true"))
-    for _ in range(3):
-        line.send(BATCH)
-    assert not line.remembers(BATCH)
-
-
-def test_a_read_only_input_is_not_remembered():
-    line = Line()
-    for _ in range(3):
-        line.send(BATCH, input_name="seen")
-    value = json.dumps(BATCH).encode()
-    record = Record("batches", 0, 1 << 40, START, None, value, (("input", b"seen"),))
-    assert not hasattr(line.made._intake.take(record), "content")
 
 
 def test_flat_matching_is_remembered_too():
@@ -648,59 +604,3 @@ def test_what_is_remembered_of_one_user_is_no_matter_of_the_one_before(line):
     line.send(other, taking(BATCH, user_attributes=None))
     line.send(taking(other, user_attributes={"color": "blue"}))
     assert line.remembers(taking(BATCH, user_attributes=None))
-
-
-PURCHASE = {
-    "event_type": "custom_event",
-    "data": {"event_name": "Purchase", "timestamp_unixtime_ms": START},
-}
-
-
-def counted(*values: dict, at: int = START, line: Line | None = None) -> Line:
-    """A line whose user has bought something and came again, so that the batch is remembered."""
-    line = line or Line()
-    for value in values or (taking(BATCH, events=[PURCHASE]), BATCH, BATCH):
-        line.send(value, at=at, input_name="counted")
-    return line
-
-
-def test_a_user_of_whom_something_is_computed_is_remembered_where_no_event_counts():
-    plain = taking(BATCH, events=[{"event_type": "screen_view", "data": {"screen_name": "x"}}])
-    line = counted(taking(BATCH, events=[PURCHASE]), plain, plain)
-    assert line.remembers(plain, input_name="counted")
-
-
-def test_a_batch_with_an_event_that_counts_is_decided_anew():
-    plain = taking(BATCH, events=None)
-    line = counted(taking(BATCH, events=[PURCHASE]), plain, plain)
-    assert line.remembers(plain, input_name="counted")
-    assert not line.remembers(taking(BATCH, events=[PURCHASE]), input_name="counted")
-
-
-def test_what_is_remembered_ends_where_time_alone_changes_what_is_computed():
-    plain = taking(BATCH, events=None)
-    line = counted(taking(BATCH, events=[PURCHASE]), plain, plain)
-    before, due = START + 30 * MINUTE - 1, START + 30 * MINUTE
-    assert line.remembers(plain, at=before, input_name="counted")
-    assert not line.remembers(plain, at=due, input_name="counted")
-    roles = [o.role for o in line.send(plain, at=due, input_name="counted")]
-    assert "audience_changes" in roles
-
-
-def test_what_is_remembered_ends_where_time_changes_what_another_workspace_computes():
-    plain, due = taking(BATCH, events=None), START + 30 * MINUTE
-    line = Line()
-    line.send(taking(BATCH, events=[PURCHASE]), input_name="counted")
-    for _ in range(2):
-        line.send(plain, input_name="beside")
-    assert line.remembers(plain, at=due - 1, input_name="beside")
-    roles = [o.role for o in line.send(plain, at=due, input_name="beside")]
-    assert "audience_changes" in roles
-
-
-def test_who_is_evaluated_each_time_for_want_of_room_is_not_remembered():
-    line = Line(f"[limits]\nmax_profile_bytes = 1024\n{CONFIG}")
-    large = taking(BATCH, events=None, user_attributes={"color": "x" * 100})
-    for _ in range(3):
-        line.send(large, input_name="counted")
-    assert [tally.computed_bounded["counted",] for tally in line.tallies] == [1, 1, 1]
