@@ -24,6 +24,7 @@ from processor.kafka.loop.horizon import HorizonPace
 from processor.kafka.loop.open import Process, open_loop
 from processor.kafka.residues import Residues as Asked
 from processor.kafka.survey import topic_id
+from processor.pipeline.pacing import SweepPace
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
 from processor.privacy.receipt import Residues, no_residues
@@ -265,7 +266,11 @@ def build_pipeline(
             spaces=spaces,
             index=edge.index,
             memory_bytes=settings.redis.cache_bytes // 2,
-            max_swept_per_s=settings.clock.max_per_s,
+            pace=SweepPace(
+                settings.clock.max_per_s,
+                settings.kafka.commit_interval_ms / 1000,
+                time.monotonic,
+            ),
             computed=settings.computed,
             owner=owner,
             key=settings.key(),

@@ -33,6 +33,7 @@ from processor.pipeline.known import Known
 from processor.pipeline.lasting import remember
 from processor.pipeline.lots import lots_of, rules_apart
 from processor.pipeline.memory import NOTHING, Memory
+from processor.pipeline.pacing import SweepPace
 from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
 from processor.pipeline.round import ROUNDS, Rounds
@@ -68,8 +69,8 @@ class Parts(Struct, frozen=True):
     """For decisions of known users, where the index remembers what they read (``CachedIndex``)."""
     residues: Residues = no_residues
     """Where else data of the people is who ask for an erasure."""
-    max_swept_per_s: int = 2000
-    """Profiles that time changes, a second."""
+    pace: SweepPace = field(default_factory=SweepPace)
+    """Of sweeps."""
     rounds: int = ROUNDS
     """How often a batch may meet a conflict before it is cut."""
     wait: Callable[[float], None] = lambda _seconds: None
@@ -284,7 +285,7 @@ class Pipeline:
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:
     topics = frozenset(name for name, role in parts.rules.roles.items() if role == "clock")
     rules = {space: fold.time_rules(parts.rules, parts.key) for space, fold in folds.items()}
-    return Clockwork(parts.index, rules, topics, parts.max_swept_per_s, parts.wait)
+    return Clockwork(parts.index, rules, topics, parts.pace, parts.wait)
 
 
 Sessions = Mapping[Space, SpaceSession]

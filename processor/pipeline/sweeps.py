@@ -6,15 +6,13 @@ one poll batch, not for everybody who is due. Issued twice, or lost, they do no 
 asks what is due.
 """
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.clock.place import SHARDS, shard_of
-from processor.clock.wheel import MOST
 from processor.codecs.sweep import named_sweep, shard_sweep
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
@@ -23,6 +21,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Unread
 from processor.index.port import Ask, Commit, Index, RowAdvance
 from processor.pipeline.journal import Entry, pack_entries
+from processor.pipeline.pacing import Shard, SweepPace
 from processor.pipeline.publish import Cause, audience_outputs, change_events, dead_letter
 from processor.pipeline.quarantine import POISON
 from processor.pipeline.round import CUT_WAIT_SECONDS, READ_PLACE, published_again
@@ -34,10 +33,6 @@ from processor.pipeline.timing import TimeRules
 from processor.pipeline.work import Settled
 from processor.privacy.receipt import request_id_of
 from processor.records import DeadLetter, Outcome, Output, Record
-
-AHEAD_S: Final = 0.25
-"""Of the profiles that one second lets be swept, how much may be under way at once: where there is
-room for that pace, a sweep is back from its topic sooner, so it is kept."""
 
 
 class Due(Struct, frozen=True):
@@ -87,7 +82,7 @@ class Clockwork(Struct, frozen=True):
     """What time changes, of every space; where it changes nothing, profiles may be named."""
     topics: frozenset[str]
     """The topic of sweeps; none where time changes nothing."""
-    max_per_s: int
+    pace: SweepPace
     wait: Callable[[float], None]
 
 
@@ -97,19 +92,15 @@ class Sweeps:
     def __init__(self, parts: Clockwork) -> None:
         self._parts = parts
         self.topics = parts.topics
-        self._left = float(parts.max_per_s)
-        """How many profiles may be swept at present."""
-        self._refilled_ms = 0
-        self._most_under_way = max(1, math.ceil(parts.max_per_s * AHEAD_S / MOST))
-        self._under_way: set[tuple[Space, int]] = set()
-        self._wanted: dict[tuple[Space, int], _Open] = {}
-        self._turns: dict[tuple[Space, int], _Turn] = {}
+        self._pace = parts.pace
+        self._wanted: dict[Shard, _Open] = {}
+        self._turns: dict[Shard, _Turn] = {}
         """Shards to be swept as soon as there is room, in their order."""
         self._next: list[Output] = []
 
     def forget(self) -> None:
         """Forget what is under way: it is asked anew."""
-        self._under_way.clear()
+        self._pace.forget()
         self._turns.clear()
         self._wanted, self._next = {}, []
 
@@ -117,9 +108,9 @@ class Sweeps:
 
     def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
         """Look at own *shards*, by the partition that their sweeps go to."""
-        self._refill(wall_ms)
+        self._pace.refill(wall_ms)
         # What went to a partition that is another's now comes back to nobody here.
-        self._under_way = {key for key in self._under_way if key[1] in shards}
+        self._pace.keep(shards)
         self._turns = {key: one for key, one in self._turns.items() if key[1] in shards}
         self._wanted, aside, oldest = {}, 0, wall_ms
         for space, rules in self._parts.rules.items():
@@ -132,7 +123,7 @@ class Sweeps:
                     continue
                 oldest = min(oldest, opening.opens_ms)
                 key = space, shard
-                if key not in self._under_way and key not in self._turns:
+                if key not in self._pace and key not in self._turns:
                     self._wanted[key] = _Open(opening.opens_ms, partition)
         is_open = bool(self._wanted or self._turns)
         return Due(is_open, (wall_ms - oldest) / 1000, aside)
@@ -152,19 +143,9 @@ class Sweeps:
 
     def _begun(self) -> list[Output]:
         """Return the sweeps of those whose turn it is, and for whom there is room."""
-        room = self._most_under_way - len(self._under_way)
-        if self._left <= 0 or room <= 0:
-            return []
-        begun = list(self._turns)[:room]
-        self._under_way.update(begun)
+        begun = list(self._turns)[: self._pace.room()] if self._turns else []
+        self._pace.issued(begun)
         return [_sweep_of(*key, self._turns.pop(key)) for key in begun]
-
-    def _refill(self, wall_ms: int) -> None:
-        most = self._parts.max_per_s
-        if self._refilled_ms:
-            passed_s = max(0, wall_ms - self._refilled_ms) / 1000
-            self._left = min(most, self._left + passed_s * most)
-        self._refilled_ms = wall_ms
 
     # ---- carried out ------------------------------------------------------------------------
 
@@ -189,7 +170,7 @@ class Sweeps:
         """Do what *order* asks for, once: one that was decided before is told again."""
         row, rules = order.record.row, self._parts.rules[order.space]
         if order.shard is not None:
-            self._under_way.discard((order.space, order.shard))
+            self._pace.returned((order.space, order.shard))
         entry = session.replayed(row, order.record.offset)
         if entry is not None:
             self._follow(order, _rest_again(order, entry))
@@ -211,7 +192,7 @@ class Sweeps:
         return Carried(order, entry, rules.workspace, swept.documents)
 
     def _note(self, order: Sweep, swept: Swept, tally: Tally) -> None:
-        self._left -= len(swept.results)
+        self._pace.spend(len(swept.results))
         tally.swept.update(swept.results)
         tally.note_messages(swept.messages)
         if swept.effects is not None:

@@ -39,6 +39,7 @@ from processor.kafka.loop.positions import Positions
 from processor.kafka.loop.starting import LoopParts
 from processor.kafka.loop.sweeping import Sweeping, SweepParts
 from processor.kafka.loop.transactions import Producers, Transactions
+from processor.pipeline.pacing import SweepPace
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.round import ROUNDS
 from processor.pipeline.tally import Tally
@@ -227,7 +228,7 @@ class Processor:
                 rules=world.setting.rules,
                 spaces=world.setting.spaces,
                 computed=world.setting.settings.computed,
-                max_swept_per_s=1_000_000,
+                pace=SweepPace(1_000_000),
                 index=index,
                 memory_bytes=ROOM,
                 owner="model",

@@ -20,6 +20,7 @@ from processor.identity.profile import Profile
 from processor.index.memory import MemoryIndex
 from processor.pipeline import sweeping
 from processor.pipeline.computing import Computing
+from processor.pipeline.pacing import SweepPace
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.places import place_of
 from processor.pipeline.sweeps import shards_of
@@ -106,7 +107,7 @@ class Life:
             owner="test",
             computed=self.settings.computed,
             reach=self.crasher.reach,
-            max_swept_per_s=self.swept_per_s,
+            pace=SweepPace(self.swept_per_s),
             look=self.look,
             counted=lambda tally: self.aside.update(tally.set_aside),
         )
