@@ -44,6 +44,10 @@ class Files:
             found = self._read.filed.get(number)
         return found if found is not None and found.data else None
 
+    def may_be_profile(self, mpid: int) -> bool:
+        """Whether a profile may be made under *mpid*: no other document lies there."""
+        return self.filed(mpid) is None
+
     def file(self, document: Filed) -> None:
         """Write a document that is no profile, or take it away; its version is the caller's."""
         self._exact(document.mpid)
@@ -54,5 +58,8 @@ class Files:
         self._holders[identifier] = holders
 
     def entomb(self, grave: Grave) -> None:
-        """Replace a grave, which has been read, by another one of the same version."""
+        """Replace a grave, which has been read, by another one of the same version.
+
+        Or put one where nothing was found.
+        """
         self._graves[grave.mpid] = grave

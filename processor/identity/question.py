@@ -62,6 +62,10 @@ class Question(Struct, frozen=True, gc=False):
         """The MPID by which a batch names its profile."""
         return self.request.mpid if self.request.action == "batch" else None
 
+    def may_make(self, mpid: int) -> bool:
+        """Whether a profile may be made under *mpid*, which a batch names and no profile has."""
+        return self.request.may_create and self.view.files.may_be_profile(mpid)
+
     def new_profile(self, mpid: int) -> Profile:
         """Return an empty profile, created at the time of the request; version 0: not stored."""
         time_ms, space = self.request.time_ms, self.view.space

@@ -11,6 +11,7 @@ from processor.index.port import Ask, Assignment, Commit, Index, RowAdvance, Row
 from processor.pipeline.journal import Entry, pack_entries
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.work import Settled
+from processor.privacy.case import case_number
 from processor.records import Output, Record, RowKey
 from tests.contract.people import SPACE
 from tests.contract.test_erasure import ADA, CONFIGURATION, DAY_MS, START_MS, Stream, settings_in
@@ -271,9 +272,26 @@ def test_whoever_ends_while_the_request_waits_does_not_come_back_under_the_mpid_
 
     (told,) = receipts(life.sweep(at, dies=True))
 
-    assert (told["state"], told["found"], told["mpids"]) == ("completed", 0, [str(ada)])
+    assert (told["state"], told["found"], told["mpids"]) == ("in_progress", 0, [str(ada)])
+    swept = [one for n in range(1, 5) for one in life.sweep(at + n * 2 * MINUTE_MS)]
+    assert states(swept) == ["completed"]
     by_mpid = {"mpid": ada, "user_identities": {"email": "other@example.com"}}
     again = life.batch(START_MS, **by_mpid).outcome
     assert (again.name, again.reason) == ("dropped", "erased")
     assert outputs(life.sweep(at + 31 * DAY_MS, dies=True), "cases")[-1] is None
     assert life.batch(START_MS, **by_mpid).outcome.mpid == ada
+
+
+def test_a_batch_that_names_the_number_of_a_case_makes_no_profile_in_its_place(
+    index: Index, tmp_path
+):
+    life = Life(index, tmp_path)
+    ada = life.batch(START_MS, **ADA).outcome.mpid
+    life.erasure(START_MS + 1, customerid="A")
+    number = case_number("one", "retail", b"key")
+
+    named = life.batch(START_MS + 2, mpid=number, user_identities={"email": "bob@example.com"})
+
+    assert (named.outcome.name, named.outcome.reason) == ("dropped", "unknown_mpid")
+    (told,) = receipts(life.sweep(START_MS + 8 * DAY_MS))
+    assert (told["state"], told["mpids"]) == ("in_progress", [str(ada)])

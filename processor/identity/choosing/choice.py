@@ -57,7 +57,7 @@ class Choice(Struct, frozen=True):
         profile = question.view.profile(mpid)
         if profile is not None:
             return self._match(question, Found(profile))
-        if not question.request.may_create:
+        if not question.may_make(mpid):
             return NotFound("unknown_mpid", skipped=_no_lookups(question))
         return self._created(question, create(question, mpid), 0)
 

@@ -33,8 +33,8 @@ class FlatMatching(Struct, frozen=True):
 
     def decide(self, question: Question) -> Decision:
         """Decide an identify, a login, a logout or a batch, and write what follows from it."""
-        request, mpid = question.request, question.supplied
-        if mpid is not None and not request.may_create and question.view.profile(mpid) is None:
+        mpid = question.supplied
+        if mpid is not None and question.view.profile(mpid) is None and not question.may_make(mpid):
             return NotFound("unknown_mpid")
         match = match_of(question)
         if not match.members:
