@@ -58,8 +58,10 @@ class Ledger:
         self._person = person
         self._strong = strong
         self._kept = frozenset() if case is None else frozenset(case.found.kept)
-        self.until_ms = _until(case)
+        marked = None if case is None else case.marked
+        self.until_ms = None if marked is None else max(marked.until_ms, marked.lifted_ms or 0)
         """Up to when what was found is the erased person's; None where nothing says so."""
+        self._is_suppressed = marked is not None and marked.is_suppressed
         self.searched: dict[str, int] = {}
         self._findings: list[Finding] = []
         self._rows: dict[tuple[str, Verdict], Row] = {}
@@ -74,7 +76,10 @@ class Ledger:
 
     def marked(self, until_ms: int) -> None:
         """Note a marker of the person: records up to it are the erased person's."""
-        self.until_ms = max(self.until_ms or 0, until_ms)
+        if is_ever(until_ms):
+            self._is_suppressed = True
+        else:
+            self.until_ms = max(self.until_ms or 0, until_ms)
 
     def note(self, where: str, verdict: Verdict, whats: Whats, count: int = 1) -> Row:
         """Note what was found whose verdict is clear."""
@@ -117,14 +122,9 @@ class Ledger:
         if one.mpid in self._kept:
             return "kept"
         until, created = self.until_ms, one.created_ms
-        if until is None or created is None or is_ever(until):
+        is_theirs = bool(one.whats & self._strong)
+        if until is None or created is None or (self._is_suppressed and is_theirs):
             return "left"
         if created > until:
             return "later"
-        return "left" if one.whats & self._strong else "another"
-
-
-def _until(case: Case | None) -> int | None:
-    if case is None or case.marked is None:
-        return None
-    return case.marked.end_ms
+        return "left" if is_theirs else "another"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from processor.commands.privacy.ledger import Finding, Ledger
+from processor.identity.marker import EVER_MS
 from processor.identity.model import Identifier
 from processor.privacy.searching import Person, Searcher
 
@@ -114,6 +115,15 @@ def test_who_was_erased_does_not_come_back_later_under_their_own_mpid():
 
 def test_a_device_may_be_of_somebody_else_too():
     assert ledger(document(1, "ios_idfv", 1)) == ["another"]
+
+
+def test_of_who_is_suppressed_nothing_is_later_but_the_next_user_of_a_device():
+    found = Ledger(ADA, STRONG, None)
+    found.marked(100)
+    found.marked(EVER_MS)
+    found.find(document(1, "email", 101))
+    found.find(document(2, "ios_idfv", 101))
+    assert [(row.verdict, row.mpids) for row in found.rows()] == [("left", [1]), ("later", [2])]
 
 
 def test_nothing_is_later_where_no_marker_says_when():
