@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from processor.identity.decision import Decision, NotFound, Refused
 from processor.identity.marker import is_ever, latest
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
+from processor.identity.types import DEVICE_TYPES
 from processor.identity.unnamed import of_mpid
 from processor.identity.view import View
 
@@ -92,6 +93,16 @@ def marking_types(policy: IdentityPolicy) -> frozenset[str]:
     if not policy.traits.has_logins:
         return frozenset(policy.priority[:1]) | policy.unique_ids | policy.login_ids
     return policy.unique_ids | policy.login_ids
+
+
+def lasting_types(policy: IdentityPolicy) -> frozenset[str]:
+    """Return the types whose markers never end while somebody is suppressed.
+
+    Where the strongest identity of a record says whose it is, any may be that: all but those of
+    devices, which get another user.
+    """
+    types = marking_types(policy)
+    return types if policy.traits.has_logins else types | (set(policy.priority) - DEVICE_TYPES)
 
 
 def _erased_mpid(request: IdentityRequest, view: View, screen: Screen) -> int | None:

@@ -12,7 +12,7 @@ from processor.identity.lookup import is_known
 from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import NO_DATA, Profile, lookups
-from processor.identity.screening import marking_types
+from processor.identity.screening import lasting_types, marking_types
 from processor.identity.unnamed import of_mpid, of_token
 from processor.identity.view import View
 from processor.privacy.case import Found, Marked
@@ -127,9 +127,11 @@ def _tokens(
         if one.identity_type not in types
         and all(is_known(other, ground.policy) for other in _held(one, view, members))
     ]
+    lasting = lasting_types(ground.policy)
+    strong += [one for one in devices if one.identity_type in lasting]
     return (
         tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
-        tuple(dict.fromkeys(map(ground.token, devices))),
+        tuple(dict.fromkeys(ground.token(i) for i in devices if i.identity_type not in lasting)),
     )
 
 
