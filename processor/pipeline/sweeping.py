@@ -167,19 +167,19 @@ def sweep(order: Sweep, reading: Reading, rules: TimeRules) -> Swept:
 def foresee(order: Sweep, reading: Reading, rules: TimeRules) -> None:
     """Raise Unread where more must be read of those who may end, before anything is worked out.
 
-    So hardly anything is worked out twice.
+    So hardly anything is worked out twice. Identities are read also where each has one owner, who
+    is known: behind it there may be markers, which a commit expects as they are.
     """
-    read, policy = reading.found, rules.policy
+    read = reading.found
     mpids = order.named if order.shard is None else [entry.mpid for entry in reading.entries]
-    is_lookup = frozenset(policy.priority).__contains__
+    is_lookup = frozenset(rules.policy.priority).__contains__
     identifiers, pointers = list[Identifier](), list[int]()
     for mpid in mpids:
         profile = read.profiles.get(mpid)
         if profile is None or not rules.may_end(profile, order.as_of_ms):
             continue
-        if not policy.traits.has_one_owner:
-            held = lookups(profile, is_lookup)
-            identifiers += [one for one in held if one not in read.holders]
+        held = lookups(profile, is_lookup)
+        identifiers += [one for one in held if one not in read.holders]
         pointers += [one for one in profile.absorbed if one not in read.profiles]
     if identifiers or pointers:
         raise Unread(identifiers, pointers)
@@ -206,13 +206,8 @@ class SweepWork:
     def __init__(self, order: Sweep, read: ReadSet, rules: TimeRules) -> None:
         self._as_of_ms, self._now_ms = order.as_of_ms, order.record.timestamp_ms
         self._rules, self._is_striking = rules, order.definitions == rules.stamp
-        policy = rules.policy
-        self._view = View(
-            read,
-            frozenset(policy.priority).__contains__,
-            order.space,
-            one_owner=policy.traits.has_one_owner,
-        )
+        is_lookup = frozenset(rules.policy.priority).__contains__
+        self._view = View(read, is_lookup, order.space)
         self._met: set[int] = set()
         self._entered: list[Entry] = []
         self._swept = Swept(None)
