@@ -14,8 +14,8 @@ def of_token(token: bytes) -> Identifier:
 
 
 def of_mpid(mpid: int) -> Identifier:
-    """Return what has the markers of a profile that lives on without one workspace's data.
+    """Return what has the markers of an MPID, where several workspaces share profiles.
 
-    Of whom nothing lives on the grave says it.
+    Of one workspace alone the grave says up to when records are an erased person's.
     """
     return Identifier(_MPID, str(mpid))

@@ -18,7 +18,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import Burial, Edit, View
 from processor.index.port import Reading
 from processor.pipeline.computing import Computing, partings
-from processor.privacy.case import Case, filed, unpack_case
+from processor.privacy.case import OPEN, Case, filed, unpack_case
 from processor.privacy.deciding import MINUTE_MS
 from processor.privacy.erasing import Ground
 from processor.privacy.passing import passed
@@ -73,7 +73,7 @@ class Casework(Struct, frozen=True):
         return self._passed(case, view, replace(ground, now_ms=self.now_ms), reading)
 
     def _passed(self, case: Case, view: View, ground: Ground, reading: Reading) -> Passed:
-        is_quiet = case.state == "in_progress" and _is_quiet(case, view, reading)
+        is_quiet = case.state in OPEN and _is_quiet(case, view, reading)
         after, step = passed(case, view, ground, self.residues(self.now_ms), is_quiet=is_quiet)
         burials = view.record.buried
         edits = view.end_record()
@@ -121,10 +121,14 @@ def grounds_of(
 
 
 def _is_quiet(case: Case, view: View, reading: Reading) -> bool:
-    """Whether no journal has an entry of before, and nobody owes the log one of its profiles."""
-    family = (*case.found.mpids, *case.found.kept)
+    """Whether no journal has an entry of before, and nobody owes the log one of its profiles.
+
+    What waits has no before yet: then all that is in journals counts.
+    """
+    family = (*case.found.mpids, *case.found.kept, *case.roots)
     have_read(view, mpids=family)
-    is_trimmed = reading.oldest is None or reading.oldest > case.seq
+    before = case.seq or reading.seq
+    is_trimmed = reading.oldest is None or reading.oldest > before
     return is_trimmed and reading.needed.isdisjoint(family)
 
 

@@ -287,7 +287,9 @@ class SweepWork:
         if effects is None and (taken or self._entered):
             effects = Effects({}, {}, {}, {})
         if effects is not None:
-            graves = {m: g.version for m in self._dropped if (g := self._view.grave(m))}
+            lying = [g for m in self._dropped if (g := self._view.grave(m))]
+            # A case that the same sweep has met may have made one of somebody erased of it since.
+            graves = {g.mpid: g.version for g in lying if g.why != "erased"}
             effects = replace(
                 effects,
                 expected_versions={**effects.expected_versions, **graves},

@@ -99,10 +99,13 @@ def refuse(request: SubjectRequest, ground: Ground, status: int, code: str, why:
 
 
 def carry_out(
-    case: Case, view: View, ground: Ground, residues: Sequence[Residue] = ()
+    case: Case, view: View, ground: Ground, residues: Sequence[Residue], *, is_quiet: bool
 ) -> tuple[Case, Step]:
-    """Carry *case* out, whose waiting is over; the caller writes it."""
-    after = _carried_out(case, view, ground)
+    """Carry *case* out, whose waiting is over; the caller writes it.
+
+    *is_quiet*: no journal has any entry, and nobody owes the log one of whom it found at first.
+    """
+    after = _carried_out(case, view, ground, is_quiet=is_quiet)
     return after, _told(after, CREATED, ground, residues)
 
 
@@ -196,22 +199,29 @@ def _family(case: Case, view: View, ground: Ground) -> Family:
     return family_of(sought, view, ground.policy)
 
 
-def _carried_out(case: Case, view: View, ground: Ground) -> Case:
+def _carried_out(case: Case, view: View, ground: Ground, *, is_quiet: bool = True) -> Case:
     family = _family(case, view, ground)
     ever = ever_ms(case.number) if case.suppress else None
-    # Who has ended while the request waited left a grave that keeps nobody away.
-    graves = map(view.grave, case.roots)
-    ended = [one for one in graves if one is not None and one.why != "erased"]
-    found, marked = erase(family, Asked(case.identifiers, ended, ever), view, ground)
-    if not family.profiles:
-        after = _moved(case, "completed", completed_ms=ground.now_ms)
-    else:
-        after = _moved(case, "in_progress", completed_ms=None)
-    after = replace(after, found=found, marked=marked, erased_ms=ground.now_ms)
-    is_done = after.state == "completed"
-    return replace(
-        after, due_ms=_closing_ms(after, ground) if is_done else ground.now_ms + MINUTE_MS
-    )
+    gone = _gone_since(case, view, ground.now_ms) if case.version else []
+    found, marked = erase(family, Asked(case.identifiers, gone, ever), view, ground)
+    after = replace(case, found=found, marked=marked, erased_ms=ground.now_ms)
+    if not family.profiles and (is_quiet or not gone):
+        after = _moved(after, "completed", completed_ms=ground.now_ms)
+        return replace(after, due_ms=_closing_ms(after, ground))
+    after = _moved(after, "in_progress", completed_ms=None)
+    others = tuple(one.mpid for one in gone if one.why == "erased")
+    return replace(after, roots=others, due_ms=ground.now_ms + MINUTE_MS)
+
+
+def _gone_since(case: Case, view: View, now_ms: int) -> list[Grave]:
+    """Return the graves of those whom *case* found when it was received, and who live no more.
+
+    Where one has been taken away since, a new one stands for it, as after a restore.
+    """
+    mpids = case.found.mpids
+    living = have_read(view, mpids=mpids)
+    gone = [mpid for mpid, profile in zip(mpids, living, strict=True) if profile is None]
+    return [view.grave(mpid) or Grave(mpid, 1, now_ms, "deleted") for mpid in gone]
 
 
 def is_kept(case: Case) -> bool:

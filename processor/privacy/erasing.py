@@ -48,7 +48,9 @@ class Asked(Struct, frozen=True):
     also where nobody is found.
     """
     ended: Sequence[Grave] = ()
-    """Of whom the request found at first, and who have aged out or been deleted since."""
+    """Of whom the request found at first, their families included, and who live no more: those that
+    no other request has erased meanwhile are the erased of this one.
+    """
     ever_ms: int | None = None
     """The time of markers that never end; None where the person is not to be suppressed."""
 
@@ -59,9 +61,10 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
     Raises Unread where more must be read first.
     """
     goes, stays = going(family, ground)
+    ended = [grave for grave in asked.ended if grave.why != "erased"]
     found = replace(
         counted(family, ground.workspace),
-        mpids=(*gone(goes), *[grave.mpid for grave in asked.ended]),
+        mpids=(*gone(goes), *[grave.mpid for grave in ended]),
         kept=tuple(one.mpid for one in stays),
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
@@ -71,19 +74,20 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
     until = ground.now_ms if asked.ever_ms is None else asked.ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
-    for grave in asked.ended:
+    for grave in ended:
         view.files.entomb(replace(grave, why="erased", time_ms=until))
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
     strong, devices = _tokens(family, (*named, *former), asked.identifiers, view, ground)
-    if not (family.profiles or asked.ended or strong or devices):
+    strong += _mpid_tokens((*goes, *stays), asked.ended, ground)
+    if not (family.profiles or ended or strong or devices):
         return found, None
-    is_anybody = bool(family.profiles or asked.ended or strong)
+    is_anybody = bool(family.profiles or ended or strong)
     marked = Marked(
         ground.now_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
-        (*strong, *[ground.token(of_mpid(m)) for one in stays for m in _mpids(one)]),
+        strong,
         devices,
         is_suppressed=asked.ever_ms is not None and is_anybody,
         ever_ms=EVER_MS if asked.ever_ms is None else asked.ever_ms,
@@ -135,9 +139,17 @@ def _tokens(
     )
 
 
-def _mpids(profile: Profile) -> tuple[int, ...]:
-    """Return the MPIDs that lead to *profile*."""
-    return profile.mpid, *profile.absorbed
+def _mpid_tokens(
+    family: Sequence[Profile], ended: Sequence[Grave], ground: Ground
+) -> tuple[bytes, ...]:
+    """Return the tokens of MPIDs, where several workspaces share profiles; else there are none.
+
+    For a grave does not say whose records it keeps away, and who is kept has none.
+    """
+    if not ground.rules.is_shared:
+        return ()
+    mpids = dict.fromkeys((*gone(family), *[grave.mpid for grave in ended]))
+    return tuple([ground.token(of_mpid(mpid)) for mpid in mpids])
 
 
 def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:

@@ -26,11 +26,11 @@ def passed(
 ) -> tuple[Case | None, Step]:
     """Do what is due of *case*, and write it; None where it is taken away.
 
-    *is_quiet*: no journal has an entry of before it was carried out, and nobody owes the log one
-    of its profiles. Raises Unread where more must be read first.
+    *is_quiet*: no journal has an entry of before it was carried out, of one that waits none at all,
+    and nobody owes the log one of its profiles. Raises Unread where more must be read first.
     """
     if case.state == "pending":
-        after, step = carry_out(case, view, ground, residues)
+        after, step = carry_out(case, view, ground, residues, is_quiet=is_quiet)
     elif case.state == "in_progress" and is_quiet:
         after, step = complete(case, ground, residues)
     elif case.state == "in_progress":

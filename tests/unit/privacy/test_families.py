@@ -148,6 +148,43 @@ def test_records_that_name_a_kept_profile_by_mpid_bring_no_erased_data_back(
         assert world.send("batches", START_MS, "shop", named).outcome.reason == "erased"
 
 
+@pytest.mark.parametrize("is_suppressed", [False, True])
+def test_who_goes_as_a_whole_for_one_workspace_takes_no_records_of_the_other_along(
+    tmp_path, *, is_suppressed
+):
+    world = World(tmp_path, SHARED)
+    ada = world.batch(START_MS, {"customer_id": "A"}, "shop").outcome.mpid
+    told = world.erase("one", {"customerid": "A"}, "shop", suppress=is_suppressed)
+    assert told["mpids"] == [str(ada)]
+    named = {"mpid": ada, "user_identities": {"customer_id": "A"}}
+
+    old = world.send("batches", START_MS, "shop", named).outcome
+
+    assert (old.name, old.reason) == ("dropped", "suppressed" if is_suppressed else "erased")
+    for time_ms in (START_MS, START_MS + 2 * DAY_MS):
+        theirs = world.send("batches", time_ms, "news", named).outcome
+        assert theirs.reason is None
+        assert theirs.mpid not in {None, ada}
+        bare = world.send("batches", time_ms, "news", {"mpid": ada}).outcome
+        assert (bare.name, bare.reason) == ("dropped", "erased")
+
+
+def test_who_was_kept_at_first_is_kept_away_under_the_mpid_once_the_last_workspace_erases(
+    tmp_path,
+):
+    world = World(tmp_path, SHARED)
+    ada = world.batch(START_MS, {"customer_id": "A"}, "shop").outcome.mpid
+    world.batch(START_MS, {"customer_id": "A"}, "news")
+    world.erase("one", {"customerid": "A"}, "shop")
+    assert world.erase("two", {"customerid": "A"}, "news")["ended"] == [str(ada)]
+
+    named = {"mpid": ada, "user_identities": {"email": "other@example.com"}}
+
+    for source in ("shop", "news"):
+        old = world.send("batches", START_MS, source, named).outcome
+        assert (old.name, old.reason) == ("dropped", "erased")
+
+
 identities = st.dictionaries(
     st.sampled_from(["user_id", "email", "anonymous_id"]),
     st.sampled_from(["1", "2", "3"]),
