@@ -1,5 +1,6 @@
 """Events as definitions see them: type, name, time, and the values that a path leads to."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
@@ -26,6 +27,8 @@ _PLACES: Final[Mapping[str, Place]] = {
 Object = Mapping[str, Any]
 _NOTHING: Final[Object] = {}
 _NULL: Final = Raw(b"null")
+_INT_DIGITS: Final = 20
+"""Integers of more characters are beyond 64 bits, so texts; Python reads 4,300 digits at most."""
 
 
 class Head(Struct, gc=False):
@@ -155,7 +158,6 @@ _decode_heads = msgspec.json.Decoder(list[Head] | None).decode
 _decode_fields = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _decode_type = msgspec.json.Decoder(str).decode
 _decode_data = msgspec.json.Decoder(dict[str, Any] | None).decode
-_decode_lenient = msgspec.json.Decoder(dict[str, Any] | None, float_hook=float).decode
 
 
 def read_heads(events: bytes | Raw) -> list[Head]:
@@ -200,15 +202,23 @@ def read_name(head: Head) -> str | None:
 def read_data(head: Head) -> Object | None:
     """Return ``data`` of an event; None where nothing can be read of it.
 
-    A number beyond the range of a double is no value, and spoils nothing beside it.
+    A number beyond the range of a double is no value, an integer of however many digits is its
+    text (:func:`~processor.computed.number.scalar_of`): neither spoils anything beside it.
     """
     try:
         return _decode_data(head.data) or _NOTHING
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         pass
-    except msgspec.DecodeError:
-        return None
     try:
-        return _decode_lenient(head.data) or _NOTHING
-    except msgspec.DecodeError:
+        return _object(json.loads(bytes(head.data), parse_int=_whole, parse_float=_fraction))
+    except ValueError:
         return None
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _INT_DIGITS else digits
+
+
+def _fraction(digits: str) -> float | None:
+    number = float(digits)
+    return number if number - number == 0 else None

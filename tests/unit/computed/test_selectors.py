@@ -140,11 +140,27 @@ def test_of_two_values_under_one_name_the_last_counts_whatever_the_first_is():
     assert [one.event.type for one in found] == ["crash_report", "first_run"]
 
 
-def test_a_number_beyond_a_double_is_no_value_and_spoils_nothing_beside_it():
-    document = '[events.s]\ntype = "any"\nwhere = [{ attribute = "b", op = "exists" }]\n'
+def is_wanted(criterion: str, attributes: str) -> bool:
+    document = f'[events.s]\ntype = "any"\nwhere = [{{ {criterion} }}]\n'
     scope = compiled(document + '[calculated.n]\ntype = "count"\nevent = "s"\n')
-    body = b'[{"event_type":"custom_event","data":{"custom_attributes":{"a":1e999,"b":1}}}]'
-    assert len(matches(scope.workspaces[WORKSPACE], body, Source("default", START))) == 1
+    body = f'[{{"event_type":"custom_event","data":{{"custom_attributes":{attributes}}}}}]'
+    return bool(matches(scope.workspaces[WORKSPACE], body.encode(), Source("default", START)))
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_number_beyond_a_double_is_no_value_and_spoils_nothing_beside_it(number):
+    attributes = f'{{"a":{number},"b":1}}'
+    assert is_wanted('attribute = "b", op = "exists"', attributes)
+    assert is_wanted('attribute = "a", op = "not_exists"', attributes)
+    assert not is_wanted('attribute = "a", op = "exists"', attributes)
+
+
+@pytest.mark.parametrize("digits", [20, 400, 5000])
+def test_an_integer_beyond_64_bits_is_its_text_however_long(digits):
+    number = "7" * digits
+    attributes = f'{{"a":{number},"b":1}}'
+    assert is_wanted('attribute = "b", op = "equals", value = 1', attributes)
+    assert is_wanted(f'attribute = "a", op = "equals", value = "{number}"', attributes)
 
 
 @pytest.mark.parametrize("time", ["1e999", "-1e999"])
