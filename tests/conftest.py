@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ pytest_plugins = [
     )
     if importlib.util.find_spec(name) is not None
 ]
+
+if os.environ.get("IDSTREAM_TEST_NATIVE") == "off":  # as where it was not built
+    sys.modules["processor.pipeline.native._batch"] = None  # type: ignore[assignment]
 
 FOLDERS = {Path(__file__).parent / "faults": "faults", Path(__file__).parent / "kafka": "kafka"}
 

@@ -41,7 +41,7 @@ from processor.identity.types import IdentityKeys
 from processor.records import DeadLetter, EventBatch, EventType, Ignored
 from processor.rules import Limits
 
-_PlainEventType = Literal[
+PlainEventType = Literal[
     "navigation",
     "location",
     "search",
@@ -54,7 +54,7 @@ _PlainEventType = Literal[
     "unknown",
 ]
 """The types of custom events that say nothing of the user."""
-_CUSTOM_EVENT_TYPES: Final = frozenset({None, "attribution", *get_args(_PlainEventType)})
+_CUSTOM_EVENT_TYPES: Final = frozenset({None, "attribution", *get_args(PlainEventType)})
 
 _ALLOWED: Final = {"event_type": get_args(EventType)}
 
@@ -73,7 +73,7 @@ class _EventHead(Struct, gc=False):
 
 class _PlainData(Struct, gc=False):
     timestamp_unixtime_ms: Time = None
-    custom_event_type: _PlainEventType | None = None
+    custom_event_type: PlainEventType | None = None
 
 
 class _PlainHead(Struct, gc=False):

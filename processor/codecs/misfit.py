@@ -20,7 +20,8 @@ from processor.identity.types import DEVICE_INFO_KEYS, IdentityKeys
 
 SEGMENT_TYPES: Final = ("identify", "track", "page", "screen", "group", "alias")
 
-_KNOWN: Final = frozenset(FIELDS) | {"segment"}
+KNOWN: Final = frozenset(FIELDS) | {"segment"}
+"""The names of fields that a batch may have."""
 _USED: Final = (
     "user_identities",
     "device_info",
@@ -83,12 +84,12 @@ def check_batch(fields: Fields) -> None:
 
     Costs next to nothing where all names are known.
     """
-    if fields.keys() <= _KNOWN:
+    if fields.keys() <= KNOWN:
         return
     if not _BATCH & fields.keys():
         _check_marks(fields)
     for place, name in enumerate(fields, 1):
-        meant = "" if name in _KNOWN else _meant(name)
+        meant = "" if name in KNOWN else _meant(name)
         if meant and _is_absent(meant, fields):
             raise _near_miss("the batch", place, meant)
 
@@ -99,7 +100,7 @@ def check_lost(fields: Fields, keys: IdentityKeys) -> None:
     For batches that would be dropped, so that guesses may be bold.
     """
     for place, name in enumerate(fields, 1):
-        if name in _KNOWN:
+        if name in KNOWN:
             continue
         if name in keys.batch and not keys.is_literal:
             raise Fault(f"{name}: belongs into user_identities")

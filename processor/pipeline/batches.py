@@ -7,12 +7,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from processor.codecs.batch import changed_attributes, read_again, read_batch, read_heads
+from processor.codecs.batch import Heads, changed_attributes, read_again, read_batch, read_heads
 from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault
 from processor.codecs.fields import time_of as time_field
 from processor.codecs.formats import Codecs
-from processor.codecs.headers import first_place, mpid_header, output_headers
+from processor.codecs.headers import mpid_header, output_headers
 from processor.codecs.partners import FIELD, read_partner_identities
 from processor.codecs.resolution import resolution
 from processor.computed.definition import Definitions
@@ -23,12 +23,13 @@ from processor.identity.model import IdentityRequest, Space
 from processor.identity.normalize import admit
 from processor.identity.screening import ERASED
 from processor.identity.view import View
-from processor.index.port import Ask, Use
+from processor.index.port import Ask
 from processor.pipeline.aliasing import follow_link
 from processor.pipeline.enrichment import enrich, of_nobody
 from processor.pipeline.known import Known
-from processor.pipeline.memory import NOTHING, Memo, Memory
+from processor.pipeline.memory import NOTHING, Memo, Memory, Recall
 from processor.pipeline.naming import Naming, asked_of, name, resolve_named
+from processor.pipeline.native import recall
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.showing import added_fields
 from processor.pipeline.work import (
@@ -43,6 +44,7 @@ from processor.pipeline.work import (
     screened_request,
     seed_of,
     time_of,
+    use_of,
 )
 from processor.profiles.consent import cap_consent
 from processor.profiles.document import profile_key
@@ -61,20 +63,41 @@ class Batches(Struct, frozen=True):
     """Remembered decisions of known users."""
     definitions: Mapping[str, Definitions] = {}
     """What is computed, by the name of the workspace."""
+    recall: Recall | None = recall
+    """Native code that recalls usual batches."""
 
     def take(self, record: Record, rules: InputRules, form: Format) -> Taken:
         """Take *record* in; one of a ``read_only`` input is forwarded as it came."""
+        return self._at_once(record, rules, form) or self._take(record, rules, form, self.memory)
+
+    def _take(self, record: Record, rules: InputRules, form: Format, memory: Memory) -> Taken:
+        """Take *record* in with what *memory* holds."""
         workspace = rules.workspace
         opener = self.codecs.batch_opener(form, workspace.validation, workspace.keys.places)
         try:
             fields = opener(record.value, self.limits.max_record_bytes)
         except Fault as fault:
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
-        found = self.memory.find(rules, fields)
+        found = memory.find(rules, fields)
         if isinstance(found, Memo):
             known = self._recall(record, rules, form, fields, found)
             return known or self._read(record, rules, form, fields)
         return self._read(record, rules, form, fields, found)
+
+    def _at_once(self, record: Record, rules: InputRules, form: Format) -> Work | None:
+        """Return work with a remembered decision, found by native code; None where Python reads."""
+        workspace = rules.workspace
+        is_plain = form == "json" and workspace.validation == "lenient"
+        if self.recall is None or not is_plain or workspace.name in self.definitions:
+            return None
+        most = self.limits.max_record_bytes
+        found = self.memory.recalled(self.recall, record.value, most, rules)
+        if found is None:
+            return None
+        memo, has_events, time_ms, request_id, enriched = found
+        take_anew = partial(self._take, record, rules, form, NOTHING)
+        content = Known(memo, enriched, has_events, take_anew)
+        return self._known(record, rules, content, Heads(has_events, time_ms, request_id))
 
     def _recall(
         self, record: Record, rules: InputRules, form: Format, fields: Fields, memo: Memo
@@ -83,14 +106,21 @@ class Batches(Struct, frozen=True):
         heads = read_heads(fields)
         if heads is None:
             return None
+        if self.definitions and self._could_count(record, rules, fields, memo):
+            return None
+        take_anew = partial(self._read, record, rules, form, fields)
+        content = Known(memo, fields, heads.has_events, take_anew)
+        return self._known(record, rules, content, heads)
+
+    def _known(
+        self, record: Record, rules: InputRules, content: Known, heads: Heads
+    ) -> Work | None:
+        """Return work with a remembered decision; None where its time is over."""
+        memo = content.memo
         time_ms = time_of(record, heads.time_ms, self.limits)
         if not memo.term.covers(time_ms, record.timestamp_ms):
             return None
-        if self.definitions and self._could_count(record, rules, fields, memo):
-            return None
-        use = _use(record, rules, heads.source_request_id)
-        take_anew = partial(self._read, record, rules, form, fields)
-        content = Known(memo, fields, heads.has_events, take_anew)
+        use = use_of(record, rules, heads.source_request_id)
         ignored = () if heads.time_ms == time_ms else far_off(record, heads.time_ms, time_ms)
         return Work(record, rules, memo.space, Ask(use=use), time_ms, content, ignored=ignored)
 
@@ -120,7 +150,7 @@ class Batches(Struct, frozen=True):
             return dead_letter(record, DeadLetter(fault.reason, fault.detail))
         if rules.protection == "read_only":
             return self._passed_on(record, rules, form, batch)
-        use = _use(record, rules, batch.source_request_id)
+        use = use_of(record, rules, batch.source_request_id)
         time_ms = time_of(record, batch.time_ms, self.limits)
         ignored = far_off(record, batch.time_ms, time_ms)
         if batch.ignored:
@@ -165,7 +195,7 @@ class Batches(Struct, frozen=True):
         """Take a batch in that is forwarded as it came, unless it is an erased person's."""
         workspace = rules.workspace
         space = Space(workspace.scope, batch.environment)
-        use = _use(record, rules, batch.source_request_id)
+        use = use_of(record, rules, batch.source_request_id)
         asks = _screening(batch, workspace)
         if use is None and asks is None:
             return Settled(record, Outcome("forwarded"), _as_received(record, form))
@@ -330,18 +360,6 @@ def _announced(batch: EventBatch) -> EventBatch:
         batch,
         user_attributes={n: v for n, v in batch.user_attributes.items() if n in changed},
         deleted_user_attributes=tuple(n for n in batch.deleted_user_attributes if n in changed),
-    )
-
-
-def _use(record: Record, rules: InputRules, request_id: str | None) -> Use | None:
-    if request_id is None or rules.dedup_window_ms <= 0:
-        return None
-    token = f"{rules.workspace.name}\x00{rules.name}\x00{request_id}"
-    return Use(
-        token=token.encode("utf-8", "surrogatepass"),
-        time_ms=record.timestamp_ms,
-        window_ms=rules.dedup_window_ms,
-        coordinates=first_place(record),
     )
 
 

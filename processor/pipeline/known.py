@@ -29,7 +29,8 @@ class Known(Struct, frozen=True, gc=False):
     """The content of an event batch whose decision is remembered."""
 
     memo: Memo
-    fields: Fields
+    fields: Fields | bytes
+    """As received; or the enriched batch, where native code has made it."""
     has_events: bool
     take_anew: Callable[[], Taken]
     """Decodes the record as if nothing were remembered."""
@@ -50,9 +51,10 @@ class Known(Struct, frozen=True, gc=False):
         """Return the enriched batch: the fields received, with those remembered laid over them."""
         if decided.entry.outcome != "forwarded":
             return None
-        made = self.memo.made
+        made, fields = self.memo.made, self.fields
         headers = (*output_headers(decided.work.record), *made.headers)
-        return Output("enriched", made.key, lay_over(self.fields, made.fields, None), headers)
+        value = fields if isinstance(fields, bytes) else lay_over(fields, made.fields, None)
+        return Output("enriched", made.key, value, headers)
 
     def is_outdated(self, other: Outdated) -> bool:
         """Whether the decision is outdated, or read something of the same people as *other*."""

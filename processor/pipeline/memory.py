@@ -9,7 +9,7 @@ The words are the raw fields of ``WORDS``, and the input that the batch came thr
 fields go out as they came, except that the heads of events are read every time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec import Raw, Struct
@@ -148,6 +148,12 @@ Name = tuple[str, bytes, bytes]
 """Input, user identities and device: each has one memo, which changed attributes replace."""
 Remembered = TypeVar("Remembered", "Memo", Naming)
 
+Recalled = tuple[Memo, bool, int | None, str | None, bytes]
+"""A memo with what a batch says beside its words: whether it has events, its time, its request id;
+and the enriched batch."""
+Recall = Callable[[bytes | None, int, str, dict[Name, Memo]], Recalled | None]
+"""Finds the memo of a batch of at most so many bytes, which came through an input (``native``)."""
+
 
 class Memory:
     """Memos and namings of one process, at most *max_bytes* of them, estimated."""
@@ -173,6 +179,16 @@ class Memory:
             return None
         self._used.add(name)
         return naming
+
+    def recalled(
+        self, recall: Recall, value: bytes | None, most: int, rules: InputRules
+    ) -> Recalled | None:
+        """Return what *recall* finds of the batch in *value*, of at most so many bytes."""
+        found = recall(value, most, rules.name, self._memos)
+        if found is None or not found[0].is_current():
+            return None
+        found[0].is_used = True
+        return found
 
     def keep(self, rules: InputRules, memo: Memo) -> None:
         """Remember *memo* in place of what was remembered of the same user and device."""

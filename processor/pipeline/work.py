@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from processor.codecs.headers import first_received
+from processor.codecs.headers import first_place, first_received
 from processor.codecs.resolution import UNDECIDED, resolution
 from processor.computed.message import AudienceChange
 from processor.computed.selector import Match
@@ -29,7 +29,7 @@ from processor.identity.profile import Profile
 from processor.identity.question import DocumentRules
 from processor.identity.screening import Screen, screened
 from processor.identity.view import Asked, View
-from processor.index.port import Ask
+from processor.index.port import Ask, Use
 from processor.pipeline.journal import Entry
 from processor.pipeline.naming import Answer
 from processor.privacy.receipt import Residues, no_residues
@@ -254,3 +254,16 @@ def seed_of(record: Record, space: Space, key: bytes) -> Seed:
     """Return what a new MPID is derived from: the record's place, time and bytes, keyed."""
     topic, partition, offset, time_ms, _, value, _ = record
     return key, space.name, topic, partition, offset, time_ms, value or b""
+
+
+def use_of(record: Record, rules: InputRules, request_id: str | None) -> Use | None:
+    """Return the use of a batch's ``source_request_id``; None where none is to be noted."""
+    if request_id is None or rules.dedup_window_ms <= 0:
+        return None
+    token = f"{rules.workspace.name}\x00{rules.name}\x00{request_id}"
+    return Use(
+        token=token.encode("utf-8", "surrogatepass"),
+        time_ms=record.timestamp_ms,
+        window_ms=rules.dedup_window_ms,
+        coordinates=first_place(record),
+    )

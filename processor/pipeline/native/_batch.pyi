@@ -1,0 +1,10 @@
+from processor.pipeline.memory import Memo, Name, Recalled
+
+FIELDS: tuple[str, ...]
+EVENT_TYPES: tuple[str, ...]
+PLAIN_TYPES: tuple[str, ...]
+WORDS: tuple[str, ...]
+
+def recall(
+    value: bytes | None, most: int, name: str, memos: dict[Name, Memo], /
+) -> Recalled | None: ...
