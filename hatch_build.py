@@ -30,9 +30,11 @@ class CustomBuildHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say what the wheel is good for then."""
         wanted = os.environ.get("IDSTREAM_NATIVE", "")
+        is_in_place = version == "editable"
+        if is_in_place:
+            Path(self.root, TARGET).unlink(missing_ok=True)  # it may be of another version
         if wanted == "0" or os.name != "posix":
             return
-        is_in_place = version == "editable"
         self._folder = "" if is_in_place else mkdtemp()
         target = Path(self.root, TARGET) if is_in_place else Path(self._folder, "_batch.so")
         problem = compiled(Path(self.root, SOURCE), target)

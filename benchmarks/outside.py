@@ -11,6 +11,7 @@ from pathlib import Path
 import confluent_kafka
 import redis
 
+from processor.pipeline.native import recall
 from tests.servers.kafka_node import VERSION as KAFKA_VERSION
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -82,8 +83,9 @@ def server_name(client: redis.Redis) -> str:
 
 def versions(server: str) -> str:
     """Return the versions of what took part beside the Redis *server*, one line."""
+    native = "without native code" if recall is None else "with native code"
     return (
-        f"Python {platform.python_version()}, confluent-kafka {confluent_kafka.version()},"
+        f"Python {platform.python_version()} {native}, confluent-kafka {confluent_kafka.version()},"
         f" redis-py {redis.__version__}, Kafka {KAFKA_VERSION}, {server}"
     )
 

@@ -24,6 +24,7 @@ from processor.kafka.loop.horizon import HorizonPace
 from processor.kafka.loop.open import Process, open_loop
 from processor.kafka.residues import Residues as Asked
 from processor.kafka.survey import topic_id
+from processor.pipeline.native import recall
 from processor.pipeline.pacing import SweepPace
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
@@ -93,7 +94,13 @@ def serve(
         admin = open_admin(settings, watched, options)
         opened.callback(admin.stop)
         patience = Patience(watched.kafka, watch, log, stop)
-        log.info("starting", guarantee=kafka.guarantee, group=kafka.group_id, admin_port=admin.port)
+        log.info(
+            "starting",
+            guarantee=kafka.guarantee,
+            group=kafka.group_id,
+            admin_port=admin.port,
+            native=recall is not None,
+        )
         watch.turn()
         cluster = "embedded" if options.embedded else wait_for_cluster_id(kafka, patience.cluster)
         codecs = None if cluster is None else open_formats(settings, patience)
