@@ -22,7 +22,7 @@ from processor.pipeline import native
 from processor.pipeline.batches import Batch
 from processor.pipeline.enrichment import lay_over
 from processor.pipeline.known import Known
-from processor.pipeline.memory import WORDS, Made, Memo, Reads, words_of
+from processor.pipeline.memory import WORDS, Made, Memo, Reads, Term, words_of
 from processor.pipeline.work import Verdict
 from processor.records import Record
 from tests.unit.pipeline.test_memory import START, assign, pipeline
@@ -77,10 +77,10 @@ ANONYMOUS = {name: value for name, value in BATCH.items() if name not in WORDS}
 
 def memo_of(words, over=OVER) -> Memo:
     verdict = Verdict(Matched(42), "forwarded")
-    made = Made(42, b"key", over, ())
+    made = Made(b"key", over, ())
     reads = Reads((), (), Slots((), ()))
     kept = tuple(None if raw is None else Raw(bytes(raw)) for raw in words)
-    return Memo(Space("retail", "production"), kept, reads, 0, (verdict, verdict), made)
+    return Memo(Space("retail", "production"), kept, reads, Term(0), (verdict, verdict), made)
 
 
 def name_of(words):
@@ -141,7 +141,7 @@ USUAL = {
     "an MPID": {"mpid": "77"},
     "a control character": {"context": {"\x7f": '\x00\x1f\\/"\b\f'}},
     "a long text": {"context": "x" * 1500 + "ü" + "y" * 500},
-    "levels": {"context": json.loads("[" * 60 + "]" * 60)},
+    "levels": {"context": json.loads("[" * 64 + "]" * 64)},
     "a schema of ours": {"schema_version": 2},
 }
 
