@@ -68,9 +68,11 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
         kept=tuple(one.mpid for one in stays),
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
-    former = [of_token(token) for token in tokens_of(family.profiles, DEVICE)]
+    former, lost = (
+        [of_token(token) for token in tokens_of(family.profiles, kind)] for kind in (DEVICE, STRONG)
+    )
     absorbed = [m for one in goes for m in one.absorbed]
-    have_read(view, (*named, *asked.identifiers, *former), absorbed)
+    have_read(view, (*named, *asked.identifiers, *former, *lost), absorbed)
     until = ground.now_ms if asked.ever_ms is None else asked.ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
@@ -133,9 +135,13 @@ def _tokens(
     ]
     lasting = lasting_types(ground.policy)
     strong += [one for one in devices if one.identity_type in lasting]
+    devices = [one for one in devices if one.identity_type not in lasting]
+    # What the person lost and another has by now: of later it is no more theirs than a device is.
+    for one in map(of_token, tokens_of(family.profiles, STRONG)):
+        (devices if _held(one, view, members) else strong).append(one)
     return (
-        tuple(dict.fromkeys((*map(ground.token, strong), *tokens_of(family.profiles, STRONG)))),
-        tuple(dict.fromkeys(ground.token(i) for i in devices if i.identity_type not in lasting)),
+        tuple(dict.fromkeys(map(ground.token, strong))),
+        tuple(dict.fromkeys(map(ground.token, devices))),
     )
 
 
