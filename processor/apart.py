@@ -1,6 +1,7 @@
 """Calls that may not be answered: left behind after a while, or made again until they are."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from threading import Thread
 from typing import TypeVar
 
@@ -14,23 +15,27 @@ def apart(call: Callable[[], _Answer], seconds: float, name: str) -> _Answer:
     For calls of libraries that may never return: *call* is made in a thread called *name*. After a
     TimeoutError that thread is still inside the call, so what it uses must not be used any more.
     """
-    answers: list[_Answer] = []
-    failures: list[Exception] = []
+    made = begun(call, name)
+    if not wait([made], max(0.0, seconds)).done:
+        raise TimeoutError(name)
+    return made.result()
+
+
+def begun(call: Callable[[], _Answer], name: str) -> Future[_Answer]:
+    """Make *call* in a thread called *name*, and return at once what will have its answer.
+
+    The process does not wait for that thread when it ends.
+    """
+    made: Future[_Answer] = Future()
 
     def run() -> None:
         try:
-            answers.append(call())
-        except Exception as failure:  # noqa: BLE001 - raised below, in the thread that waits
-            failures.append(failure)
+            made.set_result(call())
+        except Exception as failure:  # noqa: BLE001 - raised where the answer is asked for
+            made.set_exception(failure)
 
-    thread = Thread(target=run, name=name, daemon=True)
-    thread.start()
-    thread.join(max(0.0, seconds))
-    if failures:
-        raise failures[0]
-    if not answers:
-        raise TimeoutError(name)
-    return answers[0]
+    Thread(target=run, name=name, daemon=True).start()
+    return made
 
 
 def until_answered(

@@ -81,6 +81,23 @@ def reader_config(kafka: KafkaSettings, group_id: str) -> Config:
     }
 
 
+def bystander_config(kafka: KafkaSettings) -> Config:
+    """Return the configuration of a consumer that only asks for the group's committed offsets.
+
+    It joins no group. Nobody polls it, so it says what is wrong in its answers, as an admin client
+    does. Offsets in an open transaction do not count, and its isolation lets it not wait for them.
+    """
+    return {
+        # An answer that is not there by then does not come: ask on another connection.
+        "socket.timeout.ms": 5_000,
+        **client_config(kafka, "admin"),
+        "group.id": kafka.group_id,
+        "enable.auto.commit": False,
+        "isolation.level": "read_uncommitted",
+        "allow.auto.create.topics": False,
+    }
+
+
 def producer_config(kafka: KafkaSettings) -> Config:
     """Return what the producers of both guarantees share."""
     return {

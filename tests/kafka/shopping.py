@@ -109,11 +109,11 @@ def started(path: Path, command: str = "run", *more: str, **environ: str) -> sub
 
 
 @contextmanager
-def running(path: Path) -> Iterator[None]:
+def running(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a processor, which has to end well."""
     living = started(path)
     try:
-        yield
+        yield living
     finally:
         living.send_signal(signal.SIGTERM)
         assert living.wait(40) == 0, logged(path)

@@ -1,54 +1,20 @@
 """How far the clock may go, on a real broker: ends behind markers, and the questions about them."""
 
 import time
-from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Horizon, HorizonPace
-from processor.kafka.loop.inputs import AdminInputs
 from processor.records import RowKey
+from processor.settings import KafkaSettings
+from tests.kafka.asking import answer, inputs_of, opened, transaction
 from tests.kafka.passing import PassThrough, flow, running
 from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
 PACE = HorizonPace(grace_s=0, max_silence_s=0)
-
-
-@contextmanager
-def inputs_of(line):
-    with AdminClient({"bootstrap.servers": line.kafka.bootstrap, "log_level": 0}) as admin:
-        yield AdminInputs(admin, line.group, [line.input])
-
-
-def answer(question):
-    """Wait for the answer to a question; that it waits for nothing is what the loop rests on."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            next(question)
-        except StopIteration as end:
-            return end.value
-        time.sleep(0.01)
-    raise AssertionError("no answer")
-
-
-@contextmanager
-def transaction(line, *values):
-    """Open a transaction with *values* in the first partition of the input."""
-    producer = Producer(
-        {"bootstrap.servers": line.kafka.bootstrap, "transactional.id": line.kafka.unique("tx")}
-    )
-    producer.init_transactions(30)
-    producer.begin_transaction()
-    for value in values:
-        producer.produce(line.input, value, partition=0)
-    assert producer.flush(30) == 0
-    yield producer
 
 
 def committed(line):
@@ -159,7 +125,7 @@ def test_where_no_input_has_a_record_of_late_the_clock_stands(kafka):
 
 
 def test_a_cluster_that_is_away_leaves_the_clock_where_it_is():
-    with AdminClient({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}) as admin:
-        horizon = Horizon(AdminInputs(admin, "g", ["in"]), PACE, Clock())
+    with opened(KafkaSettings(bootstrap_servers="127.0.0.1:9", group_id="g"), "in") as inputs:
+        horizon = Horizon(inputs, PACE, Clock())
         eventually(lambda: horizon.look() == 0 and horizon.held()[1] > 0.5)
         assert horizon.held()[0] == "unanswered"

@@ -10,7 +10,9 @@ from processor.kafka.appending import Appender, NotAppended
 from processor.kafka.clock import Clock
 from processor.kafka.forward import Forward
 from processor.kafka.recent import Budget, NotSeen, Recents
+from processor.records import RowKey
 from processor.settings import load_text
+from tests.kafka.asking import answer, opened
 from tests.security.broker import PASSWORD, USER, documented
 from tests.security.certificates import KEY_PASSWORD
 from tests.security.program import Idstream, Stream
@@ -57,6 +59,7 @@ class Line:
             "`privacy-cases`": [(ResourceType.TOPIC, f"{self.group}-cases")],
             "`privacy-receipts`": [(ResourceType.TOPIC, f"{self.group}-receipts")],
             "the topic of requests": [(ResourceType.TOPIC, f"{self.group}-privacy")],
+            "the topic of the clock": [(ResourceType.TOPIC, f"{self.group}-clock")],
             "group `<group_id>-serve`": [(ResourceType.GROUP, f"{self.group}-serve")],
             "group `<group_id>-restore`": [(ResourceType.GROUP, f"{self.group}-restore")],
             "group `<group_id>-replay`": [(ResourceType.GROUP, f"{self.group}-replay")],
@@ -210,6 +213,17 @@ def test_serve_reads_and_writes_with_the_rights_that_are_documented_for_it(
     assert Appender(kafka).append(asked, b"id", b"{}", [], 30.0).topic == asked
     with pytest.raises(NotAppended):
         Appender(kafka).append(cases, b"id", b"{}", [])
+
+
+def test_how_far_the_clock_may_go_is_told_with_the_rights_of_whoever_only_describes(
+    line, certificates, password
+):
+    kafka = load_text(sasl(line, certificates, password), {}).kafka
+    line.allow("recompute")
+    place = RowKey(line.topics["batches"], 0)
+    with opened(kafka, place.topic) as inputs:
+        assert answer(inputs.ends(None)).ends[place] == 0
+        assert answer(inputs.committed([place]))[place] < 0
 
 
 def test_what_the_rights_do_not_allow_is_said_in_one_line(line, certificates, password, idstream):

@@ -6,7 +6,7 @@ twice a profile takes no harm, so a run that ended may be begun again, or gone o
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -31,7 +31,7 @@ from processor.kafka.asking import NoTopic, Unreachable, open_admin, partitions_
 from processor.kafka.changelog import Changelog
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Held, Horizon, HorizonPace
-from processor.kafka.loop.inputs import AdminInputs
+from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets
 from processor.kafka.oneshot import OneShot
 from processor.records import Output
 from processor.settings import Settings, load
@@ -173,14 +173,17 @@ def _opened(
     reach: Callable[[str], None],
 ) -> Iterator[_Run]:
     """Give a run, and close its connections; where it does not come to its end, tell the way on."""
-    kafka, pace = settings.kafka, settings.clock
+    kafka, pace, clock = settings.kafka, settings.clock, Clock()
     changelog = Changelog(kafka, kafka.topics.profiles, take=_held(options.rate))
     try:
-        with open_admin(kafka) as admin:
+        with (
+            open_admin(kafka) as admin,
+            closing(CommittedOffsets.open(kafka, clock.now)) as offsets,
+        ):
             horizon = Horizon(
-                AdminInputs(admin, kafka.group_id, kafka.topics.fed),
+                AdminInputs(admin, offsets, kafka.topics.fed),
                 HorizonPace(pace.grace_s, pace.max_silence_s),
-                Clock(),
+                clock,
             )
             partitions = tuple(partitions_of(admin, kafka.topics.clock, _ANSWER_S))
             sweeps, stop = OneShot(kafka, NAME), stopped_by_signals()

@@ -4,14 +4,17 @@ A question is a generator: it waits for nothing, and yields until its answer is 
 KafkaException where there is none.
 """
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
+    KafkaError,
+    KafkaException,
     TopicCollection,
     TopicPartition,
 )
@@ -19,14 +22,21 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from msgspec import Struct
 
+from processor.apart import apart, begun
 from processor.kafka.asking import committed, partitions_of
+from processor.kafka.clients import bystander_config
+from processor.kafka.errors import TIMED_OUT
 from processor.records import RowKey
+from processor.settings import KafkaSettings
 
 _Found = TypeVar("_Found")
 Question = Generator[None, None, _Found]
 """Yields while its answer is under way, and returns it."""
 
 _ANSWER_S: Final = 5.0
+_LATE_S: Final = 1.0
+"""How much later than that a call may come back."""
+_CLOSE_S: Final = 1.0
 _AT_ONCE_S: Final = 1.0
 
 
@@ -51,12 +61,59 @@ class Inputs(Protocol):
         ...
 
 
-class AdminInputs:
-    """Asks through an admin client, whose answers come as futures."""
+class CommittedOffsets:
+    """Asks for a group's committed offsets through a consumer that never subscribes: no member.
 
-    def __init__(self, admin: AdminClient, group: str, topics: Sequence[str]) -> None:
+    Not through an admin client: where another broker has become the group's coordinator, librdkafka
+    then ends the process (its pull request 5318). A consumer waits for its answer, so each question
+    is asked in a thread of its own, one at a time.
+    """
+
+    def __init__(self, consumer: Consumer, now: Callable[[], float]) -> None:
+        self._consumer = consumer
+        self._now = now
+        self._asked: Future[list[TopicPartition]] | None = None
+
+    @classmethod
+    def open(cls, kafka: KafkaSettings, now: Callable[[], float]) -> "CommittedOffsets":
+        """Return those of the group of *kafka*'s settings; KafkaException if these are bad."""
+        return cls(Consumer(bystander_config(kafka)), now)
+
+    def of(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
+        """Ask for the offsets of *keys*; negative where there is none.
+
+        A question that does not come back in time is left behind. Until it does, none is asked.
+        """
+        if self._asked is not None and not self._asked.done():
+            raise KafkaException(KafkaError(TIMED_OUT))
+        until = self._now() + _ANSWER_S + _LATE_S
+        ask = partial(committed, self._consumer, keys, _ANSWER_S)
+        asked = self._asked = begun(ask, "committed-offsets")
+        while not asked.done():
+            if self._now() >= until:
+                raise KafkaException(KafkaError(TIMED_OUT))
+            yield
+        return {RowKey(p.topic, p.partition): p.offset for p in asked.result()}
+
+    def close(self) -> None:
+        """Close the consumer; where a question hangs, that is left to the thread that asks."""
+        with suppress(TimeoutError):
+            apart(self._end, _CLOSE_S, "close-offsets")
+
+    def _end(self) -> None:
+        if self._asked is not None:
+            wait([self._asked])
+        self._consumer.close()
+
+
+class AdminInputs:
+    """Asks through an admin client, whose answers come as futures; where the group stands, not."""
+
+    def __init__(
+        self, admin: AdminClient, offsets: CommittedOffsets, topics: Sequence[str]
+    ) -> None:
         self._admin = admin
-        self._group = group
+        self._offsets_of = offsets.of
         self._topics = sorted(topics)
 
     def ends(self, since_ms: int | None) -> Question[Ends]:
@@ -77,10 +134,7 @@ class AdminInputs:
 
     def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
         """Ask for the group's committed offsets of *keys*; negative where it has none."""
-        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*key) for key in keys])
-        found = self._admin.list_consumer_group_offsets([asked], request_timeout=_ANSWER_S)
-        (group,) = yield from _answers(found.values())
-        return {RowKey(p.topic, p.partition): p.offset for p in group.topic_partitions}
+        return self._offsets_of(keys)
 
     def _offsets(self, keys: Sequence[RowKey], spec: OffsetSpec) -> dict[Any, "Future[Any]"]:
         return self._admin.list_offsets(

@@ -21,7 +21,7 @@ from processor.kafka.clients import (
 from processor.kafka.clock import Clock
 from processor.kafka.loop.deliveries import Deliveries, Refusals
 from processor.kafka.loop.horizon import Horizon, HorizonPace
-from processor.kafka.loop.inputs import AdminInputs, ConsumerInputs, Inputs
+from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets, ConsumerInputs, Inputs
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
@@ -78,13 +78,14 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})
         committer = _committer(kafka, process, consumer, refusals, {"error_cb": heard})
+        offsets = _offsets(kafka, process)
     except KafkaException as failure:
         raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
     admin = None if process.embedded else AdminClient(client_config(kafka, "admin"))
     parts = LoopParts(
         consumer=consumer,
-        leave=partial(leave, consumer),
+        leave=partial(_leave, consumer, offsets),
         committer=committer,
         interval=Interval(committer, step, observer, process.reach, pace, process.clock),
         positions=Positions(
@@ -99,7 +100,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         reach=process.reach,
         pace=pace,
         clock=process.clock,
-        sweeping=_sweeping(kafka, process, _Clients(consumer, admin), step, observer),
+        sweeping=_sweeping(kafka, process, _Clients(consumer, admin, offsets), step, observer),
     )
     return Loop(parts, kafka.topics.inputs, kafka.max_batch_records, kafka.max_batch_wait_ms / 1000)
 
@@ -125,9 +126,17 @@ def _producer(config: Config, delivered: Delivered) -> Producer:
     return Producer({**config, "on_delivery": delivered})
 
 
+def _offsets(kafka: KafkaSettings, process: Process) -> CommittedOffsets | None:
+    """Return what asks where the group stands; None where nobody asks, or the consumer is asked."""
+    if process.horizon is None or not kafka.topics.clock or process.embedded:
+        return None
+    return CommittedOffsets.open(kafka, process.clock.now)
+
+
 class _Clients(Struct, frozen=True):
     consumer: Consumer
     admin: AdminClient | None
+    offsets: CommittedOffsets | None
 
 
 def _sweeping(
@@ -139,13 +148,19 @@ def _sweeping(
         return None
     inputs: Inputs = (
         ConsumerInputs(clients.consumer, topics.fed)
-        if clients.admin is None
-        else AdminInputs(clients.admin, kafka.group_id, topics.fed)
+        if clients.admin is None or clients.offsets is None
+        else AdminInputs(clients.admin, clients.offsets, topics.fed)
     )
     horizon = Horizon(inputs, process.horizon, process.clock)
     return Sweeping(
         SweepParts(clients.consumer, topics.clock, horizon, step.sweeps, observer, process.clock)
     )
+
+
+def _leave(consumer: Consumer, offsets: CommittedOffsets | None) -> None:
+    leave(consumer)
+    if offsets is not None:
+        offsets.close()
 
 
 def leave(consumer: Consumer) -> None:

@@ -1,0 +1,53 @@
+"""What a clock asks of a cluster, asked by tests; and transactions that its answers depend on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from confluent_kafka import Producer
+
+from processor.kafka.asking import open_admin
+from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets, Question
+from processor.settings import KafkaSettings
+from tests.kafka.passing import Flow
+
+
+@contextmanager
+def opened(kafka: KafkaSettings, topic: str) -> Iterator[AdminInputs]:
+    """Give what is asked about *topic*, and close its connections."""
+    with (
+        open_admin(kafka) as admin,
+        closing(CommittedOffsets.open(kafka, time.monotonic)) as offsets,
+    ):
+        yield AdminInputs(admin, offsets, [topic])
+
+
+def inputs_of(line: Flow):
+    """Give what is asked about the input of *line*."""
+    return opened(line.settings, line.input)
+
+
+def answer(question: Question):
+    """Wait for the answer to a question; that it waits for nothing is what the loop rests on."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            next(question)
+        except StopIteration as end:
+            return end.value
+        time.sleep(0.01)
+    raise AssertionError("no answer")
+
+
+@contextmanager
+def transaction(line: Flow, *values: bytes) -> Iterator[Producer]:
+    """Open a transaction with *values* in the first partition of the input."""
+    producer = Producer(
+        {"bootstrap.servers": line.kafka.bootstrap, "transactional.id": line.kafka.unique("tx")}
+    )
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for value in values:
+        producer.produce(line.input, value, partition=0)
+    assert producer.flush(30) == 0
+    yield producer
