@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Literal
 
-METADATA, OFFSET_FETCH, FIND_COORDINATOR, JOIN_GROUP, API_VERSIONS = 3, 9, 10, 11, 18
+METADATA, OFFSET_FETCH, FIND_COORDINATOR, API_VERSIONS = 3, 9, 10, 18
 """Kinds of requests, as Kafka numbers them."""
 _NOT_COORDINATOR = struct.pack(">h", 16)
 

@@ -107,7 +107,7 @@ class CommittedOffsets:
 
 
 class AdminInputs:
-    """Asks through an admin client, whose answers come as futures; where the group stands, not."""
+    """Asks through an admin client, whose answers come as futures; of the group, *offsets* tells."""
 
     def __init__(
         self, admin: AdminClient, offsets: CommittedOffsets, topics: Sequence[str]
