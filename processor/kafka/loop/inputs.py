@@ -107,7 +107,7 @@ class CommittedOffsets:
 
 
 class AdminInputs:
-    """Asks through an admin client, whose answers come as futures; of the group, *offsets* tells."""
+    """Asks through an admin client, whose answers come as futures; *offsets* tell of the group."""
 
     def __init__(
         self, admin: AdminClient, offsets: CommittedOffsets, topics: Sequence[str]
