@@ -23,7 +23,7 @@ from processor.redis import keys, wire
 from processor.redis.census import Census, censuses
 from processor.redis.connection import Connection, Timeouts, load_script
 from processor.redis.notes import tag_ms
-from processor.redis.uses import binary
+from processor.redis.packing import binary
 from processor.settings import Settings
 
 # A full server must let a restore begin, and delete what others have left.

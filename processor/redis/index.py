@@ -41,6 +41,7 @@ from processor.profiles.document import (
 from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.forms import Forms, Kept
 from processor.redis.notes import Tags, changed_since, pack_note
 from processor.redis.report import ServerReport, report
 from processor.redis.wire import Bounds, CommitNote, Known, RowsClaim, RowWrites
@@ -55,9 +56,11 @@ _DUE = load_script("due", "no-writes")
 def open_index(settings: Settings) -> "RedisIndex":
     """Return the index of *settings*; the first call connects."""
     server = settings.redis
-    return RedisIndex.connect(
+    index = RedisIndex.connect(
         server.url.reveal(), server.prefix, settings.key(), cluster=server.cluster
     )
+    index.request_ids = server.request_ids
+    return index
 
 
 class RedisIndex:
@@ -76,6 +79,9 @@ class RedisIndex:
         self._packed_token = wire.packed(tokens(token_key))
         self._tags = Tags(lambda: time.time_ns() // 1_000_000)
         self._seen: dict[Space, int] = {}
+        self._forms = Forms(token_key)
+        self.request_ids: Kept | None = None
+        """How spaces keep request ids from the next claim on; None: as each does."""
 
     @classmethod
     def connect(
@@ -125,7 +131,7 @@ class RedisIndex:
     ) -> ClaimReply:
         """Take rows over: raise each one's epoch and the space's seq by one, return the rows."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
-        claims = RowsClaim(owner, config, rows, shape)
+        claims = RowsClaim(owner, config, rows, shape, self.request_ids)
         blob = wire.pack_claim(seen, claims, self._tags.new())
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] == b"other_shape":
@@ -148,13 +154,10 @@ class RedisIndex:
         """Return what *asks* name; note which request ids they use, trim journals, note marks."""
         if not {t.row for t in trims} | {m.row for m in marks} <= epochs.keys():
             raise ValueError("only the owner of a row may trim its journal or mark it")
-        known = Known(self._seen.get(space, 0), since)
-        writes = RowWrites(trims, marks)
-        request = wire.pack_visit(known, self._bounds, epochs, asks, writes, self._packed_token)
-        reply = self._connection.run(_READ, self._control(space), request.blob)
+        request, reply = self._visited(space, epochs, asks, RowWrites(trims, marks), since)
         if reply[0] != b"ok":
             raise _error_of(space, reply, list(epochs))
-        _, _, covered, holders, documents, again, owed, newer, told, tag, *more = reply
+        _, _, covered, holders, documents, again, owed, newer, told, tag, _, *more = reply
         taken, needed, oldest = more or ((), (), b"")
         duplicates = [False] * covered
         for number in again:
@@ -218,6 +221,30 @@ class RedisIndex:
         if reply[0] != b"ok":
             raise _error_of(space, reply, ())
         return wire.openings(reply[1])
+
+    def _visited(
+        self,
+        space: Space,
+        epochs: dict[RowKey, int],
+        asks: Sequence[Ask],
+        writes: RowWrites,
+        since: Moment | None,
+    ) -> tuple[wire.PackedVisit, list[Any]]:
+        """Return a visit and the answer to it.
+
+        Where the uses of request ids are not in the forms that the space has, nothing was written,
+        and it is asked again in these.
+        """
+        while True:
+            forms = self._forms.of(space)
+            known = Known(self._seen.get(space, 0), since, forms)
+            visit = wire.pack_visit(known, self._bounds, epochs, asks, writes, self._packed_token)
+            reply = self._connection.run(_READ, self._control(space), visit.blob)
+            if reply[0] != b"uses":
+                if reply[0] == b"ok" and visit.has_uses:
+                    self._forms.learn(space, forms[0].kind, is_left=bool(reply[10]))
+                return visit, reply
+            self._forms.learn(space, reply[1], is_left=bool(reply[2]))
 
     def _control(self, space: Space) -> str:
         return keys.control_key(self._prefix, space)

@@ -2,8 +2,9 @@
 
 ``<prefix>:1:{<scope>/<environment>}`` is a space's control hash: gen, seq, owner, shape, tag (of
 the last change), changelog (the id of the topic ``profiles`` that has its documents), key (a
-fingerprint of what its tokens are keyed with), and for restores building and discarded. All other
-keys of the space begin with it and the generation that it names, and the scripts make them:
+fingerprint of what its tokens are keyed with), uses (the form of those of request ids), and for
+restores building and discarded. All other keys of the space begin with it and the generation that
+it names, and the scripts make them:
 
 ====================== =============================================================================
 ``i:<token>``          holders of an identifier: 16 hex digits each, in canonical order; behind them
@@ -17,7 +18,8 @@ keys of the space begin with it and the generation that it names, and the script
 ``t:<shard>:<bucket>`` who stands in a bucket of the wheel: list of MPIDs of 8 bytes; ``x`` is no
                        bucket but those that were set aside
 ``w:<shard>``          the buckets of a shard that hold something: sorted set, by when they open
-``d:<hours>:<number>`` uses of request ids in one bucket of record time: token to msgpack (time, …)
+``u:<hours>:<number>`` uses of request ids in one bucket of record time: token to 16 bytes each
+``d:<hours>:<number>`` the same in the long form of before (``forms``): to msgpack (time, …)
 ====================== =============================================================================
 
 The 1 is the format of all of them. The braces make one slot of a space in Redis Cluster.

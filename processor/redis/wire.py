@@ -20,7 +20,9 @@ from processor.identity.view import Effects
 from processor.index.port import Ask, Mark, Moment, Opening, RowAdvance, RowClaim, RowState, Trim
 from processor.records import RowKey
 from processor.redis import keys
-from processor.redis.uses import UseGroups, binary
+from processor.redis.forms import Form, Kept
+from processor.redis.packing import binary
+from processor.redis.uses import UseGroups
 
 Token = Callable[[Identifier], Raw]
 """Returns the token of an identifier, packed as a msgpack string."""
@@ -49,6 +51,8 @@ class Known(Struct, frozen=True):
     """The highest seq of the space that it saw."""
     since: Moment | None
     """The moment since which changes are to be told; None: they are not asked for."""
+    forms: Sequence[Form] = ()
+    """In which forms it has uses of request ids: that first in which they are written."""
 
 
 class PackedVisit(Struct):
@@ -56,6 +60,7 @@ class PackedVisit(Struct):
 
     blob: bytes
     identifiers: list[Identifier]
+    has_uses: bool
 
 
 def packed(token: Callable[[Identifier], bytes]) -> Token:
@@ -80,12 +85,15 @@ class RowsClaim(Struct, frozen=True):
     config: str
     rows: Sequence[RowClaim]
     shape: str
+    kept: Kept | None = None
+    """How the space is to keep uses of request ids from now on; None: as it does."""
 
 
 def pack_claim(seen: int, claim: RowsClaim, tag: bytes) -> bytes:
     """Return the argument of claim.lua; *tag* marks the seq that it makes."""
     wanted = [(keys.row_name(r.row), r.topic_id, int(r.anew)) for r in claim.rows]
-    return _encode((str(seen), claim.owner, claim.config, wanted, claim.shape, binary(tag)))
+    told = claim.kept or ""
+    return _encode((str(seen), claim.owner, claim.config, wanted, claim.shape, binary(tag), told))
 
 
 def pack_visit(
@@ -100,7 +108,7 @@ def pack_visit(
     identifiers: dict[Identifier, None] = {}
     mpids: dict[int, None] = {}
     identifier_ends, mpid_ends = [], []
-    uses = UseGroups()
+    uses = UseGroups(known.forms)
     identifier_end = mpid_end = 0
     for number, ask in enumerate(asks, 1):
         if ask.identifiers:
@@ -113,6 +121,7 @@ def pack_visit(
         mpid_ends.append(mpid_end)
         if ask.use is not None and ask.use.window_ms > 0:
             uses.add(number, ask.use)
+    forms, groups = uses.packed()
     takes = [_take(ask.take) for ask in asks if ask.take is not None]
     blob = _encode(
         (
@@ -123,14 +132,14 @@ def pack_visit(
             identifier_ends,
             [keys.mpid_digits(mpid) for mpid in mpids],
             mpid_ends,
-            uses.packed(),
+            (forms, groups),
             [_trim(trim) for trim in writes.trims],
             [_mark(mark) for mark in writes.marks],
             _moment(known.since),
             *takes,
         )
     )
-    return PackedVisit(blob, list(identifiers))
+    return PackedVisit(blob, list(identifiers), bool(groups))
 
 
 class CommitNote(Struct, frozen=True):

@@ -150,6 +150,8 @@ class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
     cluster: bool = False
     cache_mb: CacheSize = 256
     """How much of the index, and of decisions over it, one process remembers."""
+    request_ids: Literal["short", "long"] | None = None
+    """How spaces keep request ids (docs/upgrade.md); None: as each of them does."""
 
     @property
     def cache_bytes(self) -> int:

@@ -23,6 +23,7 @@ from processor.index.errors import Fenced, LostWrites
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Changed, Index, Moment, RowAdvance, RowClaim, Trim, Use
 from processor.records import RowKey
+from processor.redis.forms import Kept
 from processor.redis.index import RedisIndex
 from tests.contract.people import SPACE, is_lookup, profile
 
@@ -145,6 +146,11 @@ class Twins(RuleBasedStateMachine):
         answer = self.both(lambda i: i.visit(SPACE, epochs, asks, trims, since=since(i)))
         if not isinstance(answer, tuple):
             self.views.append(answer.found)
+
+    @rule(kept=st.sampled_from(["short", "long"]))
+    def keep(self, kept: Kept) -> None:
+        """Let whoever claims the space next tell how request ids are to be kept in Redis."""
+        self.redis.request_ids = kept
 
     @rule(take=takes)
     def take(self, take: Take) -> None:

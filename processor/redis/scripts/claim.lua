@@ -1,7 +1,8 @@
 -- Makes the caller the owner of rows: raises their epochs and the space's seq, returns their journals.
 --
 -- KEYS[1]  the control hash of the space
--- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or '', tag}
+-- ARGV[1]  msgpack: {seq, owner, config, rows {{row, topic id, anew 0|1}...}, shape or '', tag,
+--          how request ids are to be kept, 'short', 'long' or '' (as they are)}
 -- Returns  {'ok', seq, {{epoch, cursor or nil, config, {'<seq>:<chunk>'...}, owed
 --          {digits...}, mark {taken, alone, tries} of nils where none}...}, shape}, one per row;
 --          shape: the first that the space was given; cursor and mark: as they were before, also where
@@ -19,6 +20,9 @@ if shape ~= '' and held_shape and held_shape ~= shape then return {'other_shape'
 -- From here on everything is written.
 redis.call('HSETNX', control, 'gen', '1')
 redis.call('HSET', control, 'owner', owner)
+-- A new space keeps them short: nobody of a release that knows the long form alone has it.
+local kept = ask[7] == '' and not held[3] and 'short' or ask[7]
+if kept ~= '' then redis.call('HSET', control, 'uses', kept) end
 if shape ~= '' then redis.call('HSETNX', control, 'shape', shape) end
 raise(ask[6], '')
 local states = {}

@@ -4,22 +4,26 @@
 -- KEYS[1]  the control hash of the space
 -- ARGV[1]  msgpack: {seq, {keys, bytes} to stop after, rows {{row, epoch}...}, tokens {t...}, per ask
 --          the number of tokens up to it {n...}, mpids {digits...}, per ask the same {n...},
---          uses of request ids, in groups {{window, ttl, buckets {own, ...}, asks {n...}, tokens {t...},
---          {token, time and coordinates, ...}}...}, a token at most once in a group,
+--          uses of request ids: {forms {that to note, and perhaps the other}, groups {{window, ttl,
+--          buckets {own, ...}, asks {n...}, per form {tokens {t...}, {token, use, ...}}}...}}, a token at
+--          most once in a group,
 --          trims {{row, chunks, {digits, version, ...}}...}, marks {{row, taken, alone, tries}...},
 --          {seq, tag} that the caller knows the space as of, '' where none,
 --          and where entries of the wheel are asked for {shard, as of, most}}
 -- Returns  {'ok', seq, covered, holders, documents, duplicates {ask...}, owed {{digits...} per trim},
---          newer {digits, document, ...}, news, tag}, and entries {bucket, MPIDs of 8 bytes, ...} if asked,
---          with the graves found {digits...} that may not go yet, and where a case was found with all else
---          that rows owe, and the seq of the oldest journal chunk, '' where there is none or no case,
---          or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}
+--          newer {digits, document, ...}, news, tag, rest 0|1}, and entries {bucket, MPIDs of 8 bytes, ...}
+--          if asked, with the graves found {digits...} that may not go yet, and where a case was found with
+--          all else that rows owe, and the seq of the oldest journal chunk, '' where there is none or no
+--          case; or {'lost_space'}, or {'lost_row' | 'newer_owner', number of the row}; or
+--          {'uses', form, rest 0|1}, with nothing written, where the caller has not sent uses in the form
+--          that the space has, or not in the other one though rest is 1: some of that may count
 --
 -- Run twice, a use does no harm: it is told by its coordinates. A trim would drop more chunks, but nobody
 -- sends one twice: after a lost reply the caller claims its rows anew, and the old epoch is refused.
 
 local bounds, rows, tokens, token_ends = ask[2], ask[3], ask[4], ask[5]
-local mpids, mpid_ends, uses, trims, marks = ask[6], ask[7], ask[8], ask[9], ask[10]
+local mpids, mpid_ends, trims, marks = ask[6], ask[7], ask[9], ask[10]
+local forms, uses = ask[8][1], ask[8][2]
 local told = news(ask[11][1], ask[11][2])
 if told == 'lost' then return {'lost_space'} end
 
@@ -27,6 +31,21 @@ for at, row in ipairs(rows) do
   local why = disowned(row[1], row[2])
   if why then return {why, at} end
 end
+
+-- Buckets of uses are 'u:' in the short form, 'd:' in the long one: the only one of spaces that a release
+-- before the short form began, until they are told otherwise (claim.lua).
+local function bucket_of(form, bucket) return base .. form .. ':' .. bucket end
+
+local is_short = held[5] == 'short' or not (held[5] or held[3])
+local form, other = 'u', 'd'
+if not is_short then form, other = 'd', 'u' end
+local rest = 0
+for _, group in ipairs(uses) do
+  for _, bucket in ipairs(group[3]) do
+    if rest == 0 then rest = redis.call('EXISTS', bucket_of(other, bucket)) end
+  end
+end
+if #uses > 0 and (forms[1] ~= form or (rest == 1 and not forms[2])) then return {'uses', form, rest} end
 
 local covered = 0
 for at = 1, #token_ends do
@@ -142,11 +161,11 @@ end
 -- apart; only one that is no duplicate is noted.
 local duplicates = {}
 
--- What the buckets say of tokens[1..count]: all uses of a token, and those in its own bucket.
-local function uses_of(buckets, tokens, count)
+-- What the buckets of a form say of tokens[1..count]: all uses of a token, and those in its own bucket.
+local function uses_of(form, buckets, tokens, count)
   local all, own = {}, {}
   for place, bucket in ipairs(buckets) do
-    local key = base .. 'd:' .. bucket
+    local key = bucket_of(form, bucket)
     if redis.call('EXISTS', key) == 1 then
       for first = 1, count, CHUNK do
         local values = redis.call('HMGET', key, unpack(tokens, first, math.min(first + CHUNK - 1, count)))
@@ -163,23 +182,46 @@ local function uses_of(buckets, tokens, count)
   return all, own
 end
 
+-- The uses in a value, as {time, place, ...}: in the short form 16 bytes each, 7 of them of the time.
+local function listed(form, value)
+  if form == 'd' then return {cmsgpack.unpack(value)} end
+  local uses = {}
+  for first = 1, #value, 16 do
+    local time = 0
+    for at = first, first + 6 do time = time * 256 + string.byte(value, at) end
+    uses[#uses + 1] = time
+    uses[#uses + 1] = string.sub(value, first + 7, first + 15)
+  end
+  return uses
+end
+
+-- Whether a use is among those before it, and whether another is that counts against it.
+local function met(form, window, use, before)
+  local this, uses = listed(form, use), listed(form, before)
+  local is_mine, is_others = false, false
+  for at = 1, #uses, 2 do
+    if math.abs(uses[at] - this[1]) < window then
+      if uses[at + 1] == this[2] then is_mine = true else is_others = true end
+    end
+  end
+  return is_mine, is_others
+end
+
 -- Those of count uses that are to be noted, as {token, uses, ...}; notes the asks that are duplicates.
-local function unused(group, all, own, count)
-  local window, numbers, noted = group[1], group[4], {}
+local function unused(group, before, own, count)
+  local noted, pairs_of = {}, group[5]
   for at = 1, count do
-    local token, value = group[6][2 * at - 1], group[6][2 * at]
-    local time, coordinates = cmsgpack.unpack(value)
     local is_mine, is_others = false, false
-    local before = all[at] and {cmsgpack.unpack(all[at])} or {}
-    for use = 1, #before, 2 do
-      if math.abs(before[use] - time) < window then
-        if before[use + 1] == coordinates then is_mine = true else is_others = true end
+    for number, all in ipairs(before) do
+      if all[at] then
+        local mine, others = met(forms[number], group[1], pairs_of[number][2][2 * at], all[at])
+        is_mine, is_others = is_mine or mine, is_others or others
       end
     end
-    if is_others and not is_mine then duplicates[#duplicates + 1] = numbers[at] end
+    if is_others and not is_mine then duplicates[#duplicates + 1] = group[4][at] end
     if not (is_mine or is_others) then
-      noted[#noted + 1] = token
-      noted[#noted + 1] = (own[at] or '') .. value
+      noted[#noted + 1] = pairs_of[1][2][2 * at - 1]
+      noted[#noted + 1] = (own[at] or '') .. pairs_of[1][2][2 * at]
     end
   end
   return noted
@@ -189,18 +231,24 @@ for _, group in ipairs(uses) do
   local buckets, numbers = group[3], group[4]
   local count = #numbers
   while count > 0 and numbers[count] > covered do count = count - 1 end
-  local all, own = uses_of(buckets, group[5], count)
-  local noted, last = group[6], 2 * count
-  if next(all) then
-    noted = unused(group, all, own, count)
+  local before, own, is_met = {}, nil, false
+  for number, pair in ipairs(group[5]) do
+    local all, its = uses_of(forms[number], buckets, pair[1], count)
+    before[number], own, is_met = all, own or its, is_met or next(all) ~= nil
+  end
+  local noted, last = group[5][1][2], 2 * count
+  if is_met then
+    noted = unused(group, before, own, count)
     last = #noted
   end
-  local key = base .. 'd:' .. buckets[1]
+  local key = bucket_of(form, buckets[1])
   for first = 1, last, CHUNK do
     redis.call('HSET', key, unpack(noted, first, math.min(first + CHUNK - 1, last)))
   end
   if last > 0 then redis.call('PEXPIRE', key, group[2]) end
 end
-local reply = {'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or ''}
-if taken then reply[11], reply[12], reply[13] = taken, needed, oldest_chunk end
+local reply = {
+  'ok', seq, covered, found.holders, found.documents, duplicates, owed, newer, told, held[4] or '', rest
+}
+if taken then reply[12], reply[13], reply[14] = taken, needed, oldest_chunk end
 return reply

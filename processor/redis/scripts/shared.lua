@@ -13,7 +13,7 @@ local CHUNK = 1000
 local SLICE = 20
 local control = KEYS[1]
 local ask = cmsgpack.unpack(ARGV[1])
-local held = redis.call('HMGET', control, 'gen', 'seq', 'owner', 'tag')
+local held = redis.call('HMGET', control, 'gen', 'seq', 'owner', 'tag', 'uses')
 local base = control .. ':' .. (held[1] or '1') .. ':'
 local seq = held[2] or '0'
 

@@ -34,5 +34,6 @@ redis.call(
   'discarded', discarded .. (held[1] or '1') .. ' '
 )
 if ask[10] ~= '' then redis.call('HSET', control, 'changelog', ask[10]) end
+if not held[3] then redis.call('HSET', control, 'uses', 'short') end  -- a new space, as in claim.lua
 redis.call('HDEL', control, 'building', 'written', 'tag')
 return {'ok', seq}
