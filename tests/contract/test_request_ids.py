@@ -15,6 +15,7 @@ from processor.index.memory import MemoryIndex
 from processor.index.port import Ask, Index, Use
 from processor.index.uses import buckets, width_ms
 from processor.redis.forms import Short, place_number
+from processor.redis.generations import Generations, Life
 from processor.redis.index import RedisIndex
 from processor.redis.keys import bucket_name, control_key
 from tests.contract.people import OWNER, SPACE, WINDOW_MS, use_by
@@ -177,6 +178,36 @@ def test_uses_of_one_id_at_several_times_stand_one_after_the_other(space: Space)
     assert [len(value) for value in stored.values()] == [64]
     assert not any(visit(index, *uses))
     assert all(visit(index, *(use_by("batches/1/0", ID, time + 1) for time in times)))
+
+
+def test_a_use_beside_an_older_one_of_the_other_form_stands_alone(space: Space):
+    space.before.begin()
+    space.before.visit(use_by("batches/0/1", ID, 0))
+    space.keep("short")
+    index = space.open()
+    uses = [use_by(f"batches/0/{n}", ID, n * WINDOW_MS) for n in (1, 2)]
+
+    assert [visit(index, one) for one in uses] == [(False,), (False,)]
+    (stored,) = space.buckets("u").values()
+    assert [len(value) for value in stored.values()] == [32]
+    assert visit(index, use_by("batches/1/0", ID, 1), uses[0]) == (True, False)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_restore_makes_a_new_space_short_and_leaves_another_as_it_is(
+    space: Space, redis_url: str, redis_prefix: str, is_new: bool
+):
+    if not is_new:
+        space.before.begin()
+    generations = Generations.connect(redis_url, redis_prefix, b"key")
+    generations.begin(SPACE, OWNER).switch(Life(OWNER, "c", "s", 500, ()))
+    generations.close()
+
+    index = space.open()
+    index.claim(SPACE, OWNER, "c", [], "")
+    visit(index, use_by("batches/0/1", ID))
+    kept = [name for name in space.client.scan_iter(f"{redis_prefix}:*:2:?:*") if b":n" not in name]
+    assert [name.split(b":2:")[1][:1] for name in kept] == [b"u" if is_new else b"d"]
 
 
 # ---- a rolling change ---------------------------------------------------------------------------
