@@ -16,8 +16,9 @@ from processor.index.port import Ask, Index, Use
 from processor.index.uses import buckets, width_ms
 from processor.redis.forms import Short, place_number
 from processor.redis.generations import Generations, Life
-from processor.redis.index import RedisIndex
+from processor.redis.index import RedisIndex, open_index
 from processor.redis.keys import bucket_name, control_key
+from processor.settings import load_text
 from tests.contract.people import OWNER, SPACE, WINDOW_MS, use_by
 
 pytestmark = pytest.mark.redis
@@ -132,6 +133,16 @@ def test_a_space_keeps_uses_as_it_was_told_last_whoever_claims_it_afterwards(spa
         visit(space.open(), use_by("batches/0/1", kept.encode()))
         assert [list(b) for b in space.buckets(form).values()], kept
     assert [len(space.buckets(form)) for form in "ud"] == [1, 1]
+
+
+def test_the_setting_is_told_with_a_claim(space: Space, redis_url: str, redis_prefix: str):
+    server = f'[redis]\nurl = "{redis_url}"\nprefix = "{redis_prefix}"\nrequest_ids = "short"\n'
+    space.before.begin()
+    index = open_index(load_text(server + '[workspaces.shop]\nstrategy = "default"\n', {}))
+    index.claim(SPACE, OWNER, "c", [], "")
+    visit(index, use_by("batches/0/1", ID))
+    index.close()
+    assert space.buckets("u")
 
 
 def test_a_process_that_has_claimed_before_follows_at_once(space: Space):
