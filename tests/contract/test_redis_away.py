@@ -277,15 +277,15 @@ def test_keys_are_named_as_documented(node, connect):
         base + b":1:p:ffffffffffffffff",
         base + b":1:r:event-batches:0",
         base + b":1:j:event-batches:0",
-        base + b":1:d:1:2",
+        base + b":1:u:1:2",
         base + b":1:l",
         base + b":1:n",
     }
     control = node.client.hgetall(base)
     assert len(control.pop(b"tag")) == 19
-    assert control == {b"gen": b"1", b"seq": b"2", b"owner": OWNER.encode()}
+    assert control == {b"gen": b"1", b"seq": b"2", b"owner": OWNER.encode(), b"uses": b"short"}
     assert node.client.get(base + b":1:i:" + index.token(EMAIL)) == b"f" * 16
-    assert 3_600_000 < node.client.pttl(base + b":1:d:1:2") <= 600_000 + 2 * 3_600_000
+    assert 3_600_000 < node.client.pttl(base + b":1:u:1:2") <= 600_000 + 2 * 3_600_000
     assert node.client.pttl(base) == -1
 
 
