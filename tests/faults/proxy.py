@@ -3,9 +3,8 @@
 import asyncio
 import socket
 import struct
-import threading
-from collections.abc import Coroutine
-from typing import Any
+
+from tests.servers.listening import Listening
 
 CHUNK = 64 * 1024
 LINGER_NOT = struct.pack("ii", 1, 0)
@@ -24,11 +23,8 @@ class Proxy:
         """How often a connection met the fault of now: by a chunk, or by being reset."""
         self._flows = asyncio.Event()
         self._flows.set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._do(asyncio.start_server(self._accept, "127.0.0.1", listen))
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = Listening(self._accept, port=listen)
+        self.port = self._server.port
 
     @property
     def is_used(self) -> bool:
@@ -43,7 +39,7 @@ class Proxy:
     def stall(self) -> None:
         """Let nothing through until healed; nothing is lost."""
         self.met = 0
-        self._loop.call_soon_threadsafe(self._flows.clear)
+        self._server.soon(self._flows.clear)
 
     def half_open(self) -> None:
         """Let the connections of now hang for ever; new ones work."""
@@ -53,7 +49,7 @@ class Proxy:
     def reset(self) -> None:
         """Reset the connections of now."""
         self.met = 0
-        self._loop.call_soon_threadsafe(self._reset)
+        self._server.soon(self._reset)
 
     def cut_after(self, size: int) -> None:
         """Reset everything once *size* more bytes have gone through."""
@@ -63,26 +59,12 @@ class Proxy:
     def heal(self) -> None:
         """Be a good network again; connections that hang are reset."""
         self._delay, self._left = 0.0, None
-        self._loop.call_soon_threadsafe(self._flows.set)
+        self._server.soon(self._flows.set)
         self._mark("reset")
 
     def close(self) -> None:
         """End it, with all connections."""
-        self._do(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
-        self._server.close()
-        self._reset()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        self._server.close(self._reset)
 
     def _mark(self, fate: str) -> None:
         def mark() -> None:
@@ -91,7 +73,7 @@ class Proxy:
                     _abort(writer)
                 self._connections[writer] = "" if fate == "reset" else fate
 
-        self._loop.call_soon_threadsafe(mark)
+        self._server.soon(mark)
 
     def _reset(self) -> None:
         for writer in list(self._connections):

@@ -2,11 +2,12 @@
 
 import asyncio
 import struct
-import threading
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
+
+from tests.servers.listening import Listening
 
 METADATA, OFFSET_FETCH, FIND_COORDINATOR, API_VERSIONS = 3, 9, 10, 18
 """Kinds of requests, as Kafka numbers them."""
@@ -31,32 +32,15 @@ class Relay:
         """How many answers had another fate than being passed on."""
         self.asked: Counter[int] = Counter()
         """How often was asked what."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._do(asyncio.start_server(self._accept, self._host, 0))
-        port = self._server.sockets[0].getsockname()[1]
-        self.bootstrap = f"{self._host}:{port}"
+        self._server = Listening(self._accept, self._host)
+        self.bootstrap = f"{self._host}:{self._server.port}"
         self._real, self._told = (
-            self._host.encode() + struct.pack(">i", p) for p in (self._port, port)
+            self._host.encode() + struct.pack(">i", p) for p in (self._port, self._server.port)
         )
 
     def close(self) -> None:
         """End it, with all connections."""
-        self._do(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
         self._server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -65,9 +49,20 @@ class Relay:
             writer.close()
             return
         asked: dict[int, tuple[int, bytes]] = {}
+
+        def question(frame: bytes) -> bytes:
+            kind, _, number = struct.unpack_from(">hhi", frame)
+            self.asked[kind] += 1
+            asked[number] = kind, frame
+            return frame
+
+        def answer(frame: bytes) -> bytes | None:
+            (number,) = struct.unpack_from(">i", frame)
+            return self._answer(*asked.pop(number), frame)
+
         ways = {
-            asyncio.create_task(self._requests(reader, back, asked)),
-            asyncio.create_task(self._answers(there, writer, asked)),
+            asyncio.create_task(_relay(reader, back, question)),
+            asyncio.create_task(_relay(there, writer, answer)),
         }
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -76,34 +71,6 @@ class Relay:
                 way.cancel()
             for one in (writer, back):
                 one.close()
-
-    async def _requests(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        asked: dict[int, tuple[int, bytes]],
-    ) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                frame = await _frame(reader)
-                kind, _, number = struct.unpack_from(">hhi", frame)
-                self.asked[kind] += 1
-                asked[number] = kind, frame
-                await _pass(writer, frame)
-
-    async def _answers(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        asked: dict[int, tuple[int, bytes]],
-    ) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                frame = await _frame(reader)
-                (number,) = struct.unpack_from(">i", frame)
-                answer = self._answer(*asked.pop(number), frame)
-                if answer is not None:
-                    await _pass(writer, answer)
 
     def _answer(self, kind: int, question: bytes, answer: bytes) -> bytes | None:
         """Return what a client is told in place of *answer*, None for nothing at all."""
@@ -125,11 +92,16 @@ def _waits(question: bytes) -> bool:
     return question[-2] != 0
 
 
-async def _frame(reader: asyncio.StreamReader) -> bytes:
-    (size,) = struct.unpack(">i", await reader.readexactly(4))
-    return await reader.readexactly(size)
-
-
-async def _pass(writer: asyncio.StreamWriter, frame: bytes) -> None:
-    writer.write(struct.pack(">i", len(frame)) + frame)
-    await writer.drain()
+async def _relay(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    seen: Callable[[bytes], bytes | None],
+) -> None:
+    """Pass on what *seen* returns of each frame, nothing where that is None."""
+    with suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            (size,) = struct.unpack(">i", await reader.readexactly(4))
+            frame = seen(await reader.readexactly(size))
+            if frame is not None:
+                writer.write(struct.pack(">i", len(frame)) + frame)
+                await writer.drain()
