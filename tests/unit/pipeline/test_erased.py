@@ -14,30 +14,27 @@ from processor.settings import load_text
 ROOM = 10_000_000
 START = 1_767_225_600_000
 ERASED = START + 60_000
-CONFIG = """
+POLICY = """
+strategy = "profile_conversion"
+identity_scope = "one"
+priority = ["customerid", "email", "ios_idfv"]
+login_ids = ["customerid"]
+unique_ids = ["customerid", "email"]
+"""
+CONFIG = f"""
 [kafka.topics]
 batches = ["batches"]
 requests = []
 privacy = ["privacy"]
 [privacy]
 waiting_days = 0
-[workspaces.shop]
-strategy = "profile_conversion"
-identity_scope = "one"
-priority = ["customerid", "email", "ios_idfv"]
-login_ids = ["customerid"]
-unique_ids = ["customerid", "email"]
+[workspaces.shop]{POLICY}
 [inputs.default]
 workspace = "shop"
 topics = ["batches", "privacy"]
 """
 SHARED = f"""{CONFIG}
-[workspaces.beside]
-strategy = "profile_conversion"
-identity_scope = "one"
-priority = ["customerid", "email", "ios_idfv"]
-login_ids = ["customerid"]
-unique_ids = ["customerid", "email"]
+[workspaces.beside]{POLICY}
 [inputs.beside]
 workspace = "beside"
 """

@@ -11,22 +11,16 @@ from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.work import Settled
 from processor.records import Record
 from processor.settings import load_text
+from tests.unit.pipeline.test_erased import ERASED, POLICY, START
 
-START = 1_767_225_600_000
-ERASED = START + 60_000
-CONFIG = """
+CONFIG = f"""
 [kafka.topics]
 batches = ["batches"]
 requests = ["requests"]
 privacy = ["privacy"]
 [privacy]
 waiting_days = 0
-[workspaces.shop]
-strategy = "profile_conversion"
-identity_scope = "both"
-priority = ["customerid", "email", "ios_idfv"]
-login_ids = ["customerid"]
-unique_ids = ["customerid", "email"]
+[workspaces.shop]{POLICY}
 [inputs.default]
 workspace = "shop"
 topics = ["batches", "requests", "privacy"]
@@ -34,13 +28,8 @@ topics = ["batches", "requests", "privacy"]
 workspace = "shop"
 protection = "read_only"
 """
-BESIDE = """
-[workspaces.beside]
-strategy = "profile_conversion"
-identity_scope = "both"
-priority = ["customerid", "email", "ios_idfv"]
-login_ids = ["customerid"]
-unique_ids = ["customerid", "email"]
+BESIDE = f"""
+[workspaces.beside]{POLICY}
 [inputs.beside]
 workspace = "beside"
 """
