@@ -19,8 +19,8 @@ from processor.codecs.envelope import Fields
 from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
-from processor.index.cache import Slot, Slots
-from processor.pipeline.naming import Naming
+from processor.index.cache import UNPACKED, Slot, Slots
+from processor.pipeline.naming import Naming, bytes_of
 from processor.pipeline.work import Verdict
 from processor.rules import InputRules
 
@@ -41,8 +41,12 @@ NAMES: Final = 5
 
 Words = tuple[Raw | None, ...]
 FOREVER_MS: Final = 2**63 - 1
-MEMO_BYTES: Final = 1_100
+FOUND_BY: Final = 2
+"""How many of ``WORDS``, from the first, are held once more: as what finds the others."""
+MEMO_BYTES: Final = 1_800
 """About how many bytes a memo takes beside its words, its fields and what it read."""
+RAW_BYTES: Final = 130
+"""About how many a raw field takes that is held, beside its own."""
 READ_BYTES: Final = 100
 """About how many bytes it takes of each key that was read: what stands there is the cache's."""
 
@@ -115,8 +119,12 @@ class Memo:
         self.verdicts = verdicts
         """Of a batch without events, and of one with events."""
         self.made = made
-        sizes = (len(bytes(raw)) for raw in (*words, *made.fields.values()) if raw is not None)
-        self.cost = MEMO_BYTES + READ_BYTES * len(self._slots) + sum(sizes)
+        fields = [raw for raw in (*words, *made.fields.values()) if raw is not None]
+        said = bytes_of(words[:FOUND_BY]) + bytes_of(fields)
+        parsed = 0 if made.device_info is None else UNPACKED * bytes_of(words[1:FOUND_BY])
+        read = READ_BYTES * len(self._slots)
+        self.cost = MEMO_BYTES + RAW_BYTES * len(fields) + said + parsed + read
+        """How many bytes it takes in memory, about."""
         self.is_used = True
 
     def is_current(self) -> bool:

@@ -23,12 +23,13 @@ from processor.identity.question import DocumentRules
 from processor.identity.resolve import refused_skips, resolve
 from processor.identity.unnamed import of_mpid
 from processor.identity.view import Holders, View
+from processor.index.cache import UNPACKED
 from processor.records import EventBatch
 from processor.rules import WorkspaceRules
 
 NEVER_MS: Final = -1
 NAMING_BYTES: Final = 1_500
-"""About how many bytes a naming takes beside its words."""
+"""About how many bytes a naming takes beside its words, which are held twice and parsed."""
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -74,7 +75,12 @@ class Naming(Struct, gc=False):
     @property
     def cost(self) -> int:
         """How many bytes it takes in memory, about."""
-        return NAMING_BYTES + sum(len(bytes(raw)) for raw in self.words if raw is not None)
+        return NAMING_BYTES + (2 + UNPACKED) * bytes_of(self.words)
+
+
+def bytes_of(raws: Iterable[Raw | None]) -> int:
+    """Return how many bytes raw fields have."""
+    return sum([len(bytes(raw)) for raw in raws if raw is not None])
 
 
 def name(batch: EventBatch, workspace: WorkspaceRules) -> Naming:

@@ -1,6 +1,8 @@
 """What is remembered of known users changes nothing but the time it takes."""
 
+import gc
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import hypothesis.strategies as st
@@ -453,6 +455,41 @@ def test_no_more_is_remembered_than_there_is_room_for():
         line.send(value)
         line.send(value)
     assert 0 < memory.bytes <= 25_000
+
+
+@pytest.mark.parametrize(("input_name", "is_new"), [("default", 0), ("default", 1), ("counted", 0)])
+def test_what_is_remembered_takes_about_as_much_memory_as_is_counted(input_name, is_new):
+    """What is freed where it goes, whether all of a batch is remembered or whom it names."""
+    line = Line()
+    facts = {f"fact{n}": f"some fact {n}" for n in range(12)}
+    said = {f"attribute_{n}": f"value {n}" for n in range(12)}
+    memory = line.made._memory
+
+    def send(turn: int) -> None:
+        values = users(101, user_attributes={**said, "n": turn * is_new})
+        for user, value in enumerate(values):
+            value["device_info"] = {"ios_idfv": f"d{user}", **facts}
+        line.send(*values[1:], input_name=input_name)  # nobody is called 0
+
+    send(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for turn in range(1, 3):
+            send(turn)
+        held = memory._namings if is_new else memory._memos
+        counted = sum(one.cost for one in held.values())
+        assert len(held) == 100
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        for name in list(held):
+            memory._used.discard(name)
+            memory._forget(held, name)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.75 <= (before - after) / counted <= 1.25
 
 
 OTHER_FIELDS = {
