@@ -25,7 +25,7 @@ FEWEST_TURNS = 5
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield what each processor did in each round."""
-    load = replace(known(), count=form.records(300_000, 600_000))
+    load = replace(known(), count=form.records(600_000, 1_200_000))
     rounds = max(FEWEST_TURNS, form.rounds)
     plays = {one.name: Play(stage, one, load, rounds) for one in (PASS_THROUGH, IDSTREAM, BY_HAND)}
     yield from in_turns(plays, rounds, form.seconds)
