@@ -19,6 +19,7 @@ from processor.identity.marker import ever_ms
 from processor.identity.view import View
 from processor.privacy.case import (
     LEGAL,
+    NOBODY,
     OPEN,
     Case,
     State,
@@ -193,16 +194,20 @@ def _opened(request: SubjectRequest, number: int, about: str, view: View, ground
 
 
 def _family(case: Case, view: View, ground: Ground) -> Family:
-    """Return whom *case* named when it was received, through merges since, or names now."""
+    """Return whom *case* named when it was received, through merges since, or names now.
+
+    With those who went with them then: whom it named may have ended while it waited, and they live.
+    """
     mpids = case.roots if case.mpid is None else (*case.roots, case.mpid)
-    sought = Sought(case.identifiers, mpids, case.follow, case.all_holders, ground.now_ms)
+    known = case.found.followed if case.version else NOBODY
+    sought = Sought(case.identifiers, mpids, case.follow, case.all_holders, ground.now_ms, known)
     return family_of(sought, view, ground.policy)
 
 
 def _carried_out(case: Case, view: View, ground: Ground, *, is_quiet: bool = True) -> Case:
+    gone = _gone_since(case, view, ground.now_ms) if case.version else []
     family = _family(case, view, ground)
     ever = ever_ms(case.number) if case.suppress else None
-    gone = _gone_since(case, view, ground.now_ms) if case.version else []
     found, marked = erase(family, Asked(case.identifiers, gone, ever), view, ground)
     after = replace(case, found=found, marked=marked, erased_ms=ground.now_ms)
     if not family.profiles and (is_quiet or not gone):

@@ -15,7 +15,7 @@ from processor.identity.profile import NO_DATA, Profile
 from processor.identity.question import Question
 from processor.identity.resolve import resolve
 from processor.identity.view import View
-from processor.privacy.case import Followed, Found
+from processor.privacy.case import NOBODY, Followed, Found
 
 MOST: Final = 200
 """Profiles that one case takes, pointers to them included."""
@@ -45,34 +45,38 @@ class Sought(Struct, frozen=True):
     follow: Collection[str] = ()
     all_holders: bool = False
     time_ms: int = 0
+    known: Followed = NOBODY
+    """Who went with whom it named when it was received, whatever has become of that one since."""
 
 
 def family_of(sought: Sought, view: View, policy: IdentityPolicy) -> Family:
     """Return the family of whom a request names; raises Unread where more must be read first."""
-    roots = _roots(sought, view, policy)
-    source: list[int] = []
-    aliases: list[int] = []
-    members = dict(roots)
+    known = sought.known
+    queue = [(mpid, "named") for mpid in (*sought.mpids, *_identified(sought, view, policy))]
+    queue += [(mpid, "source") for mpid in known.source]
+    queue += [(mpid, "aliases") for mpid in known.aliases]
+    members: dict[int, Profile] = {}
+    why_of: dict[int, str] = {}
     merged: dict[int, None] = {}
     is_bounded = False
-    queue = list(roots.values())
-    while queue:
-        profile = queue.pop(0)
+    for mpid, why in queue:  # it grows meanwhile
+        profile = view.profile(mpid)
+        if profile is None or profile.mpid in members:
+            continue
+        if why == "source" and is_known(profile, policy):
+            continue
         if len(members) + len(merged) > MOST:
             is_bounded = True
             break
+        members[profile.mpid], why_of[profile.mpid] = profile, why
         merged.update(dict.fromkeys(profile.absorbed))
-        for mpid, why in _related(profile, sought.follow):
-            other = view.profile(mpid)
-            if other is None or other.mpid in members:
-                continue
-            if why == "source" and is_known(other, policy):
-                continue
-            members[other.mpid] = other
-            (source if why == "source" else aliases).append(other.mpid)
-            queue.append(other)
-    followed = Followed(tuple(m for m in merged if m not in members), tuple(source), tuple(aliases))
-    return Family(len(roots), tuple(members.values()), followed, is_bounded)
+        queue += _related(profile, sought.follow)
+    named, source, aliases = (
+        tuple(mpid for mpid, its in why_of.items() if its == why)
+        for why in ("named", "source", "aliases")
+    )
+    followed = Followed(tuple(m for m in merged if m not in members), source, aliases)
+    return Family(len(named), tuple(members.values()), followed, is_bounded)
 
 
 def counted(family: Family, workspace: str) -> Found:
@@ -94,12 +98,6 @@ def counted(family: Family, workspace: str) -> Found:
         devices=devices,
         is_bounded=family.is_bounded,
     )
-
-
-def _roots(sought: Sought, view: View, policy: IdentityPolicy) -> dict[int, Profile]:
-    named = (*sought.mpids, *_identified(sought, view, policy))
-    profiles = (view.profile(mpid) for mpid in named)
-    return {profile.mpid: profile for profile in profiles if profile is not None}
 
 
 def _identified(sought: Sought, view: View, policy: IdentityPolicy) -> Sequence[int]:

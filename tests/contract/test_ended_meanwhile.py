@@ -6,7 +6,7 @@ from processor.index.port import Ask, Commit, Index, RowAdvance, RowClaim, Trim
 from processor.pipeline.journal import Entry, pack_entries
 from processor.privacy.case import case_number
 from tests.contract.people import SPACE
-from tests.contract.test_erasure import ADA, DAY_MS, START_MS
+from tests.contract.test_erasure import ADA, DAY_MS, DEVICE, START_MS
 from tests.contract.test_waiting_cases import MINUTE_MS, SLOW, WAITING, Life, receipts, states
 
 OTHER = {"user_identities": {"email": "other@example.com"}}
@@ -96,6 +96,33 @@ def test_a_grave_that_is_due_in_the_sweep_of_the_case_stays_for_it(index: Index,
     life.sweep(START_MS + 8 * DAY_MS)
 
     again = life.batch(START_MS, mpid=ada, **OTHER).outcome
+    assert (again.name, again.reason) == ("dropped", "erased")
+
+
+def test_the_source_of_whoever_aged_out_meanwhile_goes_when_the_request_is_due(
+    index: Index, tmp_path
+):
+    life = Life(index, tmp_path, WAITING.replace("conversion", "link") + AGEING)
+    anonymous = life.batch(START_MS, device_info=DEVICE).outcome.mpid
+    known = life.send(
+        "requests",
+        START_MS + 1,
+        request_id="in",
+        request_type="login",
+        environment="production",
+        known_identities={"customerid": "A", "ios_idfv": "D"},
+        previous_mpid=str(anonymous),
+    ).outcome.mpid
+    life.erasure(START_MS + 2, customerid="A")
+    assert life.batch(START_MS + 4 * DAY_MS, device_info=DEVICE).outcome.mpid == anonymous
+    life.sweep(START_MS + 6 * DAY_MS)
+    assert index.visit(SPACE, {}, [Ask(mpids=(known or 0,))]).found.graves.keys() == {known}
+
+    (told,) = receipts(life.sweep(START_MS + 8 * DAY_MS, dies=True))
+
+    assert (told["found"], set(told["mpids"])) == (0, {str(known), str(anonymous)})
+    assert told["followed"]["source"] == [str(anonymous)]
+    again = life.batch(START_MS, device_info=DEVICE).outcome
     assert (again.name, again.reason) == ("dropped", "erased")
 
 
