@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from processor.identity.filed import Filed, Filing
 from processor.identity.grave import Grave
-from processor.identity.marker import Markers
+from processor.identity.marker import Markers, added, removed
 from processor.identity.model import Identifier
 from processor.identity.profile import Profile
 from processor.identity.reading import Holders, ReadSet
@@ -35,6 +35,19 @@ class Files:
     def markers(self, identifier: Identifier) -> Markers:
         """Return the markers of *identifier*, as they were when its holders were read."""
         return self._read.markers.get(identifier, ())
+
+    def markers_left(self, identifier: Identifier, token: bytes) -> Markers:
+        """Return the markers that *identifier*, whose *token* it is, has after the commit."""
+        found = self.markers(identifier)
+        for of, marker in self.filing.unmarks:
+            found = removed(found, marker) if of == token else found
+        for of, marker in self.filing.marks:
+            found = added(found, marker) if of == token else found
+        return found
+
+    def erased(self) -> list[int]:
+        """Return the MPIDs that were read and under which somebody lies who was erased."""
+        return [mpid for mpid, grave in self._read.graves.items() if grave.why == "erased"]
 
     def filed(self, number: int) -> Filed | None:
         """Return the document under a number that is no profile, if there is one."""

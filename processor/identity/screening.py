@@ -9,11 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.decision import Decision, NotFound, Refused
-from processor.identity.marker import is_ever, latest
+from processor.identity.grave import Grave
+from processor.identity.marker import EVERY_WORKSPACE, Markers, is_ever, latest
 from processor.identity.model import Identifier, IdentityPolicy, IdentityRequest
 from processor.identity.types import DEVICE_TYPES
 from processor.identity.unnamed import of_mpid
-from processor.identity.view import View
+from processor.identity.view import Unread, View
 
 ERASED = "erased"
 SUPPRESSED = "suppressed"
@@ -109,13 +110,30 @@ def _erased_mpid(request: IdentityRequest, view: View, screen: Screen) -> int | 
     """Return up to when records that name the MPID of *request* are an erased person's."""
     if request.mpid is None:
         return None
-    alive = of_mpid(request.mpid)
-    if markers := view.files.markers(alive):
-        return latest(markers, screen.at_ms, screen.workspace)
     grave = view.grave(request.mpid)
-    if grave is None or grave.why != "erased" or screen.at_ms > grave.time_ms:
-        return None
-    return grave.time_ms
+    if grave is not None and grave.why != "erased":
+        grave = None
+    markers = view.files.markers(of_mpid(request.mpid)) if grave is None else _beside(grave, view)
+    end = latest(markers, screen.at_ms, screen.workspace)
+    # Beside a marker of one workspace alone the grave does not say whose records it keeps away.
+    is_of_all = all(one.workspace == EVERY_WORKSPACE for one in markers)
+    if grave is None or not is_of_all or screen.at_ms > grave.time_ms:
+        return end
+    return max(grave.time_ms, end or 0)
+
+
+def _beside(grave: Grave, view: View) -> Markers:
+    """Return the markers of an MPID under which somebody lies who was erased.
+
+    In a scope of one workspace nobody who lives has any, so they are asked for here and not before:
+    those of all whose graves were read at once.
+    """
+    its = of_mpid(grave.mpid)
+    try:
+        view.holders(its)
+    except Unread:
+        raise Unread([its, *map(of_mpid, view.files.erased())]) from None
+    return view.files.markers(its)
 
 
 def _dismissed(request: IdentityRequest, until_ms: int) -> Decision:

@@ -14,8 +14,8 @@ def of_token(token: bytes) -> Identifier:
 
 
 def of_mpid(mpid: int) -> Identifier:
-    """Return what has the markers of an MPID, where several workspaces share profiles.
+    """Return what has the markers of an MPID, where a grave does not say all of it.
 
-    Of one workspace alone the grave says up to when records are an erased person's.
+    So where several workspaces share profiles, and where several requests keep one MPID away.
     """
     return Identifier(_MPID, str(mpid))

@@ -16,6 +16,7 @@ from processor.identity.ending import end_profile, have_read
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.marker import ever_ms
+from processor.identity.unnamed import of_mpid
 from processor.identity.view import View
 from processor.privacy.case import (
     LEGAL,
@@ -113,18 +114,26 @@ def carry_out(
 def complete(case: Case, ground: Ground, residues: Sequence[Residue] = ()) -> tuple[Case, Step]:
     """Say of *case* that neither the index nor the newest record of a profile has the person."""
     after = _moved(case, "completed", completed_ms=ground.now_ms)
-    after = replace(after, due_ms=_closing_ms(after, ground))
+    after = replace(after, roots=case.roots, due_ms=_closing_ms(after, ground))
     return after, _told(after, CREATED, ground, residues)
 
 
-def close(case: Case, view: View) -> None:
+def close(case: Case, view: View, ground: Ground) -> None:
     """Take *case* away with its markers and graves: no record of before is left anywhere.
 
-    Graves of those whom another case has erased, or who aged out, are none of its own.
+    Graves of those whom another case has erased, or who aged out, are none of its own. Where
+    another one has a marker of the MPID, the grave is that one's from now on.
     """
     if case.marked is not None:
+        graves = _buried(case, view)
+        have_read(view, [of_mpid(grave.mpid) for grave in graves])
         view.files.filing.unmarks.extend(case.marked.markers().items())
-        view.files.filing.exhumed.extend(grave.mpid for grave in _buried(case, view))
+        for grave in graves:
+            its = of_mpid(grave.mpid)
+            if left := view.files.markers_left(its, ground.token(its)):
+                view.files.entomb(replace(grave, time_ms=max(one.until_ms for one in left)))
+            else:
+                view.files.filing.exhumed.append(grave.mpid)
     view.files.file(Filed(case.number, case.version + 1, b""))
 
 
@@ -210,11 +219,11 @@ def _carried_out(case: Case, view: View, ground: Ground, *, is_quiet: bool = Tru
     ever = ever_ms(case.number) if case.suppress else None
     found, marked = erase(family, Asked(case.identifiers, gone, ever), view, ground)
     after = replace(case, found=found, marked=marked, erased_ms=ground.now_ms)
+    others = tuple(one.mpid for one in gone if one.why == "erased")
     if not family.profiles and (is_quiet or not gone):
         after = _moved(after, "completed", completed_ms=ground.now_ms)
-        return replace(after, due_ms=_closing_ms(after, ground))
+        return replace(after, roots=others, due_ms=_closing_ms(after, ground))
     after = _moved(after, "in_progress", completed_ms=None)
-    others = tuple(one.mpid for one in gone if one.why == "erased")
     return replace(after, roots=others, due_ms=ground.now_ms + MINUTE_MS)
 
 
@@ -313,10 +322,16 @@ def _lift(
 
 
 def _buried(case: Case, view: View) -> list[Grave]:
-    """Return the graves of those whom *case* has erased; raises Unread where they were not read."""
-    have_read(view, mpids=case.found.mpids)
-    graves = map(view.grave, case.found.mpids)
-    return [grave for grave in graves if grave is not None and grave.why == "erased"]
+    """Return the graves that are those of *case*; raises Unread where they were not read.
+
+    A grave is that of the case whose end it says: who erased the person, or another one after it.
+    """
+    if case.marked is None:
+        return []
+    mpids, end_ms = (*case.found.mpids, *case.found.kept, *case.roots), case.marked.end_ms
+    have_read(view, mpids=mpids)
+    graves = [grave for mpid in mpids if (grave := view.grave(mpid)) is not None]
+    return [grave for grave in graves if grave.why == "erased" and grave.time_ms == end_ms]
 
 
 def _delete(request: SubjectRequest, view: View, ground: Ground) -> Step:

@@ -148,14 +148,15 @@ def _tokens(
 def _mpid_tokens(
     family: Sequence[Profile], ended: Sequence[Grave], ground: Ground
 ) -> tuple[bytes, ...]:
-    """Return the tokens of MPIDs, where several workspaces share profiles; else there are none.
+    """Return the tokens of the MPIDs that get markers: no grave says it of them.
 
-    For a grave does not say whose records it keeps away, and who is kept has none.
+    Of those whom another request has erased the grave is that one's. Where several workspaces share
+    profiles no grave says whose records it keeps away, and who is kept has none.
     """
-    if not ground.rules.is_shared:
-        return ()
-    mpids = dict.fromkeys((*gone(family), *[grave.mpid for grave in ended]))
-    return tuple([ground.token(of_mpid(mpid)) for mpid in mpids])
+    mpids = [grave.mpid for grave in ended if ground.rules.is_shared or grave.why == "erased"]
+    if ground.rules.is_shared:
+        mpids = [*gone(family), *mpids]
+    return tuple([ground.token(of_mpid(mpid)) for mpid in dict.fromkeys(mpids)])
 
 
 def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:

@@ -38,7 +38,7 @@ def passed(
     elif is_kept(case):  # of a release that took such cases away
         after, step = replace(case, due_ms=None), NO_STEP
     else:
-        close(case, view)
+        close(case, view, ground)
         return None, NO_STEP
     return _written(after, case, view, ground), step
 

@@ -3,7 +3,7 @@
 As holders follow from profiles, so that a restore needs the topic of cases and nothing else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from processor.clock.wheel import STILL, Entry, Moves
 from processor.identity.filed import Filing
@@ -37,6 +37,23 @@ def graves_of(case: Case) -> list[Grave]:
     return [Grave(mpid, 1, marked.end_ms, "erased") for mpid in case.found.mpids]
 
 
+def graves_after(case: Case) -> list[Grave]:
+    """Return the graves that *case* has where whoever erased them has none any more.
+
+    Those of another case, as long as there is one, come before them.
+    """
+    marked = case.marked
+    return [] if marked is None else [Grave(m, 1, marked.end_ms, "erased") for m in case.roots]
+
+
+def graves_among(cases: Sequence[Case]) -> dict[int, Grave]:
+    """Return the graves of those whom *cases*, all of one space, keep away."""
+    after = {grave.mpid: grave for case in cases for grave in graves_after(case)}
+    return {**after, **{grave.mpid: grave for case in cases for grave in graves_of(case)}}
+
+
 def erased_by(cases: Iterable[Case]) -> frozenset[tuple[Space, int]]:
     """Return the MPIDs that are erased, with their spaces."""
-    return frozenset((case.space, one.mpid) for case in cases for one in graves_of(case))
+    return frozenset(
+        (case.space, one.mpid) for case in cases for one in (*graves_of(case), *graves_after(case))
+    )

@@ -16,7 +16,7 @@ from processor.identity.profile import Profile
 from processor.identity.view import canonical
 from processor.index.derivation import Tombstone
 from processor.privacy.case import Case
-from processor.privacy.restoring import effects_of
+from processor.privacy.restoring import effects_of, graves_among
 from processor.profiles.document import pack_grave
 from processor.redis import keys
 from processor.redis.generations import NewGeneration
@@ -47,6 +47,7 @@ class Erasures:
     def set_up(self, cases: Iterable[Case]) -> None:
         """Set *cases* up, with their markers and places in the wheel: one version of each."""
         came = list(cases)
+        self._graves |= graves_among(came)
         for at in range(0, len(came), _AT_ONCE):
             self._set_up(came[at : at + _AT_ONCE])
 
@@ -58,7 +59,6 @@ class Erasures:
         for effects in map(effects_of, cases):
             for number, document in effects.filing.documents.items():
                 values[self._generation.document_name(number)] = document.data
-            self._graves |= effects.graves
             for identifier, numbers in effects.holders.items():
                 holders.setdefault(self._generation.entry_name(identifier), []).extend(numbers)
             for token, marker in effects.filing.marks:

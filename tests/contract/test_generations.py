@@ -140,6 +140,28 @@ def test_whom_a_case_has_erased_no_record_of_the_topic_brings_back(servers, last
     assert generations.count(SPACE, number, 0) == 1, "graves and cases are no profiles"
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_of_two_cases_that_keep_an_mpid_away_the_grave_is_that_of_who_erased_it(
+    servers, *, is_over
+):
+    index, generations = servers
+    first = erasing_case(generations, 2)
+    number = case_number("late", "retail", b"key")
+    late = replace(
+        first, number=number, found=Found(), roots=(2,), marked=Marked(6000), due_ms=8000
+    )
+    building = generations.begin(SPACE, OWNER)
+    rebuilding = Restoration(building, POLICY, is_new_policy=False)
+    rebuilding.erasures.set_up([late] if is_over else [first, late])
+    rebuilding.add([profile(2, EMAIL, version=9)])
+    rebuilding.finish()
+    building.switch(LIFE)
+
+    (grave,) = read(index, mpids=(2,)).graves.values()
+
+    assert (grave.why, grave.version, grave.time_ms) == ("erased", 10, 6000 if is_over else 5000)
+
+
 def test_the_grave_of_somebody_erased_whose_case_is_over_goes_as_others_do(servers):
     index, generations = servers
     building, _ = built(

@@ -11,7 +11,7 @@ from processor.commands.terminal.failure import Failure
 from processor.identity.change import endings
 from processor.identity.grave import Grave
 from processor.identity.profile import Profile
-from processor.identity.view import Burial, Edit, Unread, View
+from processor.identity.view import Burial, Edit, Effects, Unread, View
 from processor.index.memory import MemoryIndex
 from processor.index.port import Ask
 from processor.pipeline.computing import computing_of, partings
@@ -20,7 +20,7 @@ from processor.pipeline.subjects import receipt_output
 from processor.privacy.case import Case, case_from_json, case_to_json, unpack_case
 from processor.privacy.erasing import Ground
 from processor.privacy.passing import passed
-from processor.privacy.restoring import effects_of
+from processor.privacy.restoring import effects_of, graves_after
 from processor.records import Output, Record
 from processor.settings import Settings
 
@@ -43,7 +43,11 @@ class Cases:
 
     def load(self, cases: Iterable[Case]) -> None:
         """Put *cases* into the index, with their markers and graves."""
-        for case in cases:
+        came = list(cases)
+        for case in came:
+            graves = {grave.mpid: grave for grave in graves_after(case)}
+            self._index.commit(case.space, Effects({}, {}, {}, {}, graves=graves), [])
+        for case in came:
             self._index.commit(case.space, effects_of(case), [])
 
     def dump(self, path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Several requests keep one MPID away, of which only one has erased it: over either index."""
+
+from typing import Any
+
+import pytest
+
+from processor.identity.unnamed import of_mpid
+from processor.index.port import Ask, Index
+from tests.contract.people import SPACE
+from tests.contract.test_erasure import ADA, DAY_MS, START_MS
+from tests.contract.test_waiting_cases import MINUTE_MS, Life, receipts
+
+OTHER = {"user_identities": {"email": "other@example.com"}}
+DUE_MS = START_MS + 8 * DAY_MS
+
+
+class Twice(Life):
+    """Ada is asked for by MPID, and waits; by her login ID she is erased at once."""
+
+    def begin(self, *, suppress: bool = True, suppresses_too: bool = False) -> int:
+        ada = self.batch(START_MS, **ADA).outcome.mpid
+        assert ada is not None
+        self.about("late", START_MS + 1, subject_identities={"mpid": str(ada)}, suppress=suppress)
+        self.about(
+            "first",
+            START_MS + 2,
+            subject_identities={"customerid": "A"},
+            suppress=suppresses_too,
+            skip_waiting_period=True,
+        )
+        return ada
+
+    def about(self, name: str, time_ms: int, kind: str = "erasure", **more: Any) -> dict[str, Any]:
+        named = {key: more.pop(key) for key in ("subject_identities",) if key in more}
+        return self.ask(
+            time_ms,
+            subject_request_id=name,
+            subject_request_type=kind,
+            extensions={"idstream": more},
+            **named,
+        )
+
+    def lift(self, name: str, time_ms: int) -> None:
+        assert self.about(name, time_ms, "lift")["status"] == 200
+
+    def carry_out(self) -> dict[str, Any]:
+        """Let both be carried out and completed; return the first receipt of the late one."""
+        told = [receipts(self.sweep(DUE_MS + n * 5 * MINUTE_MS, dies=not n)) for n in range(6)]
+        return next(r for lot in told for r in lot if r["subject_request_id"] == "late")
+
+    def why_dropped(self, mpid: int, time_ms: int) -> str | None:
+        """Send a batch of somebody else that names *mpid*; return why it was dropped."""
+        outcome = self.batch(time_ms, mpid=mpid, **OTHER).outcome
+        return outcome.reason if outcome.name == "dropped" else None
+
+
+def test_a_suppression_of_whom_another_request_erased_first_outlives_that_request(
+    index: Index, tmp_path
+):
+    life = Twice(index, tmp_path)
+    ada = life.begin()
+    told = life.carry_out()
+    assert (told["found"], told["mpids"], told["suppressed"]) == (0, [], True)
+    assert life.why_dropped(ada, DUE_MS + DAY_MS) == "suppressed"
+    life.sweep(DUE_MS + 32 * DAY_MS)
+    assert life.about("first", DUE_MS + 32 * DAY_MS, "lift")["status"] == 404, "it is over"
+    assert life.why_dropped(ada, DUE_MS + 33 * DAY_MS) == "suppressed"
+
+    life.lift("late", DUE_MS + 34 * DAY_MS)
+
+    assert life.why_dropped(ada, DUE_MS + 33 * DAY_MS) == "erased"
+    assert life.why_dropped(ada, DUE_MS + 35 * DAY_MS) is None
+    alone = life.batch(DUE_MS + 35 * DAY_MS, mpid=ada).outcome
+    assert (alone.name, alone.reason) == ("dropped", "erased"), "it never lives again"
+    life.sweep(DUE_MS + 70 * DAY_MS)
+    found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
+    assert (found.lying(ada), found.markers) == (None, {})
+
+
+def test_lifted_while_the_other_request_is_on_record_the_later_of_both_ends_counts(
+    index: Index, tmp_path
+):
+    life = Twice(index, tmp_path)
+    ada = life.begin()
+    life.carry_out()
+    life.lift("late", START_MS)
+    assert life.why_dropped(ada, DUE_MS) == "erased", "it was carried out then"
+    assert life.why_dropped(ada, DUE_MS + DAY_MS) is None
+
+
+@pytest.mark.parametrize("order", [("late", "first"), ("first", "late")])
+def test_of_two_suppressions_of_one_mpid_each_is_lifted_by_itself(index: Index, tmp_path, order):
+    life = Twice(index, tmp_path)
+    ada = life.begin(suppresses_too=True)
+    life.carry_out()
+    for days, name in enumerate(order, 1):
+        assert life.why_dropped(ada, DUE_MS + 9 * DAY_MS) == "suppressed"
+        life.lift(name, DUE_MS + days * DAY_MS)
+    assert life.why_dropped(ada, DUE_MS + DAY_MS) == "erased"
+    assert life.why_dropped(ada, DUE_MS + 9 * DAY_MS) is None
+    life.sweep(DUE_MS + 70 * DAY_MS)
+    found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
+    assert (found.lying(ada), found.markers) == (None, {})
+
+
+def test_records_up_to_the_later_of_two_erasures_are_kept_away_as_long_as_that_one_is_on_record(
+    index: Index, tmp_path
+):
+    life = Twice(index, tmp_path)
+    ada = life.begin(suppress=False)
+    assert life.carry_out()["suppressed"] is False
+    assert life.why_dropped(ada, START_MS + 3 * DAY_MS) == "erased"
+    life.sweep(DUE_MS + 31 * DAY_MS)
+    found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
+    assert (found.lying(ada), found.markers) == (None, {})
