@@ -11,13 +11,16 @@ from msgspec.structs import replace
 from processor.identity.difference import difference
 from processor.identity.model import Identifier, IdentityPolicy
 from processor.identity.profile import Profile
-from processor.identity.screening import marking_types
+from processor.identity.screening import lasting_types, marking_types
 from processor.identity.view import View
 
 MOST: Final = 100
 """Tokens that a profile remembers."""
-STRONG, DEVICE = "s", "d"
-"""First letters of ``More.former``: what the identity behind a token says of a record."""
+STRONG, WEAK, DEVICE = "s", "w", "d"
+"""First letters of ``More.former``: what the identity behind a token says of a record.
+
+Weak ones say whose a record is that has no stronger one, and are those of no device.
+"""
 
 Former = tuple[str, ...]
 
@@ -27,14 +30,19 @@ def note_former(view: View, policy: IdentityPolicy, token: Callable[[Identifier]
     edits = view.record.edits()
     changes = [(edit, *difference(edit.before, edit.after)) for edit in edits]
     gained = {identifier for _, _, added in changes for identifier in added}
-    strong = marking_types(policy)
     for edit, removed, _ in changes:
         lost = [i for i in removed if i not in gained and view.is_lookup(i.identity_type)]
         if not lost or edit.after.merged_into is not None:
             continue
-        texts = [(STRONG if i.identity_type in strong else DEVICE) + token(i).hex() for i in lost]
+        texts = [_letter(i.identity_type, policy) + token(i).hex() for i in lost]
         more = replace(edit.after.more, former=joined(edit.after.more.former, texts))
         view.put(replace(edit.after, more=more))
+
+
+def _letter(identity_type: str, policy: IdentityPolicy) -> str:
+    if identity_type in marking_types(policy):
+        return STRONG
+    return WEAK if identity_type in lasting_types(policy) else DEVICE
 
 
 def joined(former: Iterable[str], more: Iterable[str]) -> Former:

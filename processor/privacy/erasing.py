@@ -1,12 +1,13 @@
 """Erasing a family: graves, markers, and what other workspaces keep. Pure."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.identity.ending import end_profile, have_read
-from processor.identity.former import DEVICE, STRONG, tokens_of
+from processor.identity.former import DEVICE, STRONG, WEAK, tokens_of
 from processor.identity.grave import Grave
 from processor.identity.lookup import is_known
 from processor.identity.marker import EVER_MS, EVERY_WORKSPACE
@@ -68,11 +69,9 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
         kept=tuple(one.mpid for one in stays),
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
-    former, lost = (
-        [of_token(token) for token in tokens_of(family.profiles, kind)] for kind in (DEVICE, STRONG)
-    )
+    lost = {kind: _lost(family, kind) for kind in (STRONG, WEAK, DEVICE)}
     absorbed = [m for one in goes for m in one.absorbed]
-    have_read(view, (*named, *asked.identifiers, *former, *lost), absorbed)
+    have_read(view, (*named, *asked.identifiers, *chain.from_iterable(lost.values())), absorbed)
     until = ground.now_ms if asked.ever_ms is None else asked.ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
@@ -81,7 +80,7 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
     for profile in stays:
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
-    strong, devices = _tokens(family, (*named, *former), asked.identifiers, view, ground)
+    strong, devices = _tokens(family, (*named, *lost[DEVICE]), asked.identifiers, view, ground)
     strong += _mpid_tokens((*goes, *stays), asked.ended, ground)
     if not (family.profiles or ended or strong or devices):
         return found, None
@@ -123,21 +122,20 @@ def _tokens(
     Those of strong types, and those of devices.
     """
     types, members = marking_types(ground.policy), frozenset(family.mpids)
+
+    def is_theirs(one: Identifier) -> bool:
+        """Old records of a device that a living anonymous profile holds too may be that one's."""
+        return all(is_known(other, ground.policy) for other in _held(one, view, members))
+
     strong = [one for one in named if one.identity_type in types]
     # Whoever lives with an identity that did not lead to them is protected: it stays theirs.
     strong += [one for one in asked if one.identity_type in types and not _held(one, view, members)]
-    # Old records of a device that a living anonymous profile holds too may be theirs.
-    devices = [
-        one
-        for one in (*named, *asked)
-        if one.identity_type not in types
-        and all(is_known(other, ground.policy) for other in _held(one, view, members))
-    ]
+    weak = [one for one in (*named, *asked) if one.identity_type not in types and is_theirs(one)]
     lasting = lasting_types(ground.policy)
-    strong += [one for one in devices if one.identity_type in lasting]
-    devices = [one for one in devices if one.identity_type not in lasting]
+    strong += [one for one in weak if one.identity_type in lasting]
+    devices = [one for one in weak if one.identity_type not in lasting]
     # What the person lost and another has by now: of later it is no more theirs than a device is.
-    for one in map(of_token, tokens_of(family.profiles, STRONG)):
+    for one in (*_lost(family, STRONG), *filter(is_theirs, _lost(family, WEAK))):
         (devices if _held(one, view, members) else strong).append(one)
     return (
         tuple(dict.fromkeys(map(ground.token, strong))),
@@ -157,6 +155,11 @@ def _mpid_tokens(
     if ground.rules.is_shared:
         mpids = [*gone(family), *mpids]
     return tuple([ground.token(of_mpid(mpid)) for mpid in dict.fromkeys(mpids)])
+
+
+def _lost(family: Family, kind: str) -> list[Identifier]:
+    """Return what a family had and lost: identities of one kind, by their tokens."""
+    return [of_token(token) for token in tokens_of(family.profiles, kind)]
 
 
 def _held(one: Identifier, view: View, members: frozenset[int]) -> list[Profile]:
