@@ -70,9 +70,11 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
     )
     named = list(dict.fromkeys(i for p in family.profiles for i in lookups(p, view.is_lookup)))
     lost = {kind: _lost(family, kind) for kind in (STRONG, WEAK, DEVICE)}
-    absorbed = [m for one in goes for m in one.absorbed]
-    have_read(view, (*named, *asked.identifiers, *chain.from_iterable(lost.values())), absorbed)
-    until = ground.now_ms if asked.ever_ms is None else asked.ever_ms
+    mpids = _marked_mpids((*goes, *stays), asked.ended, ground)
+    marking = (*named, *asked.identifiers, *chain.from_iterable(lost.values()), *mpids)
+    have_read(view, marking, [m for one in goes for m in one.absorbed])
+    until_ms = _until_ms(marking, asked.ended, view, ground)
+    until = until_ms if asked.ever_ms is None else asked.ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
     for grave in ended:
@@ -81,12 +83,12 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
         data = {n: d for n, d in profile.workspaces.items() if n != ground.workspace}
         view.put(replace(profile, workspaces=data))
     strong, devices = _tokens(family, (*named, *lost[DEVICE]), asked.identifiers, view, ground)
-    strong += _mpid_tokens((*goes, *stays), asked.ended, ground)
+    strong += tuple(map(ground.token, mpids))
     if not (family.profiles or ended or strong or devices):
         return found, None
     is_anybody = bool(family.profiles or ended or strong)
     marked = Marked(
-        ground.now_ms,
+        until_ms,
         ground.rules.mark if ground.rules.is_shared else EVERY_WORKSPACE,
         strong,
         devices,
@@ -143,10 +145,10 @@ def _tokens(
     )
 
 
-def _mpid_tokens(
+def _marked_mpids(
     family: Sequence[Profile], ended: Sequence[Grave], ground: Ground
-) -> tuple[bytes, ...]:
-    """Return the tokens of the MPIDs that get markers: no grave says it of them.
+) -> list[Identifier]:
+    """Return what has the markers of those MPIDs that get some: no grave says it of them.
 
     Of those whom another request has erased the grave is that one's. Where several workspaces share
     profiles no grave says whose records it keeps away, and who is kept has none.
@@ -154,7 +156,23 @@ def _mpid_tokens(
     mpids = [grave.mpid for grave in ended if ground.rules.is_shared or grave.why == "erased"]
     if ground.rules.is_shared:
         mpids = [*gone(family), *mpids]
-    return tuple([ground.token(of_mpid(mpid)) for mpid in dict.fromkeys(mpids)])
+    return [of_mpid(mpid) for mpid in dict.fromkeys(mpids)]
+
+
+def _until_ms(
+    marking: Sequence[Identifier], ended: Sequence[Grave], view: View, ground: Ground
+) -> int:
+    """Return up to when records are kept away: now, or the next instant that no other case has.
+
+    For equal markers of one identity are one, and the first case that ends would take it away.
+    """
+    taken = {grave.time_ms for grave in ended}
+    for one in marking:
+        taken.update(m.until_ms for m in view.files.markers_left(one, ground.token(one)))
+    until_ms = ground.now_ms
+    while until_ms in taken:
+        until_ms += 1
+    return until_ms
 
 
 def _lost(family: Family, kind: str) -> list[Identifier]:

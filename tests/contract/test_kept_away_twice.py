@@ -7,7 +7,7 @@ import pytest
 from processor.identity.unnamed import of_mpid
 from processor.index.port import Ask, Index
 from tests.contract.people import SPACE
-from tests.contract.test_erasure import ADA, DAY_MS, START_MS
+from tests.contract.test_erasure import ADA, DAY_MS, DEVICE, START_MS
 from tests.contract.test_waiting_cases import MINUTE_MS, Life, receipts
 
 OTHER = {"user_identities": {"email": "other@example.com"}}
@@ -113,3 +113,21 @@ def test_records_up_to_the_later_of_two_erasures_are_kept_away_as_long_as_that_o
     life.sweep(DUE_MS + 31 * DAY_MS)
     found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
     assert (found.lying(ada), found.markers) == (None, {})
+
+
+def test_of_two_requests_carried_out_in_one_instant_neither_takes_the_markers_of_the_other(
+    index: Index, tmp_path
+):
+    life = Twice(index, tmp_path)
+    life.batch(START_MS, **ADA, device_info=DEVICE)
+    named = {"customerid": "A", "ios_vendor_id": "D"}
+    life.about("first", START_MS + 1, subject_identities=named)
+    both = {**named, "email": "ada@example.com"}
+    life.about("late", START_MS + 1, subject_identities=both, suppress=True)
+    life.carry_out()
+    life.sweep(DUE_MS + 32 * DAY_MS)
+    assert life.about("first", DUE_MS + 32 * DAY_MS, "lift")["status"] == 404, "it is over"
+
+    again = life.batch(START_MS, device_info=DEVICE).outcome
+
+    assert (again.name, again.reason) == ("dropped", "erased")
