@@ -146,7 +146,7 @@ class More(Struct, frozen=True, omit_defaults=True, gc=False):
     """Which definitions the last evaluation knew."""
     former: tuple[str, ...] = ()
     """Tokens of identities that the profile lost, oldest first, after a letter for their kind: s of
-    types that say whose a record is, d of devices. Only with ``[privacy]``.
+    types that say whose a record is, w of weaker ones, d of devices. Only with ``[privacy]``.
     """
     stored_ms: int | None = None
     """When the last record was received that changed or confirmed the profile, within the

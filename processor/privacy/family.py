@@ -18,7 +18,10 @@ from processor.identity.view import View
 from processor.privacy.case import NOBODY, Followed, Found
 
 MOST: Final = 200
-"""Profiles that one case takes, pointers to them included."""
+"""Profiles that one case takes, pointers to them included: beyond it nobody is followed.
+
+Of whom it takes it takes all pointers, also where these alone are more.
+"""
 
 
 class Family(Struct, frozen=True):
@@ -30,6 +33,7 @@ class Family(Struct, frozen=True):
     """Those that live."""
     followed: Followed
     is_bounded: bool
+    """Whether there are more than ``MOST``."""
 
     @property
     def mpids(self) -> tuple[int, ...]:
@@ -65,7 +69,7 @@ def family_of(sought: Sought, view: View, policy: IdentityPolicy) -> Family:
             continue
         if why == "source" and is_known(profile, policy):
             continue
-        if len(members) + len(merged) > MOST:
+        if len(members) + len(merged) >= MOST:
             is_bounded = True
             break
         members[profile.mpid], why_of[profile.mpid] = profile, why
@@ -76,6 +80,7 @@ def family_of(sought: Sought, view: View, policy: IdentityPolicy) -> Family:
         for why in ("named", "source", "aliases")
     )
     followed = Followed(tuple(m for m in merged if m not in members), source, aliases)
+    is_bounded |= len(members) + len(followed.merges) > MOST
     return Family(len(named), tuple(members.values()), followed, is_bounded)
 
 

@@ -91,7 +91,7 @@ def _profiles(case: Case, merges: int, source: int, aliases: int) -> str:
     if not listed:
         return "nobody" if case.state != "pending" else ""
     more = f" ({followed})" if followed else ""
-    bound = "; there are more than one request takes" if case.found.is_bounded else ""
+    bound = "; more than 200, where nobody is followed further" if case.found.is_bounded else ""
     return f"{listed}{more}{bound}"
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from processor.commands.offline.resolve import offline_pipeline
+from processor.identity.profile import Identity, Profile
 from processor.index.memory import MemoryIndex
 from processor.records import Record
 from processor.settings.load import load_offline
@@ -41,6 +43,11 @@ waiting_days = 0
 workspace = "shop"
 [inputs.news]
 workspace = "news"
+"""
+ANONYMOUS = f"""
+[privacy]
+waiting_days = 0
+[workspaces.retail]{POLICY.replace('identity_scope = "both"', "")}
 """
 START_MS, DAY_MS = 1_767_225_600_000, 86_400_000
 
@@ -183,6 +190,42 @@ def test_who_was_kept_at_first_is_kept_away_under_the_mpid_once_the_last_workspa
     for source in ("shop", "news"):
         old = world.send("batches", START_MS, source, named).outcome
         assert (old.name, old.reason) == ("dropped", "erased")
+
+
+def people(world: World, *persons: tuple[int, int], **identities: str) -> None:
+    """Put persons into *world*, of an MPID each and with so many who were merged into them."""
+    held = tuple(Identity(kind, value, 1, 1, "default") for kind, value in identities.items())
+    known = Profile("retail", "production", 0, 1, 1, 1, identities=held)
+    found = []
+    for mpid, merges in persons:
+        absorbed = tuple(range(mpid + 1, mpid + 1 + merges))
+        found.append(replace(known, mpid=mpid, absorbed=absorbed, merges=merges))
+        found += [replace(known, mpid=m, identities=(), merged_into=mpid) for m in absorbed]
+    world.index.load(found, {"retail": frozenset(identities).__contains__})
+
+
+@pytest.mark.parametrize(("merges", "is_bounded"), [(100, False), (199, False), (200, True)])
+def test_whoever_goes_takes_along_all_who_were_merged_into_them(tmp_path, merges, is_bounded):
+    world = World(tmp_path, FLAT)
+    people(world, (1000, merges), user_id="A")
+
+    would = world.erase("dry", {"user_id": "A"}, dry_run=True)
+    told = world.erase("one", {"user_id": "A"})
+
+    assert len(would["would_erase"]) == len(told["ended"]) == merges + 1
+    assert [one.get("bound", False) for one in (would, told)] == [is_bounded] * 2
+    assert list(world.index.profiles()) == []
+
+
+def test_beyond_200_profiles_nobody_is_taken_along_and_another_request_finds_them(tmp_path):
+    world = World(tmp_path, ANONYMOUS)
+    people(world, *((n, 0) for n in range(1, 251)), ios_idfv="D")
+
+    told = world.erase("one", {"ios_vendor_id": "D"}, all_holders=True)
+    rest = world.erase("two", {"ios_vendor_id": "D"}, all_holders=True)
+
+    assert [len(one["ended"]) for one in (told, rest)] == [200, 50]
+    assert [one.get("bound", False) for one in (told, rest)] == [True, False]
 
 
 identities = st.dictionaries(
