@@ -87,6 +87,8 @@ class Marked(Struct, frozen=True, array_like=True):
     """Of the strong ones while they never end: no other case has it."""
     lifted_ms: int | None = None
     """When the suppression was lifted: the strong ones end then, and not before the others."""
+    mpids: int = 0
+    """How many of the strong ones are of MPIDs."""
 
     @property
     def end_ms(self) -> int:
@@ -94,6 +96,11 @@ class Marked(Struct, frozen=True, array_like=True):
         if self.is_suppressed:
             return self.ever_ms
         return max(self.until_ms, self.lifted_ms or 0)
+
+    @property
+    def identities(self) -> int:
+        """How many identities have a marker."""
+        return len(self.markers()) - self.mpids
 
     def markers(self) -> dict[bytes, Marker]:
         """Return the marker of each token."""

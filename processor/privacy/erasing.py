@@ -94,6 +94,7 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
         devices,
         is_suppressed=asked.ever_ms is not None and is_anybody,
         ever_ms=EVER_MS if asked.ever_ms is None else asked.ever_ms,
+        mpids=len(mpids),
     )
     view.files.filing.marks.extend(marked.markers().items())
     return found, marked

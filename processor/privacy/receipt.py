@@ -63,7 +63,7 @@ def receipt_of(case: Case, told: Told, key: bytes) -> bytes:
         **times,
         "dry_run": told.would_erase is not None,
         **_found(case.found),
-        "marked": 0 if case.marked is None else len(case.marked.markers()),
+        "marked": 0 if case.marked is None else case.marked.identities,
         "suppressed": case.marked is not None and case.marked.is_suppressed,
         "group_id": case.group_id,
         "status_callback_urls": list(case.callbacks),

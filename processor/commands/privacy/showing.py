@@ -69,8 +69,10 @@ def _facts(case: Case) -> list[tuple[str, str]]:
 
 
 def _markers(case: Case) -> str:
-    count = 0 if case.marked is None else len(case.marked.markers())
-    return f"on {count} identities" if count else ""
+    marked = case.marked
+    counts = () if marked is None else ((marked.identities, "identities"), (marked.mpids, "MPIDs"))
+    said = " and ".join(f"{count} {what}" for count, what in counts if count)
+    return f"on {said}" if said else ""
 
 
 def _waits(case: Case) -> str:

@@ -144,6 +144,7 @@ def test_records_that_name_a_kept_profile_by_mpid_bring_no_erased_data_back(
     told = world.erase("one", {"customerid": "A"}, "shop", suppress=is_suppressed)
 
     assert told["kept"] == [str(ada)]
+    assert told["marked"] == 1, "an MPID is no identity"
     old = world.send("batches", START_MS, "shop", named).outcome
     assert (old.name, old.reason) == ("dropped", "suppressed" if is_suppressed else "erased")
     assert world.index.document("both", ada).workspaces.keys() == {"news"}

@@ -5,11 +5,19 @@ import json
 import msgspec
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from processor.codecs.envelope import open_object
 from processor.codecs.subject_request import SubjectRequest, read_subject_request
 from processor.identity.model import Identifier, IdentityPolicy
-from processor.privacy.case import Case, case_from_json, case_to_json, pack_case, unpack_case
+from processor.privacy.case import (
+    Case,
+    Marked,
+    case_from_json,
+    case_to_json,
+    pack_case,
+    unpack_case,
+)
 from processor.privacy.receipt import Told, is_proved, receipt_of
 from processor.records import DeadLetter
 
@@ -124,3 +132,10 @@ def test_identities_are_read_in_either_form_and_in_every_spelling(named):
 def test_the_same_body_has_the_same_digest_however_it_is_written():
     assert read(group_id="g").digest == read(group_id="g").digest
     assert read(group_id="g").digest != read(group_id="h").digest
+
+
+def test_a_receipt_counts_identities_that_have_a_marker_and_no_mpids():
+    tokens = tuple(bytes([n]) * 16 for n in range(4))
+    marked = Marked(1, strong=tokens[:3], devices=tokens[2:], mpids=1)
+    told = receipt_of(replace(CASE, marked=marked), Told(201, "in_progress"), KEY)
+    assert json.loads(told)["marked"] == 3
