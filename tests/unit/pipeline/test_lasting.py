@@ -6,6 +6,8 @@ import pytest
 
 from processor.identity.model import Space
 from processor.records import Record
+from tests.unit.pipeline.test_erased import ERASED
+from tests.unit.pipeline.test_erased import Line as Erasing
 from tests.unit.pipeline.test_memory import (
     BATCH,
     CONFIG,
@@ -121,6 +123,15 @@ def test_what_was_decided_with_an_event_that_counts_is_not_remembered():
     assert not line.made._memory._memos
 
 
+def test_what_was_decided_with_a_wanted_event_that_changed_nothing_is_not_remembered():
+    """It is long past: no window has room for it."""
+    late = {**PURCHASE, "data": {**PURCHASE["data"], "timestamp_unixtime_ms": START - 5 * HOUR}}
+    value = taking(BATCH, events=[late])
+    line = counted(*[value] * 3)
+    assert [one.role for one in line.send(value, input_name="counted")] == ["enriched"]
+    assert not line.made._memory._memos
+
+
 def test_inputs_that_need_change_events_are_not_remembered():
     scope = 'identity_scope = "isolated"'
     line = Line(CONFIG.replace(scope, f"{scope}\nsdk_requires_change_events = true"))
@@ -169,6 +180,21 @@ def test_what_the_index_cache_has_forgotten_meanwhile_is_not_remembered(line):
     index.slots = lambda *asked: cache.clear() or look(*asked)
     line.send(BATCH)
     assert not line.made._memory._memos
+
+
+def test_what_bears_a_marker_is_not_remembered():
+    line = Erasing()
+    line.batch(ERASED - 1, "d", user_identities={"customer_id": "ada"})
+    for _ in range(3):
+        line.batch(ERASED - 1, "d", user_identities={"customer_id": "bob"})
+    assert line.is_recalled
+    line.erase(ERASED, customerid="ada")  # the device that both have gets a marker
+    for _ in range(3):
+        line.batch(ERASED + 1, "d", user_identities={"customer_id": "bob"})
+        assert not line.is_recalled
+    for _ in range(3):
+        line.batch(ERASED + 1, "e", user_identities={"customer_id": "bob"})
+    assert line.is_recalled
 
 
 # ---- until when: activity, by the record's own time ---------------------------------------------
