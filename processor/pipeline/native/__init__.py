@@ -6,21 +6,38 @@ It takes only what it knows, and gives what Python gives. Anything else it leave
 read in Python, which can do all of it (docs/architecture.md, "Known users write nothing").
 """
 
-from typing import get_args
+from types import ModuleType
+from typing import Final, get_args
 
 from processor.codecs.batch import PlainEventType
 from processor.codecs.misfit import KNOWN
 from processor.pipeline.memory import WORDS, Recall
 from processor.records import EventType
 
+SOURCE: Final = "68fab0e4c9682389"
+"""The fingerprint of ``batch.c``: to be set anew with each change there.
+
+What was compiled in place is of another one where the sources went on, and nobody has installed
+them again.
+"""
+
+
+def recall_of(built: ModuleType) -> Recall | None:
+    """Return the function of a module that was built; None where it is not of this version."""
+    if getattr(built, "SOURCE", None) != SOURCE:
+        return None
+    theirs = (built.FIELDS, built.EVENT_TYPES, built.PLAIN_TYPES)
+    ours = (KNOWN, get_args(EventType), get_args(PlainEventType))
+    is_ours = all(set(one) == set(other) for one, other in zip(theirs, ours, strict=True))
+    found: Recall = built.recall
+    return found if is_ours and built.WORDS == WORDS else None
+
+
 recall: Recall | None = None
-"""None where it was not built, or is not of this version: of other names than ours."""
+"""None where it was not built, or not of this version."""
 try:
     from processor.pipeline.native import _batch
 except ImportError:
     pass
 else:
-    _THEIRS = (_batch.FIELDS, _batch.EVENT_TYPES, _batch.PLAIN_TYPES)
-    _OURS = (KNOWN, get_args(EventType), get_args(PlainEventType))
-    if _batch.WORDS == WORDS and all(map(set.__eq__, map(set, _THEIRS), map(set, _OURS))):
-        recall = _batch.recall
+    recall = recall_of(_batch)

@@ -1,5 +1,6 @@
 from processor.pipeline.memory import Memo, Name, Recalled
 
+SOURCE: str
 FIELDS: tuple[str, ...]
 EVENT_TYPES: tuple[str, ...]
 PLAIN_TYPES: tuple[str, ...]

@@ -15,6 +15,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef SOURCE
+#define SOURCE "" /* hatch_build.py says what this was compiled from */
+#endif
+
 enum {
     MOST_LEVELS = 64, /* within a field; the kinds of open brackets are one number */
     MOST_OVER = 32,   /* fields that are laid over a batch */
@@ -671,7 +675,7 @@ static int module_exec(PyObject *module) {
         add_names(module, "PLAIN_TYPES", PLAIN_TYPES, COUNT(PLAIN_TYPES)) < 0 ||
         add_names(module, "WORDS", WORDS, COUNT(WORDS)) < 0)
         return -1;
-    return 0;
+    return PyModule_AddStringConstant(module, "SOURCE", SOURCE);
 }
 
 static void module_free(void *module) {
