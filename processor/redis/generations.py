@@ -22,6 +22,7 @@ from processor.records import RowKey
 from processor.redis import keys, wire
 from processor.redis.census import Census, censuses
 from processor.redis.connection import Connection, Timeouts, load_script
+from processor.redis.forms import Kept
 from processor.redis.notes import tag_ms
 from processor.redis.packing import binary
 from processor.settings import Settings
@@ -106,6 +107,8 @@ class Survey(Struct, frozen=True):
     """Whether its tokens were made with another key than ours."""
     changed_ms: int | None = None
     """When it was last committed to, or claimed, by the clock of who did; None where unknown."""
+    request_ids: Kept = "short"
+    """How it keeps used request ids."""
 
 
 def open_generations(settings: Settings) -> "Generations":
@@ -155,7 +158,7 @@ class Generations:
         """Return what the live generation holds of *rows*."""
         names = [keys.row_name(row) for row in rows]
         _, seq, shape, number, states, *life = self._run(_SURVEY, space, (names,))
-        owner, changelog, key, tag = life
+        owner, changelog, key, tag, kept = life
         return Survey(
             seq=int(seq),
             shape=shape.decode(),
@@ -173,6 +176,7 @@ class Generations:
             changelog=changelog.decode(),
             is_of_other_key=bool(key) and key.decode() != self._key,
             changed_ms=tag_ms(tag),
+            request_ids=kept.decode(),
         )
 
     def count(self, space: Space, number: str, most: int) -> int:

@@ -56,11 +56,13 @@ _DUE = load_script("due", "no-writes")
 def open_index(settings: Settings) -> "RedisIndex":
     """Return the index of *settings*; the first call connects."""
     server = settings.redis
-    index = RedisIndex.connect(
-        server.url.reveal(), server.prefix, settings.key(), cluster=server.cluster
+    return RedisIndex.connect(
+        server.url.reveal(),
+        server.prefix,
+        settings.key(),
+        cluster=server.cluster,
+        request_ids=server.request_ids,
     )
-    index.request_ids = server.request_ids
-    return index
 
 
 class RedisIndex:
@@ -72,6 +74,7 @@ class RedisIndex:
         prefix: str,
         token_key: bytes = b"",
         bounds: Bounds | None = None,
+        request_ids: Kept | None = None,
     ) -> None:
         self._connection = connection
         self._prefix = prefix
@@ -80,8 +83,7 @@ class RedisIndex:
         self._tags = Tags(lambda: time.time_ns() // 1_000_000)
         self._seen: dict[Space, int] = {}
         self._forms = Forms(token_key)
-        self.request_ids: Kept | None = None
-        """How spaces keep request ids from the next claim on; None: as each does."""
+        self._request_ids = request_ids
 
     @classmethod
     def connect(
@@ -92,11 +94,14 @@ class RedisIndex:
         *,
         cluster: bool = False,
         timeouts: Timeouts | None = None,
-        bounds: Bounds | None = None,
+        request_ids: Kept | None = None,
     ) -> "RedisIndex":
-        """Return an index at *url* (redis://, rediss://, unix://); the first call connects."""
+        """Return an index at *url* (redis://, rediss://, unix://); the first call connects.
+
+        *request_ids* says how spaces keep these from the next claim on; None: as each does.
+        """
         connection = Connection(url, timeouts or Timeouts(), is_cluster=cluster)
-        return cls(connection, prefix, token_key, bounds)
+        return cls(connection, prefix, token_key, request_ids=request_ids)
 
     def close(self) -> None:
         """Close the connections."""
@@ -131,7 +136,7 @@ class RedisIndex:
     ) -> ClaimReply:
         """Take rows over: raise each one's epoch and the space's seq by one, return the rows."""
         seen = max(self._seen.get(space, 0), *(claim.seen for claim in rows), 0)
-        claims = RowsClaim(owner, config, rows, shape, self.request_ids)
+        claims = RowsClaim(owner, config, rows, shape, self._request_ids)
         blob = wire.pack_claim(seen, claims, self._tags.new())
         reply = self._connection.run(_CLAIM, self._control(space), blob)
         if reply[0] == b"other_shape":

@@ -8,6 +8,7 @@ import pytest
 from processor.index.cache import CachedIndex
 from processor.index.memory import MemoryIndex
 from processor.index.port import Index
+from processor.redis.connection import Connection, Timeouts
 from processor.redis.index import RedisIndex
 from processor.redis.wire import Bounds
 
@@ -80,7 +81,8 @@ def _on_server(
     opened: list[RedisIndex] = []
 
     def open_one() -> RedisIndex:
-        index = RedisIndex.connect(url, prefix, b"key", cluster=is_cluster, bounds=bounds)
+        connection = Connection(url, Timeouts(), is_cluster=is_cluster)
+        index = RedisIndex(connection, prefix, b"key", bounds)
         opened.append(index)
         return index
 

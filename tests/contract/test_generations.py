@@ -32,6 +32,7 @@ from processor.redis.generations import (
     profiles_in,
 )
 from processor.redis.index import RedisIndex
+from processor.redis.keys import control_key
 from processor.redis.restoration import Restoration
 from tests.contract.people import (
     DEVICE,
@@ -301,6 +302,23 @@ def test_a_survey_tells_when_the_space_was_changed_last(servers):
     before_ms = time.time_ns() // 1_000_000
     claim(index, ROW)
     assert before_ms <= generations.survey(SPACE, []).changed_ms <= time.time_ns() // 1_000_000
+
+
+def test_a_survey_tells_how_request_ids_are_kept(servers):
+    index, generations = servers
+    assert generations.survey(SPACE, []).request_ids == "short", "nobody has begun it"
+    for kept in ("long", "short"):
+        teller = RedisIndex(index._connection, index._prefix, b"key", request_ids=kept)
+        claim(teller, ROW)
+        claim(index, ROW)
+        assert generations.survey(SPACE, []).request_ids == kept
+
+
+def test_a_survey_tells_that_a_space_of_a_release_before_keeps_request_ids_long(servers):
+    index, generations = servers
+    claim(index, ROW)
+    index._connection._connected().hdel(control_key(index._prefix, SPACE), "uses")
+    assert generations.survey(SPACE, []).request_ids == "long"
 
 
 def test_a_survey_tells_rows_and_journals_and_the_number_of_documents(servers):

@@ -707,16 +707,13 @@ def test_identifiers_that_many_asks_share_are_counted_once(small_index: Index):
     assert small_index.visit(SPACE, {}, [Ask((EMAIL, DEVICE), (1,))] * 50).covered == 50
 
 
-def test_a_bound_of_bytes_cuts_what_is_covered(open_redis, redis_url, redis_prefix):
+def test_a_bound_of_bytes_cuts_what_is_covered(open_redis, redis_prefix):
     from processor.redis.index import RedisIndex
 
-    index = RedisIndex.connect(redis_url, redis_prefix, bounds=SMALL)
-    try:
-        for number in range(4):
-            store(index, profile(number, workspaces=pair(60_000)))
-        assert index.visit(SPACE, {}, [Ask(mpids=(n,)) for n in range(4)]).covered == 2
-    finally:
-        index.close()
+    index = RedisIndex(open_redis()._connection, redis_prefix, bounds=SMALL)
+    for number in range(4):
+        store(index, profile(number, workspaces=pair(60_000)))
+    assert index.visit(SPACE, {}, [Ask(mpids=(n,)) for n in range(4)]).covered == 2
 
 
 # ---- tokens -----------------------------------------------------------------------------------

@@ -68,14 +68,12 @@ class Space:
         self.client = client
         self.before = Before(client, prefix)
 
-    def open(self) -> RedisIndex:
-        return RedisIndex(self._connected._connection, self._prefix, b"key")
+    def open(self, kept: Any = None) -> RedisIndex:
+        return RedisIndex(self._connected._connection, self._prefix, b"key", request_ids=kept)
 
     def keep(self, kept: Any) -> None:
         """Let a process claim the space that is told how request ids are to be kept."""
-        index = self.open()
-        index.request_ids = kept
-        index.claim(SPACE, OWNER, "c", [], "")
+        self.open(kept).claim(SPACE, OWNER, "c", [], "")
 
     def buckets(self, form: str) -> dict[bytes, dict[bytes, bytes]]:
         """What lies in the buckets of a form."""

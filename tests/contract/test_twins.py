@@ -150,7 +150,7 @@ class Twins(RuleBasedStateMachine):
     @rule(kept=st.sampled_from(["short", "long"]))
     def keep(self, kept: Kept) -> None:
         """Let whoever claims the space next tell how request ids are to be kept in Redis."""
-        self.redis.request_ids = kept
+        self.redis._request_ids = kept
 
     @rule(take=takes)
     def take(self, take: Take) -> None:

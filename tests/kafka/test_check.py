@@ -16,7 +16,9 @@ from processor.commands.check.check import How, check
 from processor.commands.restore.republish import republish
 from processor.commands.status.status import status
 from processor.commands.terminal.failure import Failure
+from processor.identity.model import Space
 from processor.kafka.topics import Width
+from processor.redis.keys import control_key
 from tests.servers.kafka import ANSWER_S, Kafka
 from tests.servers.waiting import eventually
 
@@ -194,6 +196,24 @@ def test_an_index_that_a_start_would_refuse_is_wrong(config, kafka, redis_url, r
     wrong, found = told(config)
     assert wrong == 2
     assert "lost acknowledged writes" in found["index retail/production"][0][1]
+
+
+def test_an_index_that_keeps_request_ids_as_a_release_before_did_is_told(
+    config, kafka, redis_url, redis_prefix, told
+):
+    check(config, {}, NARROW)
+    works(config, kafka, redis_prefix)
+    space = Space("retail", "production")
+    assert len(told(config)[1][f"index {space.name}"]) == 1
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        client.hdel(control_key(redis_prefix, space), "uses")
+
+    wrong, found = told(config)
+    assert not wrong
+    (verdict, says) = found[f"index {space.name}"][1]
+    assert verdict == "ok"
+    assert 'redis.request_ids = "short"' in says
+    assert len(told(config, REDIS__REQUEST_IDS="long")[1][f"index {space.name}"]) == 1
 
 
 @pytest.fixture

@@ -19,6 +19,10 @@ from processor.settings import Settings
 
 MOST_NAMED: Final = 20
 """Profiles that a line names."""
+LONG_IDS: Final = (
+    "keeps used request ids in the long form, as a release of before began it; once every process"
+    ' runs this one, redis.request_ids = "short" has them take half the memory'
+)
 
 
 class _Found(NamedTuple):
@@ -51,11 +55,18 @@ def index(settings: Settings) -> Iterator[Finding]:
         if not one.problems:
             says = "new" if one.is_new else "agrees with the group's offsets and profiles"
             yield Finding(what, "ok", says)
-        scope = settings.computed.get(one.space.scope)
         if not one.problems and not one.is_new:
+            scope = settings.computed.get(one.space.scope)
             yield from changed(what, scope, known.get(one.space, {}))
+            yield from _kept(what, one, settings)
         if mpids := aside.get(one.space):
             yield Finding(what, "warning", _of_those(mpids), "index.set_aside")
+
+
+def _kept(what: str, one: Agreement, settings: Settings) -> Iterator[Finding]:
+    """Say that a space keeps request ids as a release of before, where no setting is about that."""
+    if one.survey.request_ids == "long" and settings.redis.request_ids is None:
+        yield Finding(what, "ok", LONG_IDS)
 
 
 def _of_those(mpids: Sequence[int]) -> str:

@@ -36,9 +36,8 @@ end
 -- before the short form began, until they are told otherwise (claim.lua).
 local function bucket_of(form, bucket) return base .. form .. ':' .. bucket end
 
-local is_short = held[5] == 'short' or not (held[5] or held[3])
 local form, other = 'u', 'd'
-if not is_short then form, other = 'd', 'u' end
+if not keeps_short() then form, other = 'd', 'u' end
 local rest = 0
 for _, group in ipairs(uses) do
   for _, bucket in ipairs(group[3]) do

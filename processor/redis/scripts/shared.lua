@@ -46,6 +46,10 @@ local function bytes_of(decimal)
   return string.char(unpack(bytes))
 end
 
+-- Whether uses of request ids are kept in the short form. A space that a release before it began has
+-- the long one until it is told otherwise (claim.lua).
+local function keeps_short() return held[5] == 'short' or not (held[5] or held[3]) end
+
 -- Why the caller does not own the row, or nil.
 local function disowned(row, epoch)
   local stored = redis.call('HGET', base .. 'r:' .. row, 'epoch')

@@ -5,7 +5,8 @@
 -- ARGV[1]  msgpack: {seq, rows {row...}}
 -- Returns  {'ok', seq, shape or '', generation, {{topic id or '', cursor or '', config or '',
 --          {'<seq>:<chunk>'...}}...}, owner or '', id of the topic profiles or '',
---          fingerprint of the key or '', tag of the last change or ''}, a row each
+--          fingerprint of the key or '', tag of the last change or '', how uses of request ids are
+--          kept, 'short' or 'long'}, a row each
 --
 -- It writes nothing.
 
@@ -18,5 +19,5 @@ end
 local space = redis.call('HMGET', control, 'shape', 'changelog', 'key')
 return {
   'ok', seq, space[1] or '', held[1] or '1', states, held[3] or '', space[2] or '', space[3] or '',
-  held[4] or ''
+  held[4] or '', keeps_short() and 'short' or 'long'
 }
