@@ -132,8 +132,9 @@ class Case(Struct, frozen=True, array_like=True):
     mpid: int | None = None
     """Whom the request named by MPID, while it is pending."""
     roots: tuple[int, ...] = ()
-    """Whom it named when it was received, while it is pending; then whom it found at first and
-    another request has erased meanwhile: it keeps them away too, and their graves after that one.
+    """Whom it named when it was received, while it is pending; then whom it found at first, or
+    named by MPID to suppress them, and another request has erased: it keeps them away too, and
+    their graves after that one.
     """
     follow: tuple[str, ...] = ()
     suppress: bool = False

@@ -214,7 +214,7 @@ def _family(case: Case, view: View, ground: Ground) -> Family:
 
 
 def _carried_out(case: Case, view: View, ground: Ground, *, is_quiet: bool = True) -> Case:
-    gone = _gone_since(case, view, ground.now_ms) if case.version else []
+    gone = _gone_since(case, view, ground.now_ms)
     family = _family(case, view, ground)
     ever = ever_ms(case.number) if case.suppress else None
     found, marked = erase(family, Asked(case.identifiers, gone, ever), view, ground)
@@ -230,12 +230,18 @@ def _carried_out(case: Case, view: View, ground: Ground, *, is_quiet: bool = Tru
 def _gone_since(case: Case, view: View, now_ms: int) -> list[Grave]:
     """Return the graves of those whom *case* found when it was received, and who live no more.
 
-    Where one has been taken away since, a new one stands for it, as after a restore.
+    Where one has been taken away since, a new one stands for it, as after a restore. And that of
+    whom it names by MPID and is to suppress, where another request had erased them before.
     """
-    mpids = case.found.mpids
+    mpids = case.found.mpids if case.version else ()
     living = have_read(view, mpids=mpids)
     gone = [mpid for mpid, profile in zip(mpids, living, strict=True) if profile is None]
-    return [view.grave(mpid) or Grave(mpid, 1, now_ms, "deleted") for mpid in gone]
+    found = [view.grave(mpid) or Grave(mpid, 1, now_ms, "deleted") for mpid in gone]
+    if case.suppress and case.mpid is not None and case.mpid not in mpids:
+        have_read(view, mpids=[case.mpid])
+        grave = view.grave(case.mpid)
+        found += [grave] if grave is not None and grave.why == "erased" else []
+    return found
 
 
 def is_kept(case: Case) -> bool:

@@ -131,3 +131,21 @@ def test_of_two_requests_carried_out_in_one_instant_neither_takes_the_markers_of
     again = life.batch(START_MS, device_info=DEVICE).outcome
 
     assert (again.name, again.reason) == ("dropped", "erased")
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_an_mpid_that_was_erased_before_can_be_suppressed_by_another_request(
+    index: Index, tmp_path, *, waits
+):
+    life = Twice(index, tmp_path)
+    ada = life.batch(START_MS, **ADA).outcome.mpid or 0
+    by_mpid = {"subject_identities": {"mpid": str(ada)}, "skip_waiting_period": True}
+    life.about("first", START_MS + 1, **by_mpid)
+    late = {**by_mpid, "skip_waiting_period": not waits, "suppress": True}
+    told = life.about("late", START_MS + 2, **late)
+    if waits:
+        told = life.carry_out()
+    assert (told["found"], told["mpids"], told["suppressed"]) == (0, [], True)
+    assert life.why_dropped(ada, DUE_MS + DAY_MS) == "suppressed"
+    life.lift("late", DUE_MS + 2 * DAY_MS)
+    assert life.why_dropped(ada, DUE_MS + 3 * DAY_MS) is None
