@@ -93,8 +93,11 @@ def condition_of(op: str, operand: object) -> Condition:
     return Condition(plain, is_negated, said, test)
 
 
-def matches_pattern(pattern: str, text: str) -> bool:
+def matches_pattern(pattern: str, text: str, widths: Sequence[int] = ()) -> bool:
     """Whether *pattern* fits the whole *text*: ``*`` is any characters, ``?`` is one.
+
+    Where a folded *text* has more characters than it had before, *widths* says at each place how
+    many of them were one; 0: that began further left, and is not ``?`` by itself.
 
     It never goes back further than to the last star, so a hostile text costs no more than the
     product of both lengths.
@@ -107,7 +110,10 @@ def matches_pattern(pattern: str, text: str) -> bool:
         if sign == "*":
             has_star, star, mark = True, place, at
             place += 1
-        elif sign and sign in ("?", text[at]):
+        elif sign == "?" and (not widths or widths[at]):
+            place += 1
+            at += widths[at] if widths else 1
+        elif sign and sign == text[at]:
             place += 1
             at += 1
         elif has_star:
@@ -155,7 +161,20 @@ def _contains(operand: object) -> Made:
 
 def _pattern(operand: object) -> Made:
     pattern = _text(operand).casefold()
-    return pattern, lambda value, _: matches_pattern(pattern, text_of(value).casefold())
+
+    def test(value: Scalar, _: int) -> bool:
+        text = text_of(value)
+        folded = text.casefold()
+        is_longer = len(folded) != len(text)
+        return matches_pattern(pattern, folded, _widths(text) if is_longer else ())
+
+    return pattern, test
+
+
+def _widths(text: str) -> list[int]:
+    """Return at each place of a folded *text* how many characters were one: ß is folded to two."""
+    lengths = [len(sign.casefold()) for sign in text]
+    return [length if place == 0 else 0 for length in lengths for place in range(length)]
 
 
 def _ordered(fits: Callable[[int, int], bool]) -> Callable[[object], Made]:

@@ -375,6 +375,34 @@ def test_patterns_match_as_a_regular_expression_would(pattern, text):
     assert matches_pattern(pattern, text) is (re.fullmatch(wanted, text) is not None)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("stra?e", "Straße"),
+        ("STRASSE", "Straße"),
+        ("straße", "STRASSE"),
+        ("?", "İ"),
+        ("*?e", "Straße"),
+        ("*s?", "ẞß"),
+        ("??", "ßß"),
+    ],
+)
+def test_one_character_of_a_pattern_is_one_of_the_text_however_it_is_folded(pattern, text):
+    assert holds("pattern", pattern, text)
+
+
+@pytest.mark.parametrize(("pattern", "text"), [("stra??e", "Straße"), ("?", "ßß"), ("s?", "ß")])
+def test_what_one_character_is_folded_to_is_not_two_of_them(pattern, text):
+    assert not holds("pattern", pattern, text)
+
+
+@given(st.text("aß*?", max_size=6), st.text("aAß", max_size=6))
+def test_patterns_with_folded_characters_match_as_if_each_were_one(pattern, text):
+    one = {"ß": "b"}
+    said, seen = ("".join(one.get(sign, sign) for sign in part) for part in (pattern, text))
+    assert holds("pattern", pattern or "*", text) is holds("pattern", said or "*", seen)
+
+
 def test_a_hostile_pattern_costs_no_more_than_the_product_of_both_lengths():
     steps = 0
 
