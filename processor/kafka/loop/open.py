@@ -21,7 +21,7 @@ from processor.kafka.clients import (
 from processor.kafka.clock import Clock
 from processor.kafka.loop.deliveries import Deliveries, Refusals
 from processor.kafka.loop.horizon import Horizon, HorizonPace
-from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets, ConsumerInputs, Inputs
+from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets, ConsumerInputs
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
@@ -78,14 +78,14 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})
         committer = _committer(kafka, process, consumer, refusals, {"error_cb": heard})
-        offsets = _offsets(kafka, process)
+        admin = None if process.embedded else AdminClient(client_config(kafka, "admin"))
+        clock = _clock(kafka, process, consumer, admin)
     except KafkaException as failure:
         raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
-    admin = None if process.embedded else AdminClient(client_config(kafka, "admin"))
     parts = LoopParts(
         consumer=consumer,
-        leave=partial(_leave, consumer, offsets),
+        leave=partial(_leave, consumer, clock),
         committer=committer,
         interval=Interval(committer, step, observer, process.reach, pace, process.clock),
         positions=Positions(
@@ -100,7 +100,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         reach=process.reach,
         pace=pace,
         clock=process.clock,
-        sweeping=_sweeping(kafka, process, _Clients(consumer, admin, offsets), step, observer),
+        sweeping=None if clock is None else clock.sweeping(step, observer),
     )
     return Loop(parts, kafka.topics.inputs, kafka.max_batch_records, kafka.max_batch_wait_ms / 1000)
 
@@ -126,41 +126,41 @@ def _producer(config: Config, delivered: Delivered) -> Producer:
     return Producer({**config, "on_delivery": delivered})
 
 
-def _offsets(kafka: KafkaSettings, process: Process) -> CommittedOffsets | None:
-    """Return what asks where the group stands; None where nobody asks, or the consumer is asked."""
-    if process.horizon is None or not kafka.topics.clock or process.embedded:
-        return None
-    return CommittedOffsets.open(kafka, process.clock.now)
+class _ClockParts(Struct, frozen=True):
+    """What the clock of a process is made of, and what is to be closed with it."""
 
-
-class _Clients(Struct, frozen=True):
     consumer: Consumer
-    admin: AdminClient | None
-    offsets: CommittedOffsets | None
+    topic: str
+    horizon: Horizon
+    clock: Clock
+    close: Callable[[], None] = lambda: None
+
+    def sweeping(self, step: Step, observer: Observer) -> Sweeping:
+        """Return the clock that *step* sweeps by."""
+        return Sweeping(
+            SweepParts(self.consumer, self.topic, self.horizon, step.sweeps, observer, self.clock)
+        )
 
 
-def _sweeping(
-    kafka: KafkaSettings, process: Process, clients: _Clients, step: Step, observer: Observer
-) -> Sweeping | None:
-    """Return the clock of the process; None where nothing can be due."""
-    topics = kafka.topics
-    if process.horizon is None or not topics.clock:
+def _clock(
+    kafka: KafkaSettings, process: Process, consumer: Consumer, admin: AdminClient | None
+) -> _ClockParts | None:
+    """Return what the clock of the process is made of; None where nothing can be due."""
+    pace, topics, clock = process.horizon, kafka.topics, process.clock
+    if pace is None or not topics.clock:
         return None
-    inputs: Inputs = (
-        ConsumerInputs(clients.consumer, topics.fed)
-        if clients.admin is None or clients.offsets is None
-        else AdminInputs(clients.admin, clients.offsets, topics.fed)
-    )
-    horizon = Horizon(inputs, process.horizon, process.clock)
-    return Sweeping(
-        SweepParts(clients.consumer, topics.clock, horizon, step.sweeps, observer, process.clock)
-    )
+    if admin is None:
+        horizon = Horizon(ConsumerInputs(consumer, topics.fed), pace, clock)
+        return _ClockParts(consumer, topics.clock, horizon, clock)
+    offsets = CommittedOffsets.open(kafka, clock.now)
+    horizon = Horizon(AdminInputs(admin, offsets, topics.fed), pace, clock)
+    return _ClockParts(consumer, topics.clock, horizon, clock, offsets.close)
 
 
-def _leave(consumer: Consumer, offsets: CommittedOffsets | None) -> None:
+def _leave(consumer: Consumer, clock: _ClockParts | None) -> None:
     leave(consumer)
-    if offsets is not None:
-        offsets.close()
+    if clock is not None:
+        clock.close()
 
 
 def leave(consumer: Consumer) -> None:
