@@ -19,8 +19,10 @@ room for that pace, a sweep is back from its topic sooner, so it is kept."""
 SOONER: Final = 2.0
 """By how much more may be under way, at most, once all of them have been back sooner."""
 PATIENCE_S: Final = 1.0
-"""For how long a sweep keeps others back that is not back: where batches never cease to wait, who
-is due gets on by one sweep in so many seconds."""
+"""For how long a sweep keeps others back that is not back: where batches never cease to wait, one
+more goes out in so many seconds, until as many are under way as ever may be."""
+_NO_LIMIT: Final = 10**9
+"""More profiles a second than any process sweeps."""
 
 Shard = tuple[Space, int]
 
@@ -30,7 +32,7 @@ class SweepPace:
 
     def __init__(
         self,
-        max_per_s: int = 2000,
+        max_per_s: int = _NO_LIMIT,
         interval_s: float = 0.0,
         now: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -38,14 +40,15 @@ class SweepPace:
 
         *max_per_s* profiles may be swept a second. What is published is committed after
         *interval_s*, so a sweep that has just missed one commit waits for the next. *now* tells
-        seconds that only grow; where none pass, no sweep is ever late.
+        seconds that only grow: all that is counted here goes by them. Where none pass, no sweep is
+        ever late, and what one second allows is all there is.
         """
         self._max_per_s = max_per_s
         self._in_time_s = AHEAD_S + 2 * interval_s
         self._now = now
         self._left = float(max_per_s)
-        """How many profiles may be swept at present."""
-        self._refilled_ms = 0
+        """How many profiles may be swept at present; negative where some are to be made up for."""
+        self._refilled_at = now()
         self._most = max(1, math.ceil(max_per_s * AHEAD_S / MOST))
         self._width = float(self._most)
         self._under_way: dict[Shard, float] = {}
@@ -63,23 +66,18 @@ class SweepPace:
         """Forget what is under way but for *shards*: it comes back to nobody here."""
         self._under_way = {key: at for key, at in self._under_way.items() if key[1] in shards}
 
-    def refill(self, wall_ms: int) -> None:
-        """Allow for the profiles of the time that has passed until *wall_ms*."""
-        most = self._max_per_s
-        if self._refilled_ms:
-            passed_s = max(0, wall_ms - self._refilled_ms) / 1000
-            self._left = min(most, self._left + passed_s * most)
-        self._refilled_ms = wall_ms
-
     def spend(self, profiles: int) -> None:
         """Count profiles that were swept."""
         self._left -= profiles
 
     def room(self) -> int:
         """Return how many more sweeps may be issued now."""
+        now = self._now()
+        self._left += (now - self._refilled_at) * self._max_per_s
+        self._left, self._refilled_at = min(self._left, float(self._max_per_s)), now
         if self._left <= 0:
             return 0
-        since = self._now() - PATIENCE_S
+        since = now - PATIENCE_S
         waited_for = sum(at > since for at in self._under_way.values())
         return max(0, min(int(self._width) - waited_for, self._most - len(self._under_way)))
 

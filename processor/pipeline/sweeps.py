@@ -108,7 +108,6 @@ class Sweeps:
 
     def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
         """Look at own *shards*, by the partition that their sweeps go to."""
-        self._pace.refill(wall_ms)
         # What went to a partition that is another's now comes back to nobody here.
         self._pace.keep(shards)
         self._turns = {key: one for key, one in self._turns.items() if key[1] in shards}

@@ -97,14 +97,20 @@ def test_where_batches_never_cease_to_wait_one_sweep_a_second_goes_out():
 
 def test_no_more_profiles_are_swept_than_a_second_allows():
     played = Played(1)
-    pace = played.pace
-    pace.refill(1000)
-    pace.spend(5 * MOST)
-    assert pace.room() == 0
-    pace.refill(1250)
-    assert pace.room() == 0, "what is owed is made up for first"
-    pace.refill(1500)
-    assert pace.room() == 1
+    played.pace.spend(5 * MOST)
+    assert played.pace.room() == 0
+    played.time_s = 0.25
+    assert played.pace.room() == 0, "what is owed is made up for first"
+    played.time_s = 0.5
+    assert played.pace.room() == 1
+
+
+def test_a_second_without_sweeps_is_not_saved_up_for_later_ones():
+    played = Played(1)
+    played.time_s = 100.0
+    assert played.pace.room() == 1
+    played.pace.spend(4 * MOST)
+    assert played.pace.room() == 0
 
 
 def test_what_went_to_partitions_of_others_keeps_nobody_back():
