@@ -334,7 +334,10 @@ def _buried(case: Case, view: View) -> list[Grave]:
     """
     if case.marked is None:
         return []
-    mpids, end_ms = (*case.found.mpids, *case.found.kept, *case.roots), case.marked.end_ms
+    found, end_ms = case.found, case.marked.end_ms
+    # Those that were merged into whom others kept have its markers too.
+    kept = (*found.kept, *found.followed.merges)
+    mpids = tuple(dict.fromkeys((*found.mpids, *kept, *case.roots)))
     have_read(view, mpids=mpids)
     graves = [grave for mpid in mpids if (grave := view.grave(mpid)) is not None]
     return [grave for grave in graves if grave.why == "erased" and grave.time_ms == end_ms]

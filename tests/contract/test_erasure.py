@@ -38,10 +38,11 @@ class Stream:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._offset = 0
+        self.headers: list[tuple[str, bytes]] = []
 
     def send(self, topic: str, time_ms: int, **value: Any) -> Settled:
         body = json.dumps(value).encode()
-        record = Record(topic, 0, self.next_offset(), time_ms, None, body)
+        record = Record(topic, 0, self.next_offset(), time_ms, None, body, self.headers)
         (settled,) = self._pipeline.settle([record])
         self._pipeline.committed()
         return settled

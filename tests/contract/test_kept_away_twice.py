@@ -10,6 +10,21 @@ from tests.contract.people import SPACE
 from tests.contract.test_erasure import ADA, DAY_MS, DEVICE, START_MS
 from tests.contract.test_waiting_cases import MINUTE_MS, Life, receipts
 
+SHARED_FLAT = "[privacy]\nwaiting_days = 0\nrecord_days = 30\n" + "".join(
+    f"""
+[workspaces.{workspace}]
+identity_scope = "retail"
+strategy = "flat_matching"
+default_blocked_values = false
+[workspaces.{workspace}.identifiers]
+user_id = {{ priority = 1, limit = 1 }}
+email = {{ priority = 2, limit = 5 }}
+[inputs.{name}]
+workspace = "{workspace}"
+"""
+    for workspace, name in (("retail", "default"), ("travel", "other"))
+)
+OF_TRAVEL = [("input", b"other")]
 OTHER = {"user_identities": {"email": "other@example.com"}}
 DUE_MS = START_MS + 8 * DAY_MS
 
@@ -149,3 +164,32 @@ def test_an_mpid_that_was_erased_before_can_be_suppressed_by_another_request(
     assert life.why_dropped(ada, DUE_MS + DAY_MS) == "suppressed"
     life.lift("late", DUE_MS + 2 * DAY_MS)
     assert life.why_dropped(ada, DUE_MS + 3 * DAY_MS) is None
+
+
+def test_who_was_merged_into_whom_another_workspace_kept_is_suppressed_no_longer_than_that_one(
+    index: Index, tmp_path
+):
+    life = Twice(index, tmp_path, SHARED_FLAT)
+    ada = life.batch(START_MS, user_identities={"user_id": "A"}).outcome.mpid or 0
+    once = life.batch(START_MS, user_identities={"email": "ada@example.com"}).outcome.mpid or 0
+    both = {"user_id": "A", "email": "ada@example.com"}
+    life.batch(START_MS, user_identities=both, user_attributes={"city": "Turin"})
+    life.of_travel(START_MS, user_identities=both, user_attributes={"seat": "9"})
+    named = {"subject_identities": {"user_id": "A"}}
+    told = life.about("first", START_MS + 1, suppress=True, **named)
+    assert (told["kept"], told["followed"]["merges"]) == ([str(ada)], [str(once)])
+    life.headers = OF_TRAVEL
+    told = life.about("late", START_MS + 2, **named)
+    assert set(told["mpids"]) == {str(ada), str(once)}
+    for n in range(4):
+        life.sweep(START_MS + n * 5 * MINUTE_MS)
+    life.sweep(START_MS + 32 * DAY_MS)
+    assert life.about("late", START_MS + 33 * DAY_MS, "lift")["status"] == 404, "it is over"
+    life.headers = []
+
+    life.lift("first", START_MS + 34 * DAY_MS)
+    life.sweep(START_MS + 66 * DAY_MS)
+
+    for mpid in (ada, once):
+        found = index.visit(SPACE, {}, [Ask((of_mpid(mpid),), (mpid,))]).found
+        assert (found.lying(mpid), found.markers) == (None, {})
