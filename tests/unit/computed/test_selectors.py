@@ -396,7 +396,7 @@ def test_what_one_character_is_folded_to_is_not_two_of_them(pattern, text):
     assert not holds("pattern", pattern, text)
 
 
-@given(st.text("aß*?", max_size=6), st.text("aAß", max_size=6))
+@given(st.text("ß?*", max_size=3), st.text("aß", max_size=3))
 def test_patterns_with_folded_characters_match_as_if_each_were_one(pattern, text):
     one = {"ß": "b"}
     said, seen = ("".join(one.get(sign, sign) for sign in part) for part in (pattern, text))
