@@ -168,8 +168,10 @@ def _until_ms(
     For equal markers of one identity are one, and the first case that ends would take it away.
     """
     taken = {grave.time_ms for grave in ended}
-    for one in marking:
-        taken.update(m.until_ms for m in view.files.markers_left(one, ground.token(one)))
+    taken.update(its.until_ms for one in marking for its in view.files.markers(one))
+    # Those of cases before it in one sweep, looked through once.
+    tokens = frozenset(map(ground.token, marking))
+    taken.update(its.until_ms for of, its in view.files.filing.marks if of in tokens)
     until_ms = ground.now_ms
     while until_ms in taken:
         until_ms += 1
