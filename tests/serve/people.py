@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 import uvicorn
+from msgspec.structs import replace
 
 from processor.identity.ending import end_profile
 from processor.identity.filed import Filing
@@ -179,9 +180,10 @@ ERASE = {
 """A request that ADA may send."""
 WAITS = Identifier("email", "who.waits@example.com")
 """Whom the request that waits is about."""
+OVER = asked("over", 7, request_type="erasure", group_id=None)
 CASES = [
     asked("waits", request_type="erasure", state="pending", identifiers=(WAITS,)),
-    asked("over", 7, request_type="erasure", group_id=None),
+    replace(OVER, found=replace(OVER.found, is_bounded=True)),
     asked("ada", ADA, days_ago=3),
     asked("merged", MERGED, SURVIVOR),
     asked("late", ADA, days_ago=8, request_type="portability"),

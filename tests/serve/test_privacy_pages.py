@@ -64,6 +64,7 @@ def test_a_request_is_shown_with_what_was_told_of_it(desk: Visitor):
     assert f"/ui/retail/profiles/{ADA}" in ada
     assert f'href="{PATH}/ada/results"' in ada
     assert "Nothing is known of it yet" in desk.get(f"{PATH}/unknown").text
+    assert "; more than 200, where nobody is followed further</dd>" in desk.get(f"{PATH}/over").text
     refused = desk.get(f"{PATH}/refused").text
     assert "IN_PROGRESS" in refused
     assert HOSTILE not in refused
