@@ -22,6 +22,8 @@ class Consuming:
         self._partitions = partitions
         self._size = size
         self._wait_s = wait_s
+        self.is_full = False
+        """Whether the last poll batch was full: more records may wait than it took."""
 
     def take(self, most_s: float) -> list[Record]:
         """Consume a poll batch; wait *most_s* at most for it to fill.
@@ -30,6 +32,7 @@ class Consuming:
         """
         began = self._now()
         messages, errors = split(self._consumer.consume(self._size, min(self._wait_s, most_s)))
+        self.is_full = len(messages) >= self._size
         for message, error in errors:
             if error.code() == END:
                 self._partitions.ended(*position(message))

@@ -24,6 +24,9 @@ class Pace(Struct, frozen=True):
     """How much goes into one transaction, and how long the loop lets pass between its duties."""
 
     interval_s: float = 0.1
+    sooner: float = 0.5
+    """After what share of the interval it ends where no poll batch of it was full: there is time
+    for more transactions then, and no record waits as long."""
     records: int = 20_000
     bytes: int = 32 * 1024 * 1024
     quiet_s: float = 1.0
@@ -41,6 +44,8 @@ class _Content(Struct):
     """The timestamps of its records, those that have one."""
     records: int = 0
     bytes: int = 0
+    is_pressed: bool = False
+    """Whether a poll batch of it was full: more records may have waited then than it took."""
 
 
 class Interval:
@@ -74,15 +79,22 @@ class Interval:
         return self._open is not None
 
     def add(
-        self, records: Sequence[Record], outputs: Sequence[Output], began: float
+        self,
+        records: Sequence[Record],
+        outputs: Sequence[Output],
+        began: float,
+        *,
+        is_full: bool = False,
     ) -> Mapping[RowKey, int]:
         """Publish the *outputs* of a poll batch that was waited for since *began*.
 
-        A record of it may have come just then; so a new transaction is due an interval after that.
+        A record of it may have come just then; so a new transaction is due an interval after that,
+        and sooner as long as no poll batch *is_full* (see Pace).
         Returns, and notes, the position after the last record of each partition.
         """
         self._reach("before_produce")
         content = self._opened(began)
+        content.is_pressed |= is_full
         self._committer.publish(outputs)
         last = last_of_rows(records)
         positions = {row: one.offset + 1 for row, one in last.items()}
@@ -111,16 +123,16 @@ class Interval:
         """Return whether the interval is over, or the transaction large enough."""
         pace, content = self._pace, self._open
         return content is not None and (
-            self._now() - content.since >= pace.interval_s
-            or content.records >= pace.records
-            or content.bytes >= pace.bytes
+            self.left_s() <= 0 or content.records >= pace.records or content.bytes >= pace.bytes
         )
 
     def left_s(self) -> float:
         """Return the seconds until the interval is over; endless where nothing is open."""
-        if self._open is None:
+        content, pace = self._open, self._pace
+        if content is None:
             return math.inf
-        return max(0.0, self._open.since + self._pace.interval_s - self._now())
+        lasts_s = pace.interval_s if content.is_pressed else pace.interval_s * pace.sooner
+        return max(0.0, content.since + lasts_s - self._now())
 
     def commit_starts(self, starts: Mapping[RowKey, int]) -> None:
         """Commit *starts*, where partitions begin that have no offset of the group."""

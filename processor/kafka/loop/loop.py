@@ -2,9 +2,10 @@
 
     consume ▸ step.process ▸ publish ▸ … ▸ commit, once an interval
 
-A transaction holds the poll batches of one commit interval; it ends sooner when the input runs dry
-or when it grows large. Every transient error ends in the same *rewind*: abort, forget, ask Kafka
-where every own partition stands, start again. Every other error ends the process.
+A transaction holds the poll batches of one commit interval, or of half of one as long as none of
+them is full; it ends sooner when the input runs dry or when it grows large. Every transient error
+ends in the same *rewind*: abort, forget, ask Kafka where every own partition stands, start again.
+Every other error ends the process.
 
 Where the index (or the schema registry) is unavailable, or the index has lost writes, what it
 acknowledged is committed first: other processors may have built on it and published the result.
@@ -112,10 +113,7 @@ class Loop:
             self._reach("sweep_appended")
 
     def _process_all(self, records: Sequence[Record], began: float) -> None:
-        """Process a poll batch that was waited for since *began*, or one lot of it after the other.
-
-        Between lots it is committed.
-        """
+        """Process a poll batch waited for since *began*, or its lots, and commit between lots."""
         lots = self._step.lots(records)
         if not lots:
             self._process(records, began)
@@ -134,7 +132,8 @@ class Loop:
         began = self._now()
         outputs = self._step.process(records)
         processed = self._now()
-        self._partitions.moved(self._interval.add(records, outputs, since))
+        full = self._consuming.is_full
+        self._partitions.moved(self._interval.add(records, outputs, since, is_full=full))
         self._observer.phase("process", processed - began)
         self._observer.phase("produce", self._now() - processed)
 

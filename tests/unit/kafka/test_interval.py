@@ -56,7 +56,7 @@ class Play:
 
 def test_an_interval_counts_from_when_its_first_records_were_polled_for():
     play = Play()
-    play.interval.add((), (), began=49.98)
+    play.interval.add((), (), began=49.98, is_full=True)
     play.now = 50.075
     assert not play.interval.is_due()
     play.now = 50.0801
@@ -65,11 +65,33 @@ def test_an_interval_counts_from_when_its_first_records_were_polled_for():
     assert play.client.commits == 1
 
 
+def test_half_an_interval_is_enough_as_long_as_no_poll_batch_is_full():
+    play = Play()
+    play.interval.add((), (), began=50.0)
+    play.now = 50.0499
+    assert not play.interval.is_due()
+    play.now = 50.0501
+    assert play.interval.is_due()
+    play.interval.add((), (), began=50.0501, is_full=True)
+    play.interval.add((), (), began=50.0501)
+    assert not play.interval.is_due()
+    play.now = 50.1001
+    assert play.interval.is_due()
+
+
+def test_a_transaction_is_pressed_by_its_own_poll_batches_alone():
+    play = Play()
+    play.interval.add((), (), began=50.0, is_full=True)
+    play.interval.commit()
+    play.interval.add((), (), began=50.0)
+    assert round(play.interval.left_s(), 6) == 0.05
+
+
 def test_a_poll_batch_waits_to_fill_but_never_past_the_end_of_the_interval():
     play = Play()
     assert play.interval.left_s() == math.inf
     play.consuming.take(play.interval.left_s())
-    play.interval.add((), (), began=50.0)
+    play.interval.add((), (), began=50.0, is_full=True)
     play.now = 50.095
     play.consuming.take(play.interval.left_s())
     play.now = 50.2
