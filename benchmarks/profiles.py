@@ -2,7 +2,9 @@
 
 `idstream restore` fills the index with so many profiles. Then batches of known users come: in each
 row of 10,000 users, spread over all profiles, and in the last row of everybody, so that nobody
-comes back soon. The short form ends at 100,000 profiles, the long one at 10 million.
+comes back soon. The short form ends at 100,000 profiles, the long one at 10 million. The Valkey
+here takes its memory from libc, so its scripts get dearer with the heap
+([operations](operations.md#redis)).
 """
 
 import json
