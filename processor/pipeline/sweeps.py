@@ -106,8 +106,13 @@ class Sweeps:
 
     # ---- issued -----------------------------------------------------------------------------
 
-    def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
-        """Look at own *shards*, by the partition that their sweeps go to."""
+    def look(
+        self, shards: Mapping[int, int], wall_ms: int, behind: Collection[int] = frozenset()
+    ) -> Due:
+        """Look at own *shards*, by the partition that their sweeps go to.
+
+        None is wanted of shards whose partition is *behind*: a sweep of them may stand in it.
+        """
         # What went to a partition that is another's now comes back to nobody here.
         self._pace.keep(shards)
         self._turns = {key: one for key, one in self._turns.items() if key[1] in shards}
@@ -122,7 +127,8 @@ class Sweeps:
                     continue
                 oldest = min(oldest, opening.opens_ms)
                 key = space, shard
-                if key not in self._pace and key not in self._turns:
+                is_out = key in self._pace or key in self._turns or partition in behind
+                if not is_out:
                     self._wanted[key] = _Open(opening.opens_ms, partition)
         is_open = bool(self._wanted or self._turns)
         return Due(is_open, (wall_ms - oldest) / 1000, aside)

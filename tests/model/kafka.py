@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from processor.kafka.errors import END
 from processor.kafka.loop.inputs import Ends
 from processor.records import Record, RowKey
 
@@ -254,10 +255,10 @@ class Cluster:
 
 
 class Message:
-    """A consumed record, as confluent_kafka hands it out."""
+    """A consumed record, as confluent_kafka hands it out, or that a partition ends there."""
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+    def __init__(self, record: Record, error: KafkaError | None = None) -> None:
+        self._record, self._error = record, error
 
     def topic(self) -> str:
         return self._record.topic
@@ -280,8 +281,8 @@ class Message:
     def headers(self) -> list[tuple[str, bytes]]:
         return list(self._record.headers)
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self._error
 
 
 Pause = Callable[[str], int]
@@ -312,6 +313,7 @@ class PlayedConsumer:
         chosen = self._pause("consume")
         self._serve_the_group()
         records: list[Record] = []
+        ends: list[Message] = []
         for key in sorted(self._at):
             room = min(most, chosen % 5) - len(records)
             end = min(self._at[key] + max(0, room), self._cluster.end(key))
@@ -320,7 +322,9 @@ class PlayedConsumer:
             self._at[key] += len(batch)
             if batch:
                 self._cluster.note(f"  {self._name} takes {batch[0].offset}.. of {_names({key})}")
-        return [Message(record) for record in records]
+            if self._at[key] == self._cluster.end(key):
+                ends.append(Message(Record(*key, self._at[key], 0, None, None), KafkaError(END)))
+        return [*(Message(record) for record in records), *ends]
 
     @property
     def started(self) -> set[Key]:

@@ -108,7 +108,7 @@ class Loop:
             self._commit()
         else:
             self._idle()
-        if self._sweeping is not None and (due := self._sweeping.turn(self._partitions.started)):
+        if self._sweeping is not None and (due := self._sweeping.turn(self._partitions)):
             self._interval.add((), due, self._now())
             self._reach("sweep_appended")
 

@@ -24,6 +24,7 @@ class Partitions:
         self._next: dict[RowKey, int] = {}
         self._ends: dict[RowKey, int] = {}
         """Ends of partitions, heard of and not passed yet."""
+        self._read_up: set[RowKey] = set()
 
     @property
     def owned(self) -> Collection[RowKey]:
@@ -34,6 +35,14 @@ class Partitions:
     def started(self) -> Mapping[RowKey, int]:
         """The partitions being read, with the offset of the next record of each."""
         return self._next
+
+    @property
+    def read_up(self) -> Collection[RowKey]:
+        """The partitions that have been read up to an end since they were started.
+
+        Whatever was there before has been handed out by then. It needs ``enable.partition.eof``.
+        """
+        return self._read_up
 
     @property
     def waiting(self) -> Collection[RowKey]:
@@ -90,6 +99,8 @@ class Partitions:
         Behind the last record there are the markers of its transaction, and aborted ones.
         """
         self._ends[key] = end
+        if key in self._next:
+            self._read_up.add(key)
 
     def passed(self) -> Mapping[RowKey, int]:
         """Return, once, the ends that are beyond the last record processed, as positions."""
@@ -102,6 +113,7 @@ class Partitions:
         for key in keys:
             del self._next[key]
             self._ends.pop(key, None)
+        self._read_up.difference_update(keys)
         self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
 
     def _tell(self) -> None:

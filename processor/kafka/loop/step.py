@@ -17,10 +17,10 @@ Source = Literal["kafka", "consumer", "producer", "index", "registry"]
 class SweepStep(Protocol):
     """What a step does for the clock: asked only where there is one (``kafka.loop.sweeping``)."""
 
-    def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
+    def look(self, shards: Mapping[int, int], wall_ms: int, behind: Collection[int]) -> Due:
         """Look whether anything is due in own *shards*, named with the partition of their sweeps.
 
-        Called about once a second.
+        Partitions that are *behind* may hold sweeps already. Called about once a second.
         """
         ...
 

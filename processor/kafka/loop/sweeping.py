@@ -2,7 +2,9 @@
 
 Whoever owns a partition of the topic of sweeps looks at its shards. Only where a bucket is open by
 the wall is the cluster asked how far the clock may go (``horizon``); as of that instant sweeps go
-into the partition, in the open transaction, and come back as records.
+into the partition, in the open transaction, and come back as records. A partition that has not been
+read up to its end may still hold a sweep of each shard, of before a rewind or of an earlier owner:
+until then none is added.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,6 +16,7 @@ from msgspec import Struct
 from processor.kafka.asking import NoTopic, partitions_of
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Horizon
+from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.step import Observer, SweepStep
 from processor.pipeline.sweeps import Due, shards_of
 from processor.records import Output, RowKey
@@ -48,25 +51,28 @@ class Sweeping:
         self._width = 0
         self._width_at = 0.0
 
-    def turn(self, started: Collection[RowKey]) -> Sequence[Output]:
-        """Return the sweeps that are to be appended now; *started* are the partitions read."""
+    def turn(self, partitions: Partitions) -> Sequence[Output]:
+        """Return the sweeps that are to be appended now, where *partitions* are being read."""
         if self._now() >= self._look_at:
             self._look_at = self._now() + LOOK_S
-            self._look(started)
+            self._look(partitions)
         if not self._due.is_open:
             return []
         as_of_ms = self._parts.horizon.look()
         return self._parts.sweeps.issue(as_of_ms) if as_of_ms else []
 
-    def _look(self, started: Collection[RowKey]) -> None:
+    def _look(self, partitions: Partitions) -> None:
         parts = self._parts
-        own = {key.partition for key in started if key.topic == parts.topic}
+        own = self._own(partitions.started)
         shards = shards_of(own, self._partitions()) if own else {}
-        wall_ms = round(self._wall() * 1000)
-        self._due = parts.sweeps.look(shards, wall_ms) if shards else NOTHING
+        wall_ms, behind = round(self._wall() * 1000), own - self._own(partitions.read_up)
+        self._due = parts.sweeps.look(shards, wall_ms, behind) if shards else NOTHING
         if not self._due.is_open:
             parts.horizon.rest()
         parts.observer.clock(self._due, *parts.horizon.held())
+
+    def _own(self, keys: Collection[RowKey]) -> set[int]:
+        return {key.partition for key in keys if key.topic == self._parts.topic}
 
     def _partitions(self) -> int:
         """Return how many partitions the topic has, as far as is known; 0: nobody says."""

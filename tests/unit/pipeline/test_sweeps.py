@@ -290,6 +290,20 @@ def test_sweeps_that_went_to_a_partition_of_another_owner_by_now_keep_no_room():
     assert [one.partition for one in sweeps.issue(START + HOUR)] == [1, 1]
 
 
+def test_a_shard_whose_sweep_may_stand_in_the_log_still_gets_none_and_its_lateness_is_told():
+    life = Life(swept_per_s=40 * MOST)
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(100)])])
+    sweeps, shards = life.pipeline.sweeps, shards_of({0, 1}, 2)
+    due = sweeps.look(shards, START + HOUR, {0})
+    assert due.is_open
+    assert {one.partition for one in sweeps.issue(START + HOUR)} == {1}
+    sweeps.forget()
+    due = sweeps.look(shards, START + HOUR, {0, 1})
+    assert not due.is_open
+    assert due.lag_s > 0
+    assert not sweeps.issue(START + HOUR)
+
+
 def test_where_much_is_due_in_all_shards_they_take_turns():
     life = Life(swept_per_s=40 * MOST)
     people = 16 * MOST * 5 // 4

@@ -1,16 +1,18 @@
-"""The clock of a process while the cluster does not say how many partitions its topic has."""
+"""The clock of a process: which partitions it knows of, and which may hold sweeps already."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ClusterMetadata, PartitionMetadata, TopicMetadata
 
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Held, Horizon, HorizonPace
 from processor.kafka.loop.inputs import Ends, Question
+from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.sweeping import WIDTH_S, Sweeping, SweepParts
 from processor.pipeline.sweeps import Due
 from processor.records import Output, RowKey
+from tests.kafka.deaf import Deaf
 
 OWN = RowKey("clock", 1)
 
@@ -23,6 +25,7 @@ class Cluster:
         self.wrong: Exception | None = None
         self.error: KafkaError | None = None
         self.asked: list[Mapping[int, int]] = []
+        self.behind: list[Collection[int]] = []
 
     def list_topics(self, topic: str, timeout: float) -> ClusterMetadata:
         if self.wrong is not None:
@@ -39,8 +42,15 @@ class Cluster:
     def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
         yield
 
-    def look(self, shards: Mapping[int, int], wall_ms: int) -> Due:
+    def incremental_assign(self, partitions: Sequence[TopicPartition]) -> None:
+        pass
+
+    def incremental_unassign(self, partitions: Sequence[TopicPartition]) -> None:
+        pass
+
+    def look(self, shards: Mapping[int, int], wall_ms: int, behind: Collection[int]) -> Due:
         self.asked.append(shards)
+        self.behind.append(behind)
         return Due(is_open=False, lag_s=0.0, set_aside=0)
 
     def issue(self, as_of_ms: int) -> Sequence[Output]:
@@ -56,24 +66,46 @@ def clock_of(cluster: Cluster) -> Sweeping:
     return Sweeping(SweepParts(cluster, "clock", horizon, cluster, cluster, clock))
 
 
+def started_of(cluster: Cluster) -> Partitions:
+    partitions = Partitions(cluster, Deaf())
+    partitions.given([OWN])
+    partitions.start({OWN: 0})
+    return partitions
+
+
 def test_while_the_cluster_does_not_know_the_topic_the_clock_stands_and_goes_on_after_it():
     cluster = Cluster()
     cluster.error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
-    sweeping = clock_of(cluster)
-    assert not sweeping.turn([OWN])
+    sweeping, own = clock_of(cluster), started_of(cluster)
+    assert not sweeping.turn(own)
     assert cluster.asked == []
     cluster.error, cluster.seconds = None, 1.0
-    sweeping.turn([OWN])
+    sweeping.turn(own)
     assert [set(shards.values()) for shards in cluster.asked] == [{1}]
 
 
 def test_what_was_known_of_the_topic_stays_while_the_cluster_says_nothing_or_denies_it():
     cluster = Cluster()
-    sweeping = clock_of(cluster)
-    sweeping.turn([OWN])
+    sweeping, own = clock_of(cluster), started_of(cluster)
+    sweeping.turn(own)
     cluster.error, cluster.seconds = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), WIDTH_S + 1
-    sweeping.turn([OWN])
+    sweeping.turn(own)
     cluster.wrong, cluster.seconds = KafkaException(KafkaError(KafkaError._TIMED_OUT)), WIDTH_S + 2
-    sweeping.turn([OWN])
+    sweeping.turn(own)
     first, *rest = cluster.asked
     assert rest == [first, first]
+
+
+def test_a_partition_may_hold_sweeps_until_it_was_read_to_its_end_and_again_after_every_start():
+    cluster = Cluster()
+    sweeping, own = clock_of(cluster), started_of(cluster)
+    sweeping.turn(own)
+    cluster.seconds = 1.0
+    own.ended(OWN, 3)
+    sweeping.turn(own)
+    cluster.seconds = 2.0
+    own.stop()
+    own.ended(OWN, 3)  # of before: it was on its way
+    own.start({OWN: 3})
+    sweeping.turn(own)
+    assert cluster.behind == [{1}, set(), {1}]
