@@ -504,7 +504,9 @@ class World:
             self._bury()
             if self.broken:
                 return
-            if self.plan.restores and turn % RESTORES == RESTORES - 1:
+            # Not to the end: who is due is swept anew after each, and might never be done.
+            is_early = turn < SETTLING_STEPS // 2
+            if self.plan.restores and is_early and turn % RESTORES == RESTORES - 1:
                 is_to_restore = not self.has_lost
             if is_to_restore and self._is_quiet():
                 self._restore()
