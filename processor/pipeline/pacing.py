@@ -58,10 +58,6 @@ class SweepPace:
         """Return whether a sweep of *shard* is under way."""
         return shard in self._under_way
 
-    def forget(self) -> None:
-        """Forget what is under way."""
-        self._under_way.clear()
-
     def keep(self, shards: Collection[int]) -> None:
         """Forget what is under way but for *shards*: it comes back to nobody here."""
         self._under_way = {key: at for key, at in self._under_way.items() if key[1] in shards}

@@ -235,7 +235,7 @@ class Pipeline:
         IndexUnavailable as the index does.
         """
         own, lent = [Offset.of(p) for p in partitions], [Offset.of(p) for p in others]
-        self.sweeps.forget()
+        self.sweeps.started({p.partition for p in partitions if p.topic in self.sweeps.topics})
         self._parts.reach("before_claim")
         for rules in self._parts.spaces:
             session = self._sessions[rules.space]

@@ -97,12 +97,21 @@ class Sweeps:
         self._turns: dict[Shard, _Turn] = {}
         """Shards to be swept as soon as there is room, in their order."""
         self._next: list[Output] = []
+        self._shards: Mapping[int, int] = {}
+        """Own shards by the last look, and the partition that their sweeps go to."""
 
     def forget(self) -> None:
         """Forget what is under way: it is asked anew."""
-        self._pace.forget()
-        self._turns.clear()
+        self._keep(())
         self._wanted, self._next = {}, []
+
+    def started(self, partitions: Collection[int]) -> None:
+        """Forget what is under way to *partitions*, which are read from now on.
+
+        What is under way to others comes back.
+        """
+        self._keep([shard for shard, home in self._shards.items() if home not in partitions])
+        self._wanted = {}
 
     # ---- issued -----------------------------------------------------------------------------
 
@@ -114,8 +123,8 @@ class Sweeps:
         None is wanted of shards whose partition is *behind*: a sweep of them may stand in it.
         """
         # What went to a partition that is another's now comes back to nobody here.
-        self._pace.keep(shards)
-        self._turns = {key: one for key, one in self._turns.items() if key[1] in shards}
+        self._keep(shards)
+        self._shards = shards
         self._wanted, aside, oldest = {}, 0, wall_ms
         for space, rules in self._parts.rules.items():
             if not rules.is_needed:
@@ -132,6 +141,11 @@ class Sweeps:
                     self._wanted[key] = _Open(opening.opens_ms, partition)
         is_open = bool(self._wanted or self._turns)
         return Due(is_open, (wall_ms - oldest) / 1000, aside)
+
+    def _keep(self, shards: Collection[int]) -> None:
+        """Forget what is under way but for *shards*."""
+        self._pace.keep(shards)
+        self._turns = {key: one for key, one in self._turns.items() if key[1] in shards}
 
     def issue(self, as_of_ms: int) -> list[Output]:
         """Return sweeps of shards whose bucket has opened as of an instant, as many as may be."""

@@ -120,7 +120,7 @@ def test_what_went_to_partitions_of_others_keeps_nobody_back():
     assert (SPACE, 0) not in played.pace
     assert (SPACE, 1) in played.pace
     assert played.pace.room() == 1
-    played.pace.forget()
+    played.pace.keep(())
     assert played.pace.room() == 2
 
 

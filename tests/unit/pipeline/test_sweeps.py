@@ -304,6 +304,20 @@ def test_a_shard_whose_sweep_may_stand_in_the_log_still_gets_none_and_its_latene
     assert not sweeps.issue(START + HOUR)
 
 
+def test_a_partition_that_is_started_keeps_what_is_under_way_to_others():
+    life = Life(swept_per_s=40 * MOST)
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(100)])])
+    sweeps, shards = life.pipeline.sweeps, shards_of({0, 1}, 2)
+    sweeps.look(shards, START + HOUR)
+    first = sweeps.issue(START + HOUR)
+    assert {one.partition for one in first} == {0, 1}
+    sweeps.started({1})
+    sweeps.look(shards, START + HOUR)
+    again = sweeps.issue(START + HOUR)
+    assert len(again) == sum(one.partition == 1 for one in first)
+    assert {one.partition for one in again} == {1}
+
+
 def test_where_much_is_due_in_all_shards_they_take_turns():
     life = Life(swept_per_s=40 * MOST)
     people = 16 * MOST * 5 // 4
