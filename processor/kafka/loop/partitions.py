@@ -98,8 +98,8 @@ class Partitions:
 
         Behind the last record there are the markers of its transaction, and aborted ones.
         """
-        self._ends[key] = end
-        if key in self._next:
+        if key in self._next:  # else it was given up since, and may be read again from before
+            self._ends[key] = end
             self._read_up.add(key)
 
     def passed(self) -> Mapping[RowKey, int]:

@@ -109,3 +109,11 @@ def test_a_partition_may_hold_sweeps_until_it_was_read_to_its_end_and_again_afte
     own.start({OWN: 3})
     sweeping.turn(own)
     assert cluster.behind == [{1}, set(), {1}]
+
+
+def test_an_end_of_a_partition_that_is_not_read_any_more_passes_over_nothing():
+    own = started_of(Cluster())
+    own.stop()
+    own.ended(OWN, 3)  # it was on its way
+    own.start({OWN: 0})
+    assert own.passed() == {}
