@@ -69,6 +69,12 @@ class Twice(Life):
         return outcome.reason if outcome.name == "dropped" else None
 
 
+def left_under(index: Index, mpid: int) -> tuple:
+    """Return the grave and the markers that are there under an MPID."""
+    found = index.visit(SPACE, {}, [Ask((of_mpid(mpid),), (mpid,))]).found
+    return found.lying(mpid), found.markers
+
+
 def test_a_suppression_of_whom_another_request_erased_first_outlives_that_request(
     index: Index, tmp_path
 ):
@@ -88,8 +94,7 @@ def test_a_suppression_of_whom_another_request_erased_first_outlives_that_reques
     alone = life.batch(DUE_MS + 35 * DAY_MS, mpid=ada).outcome
     assert (alone.name, alone.reason) == ("dropped", "erased"), "it never lives again"
     life.sweep(DUE_MS + 70 * DAY_MS)
-    found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
-    assert (found.lying(ada), found.markers) == (None, {})
+    assert left_under(index, ada) == (None, {})
 
 
 def test_lifted_while_the_other_request_is_on_record_the_later_of_both_ends_counts(
@@ -114,8 +119,7 @@ def test_of_two_suppressions_of_one_mpid_each_is_lifted_by_itself(index: Index, 
     assert life.why_dropped(ada, DUE_MS + DAY_MS) == "erased"
     assert life.why_dropped(ada, DUE_MS + 9 * DAY_MS) is None
     life.sweep(DUE_MS + 70 * DAY_MS)
-    found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
-    assert (found.lying(ada), found.markers) == (None, {})
+    assert left_under(index, ada) == (None, {})
 
 
 def test_records_up_to_the_later_of_two_erasures_are_kept_away_as_long_as_that_one_is_on_record(
@@ -126,8 +130,7 @@ def test_records_up_to_the_later_of_two_erasures_are_kept_away_as_long_as_that_o
     assert life.carry_out()["suppressed"] is False
     assert life.why_dropped(ada, START_MS + 3 * DAY_MS) == "erased"
     life.sweep(DUE_MS + 31 * DAY_MS)
-    found = index.visit(SPACE, {}, [Ask((of_mpid(ada),), (ada,))]).found
-    assert (found.lying(ada), found.markers) == (None, {})
+    assert left_under(index, ada) == (None, {})
 
 
 def test_of_two_requests_carried_out_in_one_instant_neither_takes_the_markers_of_the_other(
