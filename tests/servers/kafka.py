@@ -50,6 +50,16 @@ class Kafka:
             pytest.skip("the broker of IDSTREAM_TEST_KAFKA is not ours to kill")
         return self._node
 
+    def ailing(self) -> str:
+        """Return what keeps our broker from answering, with the end of its log; '' if nothing."""
+        if ailing := self.node.ailing():
+            return ailing
+        try:
+            self.admin.list_topics(timeout=ANSWER_S)
+        except KafkaException as failure:
+            return f"without an answer ({failure}): {self.node.told()}"
+        return ""
+
     def unique(self, stem: str) -> str:
         """Return a name like *stem* that no other test has."""
         return f"{stem}-{uuid.uuid4().hex[:8]}"
@@ -199,8 +209,26 @@ def _until_the_end(consumer: Consumer, parts: Iterator[TopicPartition]) -> Itera
                 raise KafkaException(error)
 
 
+OURS = pytest.StashKey[Kafka]()
+
+
+@pytest.fixture(autouse=True)
+def broker_is_left_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let whoever leaves the broker dead or frozen fail, and give those that follow one that runs.
+
+    Else every later test of the session would fail at it, each after a long wait, and none of them
+    would say why.
+    """
+    yield
+    ours = request.config.stash.get(OURS, None)
+    if "kafka" in request.fixturenames and ours is not None and (ailing := ours.ailing()):
+        ours.node.kill()
+        ours.node.start()
+        pytest.fail(f"the broker was left behind {ailing}")
+
+
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Kafka]:
+def kafka(pytestconfig: pytest.Config) -> Iterator[Kafka]:
     """One real broker for the session."""
     if address := os.environ.get("IDSTREAM_TEST_KAFKA"):
         yield Kafka(address, None)
@@ -209,7 +237,8 @@ def kafka() -> Iterator[Kafka]:
         node = start_node()
     except Unavailable as reason:
         missing(f"no Kafka broker: {reason}")
+    pytestconfig.stash[OURS] = ours = Kafka(node.bootstrap, node)
     try:
-        yield Kafka(node.bootstrap, node)
+        yield ours
     finally:
         node.close()

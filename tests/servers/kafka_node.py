@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.servers.freezing import freeze
+from tests.servers.freezing import freeze, state_of
 
 VERSION = "4.1.2"
 LOG4J_VERSION = "2.25.1"
@@ -196,6 +196,8 @@ class Node(Protocol):
     def stop(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+    def ailing(self) -> str: ...
+    def told(self) -> str: ...
     def close(self) -> None: ...
 
 
@@ -259,6 +261,10 @@ class JavaNode:
     def log(self) -> Path:
         return self._home / "broker.log"
 
+    def told(self) -> str:
+        """Return the end of the broker's log."""
+        return self.log.read_text()[-3000:]
+
     @property
     def pid(self) -> int:
         assert self._process is not None
@@ -277,7 +283,7 @@ class JavaNode:
 
     def _still_runs(self) -> None:
         assert self._process is not None
-        assert self._process.poll() is None, self.log.read_text()[-3000:]
+        assert self._process.poll() is None, self.told()
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -298,6 +304,14 @@ class JavaNode:
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    def ailing(self) -> str:
+        """Return what is wrong with the process; '' if nothing is."""
+        if self._process is None:
+            return "killed"
+        if (code := self._process.poll()) is not None:
+            return f"dead ({code}): {self.told()}"
+        return "frozen" if state_of(self.pid) == "T" else ""
 
     def close(self) -> None:
         self.kill()
@@ -342,6 +356,14 @@ class ContainerNode:
 
     def resume(self) -> None:
         self._container.get_wrapped_container().unpause()
+
+    def ailing(self) -> str:
+        container = self._container.get_wrapped_container()
+        container.reload()
+        return "" if container.status == "running" else str(container.status)
+
+    def told(self) -> str:
+        return str(self._container.get_wrapped_container().logs(tail=30))
 
     def close(self) -> None:
         self._container.stop()
