@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from processor.commands.offline.resolve import offline_pipeline
 from processor.commands.privacy.ledger import Ledger
 from processor.commands.privacy.stores import StoreSearch
+from processor.commands.privacy.verify import VerifyOptions, quest_of
 from processor.identity.model import Identifier
 from processor.identity.view import Effects
 from processor.index.port import RowAdvance, RowClaim
@@ -37,7 +38,9 @@ class Erased:
 
     def __init__(self, open_redis, redis_url: str, prefix: str, folder) -> None:
         self.index = open_redis()
-        self._pipeline = offline_pipeline(settings_in(folder, CONFIGURATION), self.index)
+        server = f'[redis]\nurl = "{redis_url}"\nprefix = "{prefix}"\n'
+        self.settings = settings_in(folder, server + CONFIGURATION)
+        self._pipeline = offline_pipeline(self.settings, self.index)
         self.stream = Stream(self._pipeline)
         self.ada = self.stream.batch(START_MS, **ADA, device_info=DEVICE).outcome.mpid
         self.stream.batch(START_MS, user_identities={"customer_id": "B"})
@@ -45,12 +48,13 @@ class Erased:
         self.base = keys.control_key(prefix, SPACE).encode() + b":1:"
         self._contents = Contents(Connection(redis_url, Timeouts(), is_cluster=False), prefix)
 
-    def erase(self) -> None:
+    def erase(self, request_id: str = "one", **named: str) -> None:
         self.stream.ask(
             START_MS + DAY_MS,
-            subject_request_id="one",
+            subject_request_id=request_id,
             subject_request_type="erasure",
-            subject_identities={"customerid": "A"},
+            subject_identities=named or {"customerid": "A"},
+            extensions={"idstream": {"suppress": request_id != "one"}},
         )
         self.idle()
 
@@ -129,3 +133,11 @@ def test_a_journal_that_was_left_is_told_by_value_or_mpid(erased, notifications)
     advance = RowAdvance(slow, row.epoch, None, 5, pack_entries((entry,)))
     erased.index.commit(SPACE, Effects({}, {}, {}, {}), [advance])
     assert left(erased.found(frozenset({erased.ada}))) == {"Redis: journals"}
+
+
+def test_whom_another_request_has_erased_is_searched_for_too(erased):
+    erased.erase()
+    erased.erase("two", mpid=str(erased.ada))
+    quest = quest_of(erased.settings, VerifyOptions(request_id="two"))
+    assert quest.case is not None
+    assert (quest.case.found.mpids, quest.person.mpids) == ((), {erased.ada})

@@ -99,7 +99,8 @@ def quest_of(settings: Settings, options: VerifyOptions) -> Quest:
     if case is not None and case.marked is not None:
         found = {**dict.fromkeys(case.marked.devices, _DEVICE), **found}
         found = {**dict.fromkeys(case.marked.strong, _ERASED), **found}
-    of_case = () if case is None else case.found.mpids
+    # Those too whom another request has erased: this one keeps them away as well.
+    of_case = () if case is None else (*case.found.mpids, *case.roots)
     person = Person(
         tuple(dict.fromkeys((*known.identifiers, *known.written))),
         known.texts,
