@@ -16,7 +16,7 @@ from processor.identity.ending import end_profile, have_read
 from processor.identity.filed import Filed
 from processor.identity.grave import Grave
 from processor.identity.marker import ever_ms
-from processor.identity.unnamed import of_mpid
+from processor.identity.unnamed import of_mpid, of_token
 from processor.identity.view import View
 from processor.privacy.case import (
     LEGAL,
@@ -30,7 +30,7 @@ from processor.privacy.case import (
     filed,
     unpack_case,
 )
-from processor.privacy.erasing import Asked, Ground, erase, going, gone
+from processor.privacy.erasing import Asked, Ground, erase, going, gone, own_instant
 from processor.privacy.family import Family, Sought, counted, family_of
 from processor.privacy.receipt import (
     CREATED,
@@ -315,7 +315,11 @@ def _lift(
     if marked is None or not marked.is_suppressed:
         why = "the request suppresses nobody (any more)"
         return refuse(request, ground, 409, "NOT_PENDING", why)
-    ended = replace(marked, is_suppressed=False, lifted_ms=ground.now_ms)
+    lying = _lying(before, view)
+    marking = [*map(of_token, marked.markers()), *[of_mpid(grave.mpid) for grave in lying]]
+    have_read(view, marking)
+    lifted_ms = own_instant(marking, lying, view, ground)
+    ended = replace(marked, is_suppressed=False, lifted_ms=lifted_ms)
     for grave in _buried(before, view):
         view.files.entomb(replace(grave, time_ms=ended.end_ms))
     view.files.filing.unmarks.extend(marked.markers().items())
@@ -334,13 +338,19 @@ def _buried(case: Case, view: View) -> list[Grave]:
     """
     if case.marked is None:
         return []
-    found, end_ms = case.found, case.marked.end_ms
+    end_ms = case.marked.end_ms
+    return [grave for grave in _lying(case, view) if grave.time_ms == end_ms]
+
+
+def _lying(case: Case, view: View) -> list[Grave]:
+    """Return the graves of all whom *case* keeps away; raises Unread where they were not read."""
+    found = case.found
     # Those that were merged into whom others kept have its markers too.
     kept = (*found.kept, *found.followed.merges)
     mpids = tuple(dict.fromkeys((*found.mpids, *kept, *case.roots)))
     have_read(view, mpids=mpids)
     graves = [grave for mpid in mpids if (grave := view.grave(mpid)) is not None]
-    return [grave for grave in graves if grave.why == "erased" and grave.time_ms == end_ms]
+    return [grave for grave in graves if grave.why == "erased"]
 
 
 def _delete(request: SubjectRequest, view: View, ground: Ground) -> Step:

@@ -73,7 +73,7 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
     mpids = _marked_mpids((*goes, *stays), asked.ended, ground)
     marking = (*named, *asked.identifiers, *chain.from_iterable(lost.values()), *mpids)
     have_read(view, marking, [m for one in goes for m in one.absorbed])
-    until_ms = _until_ms(marking, asked.ended, view, ground)
+    until_ms = own_instant(marking, asked.ended, view, ground)
     until = until_ms if asked.ever_ms is None else asked.ever_ms
     for profile in goes:
         end_profile(view, profile, "erased", until)
@@ -98,6 +98,25 @@ def erase(family: Family, asked: Asked, view: View, ground: Ground) -> tuple[Fou
     )
     view.files.filing.marks.extend(marked.markers().items())
     return found, marked
+
+
+def own_instant(
+    marking: Sequence[Identifier], graves: Sequence[Grave], view: View, ground: Ground
+) -> int:
+    """Return now, or the next instant that no other case has: for markers of *marking* that end.
+
+    For equal markers of one identity are one, and the first case that ends would take it away; so
+    would it take one of *graves*, of those whom several cases keep away.
+    """
+    taken = {grave.time_ms for grave in graves}
+    taken.update(its.until_ms for one in marking for its in view.files.markers(one))
+    # Those of cases before it in one sweep, looked through once.
+    tokens = frozenset(map(ground.token, marking))
+    taken.update(its.until_ms for of, its in view.files.filing.marks if of in tokens)
+    instant = ground.now_ms
+    while instant in taken:
+        instant += 1
+    return instant
 
 
 def gone(goes: Sequence[Profile]) -> tuple[int, ...]:
@@ -158,24 +177,6 @@ def _marked_mpids(
     if ground.rules.is_shared:
         mpids = [*gone(family), *mpids]
     return [of_mpid(mpid) for mpid in dict.fromkeys(mpids)]
-
-
-def _until_ms(
-    marking: Sequence[Identifier], ended: Sequence[Grave], view: View, ground: Ground
-) -> int:
-    """Return up to when records are kept away: now, or the next instant that no other case has.
-
-    For equal markers of one identity are one, and the first case that ends would take it away.
-    """
-    taken = {grave.time_ms for grave in ended}
-    taken.update(its.until_ms for one in marking for its in view.files.markers(one))
-    # Those of cases before it in one sweep, looked through once.
-    tokens = frozenset(map(ground.token, marking))
-    taken.update(its.until_ms for of, its in view.files.filing.marks if of in tokens)
-    until_ms = ground.now_ms
-    while until_ms in taken:
-        until_ms += 1
-    return until_ms
 
 
 def _lost(family: Family, kind: str) -> list[Identifier]:

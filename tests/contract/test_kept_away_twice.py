@@ -122,6 +122,46 @@ def test_of_two_suppressions_of_one_mpid_each_is_lifted_by_itself(index: Index, 
     assert left_under(index, ada) == (None, {})
 
 
+@pytest.mark.parametrize("order", [("late", "first"), ("first", "late")])
+def test_two_suppressions_of_one_mpid_that_are_lifted_in_one_instant_end_each_at_its_own(
+    index: Index, tmp_path, order
+):
+    life = Twice(index, tmp_path)
+    ada = life.begin(suppresses_too=True)
+    life.carry_out()
+    for name in order:
+        life.lift(name, DUE_MS + DAY_MS)
+    grave, markers = left_under(index, ada)
+    (marker,) = markers[of_mpid(ada)]
+    assert {grave.time_ms, marker.until_ms} == {DUE_MS + DAY_MS, DUE_MS + DAY_MS + 1}
+
+
+def test_of_two_suppressions_lifted_in_one_instant_neither_takes_the_markers_of_the_other(
+    index: Index, tmp_path
+):
+    life = Twice(index, tmp_path)
+    for name, customer, days in ("first", "A", 0), ("late", "B", 9):
+        life.batch(START_MS, user_identities={"customer_id": customer})
+        named = {"customerid": customer, "email": "other@example.com"}
+        when = START_MS + days * DAY_MS
+        wishes = {"suppress": True, "skip_waiting_period": True}
+        told = life.about(name, when, subject_identities=named, **wishes)
+        assert (told["state"], told["marked"]) == ("in_progress", 2)
+        if name == "first":
+            told = [receipts(life.sweep(when + n * 5 * MINUTE_MS)) for n in range(1, 4)]
+            assert [one["state"] for lot in told for one in lot] == ["completed"]
+    life.lift("first", START_MS + 9 * DAY_MS)
+    life.lift("late", START_MS + 9 * DAY_MS)
+    life.sweep(START_MS + 20 * DAY_MS)
+    life.sweep(START_MS + 41 * DAY_MS)
+    assert life.about("first", START_MS + 41 * DAY_MS, "lift")["status"] == 404, "it is over"
+    assert life.about("late", START_MS + 41 * DAY_MS, "lift")["status"] == 409, "it is on record"
+
+    again = life.batch(START_MS, **OTHER).outcome
+
+    assert (again.name, again.reason) == ("dropped", "erased")
+
+
 def test_records_up_to_the_later_of_two_erasures_are_kept_away_as_long_as_that_one_is_on_record(
     index: Index, tmp_path
 ):
