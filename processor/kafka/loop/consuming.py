@@ -31,8 +31,9 @@ class Consuming:
         The group may give and take partitions meanwhile, in callbacks.
         """
         began = self._now()
-        messages, errors = split(self._consumer.consume(self._size, min(self._wait_s, most_s)))
-        self.is_full = len(messages) >= self._size
+        taken = self._consumer.consume(self._size, min(self._wait_s, most_s))
+        self.is_full = len(taken) >= self._size
+        messages, errors = split(taken)
         for message, error in errors:
             if error.code() == END:
                 self._partitions.ended(*position(message))

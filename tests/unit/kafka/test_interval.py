@@ -2,13 +2,18 @@
 
 import math
 
+from confluent_kafka import KafkaError
+
 from processor.kafka.clock import Clock
+from processor.kafka.errors import END
 from processor.kafka.loop.consuming import Consuming
 from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.starting import LoopParts
+from processor.records import Record
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough
+from tests.model.kafka import Message
 
 
 class Everything:
@@ -17,10 +22,11 @@ class Everything:
     def __init__(self) -> None:
         self.waits: list[float] = []
         self.commits = 0
+        self.messages: list[Message] = []
 
     def consume(self, _most: int, seconds: float) -> list:
         self.waits.append(seconds)
-        return []
+        return self.messages
 
     def publish(self, _outputs) -> None:
         pass
@@ -97,3 +103,15 @@ def test_a_poll_batch_waits_to_fill_but_never_past_the_end_of_the_interval():
     play.now = 50.2
     play.consuming.take(play.interval.left_s())
     assert [round(seconds, 6) for seconds in play.client.waits] == [0.02, 0.005, 0.0]
+
+
+def test_a_poll_batch_is_full_also_where_ends_of_partitions_take_some_of_its_room():
+    play = Play()
+    record = Record("in", 0, 0, 0, None, b"{}")
+    end = Message(record, KafkaError(END))
+    play.client.messages = [Message(record)] * 497 + [end] * 2
+    play.consuming.take(0.02)
+    assert not play.consuming.is_full
+    play.client.messages.append(end)
+    play.consuming.take(0.02)
+    assert play.consuming.is_full
