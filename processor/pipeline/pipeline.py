@@ -235,7 +235,7 @@ class Pipeline:
         IndexUnavailable as the index does.
         """
         own, lent = [Offset.of(p) for p in partitions], [Offset.of(p) for p in others]
-        self.sweeps.started({p.partition for p in partitions if p.topic in self.sweeps.topics})
+        self.sweeps.handed_over({p.partition for p in partitions if p.topic in self.sweeps.topics})
         self._parts.reach("before_claim")
         for rules in self._parts.spaces:
             session = self._sessions[rules.space]
@@ -252,6 +252,7 @@ class Pipeline:
 
     def revoke(self, partitions: Collection[tuple[str, int]]) -> None:
         """Give partitions up, after the last commit."""
+        self.sweeps.handed_over({n for topic, n in partitions if topic in self.sweeps.topics})
         for topic, partition in partitions:
             key = RowKey(topic, partition)
             self._positions.pop(key, None)

@@ -97,20 +97,20 @@ class Sweeps:
         self._turns: dict[Shard, _Turn] = {}
         """Shards to be swept as soon as there is room, in their order."""
         self._next: list[Output] = []
-        self._shards: Mapping[int, int] = {}
-        """Own shards by the last look, and the partition that their sweeps go to."""
+        self._homes: dict[int, int] = {}
+        """The partition that the sweeps of a shard go to, as far as any may be under way."""
 
     def forget(self) -> None:
         """Forget what is under way: it is asked anew."""
         self._keep(())
         self._wanted, self._next = {}, []
 
-    def started(self, partitions: Collection[int]) -> None:
-        """Forget what is under way to *partitions*, which are read from now on.
+    def handed_over(self, partitions: Collection[int]) -> None:
+        """Forget what is under way, or due to go, to *partitions*.
 
-        What is under way to others comes back.
+        They are read from now on, or by another owner. What is under way to others comes back.
         """
-        self._keep([shard for shard, home in self._shards.items() if home not in partitions])
+        self._keep([shard for shard, home in self._homes.items() if home not in partitions])
         self._wanted = {}
 
     # ---- issued -----------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class Sweeps:
         """
         # What went to a partition that is another's now comes back to nobody here.
         self._keep(shards)
-        self._shards = shards
+        self._homes = dict(shards)
         self._wanted, aside, oldest = {}, 0, wall_ms
         for space, rules in self._parts.rules.items():
             if not rules.is_needed:
@@ -223,6 +223,7 @@ class Sweeps:
         if swept.has_more:
             turn = _Turn(order.as_of_ms, order.record.partition)
             self._turns[order.space, order.shard] = turn
+            self._homes[order.shard] = turn.partition
         self._next += self._begun()
 
     def _follow(self, order: Sweep, rest: Sequence[int]) -> None:

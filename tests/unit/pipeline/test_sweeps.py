@@ -311,11 +311,43 @@ def test_a_partition_that_is_started_keeps_what_is_under_way_to_others():
     sweeps.look(shards, START + HOUR)
     first = sweeps.issue(START + HOUR)
     assert {one.partition for one in first} == {0, 1}
-    sweeps.started({1})
+    sweeps.handed_over({1})
     sweeps.look(shards, START + HOUR)
     again = sweeps.issue(START + HOUR)
     assert len(again) == sum(one.partition == 1 for one in first)
     assert {one.partition for one in again} == {1}
+
+
+def test_nothing_more_is_issued_into_a_partition_that_was_given_up():
+    life = Life(swept_per_s=8 * MOST)
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(100)])])
+    sweeps, shards = life.pipeline.sweeps, shards_of({0, 1}, 2)
+    sweeps.look(shards, START + HOUR)
+    life.append(sweeps.issue(START + HOUR), START + HOUR)
+    before = list(life.stream.records[CLOCK, 1])
+    sweeps.look(shards, START + HOUR)
+    life.pipeline.revoke([(CLOCK, 1)])
+    while taken := [one for one in life.taken() if one.partition == 0]:
+        life.commit(life.pipeline, taken)
+        life.append(sweeps.issue(START + HOUR), START + HOUR)
+    assert life.stream.records[CLOCK, 1] == before
+    assert len(set(shards_swept(life)[0])) == 8
+
+
+def test_a_partition_that_is_started_keeps_what_follows_in_one_nobody_has_looked_at_yet():
+    life = Life(swept_per_s=40 * MOST)
+    people = 16 * MOST * 5 // 4
+    life.play([(START, [order(n, START, who=f"p{n}") for n in range(people)])])
+    sweeps, value = life.pipeline.sweeps, shard_sweep(SPACE, START + HOUR, 1)
+    sweeps.look(shards_of({0}, 2), START)
+    life.append([Output("clock", None, value, (), partition=1)], START + HOUR)
+    life.commit(life.pipeline, life.taken())
+    assert shards_swept(life) == [[], [1, 1]], "it was followed"
+    sweeps.handed_over({0})
+    sweeps.look(shards_of({0, 1}, 2), START + HOUR)
+    life.append(sweeps.issue(START + HOUR), START + HOUR)
+    assert shards_swept(life)[0]
+    assert shards_swept(life)[1].count(1) == 2
 
 
 def test_where_much_is_due_in_all_shards_they_take_turns():
