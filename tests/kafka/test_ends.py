@@ -1,14 +1,19 @@
 """How far the clock may go, on a real broker: ends behind markers, and the questions about them."""
 
 import time
+from contextlib import closing
 
 import pytest
+from confluent_kafka import Consumer
 
+from processor.kafka.clients import consumer_config
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Horizon, HorizonPace
+from processor.kafka.loop.partitions import Partitions
 from processor.records import RowKey
 from processor.settings import KafkaSettings
 from tests.kafka.asking import answer, inputs_of, opened, transaction
+from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough, flow, running
 from tests.servers.waiting import eventually
 
@@ -60,6 +65,24 @@ def test_records_behind_a_passed_end_are_processed(kafka):
         line.kafka.produce(line.input, [b"3"])
         eventually(lambda: committed(line) == {0: 7})
     assert [message.value() for message in line.results()] == [b"0", b"1", b"2", b"3"]
+
+
+def test_a_partition_whose_records_follow_one_another_is_read_up_though_no_end_is_told(kafka):
+    line = flow(kafka, 1)
+    place = RowKey(line.input, 0)
+    config = {**consumer_config(line.settings), "enable.partition.eof": True}
+    with transaction(line, b"before") as producer, closing(Consumer(config)) as consumer:
+        producer.commit_transaction(30)
+        partitions = Partitions(consumer, Deaf())
+        partitions.given([place])
+        partitions.start({place: 0})
+        for is_read_up in (False, True):
+            (message,) = eventually(lambda: [m for m in consumer.consume(1, 0.1) if not m.error()])
+            partitions.moved({place: message.offset() + 1})
+            assert bool(partitions.read_up) is is_read_up
+            producer.begin_transaction()
+            producer.produce(line.input, b"and so on", partition=0)
+            producer.commit_transaction(30)
 
 
 def test_the_cluster_says_where_inputs_end_whether_they_are_silent_and_where_the_group_is(kafka):

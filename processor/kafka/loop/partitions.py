@@ -24,7 +24,9 @@ class Partitions:
         self._next: dict[RowKey, int] = {}
         self._ends: dict[RowKey, int] = {}
         """Ends of partitions, heard of and not passed yet."""
-        self._read_up: set[RowKey] = set()
+        self._behind: dict[RowKey, int | None] = {}
+        """Partitions that have not been read up since they were started, and up to where they are
+        to be: where they ended as the first of it came; None while nothing has come."""
 
     @property
     def owned(self) -> Collection[RowKey]:
@@ -38,11 +40,12 @@ class Partitions:
 
     @property
     def read_up(self) -> Collection[RowKey]:
-        """The partitions that have been read up to an end since they were started.
+        """The partitions of which all has been handed out that was there as they were started.
 
-        Whatever was there before has been handed out by then. It needs ``enable.partition.eof``.
+        Where nothing comes, that needs ``enable.partition.eof``. Where records keep coming, one by
+        one, no end may ever be told: librdkafka tells it only where it asks for more in vain.
         """
-        return self._read_up
+        return self._next.keys() - self._behind.keys()
 
     @property
     def waiting(self) -> Collection[RowKey]:
@@ -67,6 +70,7 @@ class Partitions:
             [TopicPartition(*key, offset) for key, offset in offsets.items()]
         )
         self._next.update(offsets)
+        self._behind.update(dict.fromkeys(offsets))
         self._tell()
 
     def stop(self) -> None:
@@ -92,6 +96,8 @@ class Partitions:
     def moved(self, positions: Mapping[RowKey, int]) -> None:
         """Note the positions after what was processed."""
         self._next.update(positions)
+        for key in positions.keys() & self._behind.keys():
+            self._catch_up(key, positions[key])
 
     def ended(self, key: RowKey, end: int) -> None:
         """Note that no record stands before the offset *end*: all were handed out.
@@ -100,7 +106,7 @@ class Partitions:
         """
         if key in self._next:  # else it was given up since, and may be read again from before
             self._ends[key] = end
-            self._read_up.add(key)
+            self._behind.pop(key, None)
 
     def passed(self) -> Mapping[RowKey, int]:
         """Return, once, the ends that are beyond the last record processed, as positions."""
@@ -109,11 +115,21 @@ class Partitions:
         self._next.update(passed)
         return passed
 
+    def _catch_up(self, key: RowKey, position: int) -> None:
+        """Note that a partition has been processed up to *position*, some of it since its start."""
+        end = self._behind[key]
+        if end is None:
+            # Told with what was fetched, so it is not of before the start.
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+            self._behind[key] = end if end >= 0 else None
+        if 0 <= end <= position:
+            del self._behind[key]
+
     def _drop(self, keys: Sequence[RowKey]) -> None:
         for key in keys:
             del self._next[key]
             self._ends.pop(key, None)
-        self._read_up.difference_update(keys)
+            self._behind.pop(key, None)
         self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
 
     def _tell(self) -> None:

@@ -3,8 +3,8 @@
 Whoever owns a partition of the topic of sweeps looks at its shards. Only where a bucket is open by
 the wall is the cluster asked how far the clock may go (``horizon``); as of that instant sweeps go
 into the partition, in the open transaction, and come back as records. A partition that has not been
-read up to its end may still hold a sweep of each shard, of before a rewind or of an earlier owner:
-until then none is added.
+read up since it was started may still hold a sweep of each shard, of before a rewind or of an
+earlier owner: until then none is added.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +12,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException
 from msgspec import Struct
+from msgspec.structs import replace
 
 from processor.kafka.asking import NoTopic, partitions_of
 from processor.kafka.clock import Clock
@@ -47,7 +48,7 @@ class Sweeping:
         self._parts = parts
         self._now, self._wall = parts.clock.now, parts.clock.wall
         self._due = NOTHING
-        self._look_at = 0.0
+        self._looked_at = self._look_at = 0.0
         self._width = 0
         self._width_at = 0.0
 
@@ -66,10 +67,19 @@ class Sweeping:
         own = self._own(partitions.started)
         shards = shards_of(own, self._partitions()) if own else {}
         wall_ms, behind = round(self._wall() * 1000), own - self._own(partitions.read_up)
-        self._due = parts.sweeps.look(shards, wall_ms, behind) if shards else NOTHING
+        due = parts.sweeps.look(shards, wall_ms, behind) if shards else NOTHING
+        self._due = self._as_late(due) if self._own(partitions.waiting) else due
+        self._looked_at = self._now()
         if not self._due.is_open:
             parts.horizon.rest()
         parts.observer.clock(self._due, *parts.horizon.held())
+
+    def _as_late(self, due: Due) -> Due:
+        """Return *due* no less late than told before: of partitions that wait, nobody hears."""
+        before = self._due
+        lag_s = before.lag_s and before.lag_s + self._now() - self._looked_at
+        aside = max(due.set_aside, before.set_aside)
+        return replace(due, lag_s=max(due.lag_s, lag_s), set_aside=aside)
 
     def _own(self, keys: Collection[RowKey]) -> set[int]:
         return {key.partition for key in keys if key.topic == self._parts.topic}

@@ -26,6 +26,10 @@ class Cluster:
         self.error: KafkaError | None = None
         self.asked: list[Mapping[int, int]] = []
         self.behind: list[Collection[int]] = []
+        self.high = 0
+        """Where a partition ended as the last of it was fetched."""
+        self.due = Due(is_open=False, lag_s=0.0, set_aside=0)
+        self.told: list[Due] = []
 
     def list_topics(self, topic: str, timeout: float) -> ClusterMetadata:
         if self.wrong is not None:
@@ -48,16 +52,20 @@ class Cluster:
     def incremental_unassign(self, partitions: Sequence[TopicPartition]) -> None:
         pass
 
+    def get_watermark_offsets(self, _: TopicPartition, *, cached: bool) -> tuple[int, int]:
+        assert cached, "the loop waits for no answer"
+        return 0, self.high
+
     def look(self, shards: Mapping[int, int], wall_ms: int, behind: Collection[int]) -> Due:
         self.asked.append(shards)
         self.behind.append(behind)
-        return Due(is_open=False, lag_s=0.0, set_aside=0)
+        return self.due
 
     def issue(self, as_of_ms: int) -> Sequence[Output]:
         return ()
 
     def clock(self, due: Due, held: Held, seconds: float) -> None:
-        pass
+        self.told.append(due)
 
 
 def clock_of(cluster: Cluster) -> Sweeping:
@@ -117,3 +125,52 @@ def test_an_end_of_a_partition_that_is_not_read_any_more_passes_over_nothing():
     own.ended(OWN, 3)  # it was on its way
     own.start({OWN: 0})
     assert own.passed() == {}
+
+
+def test_where_records_keep_coming_a_partition_is_read_up_once_those_of_before_were_processed():
+    cluster = Cluster()
+    own = started_of(cluster)
+    cluster.high = 4
+    own.moved({OWN: 2})
+    assert not own.read_up
+    cluster.high = 9
+    own.moved({OWN: 4})
+    assert own.read_up == {OWN}
+    own.stop()
+    own.start({OWN: 4})
+    own.moved({OWN: 7})
+    assert not own.read_up
+
+
+def test_nothing_is_read_up_as_long_as_nobody_says_where_it_ends():
+    cluster = Cluster()
+    own = started_of(cluster)
+    cluster.high = -1001
+    own.moved({OWN: 2})
+    assert not own.read_up
+
+
+def test_while_own_partitions_wait_the_clock_is_told_to_fall_behind_further():
+    cluster = Cluster()
+    sweeping, own = clock_of(cluster), started_of(cluster)
+    cluster.due = Due(is_open=True, lag_s=40.0, set_aside=3)
+    sweeping.turn(own)
+    own.stop()
+    for cluster.seconds in (1.0, 2.0):
+        sweeping.turn(own)
+    own.taken([OWN])
+    cluster.seconds = 3.0
+    sweeping.turn(own)
+    assert [one.lag_s for one in cluster.told] == [40, 41, 42, 0]
+    assert [one.set_aside for one in cluster.told] == [3, 3, 3, 0]
+    assert [one.is_open for one in cluster.told] == [True, False, False, False]
+
+
+def test_partitions_that_wait_while_nothing_is_due_make_nothing_late():
+    cluster = Cluster()
+    sweeping, own = clock_of(cluster), started_of(cluster)
+    sweeping.turn(own)
+    own.stop()
+    cluster.seconds = 5.0
+    sweeping.turn(own)
+    assert [one.lag_s for one in cluster.told] == [0, 0]
