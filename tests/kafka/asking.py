@@ -1,15 +1,17 @@
 """What a clock asks of a cluster, asked by tests; and transactions that its answers depend on."""
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from processor.kafka.asking import open_admin
 from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets, Question
+from processor.records import RowKey
 from processor.settings import KafkaSettings
 from tests.kafka.passing import Flow
+from tests.servers.waiting import eventually
 
 
 @contextmanager
@@ -37,6 +39,21 @@ def answer(question: Question):
             return end.value
         time.sleep(0.01)
     raise AssertionError("no answer")
+
+
+def standing(inputs: AdminInputs, keys: Collection[RowKey]) -> Mapping[RowKey, int]:
+    """Return where the group stands.
+
+    A broker that has just begun says that it is not the coordinator; it is asked again, as by the
+    clock.
+    """
+
+    def told() -> Mapping[RowKey, int]:
+        with suppress(KafkaException):
+            return answer(inputs.committed(keys))
+        return {}
+
+    return eventually(told)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from processor.kafka.loop.horizon import Horizon, HorizonPace
 from processor.kafka.loop.partitions import Partitions
 from processor.records import RowKey
 from processor.settings import KafkaSettings
-from tests.kafka.asking import answer, inputs_of, opened, transaction
+from tests.kafka.asking import answer, inputs_of, opened, standing, transaction
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import PassThrough, flow, running
 from tests.servers.waiting import eventually
@@ -99,7 +99,7 @@ def test_the_cluster_says_where_inputs_end_whether_they_are_silent_and_where_the
         assert not answer(inputs.ends(now_ms - 3_600_000)).is_silent
         assert answer(inputs.ends(now_ms + 3_600_000)).is_silent
 
-        found = answer(inputs.committed([first, second]))
+        found = standing(inputs, [first, second])
         assert found.keys() == {first, second}
         assert max(found.values()) < 0
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from processor.records import RowKey
 from tests.kafka import shopping
-from tests.kafka.asking import answer, inputs_of, opened, transaction
+from tests.kafka.asking import inputs_of, opened, standing, transaction
 from tests.kafka.passing import PassThrough, fill, flow, running
 from tests.kafka.shopping import flips, logged, open_shop, order
 from tests.servers.kafka import ANSWER_S
@@ -46,9 +46,9 @@ def test_offsets_of_an_open_transaction_do_not_count_and_are_not_waited_for(kafk
             producer.send_offsets_to_transaction(
                 [TopicPartition(line.input, 0, 2)], member.consumer_group_metadata(), 30
             )
-            assert answer(inputs.committed([place])) == {place: 1}
+            assert standing(inputs, [place]) == {place: 1}
             producer.commit_transaction(30)
-        eventually(lambda: answer(inputs.committed([place])) == {place: 2})
+        eventually(lambda: standing(inputs, [place]) == {place: 2})
 
 
 def test_whoever_asks_joins_no_group_and_lets_nobody_rebalance(kafka, relay):
@@ -59,7 +59,7 @@ def test_whoever_asks_joins_no_group_and_lets_nobody_rebalance(kafka, relay):
     with running(line, step), opened(through, line.input) as inputs:
         for n in range(1, 4):
             line.kafka.produce(line.input, [b"more"])
-            eventually(lambda n=n: answer(inputs.committed([place])) == {place: 3 + n})
+            eventually(lambda n=n: standing(inputs, [place]) == {place: 3 + n})
         assert members(line) == 1
         assert len(step.assigned) == 1
         assert step.revoked == []
