@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from benchmarks.outside import cpu_seconds, redis_cpu_seconds
 from benchmarks.stage import Stage
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 
 CONFIG = """\
 [kafka]

@@ -26,7 +26,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from benchmarks.loads import Load
 from benchmarks.outside import BESIDE, ROOT, cpu_seconds, redis_cpu_seconds, redis_script_seconds
 from benchmarks.stage import PARTITIONS, Stage
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 
 PATIENCE_S = 600.0
 FEW = 10_000

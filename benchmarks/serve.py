@@ -28,7 +28,7 @@ from benchmarks.outside import ROOT, cpu_seconds, redis_cpu_seconds
 from benchmarks.play import IDSTREAM, Play
 from benchmarks.stage import PARTITIONS, Stage
 from processor.serve.credentials import mint, table
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 CONNECTIONS = 16

@@ -31,8 +31,9 @@ from tests.conformance.computed_player import (
 from tests.conformance.computed_stage import clock_answer, sweeps, take_up
 from tests.conformance.players import answer_of
 from tests.conformance.test_computed import CASES, FILE, PLAYED
-from tests.conformance.test_kafka import Coordinates, Theatre, free_port, processing
+from tests.conformance.test_kafka import Coordinates, Theatre, processing
 from tests.servers.kafka import Kafka
+from tests.servers.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(240)]
 

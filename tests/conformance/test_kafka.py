@@ -5,7 +5,6 @@ step by step, each with its record, and the next step when the outcome of the la
 """
 
 import json
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -42,6 +41,7 @@ from tests.conformance.players import (
 from tests.conformance.speech import Avro, Json
 from tests.conformance.story import Story
 from tests.servers.kafka import Kafka
+from tests.servers.ports import free_port
 from tests.servers.registry import Registry
 from tests.servers.waiting import eventually
 
@@ -193,12 +193,6 @@ def is_ready(port: int) -> bool:
             return answer.status == 200
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def perform(stories: Sequence[Story], theatre: Theatre) -> Iterator[tuple[Story, int, Answer]]:

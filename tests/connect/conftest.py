@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT
 from tests.security.program import Idstream
 from tests.servers.go import cached
 from tests.servers.kafka import Kafka
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 CONNECT = ROOT / "deploy" / "connect"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.pages import text
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.prometheus import program
 from tests.servers.waiting import eventually
 from tests.views.conftest import Deployment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.docs.pages import ROOT
 from tests.servers.kafka import Kafka
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 END = "=== done:"

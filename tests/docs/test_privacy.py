@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.pages import text
 from tests.docs.shell import led, play, serve, written
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 
 PAGE = text("docs/privacy.md")
 WALK = PAGE.partition("## From beginning to end\n")[2].partition("\n## ")[0]

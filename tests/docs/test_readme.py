@@ -16,7 +16,7 @@ import yaml
 from processor.cli import idstream, main
 from processor.settings import load_text
 from tests.docs.pages import ROOT, text
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 README = text("README.md")

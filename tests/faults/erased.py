@@ -29,8 +29,8 @@ from tests.faults.processors import Processor
 from tests.faults.stage import EXPECTED_ENDS, Servers, beside
 from tests.faults.strikes import LATE, ONCE, RUN_POINTS, SWEEPS, SWEPT_S
 from tests.kafka.shopping import PRIVACY_ROLES
-from tests.servers.kafka_node import free_port
 from tests.servers.offsets import to_the_beginning
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 Tell = Callable[[str], None]

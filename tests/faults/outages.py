@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from tests.faults.stage import Servers, Stage, Work
 from tests.faults.storm import check, owes_nothing
-from tests.servers.kafka_node import free_port
 from tests.servers.logs import events_of
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 POINTS = (

@@ -31,7 +31,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.reader import Reader, seen
 from tests.servers.kafka import Kafka
 from tests.servers.kafka_node import Node as Broker
-from tests.servers.kafka_node import Proxied, free_port, start_node
+from tests.servers.kafka_node import Proxied, start_node
+from tests.servers.ports import free_port
 from tests.servers.redis import Node as RedisNode
 from tests.servers.redis import find_binary
 from tests.servers.waiting import eventually

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
+from typing import Self
 
 from confluent_kafka import Message
 
@@ -228,6 +229,32 @@ def at_nth(point: str, n: int, act) -> Callable[[str], None]:
             act()
 
     return reach
+
+
+class Freeze:
+    """Freezes the broker at the *n*-th passage of a point, and has it go on at the end."""
+
+    def __init__(self, kafka: Kafka, point: str, n: int) -> None:
+        self._node = kafka.node
+        self._lock = Lock()
+        self._over = False
+        self.struck = Event()
+        self.reach = at_nth(point, n, self._freeze)
+
+    def _freeze(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._node.pause()
+                self.struck.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the broker go on; whoever comes to the point only now freezes it no more."""
+        with self._lock:
+            self._over = True
+            self._node.resume()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from tests.servers.kafka import Kafka
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 
 ROLES = ("enriched", "responses", "changes", "profiles", "dead_letters", "audience_changes")
 PRIVACY_ROLES = (

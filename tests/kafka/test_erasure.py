@@ -21,7 +21,7 @@ from processor.identity.model import Space
 from processor.privacy.receipt import is_proved
 from tests.kafka.shopping import PRIVACY_ROLES, logged, running, started
 from tests.servers.kafka import Kafka
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(180)]

@@ -9,6 +9,7 @@ from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostW
 from processor.records import Output
 from tests.kafka.passing import (
     GUARANTEES,
+    Freeze,
     PassThrough,
     all_came_out_once,
     at_nth,
@@ -100,12 +101,11 @@ def test_a_commit_without_an_answer_is_settled_by_a_new_producer(kafka):
     # A commit for each poll batch: over an interval, two may hold all that there is.
     line = flow(kafka, max_batch_records=50, commit_interval_ms=0, client=client)
     fill(line, 2000)
-    freeze = at_nth("before_kafka_commit", 3, kafka.node.pause)
-    with running(line, PassThrough(), reach=freeze) as one:
-        try:
+    freeze = Freeze(kafka, "before_kafka_commit", 3)
+    with running(line, PassThrough(), reach=freeze.reach) as one:
+        with freeze:
+            assert freeze.struck.wait(30)
             eventually(lambda: one.listener.kinds["aborted"], within=60)
-        finally:
-            kafka.node.resume()
         all_came_out_once(line, within=60)
 
 
@@ -113,14 +113,13 @@ def test_a_commit_without_an_answer_is_settled_by_a_new_producer(kafka):
 def test_a_broker_frozen_in_a_commit_does_not_freeze_the_loop(kafka, guarantee):
     line = flow(kafka, guarantee=guarantee)
     fill(line, 4000)
-    freeze = at_nth("before_kafka_commit", 2, kafka.node.pause)
-    with running(line, PassThrough(), reach=freeze) as one:
-        try:
+    freeze = Freeze(kafka, "before_kafka_commit", 2)
+    with running(line, PassThrough(), reach=freeze.reach) as one:
+        with freeze:
+            assert freeze.struck.wait(30)
             eventually(lambda: one.listener.kinds["aborted"])
             turns = one.listener.turns
             eventually(lambda: one.listener.turns > turns + 2)
-        finally:
-            kafka.node.resume()
         eventually(lambda: line.offsets_in() <= line.offsets_out().keys())
 
 

@@ -1,6 +1,5 @@
 import signal
 import time
-from threading import Event
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -13,9 +12,9 @@ from processor.settings import KafkaSettings, SettingsError
 from tests.kafka.deaf import Deaf
 from tests.kafka.passing import (
     GUARANTEES,
+    Freeze,
     PassThrough,
     all_came_out_once,
-    at_nth,
     fill,
     flow,
     origin,
@@ -179,18 +178,10 @@ def test_sigterm_commits_what_was_taken_and_ends_well(kafka, guarantee):
 def test_stopping_takes_less_than_30_seconds_even_without_a_broker(kafka, guarantee, point):
     line = flow(kafka, guarantee=guarantee)
     fill(line, 4000)
-    frozen = Event()
-
-    def freeze() -> None:
-        kafka.node.pause()
-        frozen.set()
-
-    with running(line, PassThrough(), reach=at_nth(point, 2, freeze)) as one:
-        try:
-            assert frozen.wait(30)
-            one.end(within=30)
-        finally:
-            kafka.node.resume()
+    freeze = Freeze(kafka, point, 2)
+    with running(line, PassThrough(), reach=freeze.reach) as one, freeze:
+        assert freeze.struck.wait(30)
+        one.end(within=30)
 
 
 def test_idle_work_is_done_about_once_a_second_and_its_outputs_are_committed(kafka):

@@ -19,8 +19,9 @@ from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.records import Output, Record
 from processor.settings import load_offline
-from tests.conformance.test_kafka import PARTITIONS, Theatre, free_port, processing
+from tests.conformance.test_kafka import PARTITIONS, Theatre, processing
 from tests.servers.kafka import Kafka
+from tests.servers.ports import free_port
 
 UUID = "7d1f4c3e-1111-4222-8333-444444444444"
 TIME_MS = 1_782_900_000_000

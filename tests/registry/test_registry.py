@@ -14,7 +14,7 @@ from processor.commands.check.check import schema_registry
 from processor.records import Output
 from processor.registry import Registry, RegistryRefused, open_codecs
 from processor.settings import load_text
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.registry import Registry as Server
 from tests.unit.codecs.test_avro import framed
 from tests.unit.test_contracts import MAY, MAY_NOT

@@ -12,10 +12,10 @@ from tests.conformance.speech import Avro
 from tests.conformance.test_kafka import (
     Coordinates,
     Theatre,
-    free_port,
     processing,
 )
 from tests.servers.kafka import Kafka
+from tests.servers.ports import free_port
 from tests.servers.registry import Registry
 from tests.servers.waiting import eventually
 

@@ -16,7 +16,8 @@ from confluent_kafka.admin import (
 from tests.docs.pages import text
 from tests.security.certificates import Certificates
 from tests.servers.kafka import ANSWER_S, Kafka
-from tests.servers.kafka_node import JavaNode, Listener, free_port, in_memory
+from tests.servers.kafka_node import JavaNode, Listener, in_memory
+from tests.servers.ports import free_port
 
 USER = "idstream"
 PASSWORD = "of the user's"

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import threading
 
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 
 
 class Terminator:

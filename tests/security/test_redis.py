@@ -15,7 +15,7 @@ from tests.conformance.story import Story
 from tests.docs.pages import redis_rights
 from tests.security.program import Stream
 from tests.security.terminator import Terminator
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.redis import Node
 
 OTHER_NAME = "127.0.0.2"

@@ -22,6 +22,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.servers.freezing import freeze, state_of
+from tests.servers.ports import free_port
 
 VERSION = "4.1.2"
 LOG4J_VERSION = "2.25.1"
@@ -71,14 +72,6 @@ ENOUGH = 8 * 2**30
 
 class Unavailable(Exception):
     """A Kafka of this kind cannot be had on this machine."""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def in_memory() -> Path | None:

@@ -6,10 +6,8 @@ there is neither, a container serves the tests that neither kill nor configure t
 
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -21,6 +19,7 @@ import redis
 
 from tests.servers.freezing import freeze
 from tests.servers.missing import missing
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 SLOTS = 16_384
@@ -41,22 +40,6 @@ def find_binary() -> Path | None:
             pass
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     return Path(found) if found else None
-
-
-def free_port() -> int:
-    """Return a port that is free, as is its cluster bus port (10,000 above).
-
-    Both are below those of outgoing connections: none takes one before the server does.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(12_000)  # whatever seed a test has set
-        with socket.socket() as ours, socket.socket() as bus:
-            try:
-                ours.bind(("127.0.0.1", port))
-                bus.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-        return port
 
 
 class Node:

@@ -21,8 +21,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.freezing import freeze
-from tests.servers.kafka_node import Unavailable, free_port
+from tests.servers.kafka_node import Unavailable
 from tests.servers.missing import missing
+from tests.servers.ports import free_port
 
 VERSION = "3.0.9"
 ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"

@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from examples.uid2.enrich import IDENTITY
 from examples.uid2.stand_in import StandIn, uid_of
 from tests.kafka.shopping import ROLES, logged, running, started
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(240)]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.security.program import Idstream
 from tests.servers.kafka import Kafka
-from tests.servers.kafka_node import free_port
+from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 ROLES = ("batches", "requests", "enriched", "responses", "changes", "profiles", "dead_letters")
