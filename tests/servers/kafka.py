@@ -25,12 +25,15 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from processor.kafka.asking import close
 from tests.servers.kafka_node import Node, Unavailable, start_node
 from tests.servers.missing import missing
 from tests.servers.waiting import eventually
 
 ANSWER_S = 45.0
 """How long a busy machine may take to answer what is asked of the cluster."""
+FOUND_S = 5.0
+"""How long a client looks for the broker before another one does."""
 
 
 class Kafka:
@@ -39,9 +42,23 @@ class Kafka:
     def __init__(self, bootstrap: str, node: Node | None) -> None:
         self.bootstrap = bootstrap
         self._node = node
-        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "log_level": 0})
+        self._admin = self._new_admin()
+        self._producer = self._new_producer()
         self._errors: list[KafkaError] = []
+
+    @property
+    def admin(self) -> AdminClient:
+        """An admin client that finds the broker, or a new one."""
+        if not _finds_the_broker(self._admin):
+            close(self._admin)
+            self._admin = self._new_admin()
+        return self._admin
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+
+    def _new_producer(self) -> Producer:
+        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "log_level": 0})
 
     @property
     def node(self) -> Node:
@@ -137,6 +154,8 @@ class Kafka:
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Hand *values* for one partition to the producer, which appends them soon (``flush``)."""
+        if len(self._producer) == 0 and not _finds_the_broker(self._producer):
+            self._producer = self._new_producer()
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error:
@@ -184,6 +203,19 @@ class Kafka:
             return {p.partition: p for p in found if p.offset >= 0}
         finally:
             consumer.close()
+
+
+def _finds_the_broker(client: AdminClient | Producer) -> bool:
+    """Return whether *client* finds the broker; else it may look for none any more.
+
+    A client that is told of no brokers just as its connection ends, which tests that kill or freeze
+    the broker bring about, is left without any for good (librdkafka's issue 5301).
+    """
+    try:
+        client.list_topics(timeout=FOUND_S)
+    except KafkaException:
+        return False
+    return True
 
 
 def _partitions(consumer: Consumer, topics: Sequence[str]) -> Iterator[TopicPartition]:
