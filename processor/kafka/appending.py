@@ -32,9 +32,12 @@ class Appender:
     """An idempotent producer that waits for every replica; one thread at a time uses it."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._producer = Producer(
-            {**idempotent_config(kafka), "acks": "all", "delivery.report.only.error": False}
-        )
+        self._config = {
+            **idempotent_config(kafka),
+            "acks": "all",
+            "delivery.report.only.error": False,
+        }
+        self._producer = Producer(self._config)
 
     def append(
         self,
@@ -44,7 +47,25 @@ class Appender:
         headers: Sequence[tuple[str, bytes]],
         within_s: float = _WITHIN_S,
     ) -> Appended:
-        """Append a record and wait for its place; NotAppended where none is told in time."""
+        """Append a record and wait for its place; NotAppended where none is told in time.
+
+        Then the next one goes through another producer: this one may have failed for good, or look
+        for no broker any more (librdkafka's issue 5301).
+        """
+        try:
+            return self._append(topic, key, value, headers, within_s)
+        except NotAppended:
+            self._producer = Producer(self._config)
+            raise
+
+    def _append(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]],
+        within_s: float,
+    ) -> Appended:
         heard: list[tuple[KafkaError | None, Message]] = []
         try:
             produce(

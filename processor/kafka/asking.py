@@ -6,7 +6,7 @@ thread of its own, and librdkafka then ends the process (confluent-kafka's pull 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Final, TypeVar
 
@@ -31,6 +31,9 @@ _ANSWER_S: Final = 2.0
 
 TopicIds = Callable[[Collection[str]], Mapping[str, str]]
 """Returns the id of each topic of the given names."""
+
+Asked = Callable[[], AbstractContextManager[AdminClient]]
+"""Gives an admin client for one question."""
 
 
 class Unreachable(Exception):
@@ -142,6 +145,11 @@ def _cluster_id(admin: AdminClient) -> str:
     return found or "unnamed"
 
 
+def just(admin: AdminClient) -> Asked:
+    """Give *admin* for every question: what asks for minutes needs no other."""
+    return lambda: nullcontext(admin)
+
+
 # ---- topics and offsets -------------------------------------------------------------------------
 
 
@@ -153,13 +161,14 @@ def partitions_of(client: AdminClient | Consumer, topic: str, within_s: float) -
     return sorted(known.partitions)
 
 
-def described_topic_ids(admin: AdminClient, within: float = 5.0) -> TopicIds:
+def described_topic_ids(asked: Asked, within: float = 5.0) -> TopicIds:
     """Return the function that asks the cluster for the ids of topics."""
 
     def ids(topics: Collection[str]) -> dict[str, str]:
         names = sorted(topics)
-        asked = admin.describe_topics(TopicCollection(names), request_timeout=within)
-        return {name: str(answered(asked[name], within).topic_id) for name in names}
+        with asked() as admin:
+            found = admin.describe_topics(TopicCollection(names), request_timeout=within)
+            return {name: str(answered(found[name], within).topic_id) for name in names}
 
     return ids
 

@@ -67,6 +67,17 @@ _PERMANENT: Final = frozenset(
 _OF_A_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
 
+class Stranded(Exception):
+    """The consumer knows no broker any more and looks for none; only a new process goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Kafka's client has lost sight of every broker, also of those of"
+            " kafka.bootstrap_servers, and looks for none any more (librdkafka's issue 5301);"
+            " start the process again"
+        )
+
+
 def is_transient(error: KafkaError) -> bool:
     """Return whether *error* is transient: librdkafka recovers when the cluster does."""
     return error.retriable() or error.code() in _TRANSIENT

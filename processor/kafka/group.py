@@ -15,6 +15,7 @@ from processor.kafka.asking import (
     close,
     committed,
     described_topic_ids,
+    just,
     partitions_of,
 )
 from processor.kafka.clients import client_config, reader_config
@@ -55,7 +56,7 @@ class Group:
         self._clock = clock
         self._told = ""
         self._admin = AdminClient(client_config(kafka, "admin"))
-        self._topic_ids: TopicIds = described_topic_ids(self._admin)
+        self._topic_ids: TopicIds = described_topic_ids(just(self._admin))
         self._consumer = Consumer(reader_config(kafka, kafka.group_id))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it names no
 from msgspec import Struct
 
 from processor.apart import until_answered
-from processor.kafka.asking import answered, described_topic_ids, open_admin, partitions_of
+from processor.kafka.asking import answered, described_topic_ids, just, open_admin, partitions_of
 from processor.kafka.clock import Clock
 from processor.kafka.errors import is_transient
 from processor.records import RowKey
@@ -59,7 +59,7 @@ def topic_id(kafka: KafkaSettings, topic: str) -> str | None:
     """Return the id by which the cluster tells *topic* from one made anew; None without one."""
     with open_admin(kafka) as admin:
         try:
-            return described_topic_ids(admin, _ANSWER_S)([topic])[topic]
+            return described_topic_ids(just(admin), _ANSWER_S)([topic])[topic]
         except KafkaException as failure:
             if failure.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None

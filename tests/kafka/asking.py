@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 
 from confluent_kafka import KafkaException, Producer
 
-from processor.kafka.asking import open_admin
+from processor.kafka.asking import just, open_admin
 from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets, Question
 from processor.records import RowKey
 from processor.settings import KafkaSettings
@@ -21,7 +21,7 @@ def opened(kafka: KafkaSettings, topic: str) -> Iterator[AdminInputs]:
         open_admin(kafka) as admin,
         closing(CommittedOffsets.open(kafka, time.monotonic)) as offsets,
     ):
-        yield AdminInputs(admin, offsets, [topic])
+        yield AdminInputs(just(admin), offsets, [topic])
 
 
 def inputs_of(line: Flow):

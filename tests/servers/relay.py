@@ -30,6 +30,8 @@ class Relay:
         self.fate: Fate = "passed on"
         self.met = 0
         """How many answers had another fate than being passed on."""
+        self.is_fenced = False
+        """Whether who asks about the cluster hears of no broker, and is then hung up on."""
         self.asked: Counter[int] = Counter()
         """How often was asked what."""
         self._server = Listening(self._accept, self._host)
@@ -74,6 +76,9 @@ class Relay:
 
     def _answer(self, kind: int, question: bytes, answer: bytes) -> bytes | None:
         """Return what a client is told in place of *answer*, None for nothing at all."""
+        if kind == METADATA and self.is_fenced:
+            self.met += 1
+            raise _HangUp(_without_brokers(answer))
         if kind in {METADATA, FIND_COORDINATOR}:
             return answer.replace(self._real, self._told)
         if kind != OFFSET_FETCH or self.fate == "passed on" or _waits(question):
@@ -92,6 +97,36 @@ def _waits(question: bytes) -> bool:
     return question[-2] != 0
 
 
+class _HangUp(Exception):
+    """The connection ends, with this last frame."""
+
+    def __init__(self, frame: bytes) -> None:
+        super().__init__()
+        self.frame = frame
+
+
+def _without_brokers(metadata: bytes) -> bytes:
+    """Return an answer about the cluster (of version 9 or later) without any broker in it."""
+    number, at = _number(metadata, brokers := 4 + 1 + 4)  # behind the header and the throttle
+    for _ in range(number - 1):
+        host, at = _number(metadata, at + 4)
+        rack, at = _number(metadata, at + host - 1 + 4)
+        tags, at = _number(metadata, at + max(0, rack - 1))
+        assert tags == 0, "an answer of another shape than is known here"
+    return metadata[:brokers] + b"\x01" + metadata[at:]
+
+
+def _number(frame: bytes, at: int) -> tuple[int, int]:
+    """Return the number of variable length that begins at *at*, and where it ends."""
+    number = shift = 0
+    while True:
+        number |= (frame[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if frame[at - 1] < 0x80:
+            return number, at
+
+
 async def _relay(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -101,7 +136,16 @@ async def _relay(
     with suppress(OSError, asyncio.IncompleteReadError):
         while True:
             (size,) = struct.unpack(">i", await reader.readexactly(4))
-            frame = seen(await reader.readexactly(size))
-            if frame is not None:
-                writer.write(struct.pack(">i", len(frame)) + frame)
-                await writer.drain()
+            frame = await reader.readexactly(size)
+            try:
+                passed = seen(frame)
+            except _HangUp as last:
+                await _send(writer, last.frame)
+                return
+            if passed is not None:
+                await _send(writer, passed)
+
+
+async def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
+    writer.write(struct.pack(">i", len(frame)) + frame)
+    await writer.drain()

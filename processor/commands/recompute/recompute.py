@@ -27,7 +27,7 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.commands.terminal.signals import stopped_by_signals
 from processor.crash import CrashPoints
-from processor.kafka.asking import NoTopic, Unreachable, open_admin, partitions_of, reaching
+from processor.kafka.asking import NoTopic, Unreachable, just, open_admin, partitions_of, reaching
 from processor.kafka.changelog import Changelog
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Held, Horizon, HorizonPace
@@ -181,7 +181,7 @@ def _opened(
             closing(CommittedOffsets.open(kafka, clock.now)) as offsets,
         ):
             horizon = Horizon(
-                AdminInputs(admin, offsets, kafka.topics.fed),
+                AdminInputs(just(admin), offsets, kafka.topics.fed),
                 HorizonPace(pace.grace_s, pace.max_silence_s),
                 clock,
             )

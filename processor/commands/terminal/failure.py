@@ -16,6 +16,7 @@ def explained(error: Exception) -> str | None:
     Mistakes of a configuration are a line each.
     """
     from processor.embedded.server import EmbeddedUnavailable  # noqa: PLC0415
+    from processor.kafka.errors import Stranded  # noqa: PLC0415
     from processor.redis.generations import Superseded  # noqa: PLC0415
     from processor.watch.admin import AdminUnavailable  # noqa: PLC0415 - only a failure pays for it
 
@@ -32,6 +33,7 @@ def explained(error: Exception) -> str | None:
         | LostWrites
         | Fenced
         | NoStart
+        | Stranded
         | Superseded,
     ):
         lines = error.mistakes if isinstance(error, SettingsError) else (str(error),)

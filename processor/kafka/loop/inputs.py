@@ -23,7 +23,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from msgspec import Struct
 
 from processor.apart import apart, begun
-from processor.kafka.asking import committed, partitions_of
+from processor.kafka.asking import Asked, committed, partitions_of
 from processor.kafka.clients import bystander_config
 from processor.kafka.errors import TIMED_OUT
 from processor.records import RowKey
@@ -66,18 +66,20 @@ class CommittedOffsets:
 
     Not through an admin client: where another broker has become the group's coordinator, librdkafka
     then ends the process (its pull request 5318). A consumer waits for its answer, so each question
-    is asked in a thread of its own, one at a time.
+    is asked in a thread of its own, one at a time. One that was not answered may look for no broker
+    any more (issue 5301): *new* makes another.
     """
 
-    def __init__(self, consumer: Consumer, now: Callable[[], float]) -> None:
-        self._consumer = consumer
+    def __init__(self, new: Callable[[], Consumer], now: Callable[[], float]) -> None:
+        self._new = new
+        self._consumer = new()
         self._now = now
         self._asked: Future[list[TopicPartition]] | None = None
 
     @classmethod
     def open(cls, kafka: KafkaSettings, now: Callable[[], float]) -> "CommittedOffsets":
         """Return those of the group of *kafka*'s settings; KafkaException if these are bad."""
-        return cls(Consumer(bystander_config(kafka)), now)
+        return cls(partial(Consumer, bystander_config(kafka)), now)
 
     def of(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
         """Ask for the offsets of *keys*; negative where there is none.
@@ -93,7 +95,13 @@ class CommittedOffsets:
             if self._now() >= until:
                 raise KafkaException(KafkaError(TIMED_OUT))
             yield
-        return {RowKey(p.topic, p.partition): p.offset for p in asked.result()}
+        try:
+            found = asked.result()
+        except KafkaException:
+            self.close()
+            self._consumer = self._new()
+            raise
+        return {RowKey(p.topic, p.partition): p.offset for p in found}
 
     def close(self) -> None:
         """Close the consumer; where a question hangs, that is left to the thread that asks."""
@@ -109,24 +117,24 @@ class CommittedOffsets:
 class AdminInputs:
     """Asks through an admin client, whose answers come as futures; *offsets* tell of the group."""
 
-    def __init__(
-        self, admin: AdminClient, offsets: CommittedOffsets, topics: Sequence[str]
-    ) -> None:
-        self._admin = admin
+    def __init__(self, asked: Asked, offsets: CommittedOffsets, topics: Sequence[str]) -> None:
+        self._asked = asked
         self._offsets_of = offsets.of
         self._topics = sorted(topics)
 
     def ends(self, since_ms: int | None) -> Question[Ends]:
         """Ask where they end; with *since_ms* also whether any has a record of then or later."""
         named = TopicCollection(self._topics)
-        topics = yield from _answers(
-            self._admin.describe_topics(named, request_timeout=_ANSWER_S).values()
-        )
-        keys = [RowKey(t.name, p.id) for t in topics for p in t.partitions]
-        latest = self._offsets(keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        heard = {} if since_ms is None else self._offsets(keys, OffsetSpec.for_timestamp(since_ms))
-        ends = yield from _answers(latest.values())
-        firsts = yield from _answers(heard.values())
+        with self._asked() as admin:
+            topics = yield from _answers(
+                admin.describe_topics(named, request_timeout=_ANSWER_S).values()
+            )
+            keys = [RowKey(t.name, p.id) for t in topics for p in t.partitions]
+            latest = _offsets(admin, keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            since = None if since_ms is None else OffsetSpec.for_timestamp(since_ms)
+            heard = {} if since is None else _offsets(admin, keys, since)
+            ends = yield from _answers(latest.values())
+            firsts = yield from _answers(heard.values())
         return Ends(
             ends=dict(zip(keys, (end.offset for end in ends), strict=True)),
             is_silent=since_ms is not None and all(first.offset < 0 for first in firsts),
@@ -135,14 +143,6 @@ class AdminInputs:
     def committed(self, keys: Collection[RowKey]) -> Question[Mapping[RowKey, int]]:
         """Ask for the group's committed offsets of *keys*; negative where it has none."""
         return self._offsets_of(keys)
-
-    def _offsets(self, keys: Sequence[RowKey], spec: OffsetSpec) -> dict[Any, "Future[Any]"]:
-        return self._admin.list_offsets(
-            {TopicPartition(*key): spec for key in keys},
-            # What an open transaction holds has been appended: it is to be waited for.
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=_ANSWER_S,
-        )
 
 
 class ConsumerInputs:
@@ -172,6 +172,17 @@ class ConsumerInputs:
         yield
         found = committed(self._consumer, keys, _AT_ONCE_S)
         return {RowKey(p.topic, p.partition): p.offset for p in found}
+
+
+def _offsets(
+    admin: AdminClient, keys: Sequence[RowKey], spec: OffsetSpec
+) -> dict[Any, "Future[Any]"]:
+    return admin.list_offsets(
+        {TopicPartition(*key): spec for key in keys},
+        # What an open transaction holds has been appended: it is to be waited for.
+        isolation_level=IsolationLevel.READ_UNCOMMITTED,
+        request_timeout=_ANSWER_S,
+    )
 
 
 def _answers(futures: Iterable["Future[Any]"]) -> Question[list[Any]]:

@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from processor.codecs.avro.reading import RegistryUnavailable
 from processor.index.errors import Fenced, IndexRefused, IndexUnavailable, LostWrites, NoStart
-from processor.kafka.errors import is_of_a_record
+from processor.kafka.errors import Stranded, is_of_a_record
 from processor.kafka.loop.consuming import Consuming
 from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.publishing import Undone
@@ -47,6 +47,7 @@ class Loop:
         self._step = parts.step
         self._observer = parts.observer
         self._reach = parts.reach
+        self._sight = parts.sight
         self._sweeping = parts.sweeping
         self._partitions = Partitions(parts.consumer, parts.observer)
         self._starter = Starter(parts, self._partitions)
@@ -85,6 +86,7 @@ class Loop:
     def _turn(self) -> None:
         """Do what is due; a transient error ends in a rewind."""
         self._observer.turn()
+        self._sight.check()
         try:
             self._do_what_is_due()
         except Undone as undone:
@@ -258,4 +260,4 @@ def _is_of_no_record(end: BaseException) -> bool:
     """Return whether no record in hand can be the reason for *end*."""
     if isinstance(end, KafkaException):
         return not is_of_a_record(end.args[0])
-    return isinstance(end, Fenced | IndexRefused | NoStart)
+    return isinstance(end, Fenced | IndexRefused | NoStart | Stranded)

@@ -6,14 +6,13 @@ from typing import Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from processor.apart import apart
+from processor.kafka.admin import LastingAdmin
 from processor.kafka.asking import described_topic_ids, topic_names
 from processor.kafka.clients import (
     Config,
-    client_config,
     consumer_config,
     idempotent_config,
     transactional_config,
@@ -27,7 +26,7 @@ from processor.kafka.loop.loop import Loop
 from processor.kafka.loop.positions import Positions
 from processor.kafka.loop.publishing import Committer, Delivered
 from processor.kafka.loop.starting import LoopParts
-from processor.kafka.loop.statistics import EVERY_MS, standing
+from processor.kafka.loop.statistics import EVERY_MS, Sight, standing
 from processor.kafka.loop.step import Observer, Step
 from processor.kafka.loop.sweeping import Sweeping, SweepParts
 from processor.kafka.loop.transactions import Producers, Transactions
@@ -64,8 +63,12 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     def heard(error: KafkaError) -> None:
         observer.error("kafka", error.name())
 
+    sight = Sight()
+
     def counted(statistics: str) -> None:
-        observer.cluster(standing(statistics))
+        found = standing(statistics)
+        sight.told(found)
+        observer.cluster(found)
 
     refusals = Refusals()
     callbacks = {
@@ -78,7 +81,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})
         committer = _committer(kafka, process, consumer, refusals, {"error_cb": heard})
-        admin = None if process.embedded else AdminClient(client_config(kafka, "admin"))
+        admin = None if process.embedded else LastingAdmin(kafka)
         clock = _clock(kafka, process, consumer, admin)
     except KafkaException as failure:
         raise SettingsError(f"kafka.client: {failure.args[0].str()}") from None
@@ -91,7 +94,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         positions=Positions(
             consumer,
             kafka.topics.inputs,
-            topic_names if admin is None else described_topic_ids(admin),
+            topic_names if admin is None else described_topic_ids(admin.asked),
             process.clock,
             accept_offsets=process.accept_offsets,
         ),
@@ -100,6 +103,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
         reach=process.reach,
         pace=pace,
         clock=process.clock,
+        sight=sight,
         sweeping=None if clock is None else clock.sweeping(step, observer),
     )
     return Loop(parts, kafka.topics.inputs, kafka.max_batch_records, kafka.max_batch_wait_ms / 1000)
@@ -143,7 +147,7 @@ class _ClockParts(Struct, frozen=True):
 
 
 def _clock(
-    kafka: KafkaSettings, process: Process, consumer: Consumer, admin: AdminClient | None
+    kafka: KafkaSettings, process: Process, consumer: Consumer, admin: LastingAdmin | None
 ) -> _ClockParts | None:
     """Return what the clock of the process is made of; None where nothing can be due."""
     pace, topics, clock = process.horizon, kafka.topics, process.clock
@@ -153,7 +157,7 @@ def _clock(
         horizon = Horizon(ConsumerInputs(consumer, topics.fed), pace, clock)
         return _ClockParts(consumer, topics.clock, horizon, clock)
     offsets = CommittedOffsets.open(kafka, clock.now)
-    horizon = Horizon(AdminInputs(admin, offsets, topics.fed), pace, clock)
+    horizon = Horizon(AdminInputs(admin.asked, offsets, topics.fed), pace, clock)
     return _ClockParts(consumer, topics.clock, horizon, clock, offsets.close)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaException
-from msgspec import Struct
+from msgspec import Struct, field
 
 from processor.index.errors import NoStart
 from processor.kafka.clock import Clock
@@ -18,6 +18,7 @@ from processor.kafka.loop.interval import Interval, Pace
 from processor.kafka.loop.partitions import Partitions
 from processor.kafka.loop.positions import GroupOffsets, Positions
 from processor.kafka.loop.publishing import Committer
+from processor.kafka.loop.statistics import Sight
 from processor.kafka.loop.step import Observer, Step
 from processor.kafka.loop.sweeping import Sweeping
 from processor.kafka.messages import OutOfRange
@@ -44,6 +45,8 @@ class LoopParts(Struct, frozen=True):
     """Passes a named crash point."""
     pace: Pace
     clock: Clock
+    sight: Sight = field(default_factory=Sight)
+    """Whether the consumer still knows any broker."""
     sweeping: Sweeping | None = None
     """None where nothing can be due."""
 

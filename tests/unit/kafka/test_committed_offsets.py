@@ -3,8 +3,9 @@
 from threading import Event
 
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from processor.kafka.errors import TIMED_OUT
 from processor.kafka.loop.inputs import CommittedOffsets
 from processor.records import RowKey
 from tests.servers.waiting import eventually
@@ -18,11 +19,14 @@ class Silent:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.asked = 0
+        self.fails = False
         self.answers, self.closed = Event(), Event()
 
     def committed(self, places: list[TopicPartition], _timeout: float) -> list[TopicPartition]:
         self.asked += 1
         self.answers.wait(30)
+        if self.fails:
+            raise KafkaException(KafkaError(TIMED_OUT))
         return [TopicPartition(p.topic, p.partition, 7) for p in places]
 
     def close(self) -> None:
@@ -39,7 +43,7 @@ def consumer():
 
 @pytest.fixture
 def offsets(consumer) -> CommittedOffsets:
-    return CommittedOffsets(consumer, lambda: consumer.seconds)
+    return CommittedOffsets(lambda: consumer, lambda: consumer.seconds)
 
 
 def is_given_up(question) -> bool:
@@ -99,3 +103,19 @@ def test_who_is_not_asked_is_closed_at_once(consumer, offsets):
     consumer.answers.set()
     offsets.close()
     assert consumer.closed.is_set()
+
+
+def test_who_did_not_answer_is_closed_and_another_is_asked():
+    made: list[Silent] = []
+
+    def new() -> Silent:
+        made.append(Silent())
+        made[-1].answers.set()
+        return made[-1]
+
+    offsets = CommittedOffsets(new, lambda: 0.0)
+    made[0].fails = True
+    eventually(lambda: is_given_up(offsets.of([PLACE])))
+    assert made[0].closed.wait(30)
+    assert answer(offsets.of([PLACE])) == {PLACE: 7}
+    assert [one.asked for one in made] == [1, 1]

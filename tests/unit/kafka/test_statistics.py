@@ -4,19 +4,25 @@ import json
 
 import pytest
 
-from processor.kafka.loop.statistics import Standing, standing
+from processor.kafka.errors import Stranded
+from processor.kafka.loop.statistics import Sight, Standing, standing
+
+STRANDED = Standing("no broker is known", is_member=False, is_stranded=True)
 
 
-def said(brokers, group, join="steady"):
+def said(brokers, group, join="steady", source="learned"):
     return standing(
         json.dumps(
             {
                 "name": "idstream#consumer-1",
-                "brokers": {str(n): {"state": s, "rxidle": 1} for n, s in enumerate(brokers)},
+                "brokers": {str(n): {"state": s, "source": source} for n, s in enumerate(brokers)},
                 "cgrp": {"state": group, "join_state": join},
             }
         )
     )
+
+
+AWAY = said(["DOWN"], "up", source="configured")
 
 
 @pytest.mark.parametrize(
@@ -30,8 +36,23 @@ def said(brokers, group, join="steady"):
             said(["UP"], "query-coord"),
             Standing("the group's coordinator is not connected", is_member=False),
         ),
-        (standing("{}"), Standing("no broker is connected", is_member=False)),
+        (
+            said(["DOWN"], "up", source="configured"),
+            Standing("no broker is connected", is_member=False),
+        ),
+        (said(["UP"], "up", source="logical"), STRANDED),
+        (standing("{}"), STRANDED),
     ],
 )
 def test_a_standing_is_read_from_connections_and_membership(found, expected):
     assert found == expected
+
+
+def test_sight_is_lost_only_where_no_broker_is_known_for_long():
+    sight = Sight()
+    for told in (STRANDED, STRANDED, AWAY, STRANDED, STRANDED):
+        sight.told(told)
+        sight.check()
+    sight.told(STRANDED)
+    with pytest.raises(Stranded, match="start the process again"):
+        sight.check()
