@@ -31,16 +31,30 @@ class LastingAdmin:
 
     @contextmanager
     def asked(self) -> Iterator[AdminClient]:
-        """Give the client; after a transient error of the block, the next one gets another."""
+        """Give the client; after a transient error of the block, the next one gets another.
+
+        A question that waits for its answers in the block is given an error if its client is
+        replaced meanwhile. It must not ask that client anew.
+        """
+        client = self._client
         try:
-            yield self._client
+            yield client
         except KafkaException as failure:
-            if is_transient(failure.args[0]):
-                self.close()
-                self._client = self._new()
+            if client is self._client and is_transient(failure.args[0]):
+                self._replace()
             raise
 
     def close(self) -> None:
         """Close the client, within a second or in a thread that is left behind."""
-        with suppress(TimeoutError):
-            apart(partial(close, self._client), _CLOSE_S, "close-admin")
+        _close(self._client)
+
+    def _replace(self) -> None:
+        """Ask through another client; stay with this one where none can be made just now."""
+        with suppress(KafkaException):
+            before, self._client = self._client, self._new()
+            _close(before)
+
+
+def _close(client: AdminClient) -> None:
+    with suppress(TimeoutError):
+        apart(partial(close, client), _CLOSE_S, "close-admin")

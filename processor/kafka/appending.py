@@ -1,6 +1,7 @@
 """Single records for a topic, each answered with the place that it got: no transaction, no loss."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -55,7 +56,8 @@ class Appender:
         try:
             return self._append(topic, key, value, headers, within_s)
         except NotAppended:
-            self._producer = Producer(self._config)
+            with suppress(KafkaException):  # where none can be made just now, this one stays
+                self._producer = Producer(self._config)
             raise
 
     def _append(

@@ -68,7 +68,10 @@ _OF_A_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVAL
 
 
 class Stranded(Exception):
-    """The consumer knows no broker any more and looks for none; only a new process goes on."""
+    """The loop's consumer or producer knows no broker any more and looks for none.
+
+    Only a new process goes on.
+    """
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,16 +1,21 @@
 """A broker that is fenced as it goes away: clients that ask just then may find none any more."""
 
 import time
+from contextlib import closing, suppress
 from dataclasses import replace as changed
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from msgspec.structs import replace
 
 from processor.kafka.admin import LastingAdmin
-from processor.kafka.errors import Stranded
-from tests.kafka.passing import Listener, PassThrough, all_came_out_once, fill, flow, running
-from tests.servers.relay import Relay
+from processor.kafka.errors import TIMED_OUT, Stranded
+from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets
+from processor.records import RowKey
+from tests.kafka.asking import answer
+from tests.kafka.passing import Listener, PassThrough, fill, flow, running
+from tests.servers.kafka import ANSWER_S
+from tests.servers.relay import FETCH, Relay
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -34,8 +39,17 @@ def restart(relay: Relay) -> None:
     relay.is_fenced = False
 
 
-def test_a_consumer_that_finds_no_broker_any_more_ends_the_loop_and_nothing_is_lost(kafka, relay):
-    line = flow(kafka, client={"topic.metadata.refresh.interval.ms": 500})
+@pytest.mark.parametrize(
+    ("guarantee", "spares"),
+    [("exactly_once", None), ("at_least_once", FETCH)],
+    ids=["consumer", "producer"],
+)
+def test_a_client_that_finds_no_broker_any_more_ends_the_loop_and_nothing_is_lost(
+    kafka, relay, guarantee, spares
+):
+    relay.spares = spares
+    client = {"topic.metadata.refresh.interval.ms": 500}
+    line = flow(kafka, guarantee=guarantee, client=client)
     through = changed(line, settings=replace(line.settings, bootstrap_servers=relay.bootstrap))
     count = 0
 
@@ -58,7 +72,8 @@ def test_a_consumer_that_finds_no_broker_any_more_ends_the_loop_and_nothing_is_l
             pass
         assert isinstance(one.failure(), Stranded)
     with running(line, PassThrough()):
-        all_came_out_once(line)
+        eventually(lambda: line.offsets_in() <= line.offsets_out().keys(), within=40, every=0.3)
+    assert guarantee == "at_least_once" or set(line.offsets_out().values()) == {1}
 
 
 def test_an_admin_client_that_finds_no_broker_any_more_is_replaced(kafka, relay):
@@ -84,3 +99,20 @@ def test_an_admin_client_that_finds_no_broker_any_more_is_replaced(kafka, relay)
     eventually(is_stranded, within=60)
     assert finds()
     admin.close()
+
+
+def test_a_question_whose_client_is_replaced_meanwhile_goes_on_with_the_next(kafka):
+    line = flow(kafka, 1)
+    names = TopicCollection([line.input])
+    with (
+        closing(LastingAdmin(line.settings)) as admin,
+        closing(CommittedOffsets.open(line.settings, time.monotonic)) as offsets,
+    ):
+        inputs = AdminInputs(admin.asked, offsets, [line.input])
+        question = inputs.ends(None)
+        next(question)
+        with suppress(KafkaException), admin.asked() as client:
+            # Answers come in turn: what the question asked first has been answered too.
+            client.describe_topics(names)[line.input].result(ANSWER_S)
+            raise KafkaException(KafkaError(TIMED_OUT))
+        assert answer(question).ends == {RowKey(line.input, 0): 0}

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tests.servers.listening import Listening
 
-METADATA, OFFSET_FETCH, FIND_COORDINATOR, API_VERSIONS = 3, 9, 10, 18
+FETCH, METADATA, OFFSET_FETCH, FIND_COORDINATOR, API_VERSIONS = 1, 3, 9, 10, 18
 """Kinds of requests, as Kafka numbers them."""
 _NOT_COORDINATOR = struct.pack(">h", 16)
 
@@ -32,6 +32,8 @@ class Relay:
         """How many answers had another fate than being passed on."""
         self.is_fenced = False
         """Whether who asks about the cluster hears of no broker, and is then hung up on."""
+        self.spares: int | None = None
+        """A kind of request: whoever sends such ones through the same connection is not fenced."""
         self.asked: Counter[int] = Counter()
         """How often was asked what."""
         self._server = Listening(self._accept, self._host)
@@ -51,16 +53,22 @@ class Relay:
             writer.close()
             return
         asked: dict[int, tuple[int, bytes]] = {}
+        kinds: set[int] = set()
 
         def question(frame: bytes) -> bytes:
             kind, _, number = struct.unpack_from(">hhi", frame)
             self.asked[kind] += 1
+            kinds.add(kind)
             asked[number] = kind, frame
             return frame
 
         def answer(frame: bytes) -> bytes | None:
             (number,) = struct.unpack_from(">i", frame)
-            return self._answer(*asked.pop(number), frame)
+            kind, asking = asked.pop(number)
+            if kind == METADATA and self.is_fenced and self.spares not in kinds:
+                self.met += 1
+                raise _HangUp(_without_brokers(frame))
+            return self._answer(kind, asking, frame)
 
         ways = {
             asyncio.create_task(_relay(reader, back, question)),
@@ -76,9 +84,6 @@ class Relay:
 
     def _answer(self, kind: int, question: bytes, answer: bytes) -> bytes | None:
         """Return what a client is told in place of *answer*, None for nothing at all."""
-        if kind == METADATA and self.is_fenced:
-            self.met += 1
-            raise _HangUp(_without_brokers(answer))
         if kind in {METADATA, FIND_COORDINATOR}:
             return answer.replace(self._real, self._told)
         if kind != OFFSET_FETCH or self.fate == "passed on" or _waits(question):

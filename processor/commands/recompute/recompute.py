@@ -27,7 +27,8 @@ from processor.commands.terminal.failure import Failure
 from processor.commands.terminal.progress import progress
 from processor.commands.terminal.signals import stopped_by_signals
 from processor.crash import CrashPoints
-from processor.kafka.asking import NoTopic, Unreachable, just, open_admin, partitions_of, reaching
+from processor.kafka.admin import LastingAdmin
+from processor.kafka.asking import NoTopic, Unreachable, partitions_of, reaching
 from processor.kafka.changelog import Changelog
 from processor.kafka.clock import Clock
 from processor.kafka.loop.horizon import Held, Horizon, HorizonPace
@@ -177,15 +178,16 @@ def _opened(
     changelog = Changelog(kafka, kafka.topics.profiles, take=_held(options.rate))
     try:
         with (
-            open_admin(kafka) as admin,
+            closing(LastingAdmin(kafka)) as admin,
             closing(CommittedOffsets.open(kafka, clock.now)) as offsets,
         ):
             horizon = Horizon(
-                AdminInputs(just(admin), offsets, kafka.topics.fed),
+                AdminInputs(admin.asked, offsets, kafka.topics.fed),
                 HorizonPace(pace.grace_s, pace.max_silence_s),
                 clock,
             )
-            partitions = tuple(partitions_of(admin, kafka.topics.clock, _ANSWER_S))
+            with admin.asked() as client:
+                partitions = tuple(partitions_of(client, kafka.topics.clock, _ANSWER_S))
             sweeps, stop = OneShot(kafka, NAME), stopped_by_signals()
             own = settings.computed.get(roster.scope)
             definitions = b"" if own is None else own.stamp

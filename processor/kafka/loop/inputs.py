@@ -25,7 +25,7 @@ from msgspec import Struct
 from processor.apart import apart, begun
 from processor.kafka.asking import Asked, committed, partitions_of
 from processor.kafka.clients import bystander_config
-from processor.kafka.errors import TIMED_OUT
+from processor.kafka.errors import TIMED_OUT, is_transient
 from processor.records import RowKey
 from processor.settings import KafkaSettings
 
@@ -97,21 +97,29 @@ class CommittedOffsets:
             yield
         try:
             found = asked.result()
-        except KafkaException:
-            self.close()
-            self._consumer = self._new()
+        except KafkaException as failure:
+            if is_transient(failure.args[0]):
+                self._replace()
             raise
         return {RowKey(p.topic, p.partition): p.offset for p in found}
 
     def close(self) -> None:
         """Close the consumer; where a question hangs, that is left to the thread that asks."""
         with suppress(TimeoutError):
-            apart(self._end, _CLOSE_S, "close-offsets")
+            apart(partial(_end, self._consumer, self._asked), _CLOSE_S, "close-offsets")
 
-    def _end(self) -> None:
-        if self._asked is not None:
-            wait([self._asked])
-        self._consumer.close()
+    def _replace(self) -> None:
+        """Ask through another consumer; stay with this one where none can be made just now."""
+        with suppress(KafkaException):
+            new = self._new()
+            self.close()
+            self._consumer = new
+
+
+def _end(consumer: Consumer, asked: "Future[Any] | None") -> None:
+    if asked is not None:
+        wait([asked])
+    consumer.close()
 
 
 class AdminInputs:
@@ -129,7 +137,8 @@ class AdminInputs:
             topics = yield from _answers(
                 admin.describe_topics(named, request_timeout=_ANSWER_S).values()
             )
-            keys = [RowKey(t.name, p.id) for t in topics for p in t.partitions]
+        keys = [RowKey(t.name, p.id) for t in topics for p in t.partitions]
+        with self._asked() as admin:  # it may have been replaced while that answer came
             latest = _offsets(admin, keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
             since = None if since_ms is None else OffsetSpec.for_timestamp(since_ms)
             heard = {} if since is None else _offsets(admin, keys, since)

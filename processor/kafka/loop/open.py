@@ -67,20 +67,24 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
 
     def counted(statistics: str) -> None:
         found = standing(statistics)
-        sight.told(found)
+        sight.told("consumer", found)
         observer.cluster(found)
 
+    def counted_out(statistics: str) -> None:
+        sight.told("producer", standing(statistics))
+
     refusals = Refusals()
+    told = {"error_cb": heard, "statistics.interval.ms": EVERY_MS}
     callbacks = {
-        "error_cb": heard,
+        **told,
         "on_commit": refusals.heard,
         "stats_cb": counted,
-        "statistics.interval.ms": EVERY_MS,
         "enable.partition.eof": process.horizon is not None,
     }
     try:
         consumer = Consumer({**consumer_config(kafka), **callbacks})
-        committer = _committer(kafka, process, consumer, refusals, {"error_cb": heard})
+        also = {**told, "stats_cb": counted_out}
+        committer = _committer(kafka, process, consumer, refusals, also)
         admin = None if process.embedded else LastingAdmin(kafka)
         clock = _clock(kafka, process, consumer, admin)
     except KafkaException as failure:
@@ -88,7 +92,7 @@ def open_loop(kafka: KafkaSettings, step: Step, process: Process, observer: Obse
     pace = Pace(interval_s=kafka.commit_interval_ms / 1000)
     parts = LoopParts(
         consumer=consumer,
-        leave=partial(_leave, consumer, clock),
+        leave=partial(_leave, consumer, clock, admin),
         committer=committer,
         interval=Interval(committer, step, observer, process.reach, pace, process.clock),
         positions=Positions(
@@ -161,10 +165,12 @@ def _clock(
     return _ClockParts(consumer, topics.clock, horizon, clock, offsets.close)
 
 
-def _leave(consumer: Consumer, clock: _ClockParts | None) -> None:
+def _leave(consumer: Consumer, clock: _ClockParts | None, admin: LastingAdmin | None) -> None:
     leave(consumer)
     if clock is not None:
         clock.close()
+    if admin is not None:
+        admin.close()
 
 
 def leave(consumer: Consumer) -> None:

@@ -46,7 +46,7 @@ class LoopParts(Struct, frozen=True):
     pace: Pace
     clock: Clock
     sight: Sight = field(default_factory=Sight)
-    """Whether the consumer still knows any broker."""
+    """Whether consumer and producer still know any broker."""
     sweeping: Sweeping | None = None
     """None where nothing can be due."""
 

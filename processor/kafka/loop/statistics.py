@@ -1,16 +1,18 @@
-"""What librdkafka's statistics say of the consumer: connected and a member, or what it lacks.
+"""What librdkafka's statistics say of a client: of the consumer, whether it is a member.
 
 An idle consumer meets no error by which it would notice that the cluster is away; its statistics
 tell the state of every connection, and of the membership (librdkafka's STATISTICS.md).
 """
 
-from typing import Final
+from collections import Counter
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct, field
 
 from processor.kafka.errors import Stranded
 
+Client = Literal["consumer", "producer"]
 EVERY_MS: Final = 5_000
 """How often they are told: milliseconds of work, more with many partitions."""
 _STRANDED: Final = 3
@@ -62,21 +64,21 @@ def standing(statistics: str) -> Standing:
 
 
 class Sight:
-    """Whether the consumer still knows where to look for the cluster.
+    """Whether consumer and producer still know where to look for the cluster.
 
     librdkafka forgets every broker, its configured ones too, where it is told of none just as its
-    last connection ends; it then looks for none any more, and its consumer stays idle for good
-    (its issue 5301). For a moment it may know none in any outage.
+    last connection ends; it then looks for none any more, and the client stays idle for good (its
+    issue 5301). For a moment it may know none in any outage.
     """
 
     def __init__(self) -> None:
-        self._stranded = 0
+        self._stranded: Counter[Client] = Counter()
 
-    def told(self, standing: Standing) -> None:
-        """Note how the consumer stands, every EVERY_MS."""
-        self._stranded = self._stranded + 1 if standing.is_stranded else 0
+    def told(self, client: Client, standing: Standing) -> None:
+        """Note how *client* stands, every EVERY_MS."""
+        self._stranded[client] = self._stranded[client] + 1 if standing.is_stranded else 0
 
     def check(self) -> None:
-        """Raise Stranded where no broker was known for too long to be a moment."""
-        if self._stranded >= _STRANDED:
+        """Raise Stranded where one knew no broker for too long to be a moment."""
+        if any(times >= _STRANDED for times in self._stranded.values()):
             raise Stranded

@@ -83,6 +83,7 @@ class Transactions:
             self._producer = self._new_producer(self._publisher.delivered)
             self._initialised = self._indefinite = False
         if not self._initialised:
+            serve(self._producer.poll, 0)  # it may stay so for long
             try:
                 self._producer.init_transactions(within)
             except KafkaException as failure:

@@ -51,8 +51,18 @@ def test_a_standing_is_read_from_connections_and_membership(found, expected):
 def test_sight_is_lost_only_where_no_broker_is_known_for_long():
     sight = Sight()
     for told in (STRANDED, STRANDED, AWAY, STRANDED, STRANDED):
-        sight.told(told)
+        sight.told("consumer", told)
         sight.check()
-    sight.told(STRANDED)
+    sight.told("consumer", STRANDED)
     with pytest.raises(Stranded, match="start the process again"):
+        sight.check()
+
+
+def test_a_producer_that_knows_no_broker_loses_sight_beside_a_consumer_that_does():
+    sight = Sight()
+    for _ in range(3):
+        sight.check()
+        sight.told("producer", STRANDED)
+        sight.told("consumer", AWAY)
+    with pytest.raises(Stranded):
         sight.check()

@@ -15,13 +15,18 @@ OUTPUTS = [Output("enriched", b"k", b"v", ())]
 class Producer:
     """A producer that answers at once, but for what the test has it fail with."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_away: bool = False) -> None:
         self.calls: list[str] = []
+        self.is_away = is_away
+        self.heard = 0
+        """How often its callbacks could run."""
         self.commit_fails: KafkaError | None = None
         self.is_fenced = False
 
     def init_transactions(self, _within: float) -> None:
         self.calls.append("init")
+        if self.is_away:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, retriable=True))
 
     def begin_transaction(self) -> None:
         self.calls.append("begin")
@@ -30,6 +35,7 @@ class Producer:
         self.calls.append("produce")
 
     def poll(self, _seconds: float) -> int:
+        self.heard += 1
         if self.is_fenced:
             raise KafkaException(FENCED)
         return 0
@@ -53,6 +59,7 @@ class Play:
 
     def __init__(self) -> None:
         self.producers: list[Producer] = []
+        self.is_away = False
         self.seconds = 0.0
         self.transactions = Transactions(
             Producers(self._new, 10),
@@ -65,7 +72,7 @@ class Play:
         assert self.transactions.ready(1.0)
 
     def _new(self, _delivered) -> Producer:
-        self.producers.append(Producer())
+        self.producers.append(Producer(is_away=self.is_away))
         return self.producers[-1]
 
     def fail_a_commit(self, error: KafkaError) -> None:
@@ -83,6 +90,14 @@ def test_a_producer_whose_commit_is_in_doubt_is_replaced_and_not_asked_to_abort(
     assert first.calls == ["init", "begin", "produce", "commit"]
     assert play.transactions.ready(1.0)
     assert [one.calls for one in play.producers] == [first.calls, ["init"]]
+
+
+def test_a_producer_that_does_not_become_ready_is_heard_meanwhile():
+    play = Play()
+    play.fail_a_commit(KafkaError(KafkaError._TIMED_OUT))
+    play.is_away = True
+    assert not any(play.transactions.ready(1.0) for _ in range(3))
+    assert play.producers[1].heard == 3, "its statistics tell where it knows no broker any more"
 
 
 def test_what_becomes_of_a_producer_that_is_to_be_replaced_does_not_end_the_process():
