@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from msgspec.structs import replace
 
+from processor.commands.terminal.failure import explained
 from processor.kafka.admin import LastingAdmin
 from processor.kafka.errors import TIMED_OUT, Stranded
 from processor.kafka.loop.inputs import AdminInputs, CommittedOffsets
@@ -66,11 +67,17 @@ def test_a_client_that_finds_no_broker_any_more_ends_the_loop_and_nothing_is_los
             time.sleep(0.05)
         return False
 
-    with running(through, PassThrough(), observer=Listener()) as one:
+    step = PassThrough()
+    with running(through, step, observer=Listener()) as one:
         eventually(lambda: one.listener.started == 4)
         while goes_on():
             pass
-        assert isinstance(one.failure(), Stranded)
+        failure = one.failure()
+    assert isinstance(failure, Stranded)
+    assert step.excused == 1, "no record's doing"
+    told = explained(failure)
+    assert told, "an end that is foreseen"
+    assert len(told.splitlines()) == 1
     with running(line, PassThrough()):
         eventually(lambda: line.offsets_in() <= line.offsets_out().keys(), within=40, every=0.3)
     assert guarantee == "at_least_once" or set(line.offsets_out().values()) == {1}
