@@ -119,3 +119,22 @@ def test_who_did_not_answer_is_closed_and_another_is_asked():
     assert made[0].closed.wait(30)
     assert answer(offsets.of([PLACE])) == {PLACE: 7}
     assert [one.asked for one in made] == [1, 1]
+
+
+def test_who_did_not_answer_is_asked_again_where_no_other_can_be_made():
+    made: list[Silent] = []
+
+    def new() -> Silent:
+        if made:
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG))
+        made.append(Silent())
+        made[-1].answers.set()
+        return made[-1]
+
+    offsets = CommittedOffsets(new, lambda: 0.0)
+    made[0].fails = True
+    with pytest.raises(KafkaException, match="_TIMED_OUT"):
+        answer(offsets.of([PLACE]))
+    made[0].fails = False
+    assert answer(offsets.of([PLACE])) == {PLACE: 7}
+    assert not made[0].closed.is_set()
