@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,7 +22,10 @@ pytest_plugins = [
 if os.environ.get("IDSTREAM_TEST_NATIVE") == "off":  # as where it was not built
     sys.modules["processor.pipeline.native._batch"] = None  # type: ignore[assignment]
 
-FOLDERS = {Path(__file__).parent / "faults": "faults", Path(__file__).parent / "kafka": "kafka"}
+OF_MANY = {"secure_kafka": "security", "registry": "registry"}
+"""Fixtures that several modules share, and what their tests are called together."""
+SHARED = {*OF_MANY, "chart", "folder", "run", "service", "told"}
+"""Fixtures that live for more than a test, and are not for the whole session."""
 
 # Machines differ too much for deadlines; pytest-timeout catches hangs.
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -43,13 +45,12 @@ settings.load_profile(
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what waits for a broker run in three parts, one a worker, where there are three (CI).
+    """Let one worker run the tests that share what takes seconds to make, where there are several.
 
-    A worker has servers of its own. The largest group is begun first, and whoever is done goes on
-    with what only computes: so no worker is left with nothing to do.
+    All others run wherever there is time: each worker has a broker and a Redis of its own.
     """
     for item in items:
-        if any(item.iter_markers("kafka")) or any(item.iter_markers("registry")):
-            groups = (FOLDERS[folder] for folder in item.path.parents if folder in FOLDERS)
-            item.add_marker(pytest.mark.xdist_group(next(groups, "broker")))
+        if shared := SHARED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(OF_MANY.get(shared.pop(), item.path.stem)))
