@@ -4,7 +4,6 @@ import importlib.util
 import os
 import sys
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -22,11 +21,6 @@ pytest_plugins = [
 if os.environ.get("IDSTREAM_TEST_NATIVE") == "off":  # as where it was not built
     sys.modules["processor.pipeline.native._batch"] = None  # type: ignore[assignment]
 
-OF_MANY = {"secure_kafka": "security", "registry": "registry"}
-"""Fixtures that several modules share, and what their tests are called together."""
-SHARED = {*OF_MANY, "chart", "folder", "run", "service", "told"}
-"""Fixtures that live for more than a test, and are not for the whole session."""
-
 # Machines differ too much for deadlines; pytest-timeout catches hangs.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
@@ -43,14 +37,3 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev")
 )
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run the tests that share what takes seconds to make, where there are several.
-
-    All others run wherever there is time: each worker has a broker and a Redis of its own.
-    """
-    for item in items:
-        if shared := SHARED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(OF_MANY.get(shared.pop(), item.path.stem)))
