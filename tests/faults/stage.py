@@ -202,10 +202,12 @@ class Stage:
         *,
         is_timed: bool = False,
         is_ageing: bool = False,
+        dies_in_sweeps: bool = True,
     ) -> None:
         """Open the topics and write the configuration.
 
-        With audiences where it *is_timed*, and lifetimes besides where it *is_ageing*.
+        With audiences where it *is_timed*, and lifetimes besides where it *is_ageing*. Processors
+        that are to *die in sweeps* come back to these first.
         """
         self._is_timed, self._is_ageing = is_timed or is_ageing, is_ageing
         self.servers = servers
@@ -214,8 +216,10 @@ class Stage:
         large = {"max_message_bytes": str(MOST_BYTES)}
         roles = (*INPUTS, *OUTPUTS)
         # A member of the group that comes back after long gets the topic that is first by name:
-        # whoever is to die in a sweep gets the clock's.
-        called = {role: f"a-{role}" if role == "clock" else role for role in roles}
+        # whoever is to die in a sweep gets the clock's, and whoever is not, one with records.
+        called = {
+            role: f"a-{role}" if role == "clock" and dies_in_sweeps else role for role in roles
+        }
         self.topics = {
             role: kafka.create_topic(name, partitions, **large) for role, name in called.items()
         }

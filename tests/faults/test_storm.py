@@ -21,7 +21,7 @@ SEED = int(os.environ.get("IDSTREAM_TEST_SEED", "1"))
 
 @pytest.mark.timeout(900)
 def test_no_fault_loses_or_doubles_a_record(servers: Servers, tmp_path: Path, capsys):
-    stage = Stage(servers, tmp_path, ("anna", "bert", "cleo"), is_timed=True)
+    stage = Stage(servers, tmp_path, ("anna", "bert", "cleo"), is_timed=True, dies_in_sweeps=False)
     everything = [name for name in EVERY if name not in SLOW]
     # Five minutes: on a busy machine the tests ask whether a processor comes back, not how soon.
     weather = Weather(SEED, 2_000, 400, rate=100, bad=0.1, strikes=everything, back_s=300)
