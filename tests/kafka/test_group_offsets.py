@@ -14,21 +14,13 @@ from tests.kafka.asking import inputs_of, opened, standing, transaction
 from tests.kafka.passing import PassThrough, fill, flow, running
 from tests.kafka.shopping import flips, logged, open_shop, order
 from tests.servers.kafka import ANSWER_S
-from tests.servers.relay import API_VERSIONS, FIND_COORDINATOR, METADATA, OFFSET_FETCH, Relay
+from tests.servers.relay import API_VERSIONS, FIND_COORDINATOR, METADATA, OFFSET_FETCH
 from tests.servers.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 HOUR_MS = 3_600_000
 PEOPLE = 20
-
-
-@pytest.fixture
-def relay(kafka):
-    assert kafka.node
-    relay = Relay(kafka.bootstrap)
-    yield relay
-    relay.close()
 
 
 def members(line) -> int:

@@ -25,14 +25,6 @@ LOST_S = 30.0
 """Three statistics, and the end of the loop."""
 
 
-@pytest.fixture
-def relay(kafka):
-    assert kafka.node
-    relay = Relay(kafka.bootstrap)
-    yield relay
-    relay.close()
-
-
 def restart(relay: Relay) -> None:
     """Let whoever asks next hear of no broker, as of one that restarts; then all is well again."""
     relay.is_fenced, before = True, relay.met
