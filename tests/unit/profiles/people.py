@@ -4,6 +4,7 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
+from processor.codecs.nearness import likely_meant
 from processor.identity.model import IdentityPolicy
 from processor.identity.normalize import Blocklist, Normalizers
 from processor.identity.profile import (
@@ -93,9 +94,13 @@ identities = st.builds(
 devices = st.builds(
     Device, st.dictionaries(words, words, max_size=3), times, times, st.dictionaries(words, scalars)
 )
+consent_names = words.filter(
+    lambda name: not likely_meant(name, ("consented", "consent", "data_sale_opt_out"))
+)
+"""No codec lets a field through that is nearly an answer, so no document has one."""
 consent = st.dictionaries(
     st.sampled_from(["gdpr", "ccpa"]),
-    st.dictionaries(words, st.dictionaries(words, scalars, max_size=3), max_size=3),
+    st.dictionaries(consent_names, st.dictionaries(consent_names, scalars, max_size=3), max_size=3),
 )
 attributions = st.builds(Attribution, *[st.none() | words] * 3, times)
 memberships = st.builds(Membership, st.integers(1, 99), times, st.none() | times)
