@@ -33,7 +33,9 @@ class Receipt(NamedTuple):
 
 
 Customer = tuple[Space, str]
-"""Space and customer id: where no two profiles share one, it tells whose a record is."""
+"""Space and customer id: where no two profiles share one, it tells whose a record was before it is
+decided. Then it may have gone to somebody else: whoever has its email, if nobody had its customer.
+"""
 
 
 class Lives(NamedTuple):
@@ -93,8 +95,8 @@ def nobody_aged_early(its: Lives) -> list[str]:
     Promised is: whoever a record was attributed to, or has changed, lives from its timestamp on for
     the lifetime that they have in the end, less one resolution, since a receipt is noted once per
     that. So does whoever they are merged into, in whatever order records were decided; and so much
-    the more holds where nobody has decided a record yet that was there as of the sweep. Searches,
-    and what is read only, are no receipts.
+    the more holds where nobody has decided a record yet that was there as of the sweep, theirs or
+    about their customer. Searches, and what is read only, are no receipts.
     """
     wrong = []
     resolution_ms = its.settings.limits.receipt_resolution_ms
@@ -104,10 +106,16 @@ def nobody_aged_early(its: Lives) -> list[str]:
         if source not in its.resolved.order or before is None or before.merged_into is not None:
             continue
         place, as_of_ms = its.resolved.order[source], _as_of_ms(its.published, source)
-        for heard in _heard(its, before):
-            counts = heard.place < place or heard.time_ms <= as_of_ms
-            if counts and heard.time_ms + life_ms - resolution_ms > ended_ms:
-                told = f"heard of at {heard.time_ms} by {heard.source}"
+        waited = [
+            heard
+            for heard in (*_heard(its, before), *_asked_about(its, before))
+            if heard.place > place and heard.time_ms <= as_of_ms
+        ]
+        noted = [heard for heard in _heard(its, before) if heard.place < place]
+        for heard in (*noted, *waited):
+            if heard.time_ms + life_ms - resolution_ms > ended_ms:
+                when = "before" if heard.place < place else "only after"
+                told = f"heard of at {heard.time_ms} by {heard.source}, decided {when} it"
                 wrong.append(f"aged at {ended_ms}, {told}: {key}")
                 break
     return few(wrong)
@@ -164,6 +172,11 @@ def _heard(its: Lives, profile: Profile) -> Iterator[Receipt]:
     space = Space(profile.scope, profile.environment)
     for mpid in (profile.mpid, *profile.absorbed):
         yield from its.receipts.get(profile_key(*space, mpid).decode(), ())
+
+
+def _asked_about(its: Lives, profile: Profile) -> Iterator[Receipt]:
+    """Yield receipts of records about the customer that a profile is of."""
+    space = Space(profile.scope, profile.environment)
     for one in profile.identities:
         if one.identity_type == "customerid":
             yield from its.by_customer.get((space, one.value), ())

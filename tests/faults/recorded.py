@@ -1,6 +1,7 @@
 """A run of one pipeline in memory, recorded as a reader would have seen it: no server is needed."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from processor.clock.place import SHARDS
@@ -56,6 +57,16 @@ def recorded(
     live = {f"{p.scope}/{p.environment}/{p.mpid}": p for p in profiles}
     holders = {space: held.holders for space, held in run.index._spaces.items()}
     return settings, Published(run.inputs, dict(run.by_role)), Left(live, holders)
+
+
+def decided(settings: Settings, records: Sequence[Record], until_ms: int) -> Published:
+    """Return what comes of *records*, decided in their order, and of time that passes then."""
+    run = _Run(settings, {record[:3]: record for record in records}, has_deaths=False)
+    for record in records:
+        run.process([record])
+    for time_ms in range(records[-1].timestamp_ms, until_ms, STEP_MS):
+        run.sweep(time_ms)
+    return Published(run.inputs, dict(run.by_role))
 
 
 class _Run:

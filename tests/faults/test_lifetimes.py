@@ -1,5 +1,7 @@
 """The checks of lifetimes tell who aged too early, who lives too long, and records of the gone."""
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
@@ -13,7 +15,7 @@ from tests.faults import lifetimes
 from tests.faults.aged import second_verdict
 from tests.faults.lifetimes import Lives, Receipt
 from tests.faults.oracle import Ended, Published, Resolved, Seen, Source
-from tests.faults.recorded import recorded, settings_in
+from tests.faults.recorded import NOON_MS, decided, recorded, settings_in
 from tests.faults.verdict import Left, resolve_again, verdict_on_a_small_run
 from tests.model.people import rulebook
 
@@ -107,6 +109,31 @@ def test_a_customer_whose_record_waited_and_went_to_somebody_new_has_aged_early(
     assert not lifetimes.nobody_aged_early(its)
     waited = {(SPACE, "C"): [Receipt(AS_OF_MS, 3, BATCH)]}
     assert lifetimes.nobody_aged_early(its._replace(by_customer=waited))
+
+
+def test_a_record_that_went_to_whoever_has_its_email_is_no_receipt_of_its_customer(tmp_path):
+    """One of the customer's own that waited, and is older, then makes a profile of theirs."""
+    settings = settings_in(tmp_path, is_ageing=True)
+
+    def batch(partition: int, at_ms: int, **identities: str) -> Record:
+        body = {"environment": "production", "events": [], "user_identities": identities}
+        return Record("batches", partition, 0, NOON_MS + at_ms, None, json.dumps(body).encode())
+
+    login = (
+        b'{"request_type": "login", "request_id": "r", "environment": "production",'
+        b' "known_identities": {"customerid": "customer-2", "email": "mail-1"}}'
+    )
+    records = [
+        batch(0, 0, customer_id="customer-1", email="mail-1"),
+        Record("requests", 0, 0, NOON_MS + 16_733, None, login),
+        batch(1, 11_607, customer_id="customer-2"),
+    ]
+    published = decided(settings, records, NOON_MS + 120_000)
+    assert lifetimes.ends(published) == 2
+    its = lifetimes.lives(settings, published, resolve_again(settings, published))
+    to_whom = [published.outcomes()[record[:3]]["mpid"] for record in records]
+    assert to_whom[0] == to_whom[1] != to_whom[2]
+    assert not lifetimes.nobody_aged_early(its)
 
 
 def test_who_was_heard_of_before_they_were_merged_into_somebody_has_aged_early():
