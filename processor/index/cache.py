@@ -11,7 +11,7 @@ A wrong cache could spoil decisions that change nothing, never the graph: a comm
 index all that it was decided upon, as ever.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -45,6 +45,8 @@ DOCUMENT_BYTES: Final = 800
 """What a remembered document costs beside its content."""
 UNPACKED: Final = 4
 """How many bytes in memory a byte of a packed document takes, about."""
+FEWEST: Final = 4
+"""One of so many must be unused for the others to stay where something has to be forgotten."""
 
 
 Value = TypeVar("Value")
@@ -59,11 +61,12 @@ class Slot(Generic[Value]):
 
     __slots__ = ("cost", "is_current", "is_used", "value")
 
-    def __init__(self, value: Value, cost: int) -> None:
+    def __init__(self, value: Value, cost: int, *, is_used: bool) -> None:
         self.value = value
         self.cost = cost
         self.is_current = True
-        self.is_used = True
+        self.is_used = is_used
+        """Whether it was met again: who is met once makes nobody forgotten who is met often."""
 
     def forget(self) -> None:
         """Let the value go."""
@@ -171,23 +174,31 @@ class Cache:
                 self._keep_profile(mpid, profile, sizes.get(mpid, 0))
 
     def wrote(self, effects: Effects, commit: Commit, token: TokenOf) -> None:
-        """Take over what a commit of ours has written."""
+        """Take over what a commit of ours has written.
+
+        Whom a sweep took is hardly met again soon: of them only what was remembered before.
+        """
         self.moment = commit.moment
-        for identifier, holders in effects.holders.items():
-            if holders and identifier not in effects.markers:
-                its = holders if len(holders) == 1 else canonical(holders)
-                self._keep_holders(identifier, its, token)
-            else:
-                self._tokens.pop(token(identifier), None)
-                self._forget(self._holders, identifier)
+        is_swept = bool(effects.moves.taken)
+        self._wrote_holders(effects, token, is_swept=is_swept)
         for mpid, profile in effects.profiles.items():
-            self._keep_profile(mpid, profile, commit.sizes.get(mpid, 0))
+            if not is_swept or mpid in self._profiles:
+                self._keep_profile(mpid, profile, commit.sizes.get(mpid, 0))
         for mpid in effects.graves:
             self._forget(self._profiles, mpid)
         for marked, _ in effects.filing.marks:
             known = self._tokens.pop(marked, None)
             if known is not None:
                 self._forget(self._holders, known)
+
+    def _wrote_holders(self, effects: Effects, token: TokenOf, *, is_swept: bool) -> None:
+        for identifier, holders in effects.holders.items():
+            if not holders or identifier in effects.markers:
+                self._tokens.pop(token(identifier), None)
+                self._forget(self._holders, identifier)
+            elif not is_swept or identifier in self._holders:
+                its = holders if len(holders) == 1 else canonical(holders)
+                self._keep_holders(identifier, its, token)
 
     def holds(self, read: ReadSet) -> bool:
         """Whether nothing has been dropped of what was looked up."""
@@ -220,7 +231,7 @@ class Cache:
                 return
             self._forget(self._holders, identifier)
         cost = HOLDERS_BYTES + HOLDER_BYTES * len(holders)
-        self._holders[identifier] = Slot(holders, cost)
+        self._holders[identifier] = Slot(holders, cost, is_used=old is not None)
         self._tokens[token(identifier)] = identifier
         self.bytes += cost
 
@@ -231,7 +242,7 @@ class Cache:
                 return
             self._forget(self._profiles, mpid)
         cost = DOCUMENT_BYTES + UNPACKED * size
-        self._profiles[mpid] = Slot(profile, cost)
+        self._profiles[mpid] = Slot(profile, cost, is_used=old is not None)
         self.bytes += cost
 
     def _forget(self, held: dict[Key, Slot[Value]], key: Key) -> None:
@@ -241,14 +252,13 @@ class Cache:
             slot.forget()
 
     def shrink(self) -> None:
-        """Forget what was not used since the last time, or half of all where most was."""
+        """Forget some of what was not used since the last time, or of all where most was."""
         self._sweep(self._profiles)
         self._sweep(self._holders)
         self._tokens = {t: i for t, i in self._tokens.items() if i in self._holders}
 
     def _sweep(self, held: dict[Key, Slot[Value]]) -> None:
-        unused = [key for key, slot in held.items() if not slot.is_used]
-        for key in unused if 2 * len(unused) >= len(held) else list(held)[: len(held) // 2]:
+        for key in to_forget(held, [key for key, slot in held.items() if not slot.is_used]):
             self._forget(held, key)
         for slot in held.values():
             slot.is_used = False
@@ -346,6 +356,15 @@ class CachedIndex:
         if sum([cache.bytes for cache in caches]) > self._max_bytes:
             for cache in caches:
                 cache.shrink()
+
+
+def to_forget(held: Collection[Key], unused: Sequence[Key]) -> Sequence[Key]:
+    """Return what to forget where there is too much: the older half of what is *unused*, or of all.
+
+    The latter where too little is unused for looking at all to pay.
+    """
+    those = unused if len(unused) * FEWEST >= len(held) else list(held)
+    return those[: len(those) // 2]
 
 
 def _joined(remembered: ReadSet, fresh: ReadSet) -> ReadSet:

@@ -19,7 +19,7 @@ from processor.codecs.envelope import Fields
 from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
-from processor.index.cache import UNPACKED, Slot, Slots
+from processor.index.cache import UNPACKED, Slot, Slots, to_forget
 from processor.pipeline.naming import Naming, bytes_of
 from processor.pipeline.work import Verdict
 from processor.rules import InputRules
@@ -125,7 +125,7 @@ class Memo:
         read = READ_BYTES * len(self._slots)
         self.cost = MEMO_BYTES + RAW_BYTES * len(fields) + said + parsed + read
         """How many bytes it takes in memory, about."""
-        self.is_used = True
+        self.is_used = False
 
     def is_current(self) -> bool:
         """Whether the index holds what the decision read. Asking counts as use."""
@@ -201,7 +201,7 @@ class Memory:
     def keep(self, rules: InputRules, memo: Memo) -> None:
         """Remember *memo* in place of what was remembered of the same user and device."""
         name = _name(rules, memo.words)
-        self._forget(self._memos, name)
+        memo.is_used = self._forget(self._memos, name)
         self._memos[name] = memo
         self.bytes += memo.cost
         if self.bytes > self._max_bytes:
@@ -220,20 +220,23 @@ class Memory:
             partner_identities={},
         )
         name = _name(rules, naming.words)
-        self._forget(self._namings, name)
+        if self._forget(self._namings, name):
+            self._used.add(name)
         self._namings[name] = naming
-        self._used.add(name)
         self.bytes += naming.cost
         if self.bytes > self._max_bytes:
             self._shrink()
 
-    def _forget(self, held: dict[Name, Remembered], name: Name) -> None:
+    def _forget(self, held: dict[Name, Remembered], name: Name) -> bool:
+        """Forget what is held under *name*, and return whether anything was."""
         one = held.pop(name, None)
-        if one is not None:
-            self.bytes -= one.cost
+        if one is None:
+            return False
+        self.bytes -= one.cost
+        return True
 
     def _shrink(self) -> None:
-        """Forget what was not used since the last time, or half of all where all was."""
+        """Forget some of what was not used since the last time, or of all where most was."""
         memos, namings = self._memos, self._namings
         self._sweep(
             memos, [n for n, one in memos.items() if not (one.is_used and one.is_current())]
@@ -244,7 +247,7 @@ class Memory:
         self._used = set()
 
     def _sweep(self, held: dict[Name, Remembered], unused: list[Name]) -> None:
-        for name in unused if 2 * len(unused) >= len(held) else list(held)[: len(held) // 2]:
+        for name in to_forget(held, unused):
             self._forget(held, name)
 
 

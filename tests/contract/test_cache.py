@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 
+from processor.clock.place import shard_of
+from processor.clock.wheel import Entry, Moves, Take
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Asked, Effects, ReadSet, View
 from processor.index.cache import CachedIndex
@@ -245,6 +247,37 @@ def test_no_more_is_remembered_than_there_is_room_for(open_plain):
         read(index, Ask((one,)))
 
     assert 0 < index.cache(SPACE).bytes <= TIGHT + 6_000
+
+
+def test_whoever_comes_once_makes_nobody_forgotten_who_comes_often(open_plain):
+    inner, asked = open_plain(), list[Ask]()
+    index = CachedIndex(Recording(inner, asked), 20_000)
+    strangers = [Identifier("email", f"many-{n}@example.com") for n in range(100)]
+    store(inner, profile(7, EMAIL), *(profile(100 + n, one) for n, one in enumerate(strangers)))
+    read(index, Ask((EMAIL,)))
+    for one in strangers:
+        read(index, Ask((one,)))
+        asked.clear()
+        read(index, Ask((EMAIL,)))
+        assert asked == [Ask()]
+
+
+def test_whom_time_alone_has_changed_is_not_remembered_for_that(open_plain):
+    inner, entry = open_plain(), Entry("m29454420", 7)
+    index = CachedIndex(inner, ROOM)
+    store(inner, profile(7, EMAIL), profile(8))
+    inner.commit(SPACE, Effects({}, {}, {}, {}, Moves(entered=[entry])), ())
+    read(index, Ask((EMAIL,)))
+    before = index.cache(SPACE).bytes
+
+    taken = index.visit(SPACE, {}, [Ask(take=Take(shard_of(7), 1_900_000_000_000))]).entries
+    swept = {mpid: profile(mpid, version=2, last_seen_ms=9) for mpid in (7, 8)}
+    effects = Effects({}, {7: 1, 8: 1}, {}, swept, Moves(taken=taken))
+
+    assert isinstance(index.commit(SPACE, effects, ()), Commit)
+    assert taken == (entry,)
+    assert index.cache(SPACE).bytes == pytest.approx(before, abs=500), "only one is remembered"
+    assert read(index, Ask(mpids=(7, 8))).found.profiles == swept
 
 
 def test_all_spaces_share_the_room(open_plain):
