@@ -31,7 +31,8 @@ SHARE = 0.5
 MEMBERS_PER_S = 1500
 """At least so many people a second can be taken in before their midnight."""
 LEAD_S = 20
-PATIENCE_S = 1200
+PATIENCE_S = 3600
+"""A million are told at a thousand a second or less where batches leave no more room."""
 DEFINITIONS = """
 [workspaces.shop.audiences]
 subscribed.all = [{ attribute = "until", op = "ahead", value = "30d" }]
