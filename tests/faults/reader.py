@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
+from processor.kafka.errors import Stranded
+from processor.kafka.loop.statistics import EVERY_MS, Sight, standing
 from tests.faults import oracle
 
 SILENCE_S = 5.0
@@ -22,19 +24,21 @@ class Reader(threading.Thread):
         super().__init__(daemon=True)
         self._unasked = unasked
         self._roles = {name: role for role, name in topics.items()}
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": f"reader-{time.monotonic_ns()}",
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "fetch.wait.max.ms": 20,
-                "log_level": 0,
-            }
-        )
-        # Assigned, as a member of a group would begin anew after an outage longer than its session.
-        self._consumer.assign(list(_partitions(self._consumer, topics.values())))
+        self._config = {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"reader-{time.monotonic_ns()}",
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 20,
+            "log_level": 0,
+            "statistics.interval.ms": EVERY_MS,
+        }
+        self._next: dict[tuple[str, int], int] = {}
+        """The offset after the last record seen of each partition."""
+        self._begin()
+        self._next.update(_beginnings(self._consumer, topics.values()))
+        self._go_on()
         self._is_over = threading.Event()
         self.seen: dict[str, list[oracle.Seen]] = defaultdict(list)
         self.done: set[oracle.Source] = set()
@@ -47,13 +51,31 @@ class Reader(threading.Thread):
     def run(self) -> None:
         while not self._is_over.is_set():
             self._take(self._consumer.consume(1000, timeout=0.05))
+            try:
+                self._sight.check()
+            except Stranded:
+                self._consumer.close()
+                self._begin()
+                self._go_on()
         self._consumer.close()
+
+    def _begin(self) -> None:
+        """Make a client: one that knows no broker any more stays so (librdkafka issue 5301)."""
+        self._sight = sight = Sight()
+        told = {"stats_cb": lambda told: sight.told("consumer", standing(told))}
+        self._consumer = Consumer(self._config | told)
+
+    def _go_on(self) -> None:
+        # Assigned, as a member of a group would begin anew after an outage longer than its session.
+        self._consumer.assign([TopicPartition(*key, at) for key, at in self._next.items()])
 
     def _take(self, messages: Iterable[Message]) -> None:
         now = time.monotonic()
         for message in messages:
             if message.error():
                 continue
+            key = message.topic() or "", message.partition() or 0
+            self._next[key] = (message.offset() or 0) + 1
             one = seen(self._roles[message.topic() or ""], message)
             self.seen[one.role].append(one)
             if one.role == "outcomes":
@@ -79,7 +101,7 @@ def seen(role: str, message: Message) -> oracle.Seen:
     return oracle.Seen(role, message.key(), message.value() or b"", headers)
 
 
-def _partitions(consumer: Consumer, topics: Iterable[str]) -> Iterator[TopicPartition]:
+def _beginnings(consumer: Consumer, topics: Iterable[str]) -> Iterator[tuple[tuple[str, int], int]]:
     for topic in topics:
         for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
-            yield TopicPartition(topic, partition, OFFSET_BEGINNING)
+            yield (topic, partition), OFFSET_BEGINNING
