@@ -11,7 +11,7 @@ A wrong cache could spoil decisions that change nothing, never the graph: a comm
 index all that it was decided upon, as ever.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -231,7 +231,7 @@ class Cache:
                 return
             self._forget(self._holders, identifier)
         cost = HOLDERS_BYTES + HOLDER_BYTES * len(holders)
-        self._holders[identifier] = Slot(holders, cost, is_used=old is not None)
+        self._holders[identifier] = Slot(holders, cost, is_used=old is not None and old.is_used)
         self._tokens[token(identifier)] = identifier
         self.bytes += cost
 
@@ -242,7 +242,7 @@ class Cache:
                 return
             self._forget(self._profiles, mpid)
         cost = DOCUMENT_BYTES + UNPACKED * size
-        self._profiles[mpid] = Slot(profile, cost, is_used=old is not None)
+        self._profiles[mpid] = Slot(profile, cost, is_used=old is not None and old.is_used)
         self.bytes += cost
 
     def _forget(self, held: dict[Key, Slot[Value]], key: Key) -> None:
@@ -251,14 +251,25 @@ class Cache:
             self.bytes -= slot.cost
             slot.forget()
 
-    def shrink(self) -> None:
-        """Forget some of what was not used since the last time, or of all where most was."""
-        self._sweep(self._profiles)
-        self._sweep(self._holders)
+    def held(self) -> int:
+        """Return how much is remembered."""
+        return len(self._profiles) + len(self._holders)
+
+    def unused(self) -> int:
+        """Return how much of it was not met again since the last time."""
+        return sum([not slot.is_used for slot in self._profiles.values()]) + sum(
+            [not slot.is_used for slot in self._holders.values()]
+        )
+
+    def shrink(self, *, spares: bool) -> None:
+        """Forget some of what was not used since the last time, of all unless it *spares* those."""
+        self._sweep(self._profiles, spares=spares)
+        self._sweep(self._holders, spares=spares)
         self._tokens = {t: i for t, i in self._tokens.items() if i in self._holders}
 
-    def _sweep(self, held: dict[Key, Slot[Value]]) -> None:
-        for key in to_forget(held, [key for key, slot in held.items() if not slot.is_used]):
+    def _sweep(self, held: dict[Key, Slot[Value]], *, spares: bool) -> None:
+        those = [key for key, slot in held.items() if not (spares and slot.is_used)]
+        for key in older_half(those):
             self._forget(held, key)
         for slot in held.values():
             slot.is_used = False
@@ -354,17 +365,24 @@ class CachedIndex:
         """Forget something of every space where there is too much."""
         caches = self._caches.values()
         if sum([cache.bytes for cache in caches]) > self._max_bytes:
+            unused = sum([cache.unused() for cache in caches])
+            spares = spares_the_used(unused, sum([cache.held() for cache in caches]))
             for cache in caches:
-                cache.shrink()
+                cache.shrink(spares=spares)
 
 
-def to_forget(held: Collection[Key], unused: Sequence[Key]) -> Sequence[Key]:
-    """Return what to forget where there is too much: the older half of what is *unused*, or of all.
+def spares_the_used(unused: int, held: int) -> bool:
+    """Whether only what is unused is forgotten where there is too much.
 
-    The latter where too little is unused for looking at all to pay.
+    Asked of all tables that share the room: one that is used throughout loses nothing to the
+    others. Where too little is unused for looking at all to pay, all of them lose.
     """
-    those = unused if len(unused) * FEWEST >= len(held) else list(held)
-    return those[: len(those) // 2]
+    return unused * FEWEST >= held
+
+
+def older_half(those: Sequence[Key]) -> Sequence[Key]:
+    """Return what to forget of *those*: of one, that one, or it would stay whatever it takes."""
+    return those[: (len(those) + 1) // 2]
 
 
 def _joined(remembered: ReadSet, fresh: ReadSet) -> ReadSet:

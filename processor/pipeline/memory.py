@@ -19,7 +19,7 @@ from processor.codecs.envelope import Fields
 from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
-from processor.index.cache import UNPACKED, Slot, Slots, to_forget
+from processor.index.cache import UNPACKED, Slot, Slots, older_half, spares_the_used
 from processor.pipeline.naming import Naming, bytes_of
 from processor.pipeline.work import Verdict
 from processor.rules import InputRules
@@ -238,16 +238,18 @@ class Memory:
     def _shrink(self) -> None:
         """Forget some of what was not used since the last time, or of all where most was."""
         memos, namings = self._memos, self._namings
-        self._sweep(
-            memos, [n for n, one in memos.items() if not (one.is_used and one.is_current())]
-        )
-        self._sweep(namings, [name for name in namings if name not in self._used])
+        old = [n for n, one in memos.items() if not (one.is_used and one.is_current())]
+        unused = [name for name in namings if name not in self._used]
+        if not spares_the_used(len(old) + len(unused), len(memos) + len(namings)):
+            old, unused = list(memos), list(namings)
+        self._sweep(memos, old)
+        self._sweep(namings, unused)
         for memo in memos.values():
             memo.is_used = False
         self._used = set()
 
-    def _sweep(self, held: dict[Name, Remembered], unused: list[Name]) -> None:
-        for name in to_forget(held, unused):
+    def _sweep(self, held: dict[Name, Remembered], those: list[Name]) -> None:
+        for name in older_half(those):
             self._forget(held, name)
 
 

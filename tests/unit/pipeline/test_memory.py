@@ -457,6 +457,24 @@ def test_no_more_is_remembered_than_there_is_room_for():
     assert 0 < memory.bytes <= 25_000
 
 
+def test_whoever_brings_something_new_makes_no_decision_forgotten_that_is_repeated():
+    line = Line()
+    memory = line.made._memory
+    often = [taking(BATCH, user_identities={"customerid": f"often-{n}"}) for n in range(5)]
+    for _ in range(3):
+        line.send(*often)
+    kept = dict(memory._memos)
+    memory._max_bytes = memory.bytes + 20_000
+    for user in range(60):
+        for turn in range(2):
+            its = {"customerid": str(user)}
+            line.send(taking(BATCH, user_identities=its, user_attributes={"turn": turn}))
+        line.send(*often)
+    assert len(kept) == len(often)
+    assert memory._memos == kept
+    assert 0 < len(memory._namings) < 60
+
+
 @pytest.mark.parametrize(("input_name", "is_new"), [("default", 0), ("default", 1), ("counted", 0)])
 def test_what_is_remembered_takes_about_as_much_memory_as_is_counted(input_name, is_new):
     """What is freed where it goes, whether all of a batch is remembered or whom it names."""
