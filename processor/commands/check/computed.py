@@ -6,6 +6,7 @@ from processor.commands.check.findings import Finding
 from processor.commands.lifetimes import lifetime_in_words
 from processor.computed.definition import Definitions
 from processor.computed.size import audience_bytes, core_bytes, worst_bytes
+from processor.rules import Lifetimes
 from processor.settings import Settings
 
 _MOST_NAMED = 5
@@ -23,8 +24,25 @@ def ageing(settings: Settings) -> Iterator[Finding]:
     """Say of each workspace with lifetimes how long its profiles live."""
     for name, workspace in settings.workspaces.items():
         if workspace.lifetimes is not None:
-            says = lifetime_in_words(workspace.lifetimes)
-            yield Finding(f"workspaces.{name}.retention", "ok", says)
+            path = f"workspaces.{name}.retention"
+            yield Finding(path, "ok", lifetime_in_words(workspace.lifetimes))
+            if doubt := _doubt_of(workspace.lifetimes):
+                yield Finding(path, "warning", doubt, f"{path}.identity_days")
+
+
+def _doubt_of(its: Lifetimes) -> str:
+    """Return what is odd about how long the identity of profiles is kept; '' for nothing."""
+    if not its.identity_ms:
+        return ""
+    if not its.keeps_identity:
+        return "identity_days: counts only with keep_identity_record of the workspace"
+    longest_ms = max(its.known_ms, its.anonymous_ms)
+    if its.identity_ms <= longest_ms:
+        return (
+            "identity_days: counts from the last receipt, as the lifetimes do, one of which is no"
+            " shorter: who is emptied then ends at once; make it longer"
+        )
+    return ""
 
 
 def _of_workspace(definitions: Definitions, most: int) -> Iterator[Finding]:

@@ -39,3 +39,21 @@ def test_workspaces_with_lifetimes_say_them_and_no_others(tmp_path, more, days, 
     (tmp_path / "idstream.toml").write_text(CONFIG.format(more=more, days=days))
     (told,) = ageing(load_offline(tmp_path / "idstream.toml", {}))
     assert (told.what, told.verdict, told.says) == ("workspaces.retail.retention", "ok", says)
+
+
+@pytest.mark.parametrize(
+    ("more", "days", "doubt"),
+    [
+        ("", "identity_days = 365", "counts only with keep_identity_record"),
+        ("keep_identity_record = true", "identity_days = 30", "is emptied then ends at once"),
+        ("keep_identity_record = true", "known_days = 9\nidentity_days = 31", ""),
+        ("keep_identity_record = true", "identity_days = 0", ""),
+    ],
+)
+def test_how_long_an_identity_is_kept_is_doubted_where_it_keeps_nothing(
+    tmp_path, more, days, doubt
+):
+    (tmp_path / "idstream.toml").write_text(CONFIG.format(more=more, days=days))
+    _, *warnings = ageing(load_offline(tmp_path / "idstream.toml", {}))
+    assert [one.verdict for one in warnings] == ["warning"] * bool(doubt)
+    assert all(doubt in one.says and one.name for one in warnings)
