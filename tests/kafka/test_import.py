@@ -126,6 +126,9 @@ def test_a_signal_ends_it_behind_a_transaction_and_a_file_changed_meanwhile_is_r
     write(file, 300)
     status, out, _ = ended(folder, "--id", "crm", "--again", "people.csv")
     assert (status, out) == (0, "people.csv: 299 rows imported, 1 rejected\n")
+    status, _, err = ended(folder, "people.csv")
+    assert status == 0
+    assert "people.csv was imported before, as crm, and is another file since" in err
 
 
 def test_records_go_where_their_person_is_and_a_position_that_has_expired_is_noticed(kafka, crm):

@@ -28,18 +28,17 @@ class Note:
 
     def says(self, begun: Begun) -> bool:
         """Whether an import with these names was begun before."""
-        try:
-            found = msgspec.json.decode(self._path.read_bytes(), type=list[Begun])
-        except (OSError, msgspec.DecodeError):
-            return False
-        return begun in found
+        return begun in self._read()
+
+    def others(self, begun: Begun) -> list[str]:
+        """Return the ids of other imports into the same topic that were begun of this file."""
+        its = (begun.group, begun.topic)
+        found = [one.import_id for one in self._read() if (one.group, one.topic) == its]
+        return [one for one in found if one != begun.import_id]
 
     def write(self, begun: Begun) -> None:
         """Note that an import has begun; where that cannot be written, say so and go on."""
-        try:
-            found = msgspec.json.decode(self._path.read_bytes(), type=list[Begun])
-        except (OSError, msgspec.DecodeError):
-            found = []
+        found = self._read()
         if begun in found:
             return
         try:
@@ -49,3 +48,9 @@ class Note:
                 f"cannot write {visible(str(self._path))} ({error.strerror}): should the position"
                 " expire, a later run of this import will not notice that it begins anew"
             )
+
+    def _read(self) -> list[Begun]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=list[Begun])
+        except (OSError, msgspec.DecodeError):
+            return []

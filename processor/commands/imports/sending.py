@@ -134,6 +134,7 @@ def _start(job: Job, importing: Importing, file: Opened) -> Position:
     if position is None:
         if not job.options.again:
             _check_unknown(job, found, beside)
+            _tell_others(job, beside)
         importing.commit(0, fresh.metadata())
         beside.write(job.begun)
         return fresh
@@ -163,6 +164,15 @@ def _check_unknown(job: Job, found: tuple[int, str] | None, beside: Note) -> Non
         raise job.refusal(
             f"import {job.one.import_id} was begun before, and its position is gone"
             " (offsets.retention.minutes): rows that are in would be sent again; --again does so"
+        )
+
+
+def _tell_others(job: Job, beside: Note) -> None:
+    """Say that what is of this name was imported before, and that all of it is sent now."""
+    if others := beside.others(job.begun):
+        note(
+            f"{visible(job.one.path.name)} was imported before, as {', '.join(others)}, and is"
+            f" another file since, or has another --id: all rows are sent, as {job.one.import_id}"
         )
 
 
