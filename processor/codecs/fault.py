@@ -49,10 +49,15 @@ def fault_of(
         return is_missing(path, found.missing)
     expected = found.expected
     if expected is None:
-        return not_allowed(path, allowed.get(path.rpartition(".")[2], ()))
+        return not_allowed(path, allowed.get(_field_of(path), ()))
     if expected.types == "int" and expected.bound is not None:
         return Fault(f"{path}: must be an integer of 64 bits")
     return Fault(f"{path}: must be {types_in_words(expected)}")
+
+
+def _field_of(path: str) -> str:
+    """Return the name of the field at *path*, or of the one whose list it is in."""
+    return path.rpartition(".")[2].partition("[")[0]
 
 
 def types_in_words(expected: Expected) -> str:

@@ -6,7 +6,7 @@ decoded, or has no id, is a dead letter.
 
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,35 +15,19 @@ from processor.codecs.envelope import Fields, Opener
 from processor.codecs.fault import Fault
 from processor.codecs.fields import MAX_TEXT, environment_of, mpid_of, text_of
 from processor.codecs.moment import milliseconds_of
+from processor.codecs.wishes import Wishes, deleted_by, extensions_of, read_at, wishes_of
 from processor.identity.model import Environment, Identifier, IdentityPolicy
 from processor.identity.types import subject_type
 from processor.records import DeadLetter
 
 RequestType = Literal["erasure", "access", "portability", "cancel", "lift", "delete"]
-Follow = Literal["merges", "source", "aliases"]
 
 REQUEST_TYPES: Final = frozenset(get_args(RequestType))
-FOLLOW: Final[tuple[Follow, ...]] = get_args(Follow)
 OF_A_PERSON: Final = frozenset({"erasure", "access", "portability"})
 """Types that name whom they are about."""
 MOST_IDENTITIES: Final = 50
-MOST_DELETED: Final = 1000
-"""MPIDs that a delete may name."""
 _LONGEST_ID: Final = 256
 _MPID: Final = "mpid"
-_NULL: Final = Raw(b"null")
-_EXTENSIONS: Final = ("idstream", "opendsr.mparticle.com")
-
-
-class Wishes(Struct, frozen=True):
-    """What a request says of how it is to be carried out."""
-
-    skip_waiting: bool = False
-    dry_run: bool = False
-    suppress: bool = False
-    all_holders: bool = False
-    follow: tuple[Follow, ...] | None = None
-    """None: as ``privacy.follow`` says."""
 
 
 class SubjectRequest(Struct, frozen=True):
@@ -69,10 +53,8 @@ _decode_any = msgspec.json.Decoder().decode
 _decode_map = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_maps = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _decode_text = msgspec.json.Decoder(str).decode
-_decode_flag = msgspec.json.Decoder(bool).decode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
 _decode_urls = msgspec.json.Decoder(list[str]).decode
-_decode_follow = msgspec.json.Decoder(tuple[Follow, ...]).decode
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -100,7 +82,7 @@ def read_subject_request(
     except Fault as fault:
         error = (400, "INVALID_DATA", fault.detail)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        error = (400, "INVALID_DATA", "a field is of the wrong type (docs/privacy.md)")
+        error = (400, "INVALID_DATA", "a field cannot be read (docs/privacy.md)")
     told = kind if kind in REQUEST_TYPES else ""
     return SubjectRequest(request_id, told, environment, digest, error=error)
 
@@ -117,26 +99,27 @@ def _read(
         raise Fault(f"subject_request_type: must be one of {', '.join(sorted(REQUEST_TYPES))}")
     if milliseconds_of(_plain(fields.get("submitted_time"))) is None:
         raise Fault("submitted_time: is required, a time in ISO 8601")
-    extensions = [_extension(fields, name) for name in _EXTENSIONS]
+    ours, theirs = extensions_of(fields)
+    urls = "status_callback_urls"
     found = SubjectRequest(
         request_id,
         kind,
         environment,
         digest,
-        wishes=_wishes(extensions),
+        wishes=wishes_of(ours, theirs),
         group_id=_text(fields, "group_id"),
-        callbacks=tuple(_list(fields, "status_callback_urls", _decode_urls)),
+        callbacks=tuple(read_at(fields.get(urls), urls, _decode_urls) or ()),
     )
     if kind == "delete":
-        return msgspec.structs.replace(found, mpids=_deleted(extensions))
+        return msgspec.structs.replace(found, mpids=deleted_by(ours))
     if kind not in OF_A_PERSON:
         return found
     if not _text(fields, "regulation"):
         raise Fault("regulation: is required, such as gdpr or ccpa")
     named = list(_identities(fields.get("subject_identities"), "subject_identities"))
-    for name, extension in zip(_EXTENSIONS, extensions, strict=True):
-        path = f"extensions.{name}.subject_identities"
-        named += _identities(extension.get("subject_identities"), path)
+    for extension in (ours, theirs):
+        path = f"{extension.path}.subject_identities"
+        named += _identities(extension.fields.get("subject_identities"), path)
     identifiers, mpid = _named(named, policy)
     return msgspec.structs.replace(found, identifiers=identifiers, mpid=mpid)
 
@@ -172,12 +155,12 @@ def _identities(raw: Raw | None, path: str) -> Iterator[tuple[str, str, str]]:
     if raw is None or bytes(raw) == b"null":
         return
     if bytes(raw)[:1] == b"[":
-        for listed in _decode_maps(raw):
+        for listed in read_at(raw, path, _decode_maps):
             name = _text(listed, "identity_type") or ""
             form = _text(listed, "identity_format") or "raw"
             yield name, _value(listed.get("identity_value"), form, path), path
         return
-    for name, entry in _decode_map(raw).items():
+    for name, entry in read_at(raw, path, _decode_map).items():
         for one in _entries(entry):
             if bytes(one)[:1] != b"{":
                 yield name, _value(one, "raw", path), path
@@ -198,47 +181,6 @@ def _value(raw: Raw | None, form: str, path: str) -> str:
     if not value or len(value) > MAX_TEXT:
         raise Fault(f"{path}: an identity has no value, or one of more than {MAX_TEXT} characters")
     return value
-
-
-def _wishes(extensions: list[Mapping[str, Raw]]) -> Wishes:
-    """Return what the extensions wish: ours first, then the other's."""
-    ours, theirs = extensions
-    follow = ours.get("follow")
-    return Wishes(
-        skip_waiting=_flag(ours, "skip_waiting_period") or _flag(theirs, "skip_waiting_period"),
-        dry_run=_flag(ours, "dry_run"),
-        suppress=_flag(ours, "suppress"),
-        all_holders=_flag(ours, "all_holders"),
-        follow=None if follow in (None, _NULL) else tuple(dict.fromkeys(_decode_follow(follow))),
-    )
-
-
-def _deleted(extensions: list[Mapping[str, Raw]]) -> tuple[int, ...]:
-    raw = extensions[0].get("mpids")
-    path = "extensions.idstream.mpids"
-    listed = [] if raw is None else _decode_raws(raw)
-    if not 1 <= len(listed) <= MOST_DELETED:
-        raise Fault(f"{path}: a delete names 1 to {MOST_DELETED} MPIDs")
-    mpids = [mpid_of(one, path) for one in listed]
-    return tuple(dict.fromkeys(mpid for mpid in mpids if mpid is not None))
-
-
-def _extension(fields: Fields, name: str) -> Mapping[str, Raw]:
-    raw = fields.get("extensions")
-    if raw is None or bytes(raw) == b"null":
-        return {}
-    found = _decode_map(raw).get(name)
-    return {} if found is None or bytes(found) == b"null" else _decode_map(found)
-
-
-def _flag(fields: Mapping[str, Raw], name: str) -> bool:
-    raw = fields.get(name)
-    return raw is not None and bytes(raw) != b"null" and _decode_flag(raw)
-
-
-def _list(fields: Fields, name: str, decode: Any) -> list[Any]:  # noqa: ANN401 - as *decode* says
-    raw = fields.get(name)
-    return [] if raw is None or bytes(raw) == b"null" else decode(raw)
 
 
 def _text(fields: Mapping[str, Raw], name: str) -> str | None:

@@ -46,6 +46,7 @@ def test_a_request_stands_on_the_topic_as_it_was_sent(service: Service):
         ({"subject_request_id": None}, "BAD_REQUEST"),
         ({"subject_identities": {"shoe": {"value": "1"}}}, "INVALID_DATA"),
         ({"subject_request_type": "forget"}, "INVALID_DATA"),
+        ({"extensions": {"idstream": {"dryrun": True}}}, "INVALID_DATA"),
     ],
 )
 def test_a_mistake_is_told_at_once_and_nothing_is_sent(service: Service, change, code):

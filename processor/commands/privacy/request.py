@@ -136,7 +136,8 @@ def body_of(
     }
     mpids = [str(mpid) for mpid in options.mpids]
     if options.kind == "delete":
-        return {**body, "extensions": {_OURS: {"mpids": mpids}}}
+        wished = {"mpids": mpids, "dry_run": options.dry_run}
+        return {**body, "extensions": {_OURS: wished}}
     identities: dict[str, Any] = {}
     for name, value in [*named, *(("mpid", mpid) for mpid in mpids)]:
         identities.setdefault(name, []).append({"value": value, "encoding": "raw"})

@@ -85,6 +85,15 @@ def test_a_delete_names_mpids_and_an_erasure_by_mpid_only_that(settings):
     assert (deleted.mpids, erased.mpid, erased.identifiers) == ((7,), 7, ())
 
 
+def test_a_delete_that_is_to_be_a_dry_run_is_refused_and_deletes_nobody(settings):
+    way, dry = door(settings, None), SubmitOptions(kind="delete", mpids=[7], dry_run=True)
+    made = body_of(dry, [], "n", NOW)
+    filed = completed(body_of(SubmitOptions(kind="delete", mpids=[7]), [], "n", NOW), dry, "n", NOW)
+    for body in (made, filed):
+        with pytest.raises(Failure, match="a delete has no dry run"):
+            way.checked(encode(body))
+
+
 def test_a_dry_run_leaves_what_a_file_says_otherwise(settings):
     body = body_of(SubmitOptions(suppress=True), [("email", "a@b.c")], "its own", NOW)
     dry = completed(body, SubmitOptions(dry_run=True), "new", NOW)
@@ -107,6 +116,7 @@ def test_what_is_said_about_a_request_is_taken_too(settings, kind):
         ({"subject_request_type": "forget"}, "subject_request_type"),
         ({"subject_request_id": None}, "subject_request_id"),
         ({"subject_identities": {"email": {"value": "null"}}}, "blocked"),
+        ({"extensions": {"idstream": {"dryrun": True}}}, "did you mean dry_run"),
     ],
 )
 def test_a_mistake_is_told_before_it_is_sent_and_without_the_value(settings, change, said):

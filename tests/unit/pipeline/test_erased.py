@@ -89,7 +89,7 @@ class Line:
             "subject_identities": {
                 kind: {"value": value, "encoding": "raw"} for kind, value in named.items()
             },
-            "extensions": {"idstream": {"skip_waiting": True}},
+            "extensions": {"idstream": {"skip_waiting_period": True}},
         }
         assert json.loads(self.send(value, time_ms, "privacy")[0].value)["status"] == 201
 

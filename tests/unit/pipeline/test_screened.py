@@ -104,7 +104,7 @@ def erasure(**who: str) -> dict:
         "regulation": "gdpr",
         "submitted_time": "2026-01-01T00:00:00Z",
         "subject_identities": {k: {"value": v, "encoding": "raw"} for k, v in who.items()},
-        "extensions": {"idstream": {"skip_waiting": True}},
+        "extensions": {"idstream": {"skip_waiting_period": True}},
     }
 
 

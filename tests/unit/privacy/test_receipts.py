@@ -86,7 +86,9 @@ def test_what_cannot_be_decoded_or_has_no_id_is_a_dead_letter(value):
         ({"subject_identities": {"ios_vendor_id": {"value": "1"}}}, "finds nobody"),
         ({"subject_identities": {"email": ["a"] * 51}}, "more than 50"),
         ({"subject_identities": {"email": "a", "mpid": "1"}}, "mpid must be the only"),
-        ({"subject_identities": 7}, "wrong type"),
+        ({"subject_identities": 7}, "subject_identities: must be an object"),
+        ({"subject_identities": [7]}, "subject_identities[0]: must be an object"),
+        ({"status_callback_urls": "44"}, "status_callback_urls: must be a list"),
         ({"environment": "moon"}, "environment"),
         ({"subject_request_type": "delete"}, "mpids"),
     ],
@@ -96,6 +98,55 @@ def test_a_request_that_breaks_a_rule_says_which_and_shows_no_value(fields, word
     assert error is not None
     assert error[:2] == (400, "INVALID_DATA")
     assert word in error[2]
+    assert "44" not in error[2]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"dryrun": True}, "its 1st field is none that is known (did you mean dry_run?)"),
+        ({"suppress": True, "folow": []}, "its 2nd field is none that is known (did you mean fol"),
+        ({"skip_waiting": True}, "did you mean skip_waiting_period?"),
+        ({"dry-run": None}, "did you mean dry_run?"),
+        ({"ada@example.com": True}, "its 1st field is none that is known (these are: skip_wait"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["erasure", "access", "cancel", "delete"])
+def test_a_wish_of_a_name_that_is_not_known_is_refused_and_the_nearest_is_told(kind, wish, said):
+    error = read(subject_request_type=kind, extensions={"idstream": wish}).error
+    assert error is not None
+    assert error[:2] == (400, "INVALID_DATA")
+    assert error[2].startswith("extensions.idstream: ")
+    assert said in error[2]
+    assert "ada@" not in error[2]
+
+
+def test_extensions_of_others_hold_what_they_like():
+    theirs = {"dryrun": True, "skip_waiting_period": True}
+    found = read(extensions={"opendsr.mparticle.com": theirs, "acme": 7, "idstreams": {"a": 1}})
+    assert (found.error, found.wishes.skip_waiting) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "said"),
+    [
+        (7, "extensions: must be an object, not an integer"),
+        ({"idstream": []}, "extensions.idstream: must be an object, not a list"),
+        ({"idstream": {"dry_run": "44"}}, "idstream.dry_run: must be true or false, not text"),
+        ({"idstream": {"follow": "44"}}, "idstream.follow: must be a list, not text"),
+        ({"idstream": {"follow": ["44"]}}, "follow[0]: is none of merges, source, aliases"),
+        ({"idstream": {"subject_identities": 44}}, "idstream.subject_identities: must be an"),
+        (
+            {"opendsr.mparticle.com": {"skip_waiting_period": 44}},
+            "extensions.opendsr.mparticle.com.skip_waiting_period: must be true or false",
+        ),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named_and_its_value_is_not(extensions, said):
+    error = read(extensions=extensions).error
+    assert error is not None
+    assert error[:2] == (400, "INVALID_DATA")
+    assert said in error[2]
     assert "44" not in error[2]
 
 
