@@ -20,11 +20,11 @@ from processor.identity.model import Environment, Identifier, IdentityPolicy
 from processor.identity.types import subject_type
 from processor.records import DeadLetter
 
-RequestType = Literal["erasure", "access", "portability", "cancel", "lift", "delete"]
+OfAPerson = Literal["erasure", "access", "portability"]
 
-REQUEST_TYPES: Final = frozenset(get_args(RequestType))
-OF_A_PERSON: Final = frozenset({"erasure", "access", "portability"})
+OF_A_PERSON: Final = frozenset(get_args(OfAPerson))
 """Types that name whom they are about."""
+REQUEST_TYPES: Final = OF_A_PERSON | {"cancel", "lift", "delete"}
 MOST_IDENTITIES: Final = 50
 _LONGEST_ID: Final = 256
 _MPID: Final = "mpid"

@@ -17,7 +17,7 @@ from processor.codecs.envelope import open_object
 from processor.codecs.moment import text_of_moment
 from processor.codecs.subject_request import (
     OF_A_PERSON,
-    RequestType,
+    OfAPerson,
     SubjectRequest,
     read_subject_request,
 )
@@ -47,6 +47,10 @@ from processor.settings import Settings
 
 API_VERSION: Final = "3.0"
 _WITHIN_S: Final = 5.0
+_NOT_HERE: Final = (
+    f"subject_request_type: over HTTP it is one of {', '.join(sorted(OF_A_PERSON))}; DELETE cancels"
+    " a request that waits"
+)
 _encode = msgspec.json.Encoder().encode
 
 Headers = Sequence[tuple[str, bytes]]
@@ -61,7 +65,7 @@ class SubjectQuestion(Struct):
     """A request as documents name its fields; the processor's own decoder reads it."""
 
     subject_request_id: Annotated[str, Meta(min_length=1, max_length=256)]
-    subject_request_type: RequestType
+    subject_request_type: OfAPerson
     submitted_time: str
     """ISO 8601."""
     regulation: str | None = None
@@ -173,6 +177,8 @@ class Subjects:
     def checked(self, body: bytes, workspace: WorkspaceRules, token: Token) -> SubjectRequest:
         """Return the request in *body*; Refusal where it is not to be taken."""
         asked = self._read(body, workspace)
+        if asked.request_type not in OF_A_PERSON:
+            raise Refusal(400, "INVALID_DATA", _NOT_HERE)
         if asked.environment not in token.environments:
             raise forbidden()
         return asked

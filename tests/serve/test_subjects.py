@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from processor.codecs.subject_request import REQUEST_TYPES
 from processor.kafka import forward
 from processor.kafka.clock import Clock
 from processor.kafka.recent import Budget, Recents
@@ -53,6 +54,23 @@ def test_a_mistake_is_told_at_once_and_nothing_is_sent(service: Service, change,
     found = service.post(PATH, {**ERASE, **change}, ASKS)
     assert (found.status_code, found.json()["errors"][0]["code"]) == (400, code)
     assert service.call("POST", PATH, ASKS, data=b"{").status_code == 400
+
+
+def test_only_types_that_discovery_lists_are_taken(service: Service):
+    listed = service.get("/dsr/v3/discovery", READS).json()["supported_subject_request_types"]
+    whom = {"extensions": {"idstream": {"mpids": [str(ADA)]}}}
+    taken = []
+    for kind in REQUEST_TYPES:
+        body = ERASE if kind in listed else {**ERASE, **whom}
+        body = {**body, "subject_request_id": f"of-{kind}", "subject_request_type": kind}
+        found = service.post(PATH, body, ASKS)
+        if found.status_code == 201:
+            taken.append(kind)
+            continue
+        (error,) = found.json()["errors"]
+        assert (found.status_code, error["code"]) == (400, "INVALID_DATA")
+        assert ", ".join(listed) in error["message"]
+    assert sorted(taken) == listed
 
 
 def test_how_a_request_stands_is_read_from_its_case(service: Service):
