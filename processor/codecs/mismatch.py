@@ -19,7 +19,7 @@ _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _EXPECTED: Final = re.compile(
     r"Expected `(?P<types>[a-z0-9 |]+)`"
     r"(?:, got `(?P<got>[a-z0-9]+)`"
-    r"| (?P<bound>[<>]=) (?P<limit>-?[0-9]+)"
+    r"| (?P<bound>[<>]=?) (?P<limit>-?[0-9]+)"
     r"| matching regex '(?P<pattern>[ -~]*)')?",
     re.ASCII,
 )
@@ -33,7 +33,7 @@ class Expected(NamedTuple):
     got: str | None
     """The type of the value where it is another."""
     bound: str | None
-    """``<=`` or ``>=`` where a number is out of bounds."""
+    """``<=``, ``>=``, ``<`` or ``>`` where a number is out of bounds."""
     limit: int | None
     pattern: str | None
     """The pattern, one of ours, that text does not match."""

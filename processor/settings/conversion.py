@@ -15,6 +15,12 @@ from processor.settings.toml import Document
 
 T = TypeVar("T")
 
+_BOUNDS: Final = {
+    "<=": "{} or less",
+    ">=": "{} or more",
+    "<": "less than {}",
+    ">": "more than {}",
+}
 _TYPES: Final = {
     "int": "an integer",
     "str": "a string",
@@ -214,8 +220,8 @@ def _wanted(expected: Expected) -> str:
     if {"str", "float", "bool"} <= set(named):
         return "must be a string, a number, true or false"
     types = " or ".join(_TYPES[t] for t in named if t in _TYPES)
-    bound = {"<=": "less", ">=": "more"}.get(expected.bound or "")
-    return f"must be {types}" + (f" of {expected.limit} or {bound}" if bound else "")
+    bound = _BOUNDS.get(expected.bound or "")
+    return f"must be {types}" + (f" of {bound.format(expected.limit)}" if bound else "")
 
 
 def _join(*parts: str) -> str:

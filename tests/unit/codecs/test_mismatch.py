@@ -17,6 +17,7 @@ class Inner(Struct, forbid_unknown_fields=True):
 
 class Outer(Struct):
     count: Annotated[int, Meta(ge=1, le=5)] = 1
+    share: Annotated[float, Meta(gt=0, lt=9)] = 1
     size: int | str | None = None
     inner: list[Inner] = []
     by_name: dict[str, Inner] = {}
@@ -42,6 +43,11 @@ def test_a_type_that_is_not_the_expected_one():
 @pytest.mark.parametrize(("count", "bound", "limit"), [(0, ">=", 1), (6, "<=", 5)])
 def test_a_number_out_of_bounds(count, bound, limit):
     assert expected(f'{{"count": {count}}}') == Expected("int", None, bound, limit, pattern=None)
+
+
+@pytest.mark.parametrize(("share", "bound", "limit"), [(0, ">", 0), (9, "<", 9)])
+def test_a_number_that_is_its_bound(share, bound, limit):
+    assert expected(f'{{"share": {share}}}') == Expected("float", None, bound, limit, pattern=None)
 
 
 def test_text_that_does_not_match_its_pattern():

@@ -431,6 +431,22 @@ def test_an_impossible_section_is_refused_by_path(text, message):
     assert message in refusal(f"{text}\n{RETAIL}")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("record_days", "0", "a number of more than 0"),
+        ("record_days", "-1", "a number of more than 0"),
+        ("record_days", "1e9", "a number of 36500 or less"),
+        ("waiting_days", "-1", "a number of 0 or more"),
+        ("waiting_days", '"7"', "a number"),
+    ],
+)
+def test_a_number_of_days_that_is_out_of_its_range_is_told_the_range(key, value, rule):
+    with pytest.raises(SettingsError) as caught:
+        loaded(f"{RETAIL}[privacy]\n{key} = {value}\n")
+    assert any(one.startswith(f"privacy.{key}: must be {rule}") for one in caught.value.mistakes)
+
+
 def test_an_unknown_key_of_a_workspace_is_refused_by_path():
     assert "workspaces.retail.login_id: unknown key" in refusal(RETAIL + "login_id = []\n")
 
