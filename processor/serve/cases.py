@@ -23,6 +23,10 @@ from processor.settings import Settings
 
 _WITHIN_S: Final = 5.0
 """How long the topic of cases is read."""
+_NO_CASE: Final = (
+    "there is no such request, or it is on its way: ask again; if it was refused, its receipt"
+    " tells why (idstream privacy show)"
+)
 _AT_A_TIME: Final = 2
 _Named = tuple[str, int]
 """The environment and the number of a case."""
@@ -61,8 +65,7 @@ class Cases:
         workspace = self.workspace(parameters(request, "workspace").get("workspace"), token)
         found = await self.of_id(request.path_params["id"], workspace, token)
         if found is None:
-            message = "there is no such request, or it is on its way: ask again"
-            raise Refusal(404, "NOT_FOUND", message)
+            raise Refusal(404, "NOT_FOUND", _NO_CASE)
         return found
 
     async def of_id(self, request_id: str, workspace: WorkspaceRules, token: Token) -> Case | None:

@@ -53,7 +53,8 @@ def test_a_request_stands_on_the_topic_as_it_was_sent(service: Service):
 def test_a_mistake_is_told_at_once_and_nothing_is_sent(service: Service, change, code):
     found = service.post(PATH, {**ERASE, **change}, ASKS)
     assert (found.status_code, found.json()["errors"][0]["code"]) == (400, code)
-    assert service.call("POST", PATH, ASKS, data=b"{").status_code == 400
+    broken = service.call("POST", PATH, ASKS, data=b"{")
+    assert (broken.status_code, broken.json()["errors"][0]["code"]) == (400, "BAD_REQUEST")
 
 
 def test_only_types_that_discovery_lists_are_taken(service: Service):
@@ -85,7 +86,10 @@ def test_how_a_request_stands_is_read_from_its_case(service: Service):
     )
     assert ada["mpids"] == [str(ADA)]
     assert ada["results_url"] == f"{PATH}/ada/results?workspace=retail"
-    assert service.get(f"{PATH}/unknown", READS).status_code == 404
+    unknown = service.get(f"{PATH}/unknown", READS)
+    (error,) = unknown.json()["errors"]
+    assert (unknown.status_code, error["code"]) == (404, "NOT_FOUND")
+    assert "if it was refused, its receipt tells why" in error["message"]
 
 
 def test_the_requests_of_a_group_are_listed_as_each_of_them_stands(service: Service):
