@@ -143,6 +143,13 @@ def subject_type(policy: IdentityPolicy, name: str) -> str | None:
     return None if policy.traits.is_literal and kind not in policy.priority else kind
 
 
+def spellings(identity_type: str) -> tuple[str, ...]:
+    """Return every name that a field with a value of *identity_type* may have, itself included."""
+    names = [name for name, kind in _SUBJECT_NAMES.items() if kind == identity_type]
+    own = ("mp_deviceid",) if identity_type == MP_DEVICEID_TYPE else ()
+    return (identity_type, *names, *own)
+
+
 def batch_spelling(identity_type: str) -> str:
     """Return how an outgoing batch's ``user_identities`` spells a canonical type."""
     return _BATCH_NAMES.get(identity_type, identity_type)

@@ -2,7 +2,7 @@
 
 A value counts where it stands as whole words: ``ada`` is not in ``adam``. Letters count alike in
 both cases, since records hold values as they were sent and profiles in their normal form. A short
-value is everywhere; it counts where it stands as an identity of its type.
+value is everywhere; it counts where it stands as an identity of its type (``naming``).
 """
 
 import re
@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from processor.identity.model import Identifier
+from processor.privacy.naming import Naming
+from processor.privacy.numbering import Numbering
 
 SHORT: Final = 4
 """Values of fewer characters count as identities only."""
@@ -22,6 +24,9 @@ _CERTAIN: Final = 6
 _HEX: Final = re.compile(rb"[0-9a-f]{32,}")
 _DIGITS: Final = 32
 """Hex digits of a token."""
+_ESCAPED: Final = b"\\u00"
+"""How JSON may write any letter of ASCII."""
+_MPID: Final[frozenset[str]] = frozenset({"mpid"})
 
 _json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
@@ -44,6 +49,8 @@ class Person(Struct, frozen=True):
     tokens: Mapping[bytes, str] = {}
     """What the identifier behind a token is."""
     mpids: frozenset[int] = frozenset()
+    names: Mapping[str, tuple[str, ...]] = {}
+    """Further names of fields that hold a type, as the workspace reads them."""
 
 
 class _Value(Struct, frozen=True):
@@ -66,12 +73,15 @@ class Searcher:
             _value(what, text) for what, text in dict.fromkeys(named + texts) if len(text) >= SHORT
         )
         self._whole = {value.text: value.what for value in self._values}
-        self._pairs = tuple(
-            (one.identity_type, form)
-            for one in person.identifiers
-            if len(one.value) < SHORT
-            for form in _pair(one)
+        short = [one for one in person.identifiers if len(one.value) < SHORT]
+        self._pairs = tuple((one.identity_type, form) for one in short for form in _pair(one))
+        self._naming = Naming(short, person.names)
+        self._numbering = Numbering(person.mpids)
+        self._short = tuple(
+            form for one in short for form in _value(one.identity_type, one.value).forms
         )
+        self._quoted = tuple(form for one in short for form in _quoted(one.value.lower()))
+        self._is_numeral = any(one.value.isdecimal() for one in short)
         self._hexes = {token.hex().encode(): what for token, what in person.tokens.items()}
 
     def suspects(self, data: bytes) -> bool:
@@ -79,9 +89,49 @@ class Searcher:
         lowered = data.lower()
         return (
             any(form in lowered for value in self._values for form in value.forms)
-            or any(form in lowered for _, form in self._pairs)
+            or any(form in lowered for form in self._quoted)
+            or _ESCAPED in lowered
             or bool(self.tokens_in(lowered))
         )
+
+    @property
+    def is_exacting(self) -> bool:
+        """Whether records must be looked at one by one: for short values, and for MPIDs."""
+        return bool(self._short or self.person.mpids)
+
+    def may_hold(self, data: bytes) -> bool:
+        """Whether *data*, one record's, may hold a value, short ones too; it may be Avro."""
+        lowered = data.lower()
+        return self._may(lowered) or (self._is_numeral and data[:1] not in (b"", b"{", b"["))
+
+    def may_hide(self, data: bytes) -> bool:
+        """Whether *data* may hold a short value, and is in no form that it would be found in."""
+        if not self._short or not data:
+            return False
+        try:
+            _decode_json(data)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            lowered = data.lower()
+            return self._is_numeral or any(form in lowered for form in (*self._short, _ESCAPED))
+        return False
+
+    def in_wrapping(self, key: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Whats:
+        """Return which values and MPIDs are in the key and the headers of a record."""
+        found: set[str] = set()
+        parts = [(name, value or b"") for name, value in headers]
+        for name, part in (("", key or b""), *parts):
+            found |= self.in_json(part, with_numbers=True)
+            is_mpid = self._numbering.is_key if name in ("", "mpid") else self._numbering.is_in
+            found |= _MPID if is_mpid(part) else NOTHING
+            if self._short:
+                text = part.decode(errors="replace")
+                found |= self._naming.types_in({name: text}, with_numbers=True)
+                found |= NOTHING if name else self._naming.types_of(text.strip('"'))
+        return frozenset(found)
+
+    def mpids_in(self, data: bytes) -> Whats:
+        """Return whether the value of a record has an MPID."""
+        return _MPID if self._numbering.is_in(data) else NOTHING
 
     def tokens_in(self, data: bytes) -> Whats:
         """Return which tokens *data* has, written in hex."""
@@ -122,7 +172,7 @@ class Searcher:
                 found |= self.in_json(leaf)
             elif isinstance(leaf, str) or with_numbers:
                 self._add(str(leaf).lower(), found)
-        return frozenset(found)
+        return self._naming.types_in(value, with_numbers=with_numbers) | found
 
     def _add(self, text: str, found: set[str]) -> None:
         """Add what is in *text* to what was *found*."""
@@ -137,13 +187,20 @@ class Searcher:
     def _found(self, data: bytes, decode: Decode, *, with_numbers: bool) -> Whats:
         lowered = data.lower()
         pairs = frozenset(what for what, form in self._pairs if form in lowered)
-        if not any(form in lowered for value in self._values for form in value.forms):
+        if not self._may(lowered):
             return pairs
         try:
             value = decode(data)
         except (msgspec.DecodeError, ValueError, RecursionError):
             return pairs | self.in_bytes(data)
         return pairs | self.in_value(value, with_numbers=with_numbers)
+
+    def _may(self, lowered: bytes) -> bool:
+        return (
+            any(form in lowered for value in self._values for form in value.forms)
+            or any(form in lowered for form in self._short)
+            or _ESCAPED in lowered
+        )
 
 
 def joined(parts: Iterable[bytes]) -> bytes:
@@ -158,6 +215,7 @@ def _value(what: str, text: str) -> _Value:
         lowered.encode(),
         _json(lowered)[1:-1],
         _ascii(lowered),
+        lowered.replace("/", "\\/").encode(),
         in_address.encode(),
     ]
     return _Value(what, lowered, in_address, tuple(dict.fromkeys(forms)))
@@ -176,6 +234,18 @@ def _pair(one: Identifier) -> tuple[bytes, bytes]:
     stored = _msgpack(one.identity_type) + _msgpack(one.value)
     published = b'"identity_type":%b,"value":%b' % (_json(one.identity_type), _json(one.value))
     return stored.lower(), published.lower()
+
+
+def _quoted(text: str) -> tuple[bytes, ...]:
+    """Return a short value as a whole text: in JSON, within JSON's texts, MessagePack and Avro."""
+    data = text.encode()
+    return (
+        _json(text).lower(),
+        b'"%b"' % _ascii(text),
+        b'\\"%b\\"' % data,
+        _msgpack(text).lower(),
+        b"%c%b" % (2 * len(data), data),
+    )
 
 
 def _has(text: str, value: _Value) -> bool:

@@ -13,7 +13,7 @@ from processor.identity.marker import is_ever
 from processor.privacy.case import Case
 from processor.privacy.searching import Person, Whats
 
-Verdict = Literal["left", "later", "another", "kept", "told", "residue"]
+Verdict = Literal["left", "later", "another", "kept", "told", "residue", "unread"]
 WHY: Final[Mapping[Verdict, str]] = {
     "left": "should be gone",
     "later": "came after the erasure, and is a new person's",
@@ -21,6 +21,7 @@ WHY: Final[Mapping[Verdict, str]] = {
     "kept": "stays: it keeps the person away, or other workspaces have data of the profile",
     "told": "a token or an MPID, no value",
     "residue": "falls to retention or compaction",
+    "unread": "could not be read: a value of fewer than 4 characters may be in it",
 }
 
 

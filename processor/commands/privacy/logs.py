@@ -1,6 +1,7 @@
 """The search through topics: the newest record of each key, and what older ones still hold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +12,7 @@ from processor.identity.model import Space
 from processor.kafka.changelog import Changelog
 from processor.kafka.keeping import Keeping
 from processor.privacy.case import case_from_json
-from processor.privacy.searching import Person, Searcher, Whats, joined
+from processor.privacy.searching import NOTHING, Person, Searcher, Whats, joined
 from processor.profiles.document import profile_key
 from processor.records import Record
 from processor.serve.values import Values
@@ -19,6 +20,7 @@ from processor.settings import Settings
 
 COMPACTED: Final = ("profiles", "cases")
 """Roles of topics of which only the newest record of a key is a person's state."""
+_MPID: Final[Whats] = frozenset({"mpid"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,11 +51,15 @@ class LogSearch:
         self._ledger = ledger
         self._space = space
         self._values = Values(settings.registry_url())
+        topics = settings.kafka.topics
+        outputs: dict[str, str] = {name: role for role, name in topics.outputs.items()}
+        self._roles: dict[str, str] = {**outputs, **topics.roles}
         self._own = _keys(searcher.person, space)
 
     def run(self, source: Source, tell: Callable[[int, int], None]) -> None:
         """Look through the topic of *source*; *tell* hears how far that is."""
-        take = self._newest(source) if source.role in COMPACTED else self._each(source)
+        is_compacted = source.role in COMPACTED
+        take = self._newest(source) if is_compacted else partial(self.look, source)
         changelog = Changelog(self._settings.kafka, source.topic)
         try:
             for piece in changelog.read():
@@ -62,23 +68,23 @@ class LogSearch:
                 tell(piece.done, piece.total)
         finally:
             changelog.close()
-        if source.role in COMPACTED:
+        if is_compacted:
             self._end()
 
     # ---- topics of which every record counts ----------------------------------------------------
 
-    def _each(self, source: Source) -> Callable[[Sequence[Record]], None]:
-        def take(records: Sequence[Record]) -> None:
-            if not self._searcher.suspects(joined(r.value or b"" for r in records)):
-                return
-            for record in records:
-                whats, tokens = self._in_record(source.role, record)
-                if whats:
-                    self._found(source, record, whats)
-                elif tokens:
-                    self._ledger.note(source.topic, "told", tokens)
-
-        return take
+    def look(self, source: Source, records: Sequence[Record]) -> None:
+        """Look through records of a topic of which every record counts."""
+        if not self._searcher.is_exacting and not self._searcher.suspects(
+            joined(part for record in records for part in _parts(record))
+        ):
+            return
+        for record in records:
+            whats, tokens = self._in_record(source, record)
+            if whats:
+                self._found(source, record, whats)
+            elif tokens:
+                self._ledger.note(source.topic, "told", tokens)
 
     def _found(self, source: Source, record: Record, whats: Whats) -> None:
         if source.role == "changes":  # never holds a value: who reads it has no right to one
@@ -86,14 +92,35 @@ class LogSearch:
         else:
             self._ledger.residue(source.topic, whats, source.keeping.gone_by(record.timestamp_ms))
 
-    def _in_record(self, role: str, record: Record) -> tuple[Whats, Whats]:
-        """Return which values a record has, and which tokens."""
+    def _in_record(self, source: Source, record: Record) -> tuple[Whats, Whats]:
+        """Return which values a record has, and which tokens: in changes, MPIDs are told too."""
         data = record.value or b""
-        if role in ("", "dead_letters"):  # as it was sent, in whatever format
-            whats = self._searcher.in_json(data, with_numbers=True)
-        else:
-            whats = self._searcher.in_json(self._as_json(role, data))
-        return whats, self._searcher.tokens_in(data)
+        whats = self._searcher.in_wrapping(record.key, record.headers)
+        whats |= self._searcher.mpids_in(data)
+        if self._searcher.may_hold(data):
+            # What producers send may have a number as an id, and fields that are none of ours.
+            is_sent = source.role in ("", "dead_letters")
+            text = self._as_json(self._role(source, record), data)
+            whats |= self._in_text(source.topic, text, with_numbers=is_sent)
+            if is_sent and text is not data:
+                whats |= self._searcher.in_bytes(data)
+        tokens = self._searcher.tokens_in(data)
+        if source.role == "changes":
+            return whats - _MPID, tokens | (whats & _MPID)
+        return whats, tokens
+
+    def _in_text(self, topic: str, text: bytes, *, with_numbers: bool = False) -> Whats:
+        """Return which values are in what a record says; note where that cannot be known."""
+        if self._searcher.may_hide(text):
+            self._ledger.note(topic, "unread", NOTHING)
+        return self._searcher.in_json(text, with_numbers=with_numbers)
+
+    def _role(self, source: Source, record: Record) -> str:
+        """Return whose messages a record of *source* has: a dead letter, those of where it was."""
+        if source.role not in ("", "dead_letters"):
+            return source.role
+        was = dict(record.headers).get("source-topic")
+        return self._roles.get(source.topic if was is None else was.decode(errors="replace"), "")
 
     def _as_json(self, role: str, data: bytes) -> bytes:
         if data[:1] in (b"{", b""):
@@ -136,7 +163,7 @@ class LogSearch:
         if data is None:
             return None
         text = self._as_json("profiles", data)
-        whats = self._searcher.in_json(text) | self._searcher.tokens_in(text)
+        whats = self._in_text(topic, text) | self._searcher.tokens_in(text)
         if record.key in self._own:
             whats |= {"mpid"}
         if not whats:
@@ -163,6 +190,13 @@ class LogSearch:
         identifiers = self._searcher.person.identifiers
         whats = frozenset(one.identity_type for one in case.identifiers if one in identifiers)
         return Finding(topic, whats) if whats else None
+
+
+def _parts(record: Record) -> Iterator[bytes]:
+    yield record.key or b""
+    yield record.value or b""
+    for _, value in record.headers:
+        yield value or b""
 
 
 def _older(topic: str) -> str:

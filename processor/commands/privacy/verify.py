@@ -37,6 +37,8 @@ _HEAD: Final = ("where", "searched", "found", "what", "verdict", "gone by")
 _GIVE: Final = Give(("searched",), "what")
 _ERASED: Final = "erased identity"
 _DEVICE: Final = "erased device"
+_NOTHING: Final = "Nothing is left of this person that should not be."
+_UNREAD: Final = "Nothing wrong was found, but some records could not be read: it is not proved."
 _ROLES: Final = ("profiles", "cases", "changes", "dead_letters")
 
 
@@ -83,7 +85,7 @@ def verify(config: Path, environ: Mapping[str, str], options: VerifyOptions) -> 
     if left:
         raise Failure(_complaint(left, quest, option_of(config)))
     if not options.as_json:
-        say("Nothing is left of this person that should not be.")
+        say(_UNREAD if any(row.verdict == "unread" for row in rows) else _NOTHING)
 
 
 def quest_of(settings: Settings, options: VerifyOptions) -> Quest:
@@ -106,6 +108,7 @@ def quest_of(settings: Settings, options: VerifyOptions) -> Quest:
         known.texts,
         found,
         frozenset((*known.mpids, *of_case)),
+        _names(workspace),
     )
     is_production = environment != "development"
     space = Space(workspace.scope, "production" if is_production else "development")
@@ -168,13 +171,18 @@ def _case(settings: Settings, request_id: str) -> Case:
     if case.request_type != "erasure":
         raise Failure(f"the request {visible(request_id)} is no erasure, it is {case.request_type}")
     if case.state == "pending":
-        raise Failure(
-            f"the request {visible(request_id)} waits until {moment(case.expected_ms)}: nothing is"
-            " erased yet"
-        )
+        raise Failure(f"the request {visible(request_id)} {waits(case, Clock().wall() * 1000)}")
     if case.state == "cancelled":
         raise Failure(f"the request {visible(request_id)} was cancelled: nothing was erased")
     return case
+
+
+def waits(case: Case, now_ms: float) -> str:
+    """Return how long a pending *case* waits, or that it is over and a sweep is awaited."""
+    until = moment(case.expected_ms)
+    if case.expected_ms > now_ms:
+        return f"waits until {until}: nothing is erased yet"
+    return f"is due since {until}: nothing is erased yet, the next sweep carries it out"
 
 
 def _workspace(settings: Settings, name: str | None) -> WorkspaceRules:
@@ -186,6 +194,18 @@ def _workspace(settings: Settings, name: str | None) -> WorkspaceRules:
     if name not in settings.workspaces:
         raise Failure(f"there is no workspace {visible(name)}; the configuration has {known}")
     return settings.workspaces[name]
+
+
+def _names(workspace: WorkspaceRules) -> dict[str, tuple[str, ...]]:
+    """Return the fields of calls that hold each type: by their name, and with that above it."""
+    return {
+        kind: tuple(
+            name
+            for place in places
+            for name in (*([] if place[-1] == "id" else [place[-1]]), "".join(place[-2:]))
+        )
+        for kind, places in workspace.keys.places.items()
+    }
 
 
 def _named(person: Person) -> str:
@@ -248,6 +268,7 @@ def _complaint(left: Sequence[Row], quest: Quest, option: str) -> str:
 def _as_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "is_clean": all(row.verdict != "left" for row in rows),
+        "is_complete": all(row.verdict != "unread" for row in rows),
         "searched": ledger.searched,
         "found": [
             {

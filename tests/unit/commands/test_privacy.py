@@ -19,6 +19,7 @@ from processor.commands.privacy.request import (
     encode,
 )
 from processor.commands.privacy.sending import next_lines, sent
+from processor.commands.privacy.verify import waits
 from processor.commands.terminal.failure import Failure
 from processor.identity.model import Identifier
 from processor.kafka.appending import Appended
@@ -229,3 +230,10 @@ def test_proofs_of_receipts_are_checked_one_by_one(tmp_path):
 def test_what_does_not_go_together_is_wrong_usage(arguments, said):
     done = call(*arguments)
     assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_a_request_whose_time_has_come_is_not_said_to_wait_for_it():
+    assert waits(CASE, CASE.expected_ms - 1).startswith("waits until 1970-01-02 00:00:00")
+    due = waits(CASE, CASE.expected_ms)
+    assert due.startswith("is due since 1970-01-02 00:00:00")
+    assert "next sweep" in due

@@ -64,6 +64,122 @@ def test_a_short_value_counts_as_an_identity_only():
     assert SEARCHER.in_msgpack(msgspec.msgpack.encode(["email", "C1"])) == set()
 
 
+SHORT = Searcher(
+    Person(
+        identifiers=(
+            Identifier("customerid", "c-7"),
+            Identifier("ios_idfv", "d1"),
+            Identifier("anonymous_id", "a1"),
+            Identifier("ios.id", "p/1"),
+            Identifier("device_application_stamp", "s1"),
+            Identifier("other2", "77"),
+        ),
+        names={"anonymous_id": ("anonymousId",)},
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"user_identities": {"customer_id": "c-7"}}', "customerid"),
+        ('{"user_identities": {"customerid": ["x", "C-7"]}}', "customerid"),
+        ('{"known_identities":{"customerid":"c\\u002d7"}}', "customerid"),
+        ('{"user_identities.customer_id": "c-7"}', "customerid"),
+        ('{"identity_type": "customer_id", "identity": "c-7"}', "customerid"),
+        ('{"old_value":"c-7","identity_type":"customerid","new_value":null}', "customerid"),
+        ('{"controller_customer_id": {"value": "c-7", "encoding": "raw"}}', "customerid"),
+        ('{"text": "{\\"customer_id\\":\\"c-7\\"}"}', "customerid"),
+        ('{"device_info": {"ios_idfv": "d1"}}', "ios_idfv"),
+        ('{"device_info": {"ios_vendor_id": "d1"}}', "ios_idfv"),
+        ('{"mp_deviceid": "s1"}', "device_application_stamp"),
+        ('{"type": "track", "anonymousId": "a1"}', "anonymous_id"),
+        ('{"anonymous_id": "a1", "broken": 1}', "anonymous_id"),
+        ('{"context": {"externalIds": [{"id": "a1", "type": "anonymous_id"}]}}', "anonymous_id"),
+        ('{"context": {"device": {"id": "p\\/1"}}}', "ios.id"),
+        ('{"user_identities": {"other_id_2": 77}}', "other2"),
+    ],
+)
+def test_a_short_value_is_found_wherever_its_type_is_named(text, what):
+    assert SHORT.may_hold(text.encode())
+    assert SHORT.in_json(text.encode(), with_numbers=True) == {what}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"user_identities": {"email": "c-7"}, "plan": "c-7"}',
+        '{"user_identities": {"customer_id": "c-77"}}',
+        '{"customer_id": {"plan": "c-7"}}',
+        '{"identity_type": "email", "identity": "c-7"}',
+        '{"identity_type": "customerid", "plan": "c-7"}',
+        '{"device": {"kind": {"id": "p/1"}}}',
+        '{"id": "p/1", "other_id_3": 77, "other_id_2": 177}',
+        '["c-7", "customerid"]',
+    ],
+)
+def test_a_short_value_under_another_name_is_nobody(text):
+    assert SHORT.in_json(text.encode(), with_numbers=True) == set()
+
+
+def test_a_short_value_is_found_in_key_and_headers():
+    assert SHORT.in_wrapping(b"c-7", ()) == SHORT.in_wrapping(b'"c-7"', ()) == {"customerid"}
+    assert SHORT.in_wrapping(None, (("customer-id", b"c-7"),)) == {"customerid"}
+    assert SHORT.in_wrapping(b"x/c-7", (("trace", b"c-7"),)) == set()
+    assert SEARCHER.in_wrapping(b"ada@example.com", ()) == {"email"}
+    assert SEARCHER.in_wrapping(None, (("user", b"ada@example.com"),)) == {"email"}
+
+
+def test_what_cannot_be_read_may_hide_a_short_value_only_where_it_has_its_letters():
+    assert SEARCHER.may_hide(b"\x00\x00\x00\x00\x01\x04C1")
+    assert SEARCHER.may_hide(b'{"customer_id": "C1')
+    assert not SEARCHER.may_hide(b"\x00\x00\x00\x00\x01\x04C2")
+    assert not SEARCHER.may_hide(b'{"plan": "C1"}')
+    assert not Searcher(Person(texts=("Lovelace",))).may_hide(b"\x00C1")
+    assert SHORT.may_hide(b"\x00\x9a\x01")  # 77 is a number there
+
+
+MPID = 207092597404410218
+NUMBERED = Searcher(Person(mpids=frozenset({MPID, 7})))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"mpid":207092597404410218}',
+        b'{"mpids": ["1", "207092597404410218"]}',
+        b'{"from":"207092597404410218","to":"2"}',
+        b'{"mpid": 7, "version": 1}',
+        b'{"previous_mpid":"7"}',
+        b"\x00\x00\x00\x00\x012" + str(MPID).encode() + b"8",
+        b"\xc3\x01" + bytes(8) + bytes.fromhex("d485b9fed7e7dedf05"),
+    ],
+)
+def test_an_mpid_is_found_as_a_number_and_as_text(data):
+    assert NUMBERED.mpids_in(data) == {"mpid"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"mpid":2070925974044102181}',
+        b'{"mpid":"1207092597404410218"}',
+        b'{"mpid": 77, "version": 7, "mpid_version": 7}',
+        b'{"mpid": 7.5}',
+        b"",
+    ],
+)
+def test_a_longer_number_is_no_mpid(data):
+    assert NUMBERED.mpids_in(data) == set()
+
+
+def test_an_mpid_is_found_in_key_and_headers():
+    assert NUMBERED.in_wrapping(b"retail/production/7", ()) == {"mpid"}
+    assert NUMBERED.in_wrapping(str(MPID).encode(), ()) == {"mpid"}
+    assert NUMBERED.in_wrapping(None, (("mpid", b"7"),)) == {"mpid"}
+    assert NUMBERED.in_wrapping(b"retail/production/77", (("attempts", b"7"),)) == set()
+
+
 def test_a_number_counts_only_in_what_was_sent():
     searcher = Searcher(Person(identifiers=(Identifier("customerid", "123456"),)))
     value = b'{"customer_id": 123456}'
