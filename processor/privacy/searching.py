@@ -119,11 +119,12 @@ class Searcher:
         """Return which values and MPIDs are in the key and the headers of a record."""
         found: set[str] = set()
         parts = [(name, value or b"") for name, value in headers]
+        may_hold = self._may(joined((key or b"", *(part for _, part in parts))).lower())
         for name, part in (("", key or b""), *parts):
-            found |= self.in_json(part, with_numbers=True)
+            found |= self.in_json(part, with_numbers=True) if may_hold else NOTHING
             is_mpid = self._numbering.is_key if name in ("", "mpid") else self._numbering.is_in
             found |= _MPID if is_mpid(part) else NOTHING
-            if self._short:
+            if self._short and may_hold:
                 text = part.decode(errors="replace")
                 found |= self._naming.types_in({name: text}, with_numbers=True)
                 found |= NOTHING if name else self._naming.types_of(text.strip('"'))
