@@ -4,7 +4,7 @@ A misspelt wish that was passed over would turn a dry run into an erasure, so th
 by name, every one. What others put into theirs is no concern of ours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from processor.codecs.envelope import Fields
 from processor.codecs.fault import Fault, fault_of
 from processor.codecs.fields import mpid_of
-from processor.codecs.nearness import likely_meant, ordinal
+from processor.codecs.nearness import likely_meant, ordinal, surely_meant
 
 Follow = Literal["merges", "source", "aliases"]
 
@@ -68,8 +68,13 @@ class Extension(Struct, frozen=True):
 
 
 def extensions_of(fields: Fields) -> tuple[Extension, Extension]:
-    """Return what a request's extensions hold, ours first; Fault where ours has an unknown name."""
+    """Return what a request's extensions hold, ours first.
+
+    Fault where ours has an unknown name, or goes by a misspelt one itself.
+    """
+    _check_spelling(fields, "extensions", likely_meant, "a request")
     every = read_at(fields.get("extensions"), "extensions", _decode_map) or {}
+    _check_spelling(every, _OURS, surely_meant, "extensions")
     ours, theirs = (_extension(every, name) for name in (_OURS, _THEIRS))
     for place, name in enumerate(ours.fields, 1):
         if name not in _KNOWN:
@@ -115,6 +120,17 @@ def read_at(raw: Raw | None, path: str, decode: Callable[[Raw], Any]) -> Any:  #
 def _extension(every: Mapping[str, Raw], name: str) -> Extension:
     path = f"extensions.{name}"
     return Extension(path, read_at(every.get(name), path, _decode_map) or {})
+
+
+def _check_spelling(
+    names: Collection[str], meant: str, nearest: Callable[[str, tuple[str]], str], path: str
+) -> None:
+    """Raise Fault where *meant* is not among *names*, but what is *nearest* to it."""
+    if meant in names:
+        return
+    for place, name in enumerate(names, 1):
+        if nearest(name, (meant,)):
+            raise Fault(f"{path}: its {ordinal(place)} field is not read (did you mean {meant}?)")
 
 
 def _unknown(path: str, place: int, name: str) -> Fault:

@@ -121,9 +121,26 @@ def test_a_wish_of_a_name_that_is_not_known_is_refused_and_the_nearest_is_told(k
     assert "ada@" not in error[2]
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"extentions": {"idstream": {"dry_run": True}}},
+            "a request: its 6th field is not read (did you mean extensions?)",
+        ),
+        (
+            {"extensions": {"acme": 1, "id_stream": {"dry_run": True}}},
+            "extensions: its 2nd field is not read (did you mean idstream?)",
+        ),
+    ],
+)
+def test_wishes_under_a_name_that_is_nearly_ours_are_not_passed_over(fields, said):
+    assert read(**fields).error == (400, "INVALID_DATA", said)
+
+
 def test_extensions_of_others_hold_what_they_like():
     theirs = {"dryrun": True, "skip_waiting_period": True}
-    found = read(extensions={"opendsr.mparticle.com": theirs, "acme": 7, "idstreams": {"a": 1}})
+    found = read(extensions={"opendsr.mparticle.com": theirs, "acme": 7, "streams": {"a": 1}})
     assert (found.error, found.wishes.skip_waiting) == (None, True)
 
 
