@@ -170,7 +170,7 @@ def _outages(asked: argparse.Namespace) -> int:
 
 
 def _storm(asked: argparse.Namespace) -> int:
-    """Load under every kind of fault, everything checked (half an hour)."""
+    """Load under every kind of fault, everything checked (an hour and more)."""
     weather = Weather(
         asked.seed,
         asked.batches,

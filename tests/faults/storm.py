@@ -151,7 +151,8 @@ class Striker(Work):
         hit = EVERY[name](struck)
         self._report.struck.append(Blow(began, time.monotonic(), name, self._who))
         (self._report.faults if hit else self._report.missed)[name] += 1
-        self._report.tell(f"{self._who}: {name}{'' if hit else ': missed'}")
+        struck = f"{self._report.faults.total()} of {len(self._report.weather.strikes)}"
+        self._report.tell(f"{self._who}: {name}{f' ({struck})' if hit else ': missed'}")
         if is_mine:
             self._bring_back(name)
         time.sleep(self._chance.uniform(0.1, 1.0))  # peace between faults, so that work goes on
