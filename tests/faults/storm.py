@@ -151,7 +151,9 @@ class Striker(Work):
         hit = EVERY[name](struck)
         self._report.struck.append(Blow(began, time.monotonic(), name, self._who))
         (self._report.faults if hit else self._report.missed)[name] += 1
-        struck = f"{self._report.faults.total()} of {len(self._report.weather.strikes)}"
+        strikes = self._report.weather.strikes
+        left = (Counter(strikes) - self._report.faults).total()
+        struck = f"{len(strikes) - left} of {len(strikes)}"
         self._report.tell(f"{self._who}: {name}{f' ({struck})' if hit else ': missed'}")
         if is_mine:
             self._bring_back(name)
