@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from processor.codecs.fault import Fault
+from processor.codecs.fault import Fault, near_miss
 from processor.codecs.moment import milliseconds_of
-from processor.codecs.nearness import likely_meant, ordinal, squeezed
+from processor.codecs.nearness import likely_meant, squeezed
 from processor.records import Ignored
 
 _REGULATIONS: Final = ("gdpr", "ccpa")
@@ -38,18 +38,14 @@ def _check_regulations(state: Iterable[str]) -> None:
     for place, name in enumerate(state, 1):
         meant = "" if name in _REGULATIONS else squeezed(name)
         if meant in _REGULATIONS and meant not in state:
-            raise Fault(
-                f"consent_state: its {ordinal(place)} field is not read (did you mean {meant}?)"
-            )
+            raise near_miss("consent_state", place, meant)
 
 
 def _check_entry(entry: dict[str, Any], purpose: str, ignored: list[Ignored]) -> None:
     if "consented" not in entry:
         for place, name in enumerate(entry, 1):
             if likely_meant(name, ("consented", "consent")):
-                raise Fault(
-                    f"{_ENTRY}: its {ordinal(place)} field is not read (did you mean consented?)"
-                )
+                raise near_miss(_ENTRY, place, "consented")
         ignored.append(Ignored(_ENTRY, "missing", purpose))
     elif type(entry["consented"]) is not bool:
         raise Fault(f"{_ENTRY}.consented: must be true or false")

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from processor.codecs.mismatch import Expected, mismatch_of
+from processor.codecs.nearness import ordinal
 from processor.records import DeadLetterReason
 
 _NOTHING: Final[Mapping[str, Iterable[str]]] = MappingProxyType({})
@@ -77,6 +78,14 @@ def types_in_words(expected: Expected) -> str:
 def is_missing(path: str, field: str) -> Fault:
     """Return the fault of an object at *path* that lacks a required field."""
     return Fault(f"{path}.{field}: is required")
+
+
+def near_miss(holder: str, place: int, meant: str) -> Fault:
+    """Return the fault of a field of *holder* that is nearly one that is read; it tells its place.
+
+    Not its name: that is its client's, and may be somebody's.
+    """
+    return Fault(f"{holder}: its {ordinal(place)} field is not read (did you mean {meant}?)")
 
 
 def not_allowed(path: str, allowed: Iterable[str] = ()) -> Fault:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from processor.codecs.envelope import Fields
-from processor.codecs.fault import Fault
+from processor.codecs.fault import Fault, near_miss
 from processor.codecs.nearness import likely_meant, ordinal, surely_meant
 from processor.codecs.strict.published import FIELDS
 from processor.identity.types import DEVICE_INFO_KEYS, IdentityKeys
@@ -91,7 +91,7 @@ def check_batch(fields: Fields) -> None:
     for place, name in enumerate(fields, 1):
         meant = "" if name in KNOWN else _meant(name)
         if meant and _is_absent(meant, fields):
-            raise _near_miss("the batch", place, meant)
+            raise near_miss("the batch", place, meant)
 
 
 def check_lost(fields: Fields, keys: IdentityKeys) -> None:
@@ -108,7 +108,7 @@ def check_lost(fields: Fields, keys: IdentityKeys) -> None:
             raise Fault(f"{name}: belongs into device_info")
         meant = _likely(name)
         if meant and _is_absent(meant, fields):
-            raise _near_miss("the batch", place, meant)
+            raise near_miss("the batch", place, meant)
     if keys.is_literal:
         _check_keys(fields, "user_identities", keys.batch)
     else:
@@ -127,7 +127,7 @@ def check_call(fields: Fields) -> None:
         if not meant:
             continue
         if _is_absent(meant, fields) and _is_absent(_snake(meant), fields):
-            raise _near_miss("the call", place, meant)
+            raise near_miss("the call", place, meant)
 
 
 def no_call(fields: Fields) -> Fault:
@@ -194,11 +194,7 @@ def _check_keys(fields: Fields, field: str, known: Mapping[str, str]) -> None:
     for place, name in enumerate(keys, 1):
         meant = "" if name in known else _likely_among(name, names)
         if meant:
-            raise _near_miss(field, place, meant)
-
-
-def _near_miss(holder: str, place: int, meant: str) -> Fault:
-    return Fault(f"{holder}: its {ordinal(place)} field is not read (did you mean {meant}?)")
+            raise near_miss(field, place, meant)
 
 
 def _is_absent(name: str, fields: Fields) -> bool:

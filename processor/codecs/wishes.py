@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from processor.codecs.envelope import Fields
-from processor.codecs.fault import Fault, fault_of
+from processor.codecs.fault import Fault, fault_of, near_miss
 from processor.codecs.fields import mpid_of
 from processor.codecs.nearness import likely_meant, ordinal, surely_meant
 
@@ -130,7 +130,7 @@ def _check_spelling(
         return
     for place, name in enumerate(names, 1):
         if nearest(name, (meant,)):
-            raise Fault(f"{path}: its {ordinal(place)} field is not read (did you mean {meant}?)")
+            raise near_miss(path, place, meant)
 
 
 def _unknown(path: str, place: int, name: str) -> Fault:

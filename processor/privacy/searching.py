@@ -26,7 +26,6 @@ _DIGITS: Final = 32
 """Hex digits of a token."""
 _ESCAPED: Final = b"\\u00"
 """How JSON may write any letter of ASCII."""
-_MPID: Final[frozenset[str]] = frozenset({"mpid"})
 
 _json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
@@ -37,6 +36,7 @@ Decode = Callable[[bytes], Any]
 Whats = frozenset[str]
 """What was found, such as types of identities; never a value."""
 NOTHING: Final[Whats] = frozenset()
+MPID: Final[Whats] = frozenset({"mpid"})
 
 
 class Person(Struct, frozen=True):
@@ -123,7 +123,7 @@ class Searcher:
         for name, part in (("", key or b""), *parts):
             found |= self.in_json(part, with_numbers=True) if may_hold else NOTHING
             is_mpid = self._numbering.is_key if name in ("", "mpid") else self._numbering.is_in
-            found |= _MPID if is_mpid(part) else NOTHING
+            found |= MPID if is_mpid(part) else NOTHING
             if self._short and may_hold:
                 text = part.decode(errors="replace")
                 found |= self._naming.types_in({name: text}, with_numbers=True)
@@ -132,7 +132,7 @@ class Searcher:
 
     def mpids_in(self, data: bytes) -> Whats:
         """Return whether the value of a record has an MPID."""
-        return _MPID if self._numbering.is_in(data) else NOTHING
+        return MPID if self._numbering.is_in(data) else NOTHING
 
     def tokens_in(self, data: bytes) -> Whats:
         """Return which tokens *data* has, written in hex."""

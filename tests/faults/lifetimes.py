@@ -106,12 +106,13 @@ def nobody_aged_early(its: Lives) -> list[str]:
         if source not in its.resolved.order or before is None or before.merged_into is not None:
             continue
         place, as_of_ms = its.resolved.order[source], _as_of_ms(its.published, source)
+        own = list(_heard(its, before))
+        noted = [heard for heard in own if heard.place < place]
         waited = [
             heard
-            for heard in (*_heard(its, before), *_asked_about(its, before))
+            for heard in (*own, *_asked_about(its, before))
             if heard.place > place and heard.time_ms <= as_of_ms
         ]
-        noted = [heard for heard in _heard(its, before) if heard.place < place]
         for heard in (*noted, *waited):
             if heard.time_ms + life_ms - resolution_ms > ended_ms:
                 when = "before" if heard.place < place else "only after"

@@ -12,7 +12,7 @@ from processor.identity.model import Space
 from processor.kafka.changelog import Changelog
 from processor.kafka.keeping import Keeping
 from processor.privacy.case import case_from_json
-from processor.privacy.searching import NOTHING, Person, Searcher, Whats, joined
+from processor.privacy.searching import MPID, NOTHING, Person, Searcher, Whats, joined
 from processor.profiles.document import profile_key
 from processor.records import Record
 from processor.serve.values import Values
@@ -20,7 +20,6 @@ from processor.settings import Settings
 
 COMPACTED: Final = ("profiles", "cases")
 """Roles of topics of which only the newest record of a key is a person's state."""
-_MPID: Final[Whats] = frozenset({"mpid"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -106,7 +105,7 @@ class LogSearch:
                 whats |= self._searcher.in_bytes(data)
         tokens = self._searcher.tokens_in(data)
         if source.role == "changes":
-            return whats - _MPID, tokens | (whats & _MPID)
+            return whats - MPID, tokens | (whats & MPID)
         return whats, tokens
 
     def _in_text(self, topic: str, text: bytes, *, with_numbers: bool = False) -> Whats:

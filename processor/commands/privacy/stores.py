@@ -10,7 +10,7 @@ from processor.identity.model import Space
 from processor.identity.profile import Profile
 from processor.pipeline.journal import Entry, unpack_entries
 from processor.privacy.case import Case, unpack_case
-from processor.privacy.searching import NOTHING, Searcher, Whats, joined
+from processor.privacy.searching import MPID, NOTHING, Searcher, Whats, joined
 from processor.profiles.document import is_case, is_grave, unpack, unpack_grave
 from processor.redis import keys
 from processor.redis.contents import Contents, Stored
@@ -127,7 +127,7 @@ class StoreSearch:
 
     def _in_entry(self, entry: Entry, *, is_suspect: bool) -> Whats:
         named = {entry.mpid, *(mpid for mpid, _ in entry.touched)}
-        found: Whats = frozenset({"mpid"}) if named & self._person.mpids else NOTHING
+        found: Whats = MPID if named & self._person.mpids else NOTHING
         if is_suspect:
             data = _packed(entry)
             found |= self._searcher.in_msgpack(data) | self._searcher.tokens_in(data)
