@@ -18,11 +18,12 @@ from tests.connect.conftest import CONNECT, KEYS
 from tests.docs.pages import text
 from tests.servers.waiting import eventually
 
-# Building the engine takes minutes, once.
+# Building the engine takes minutes, once: by the one worker that all of Go goes to.
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.redis,
     pytest.mark.timeout(900),
+    pytest.mark.xdist_group("go"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 

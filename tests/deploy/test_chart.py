@@ -67,7 +67,7 @@ workspace = "retail"
 topics = ["privacy-requests"]
 """
 
-# Building Helm takes minutes, once.
+# Building Helm takes minutes, once: by the one worker that all of Go goes to.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("go")]
 
 
