@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from processor.clock.wheel import STILL, Moves
+from processor.identity.alike import is_alike
 from processor.identity.difference import difference
 from processor.identity.filed import Filing
 from processor.identity.files import Files
@@ -115,7 +116,7 @@ class RecordEdits(Struct, gc=False):
     def edits(self) -> list[Edit]:
         """Return what the record has changed so far; its end counts the versions."""
         found = [Edit(before, self.profiles[mpid]) for mpid, before in self.before.items()]
-        return [edit for edit in found if edit.before is None or edit.before != edit.after]
+        return [one for one in found if one.before is None or not is_alike(one.before, one.after)]
 
     def begins_after(self, mpid: int, version: int) -> None:
         """Let the versions of a profile that the record makes begin above *version*.
@@ -129,7 +130,7 @@ class RecordEdits(Struct, gc=False):
         edits = []
         for mpid, before in self.before.items():
             after = self.profiles[mpid]
-            if before is not None and after == before:
+            if before is not None and is_alike(after, before):
                 self.profiles[mpid] = before
                 continue
             version = before.version if before else self.past.get(mpid, 0)

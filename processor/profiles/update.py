@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from processor.identity.alike import is_alike
 from processor.identity.profile import (
     NO_DATA,
     Attribute,
@@ -75,7 +76,7 @@ def apply_batch(
     if not is_within(changed, limits.max_profile_bytes):
         after, dropped = _fitting(profile, workspace, after, limits.max_profile_bytes)
         refused += dropped
-        changed = profile if after == before else _with_workspace(profile, workspace, after)
+        changed = profile if is_alike(after, before) else _with_workspace(profile, workspace, after)
     return Applied(changed, _notifications(before, after), refused)
 
 
@@ -147,7 +148,7 @@ def _write_newest(
     refused = refused[max(limits.max_attributes - (len(written) - len(refused)), 0) :]
     for name in refused:
         del written[name]
-    return (stored if written == stored else written), len(refused)
+    return (stored if is_alike(written, stored) else written), len(refused)
 
 
 def _note_device(

@@ -659,3 +659,14 @@ def test_what_is_remembered_of_one_user_is_no_matter_of_the_one_before(line):
     line.send(other, taking(BATCH, user_attributes=None))
     line.send(taking(other, user_attributes={"color": "blue"}))
     assert line.remembers(taking(BATCH, user_attributes=None))
+
+
+@pytest.mark.parametrize(("was", "said"), [(1, True), (1, 1.0), (False, 0), ([1], [True])])
+@pytest.mark.parametrize("input_name", ["default", "flat"])
+def test_a_value_of_another_type_is_another_one_within_a_millisecond_too(input_name, was, said):
+    line, user = Line(), "user_id" if input_name == "flat" else "customerid"
+    plain = taking(BATCH, user_identities={user: "7"}, events=None, device_info=None)
+    line.send(taking(plain, user_attributes={"n": was}), input_name=input_name)
+    value = taking(plain, user_attributes={"n": said}, events=BATCH["events"])
+    (enriched, _) = line.send(value, input_name=input_name)
+    assert repr(json.loads(enriched.value)["user_attributes"]["n"]) == repr(said)
