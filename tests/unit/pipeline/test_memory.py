@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from processor.codecs.misfit import KNOWN
 from processor.identity.resolve import resolve
 from processor.index.cache import CachedIndex
 from processor.index.memory import MemoryIndex
@@ -370,6 +371,25 @@ def test_other_events_and_unknown_fields_are_no_matter(line):
     assert line.remembers({**BATCH, "events": [event], "batch_id": 7, "source_request_id": "q"})
 
 
+ODD = [None, 7, "text", [], {}, {"a": [1, {"b": None}]}, [{"email": "x@example.com"}]]
+BESIDE = sorted(KNOWN - set(WORDS) - {"events"})
+
+
+@pytest.mark.parametrize("input_name", ["default", "announced", "counted", "beside", "flat"])
+def test_nothing_is_decided_by_a_field_beside_the_words(input_name):
+    """Whoever reads one more for a decision or an enrichment adds it to ``WORDS``."""
+    known = {**BATCH, "user_identities": {"user_id": "7"}} if input_name == "flat" else BATCH
+    line, plain = Line(), pipeline(MemoryIndex(b"key"), remembers=False)
+    assign(plain, 0)
+    headers = (("input", input_name.encode()),)
+    others = [{}, {}, *[{name: odd} for name in BESIDE for odd in ODD]]
+    for n, other in enumerate(others):
+        value = {**known, **other}
+        record = Record("batches", 0, n, START, b"key", json.dumps(value).encode(), headers)
+        assert line.send(value, input_name=input_name) == plain.process([record]), other
+    assert sum(tally.recalled for tally in line.tallies) > len(others) / 2
+
+
 def test_wrong_events_are_told_as_ever(line):
     (letter,) = line.send({**BATCH, "events": [{"event_type": "no such"}]})
     assert letter.role == "dead_letters"
@@ -423,6 +443,21 @@ def test_a_lot_is_decided_anew_once_however_many_remembered_users_it_changes():
     line.send(*users(9))
     line.send(*users(9, user_attributes={"color": "blue"}), *users(9))
     assert line.tallies[-1].redecisions == 1
+
+
+STRICT = CONFIG.replace(
+    'strategy = "profile_isolation"', 'strategy = "profile_isolation"\nvalidation = "strict"'
+)
+
+
+def test_a_known_batch_is_validated_strictly_each_time():
+    line = Line(STRICT)
+    value = taking(BATCH, device_info={"ios_idfv": "7d1f4c3e-1111-4222-8333-444444444444"})
+    for _ in range(3):
+        line.send(value)
+    assert line.remembers(value)
+    (letter,) = line.send({**value, "unknown": 1})
+    assert letter.role == "dead_letters"
 
 
 def test_a_request_id_that_was_used_makes_a_duplicate_of_a_known_batch(line):
