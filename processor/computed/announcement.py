@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from processor.computed.attribute import Value
@@ -12,11 +11,11 @@ from processor.computed.membership import Memberships
 from processor.computed.message import AudienceChange, Carried, Kind, Reason, carried, in_order
 from processor.computed.occasion import Leaver, Occasion
 from processor.computed.situation import Facts, Situation
+from processor.identity.alike import is_alike
 from processor.identity.profile import Computed, Membership
 
 _BY_RECORD: Final = ("record", "merge")
 """Reasons that come with a record's data, by which what messages carry can change."""
-_encode = msgspec.json.Encoder().encode
 
 
 class Announcer(Struct, frozen=True, gc=False):
@@ -62,7 +61,7 @@ class Announcer(Struct, frozen=True, gc=False):
                 continue
             old = carried(audience, before.facts, self._values(audience, before))
             new = carried(audience, after.facts, self._values(audience, after))
-            if not _is_same(old, new):
+            if not is_alike(old, new):
                 expires_ms = found.audiences[name].expires_ms
                 yield self._message("updated", audience, new, expires_ms, old.identities)
 
@@ -143,7 +142,3 @@ def farewells(scope: Scope, occasion: Occasion, now_ms: int) -> list[AudienceCha
 
 def _published(audiences: Iterable[Audience]) -> Iterator[Audience]:
     return (audience for audience in audiences if audience.is_published)
-
-
-def _is_same(old: Carried, new: Carried) -> bool:
-    return old == new and _encode(old) == _encode(new)  # for Python, true is 1
