@@ -27,7 +27,7 @@ from processor.index.port import Ask
 from processor.pipeline.aliasing import follow_link
 from processor.pipeline.enrichment import enrich, of_nobody
 from processor.pipeline.known import Known
-from processor.pipeline.memory import NOTHING, Memo, Memory, Recall
+from processor.pipeline.memory import NO_MEMORY, Memo, Memory, Recall
 from processor.pipeline.naming import Naming, asked_of, name, resolve_named
 from processor.pipeline.native import recall
 from processor.pipeline.publish import dead_letter
@@ -59,7 +59,7 @@ class Batches(Struct, frozen=True):
     limits: Limits
     codecs: Codecs
     key: bytes
-    memory: Memory = NOTHING
+    memory: Memory = NO_MEMORY
     """Remembered decisions of known users."""
     definitions: Mapping[str, Definitions] = {}
     """What is computed, by the name of the workspace."""
@@ -95,7 +95,7 @@ class Batches(Struct, frozen=True):
         if found is None:
             return None
         memo, has_events, time_ms, request_id, enriched = found
-        take_anew = partial(self._take, record, rules, form, NOTHING)
+        take_anew = partial(self._take, record, rules, form, NO_MEMORY)
         content = Known(memo, enriched, has_events, take_anew)
         return self._known(record, rules, content, Heads(has_events, time_ms, request_id))
 

@@ -15,7 +15,7 @@ from processor.computed.definition import Definitions
 from processor.identity.model import Space
 from processor.pipeline.batches import Batches
 from processor.pipeline.journal import Entry
-from processor.pipeline.memory import NOTHING, Memory
+from processor.pipeline.memory import NO_MEMORY, Memory
 from processor.pipeline.publish import Cause, audience_outputs, change_events, dead_letter
 from processor.pipeline.requests import Requests
 from processor.pipeline.subjects import SubjectRequests, receipt_output
@@ -43,7 +43,7 @@ class Intake:
         rules: Rules,
         key: bytes = b"",
         codecs: Codecs | None = None,
-        memory: Memory = NOTHING,
+        memory: Memory = NO_MEMORY,
         definitions: Mapping[str, Definitions] = MappingProxyType({}),
     ) -> None:
         self._rules = rules

@@ -253,7 +253,7 @@ class Memory:
             self._forget(held, name)
 
 
-NOTHING: Final = Memory(0)
+NO_MEMORY: Final = Memory(0)
 """A memory that keeps nothing, for a pipeline that shall remember no decisions."""
 
 

@@ -32,7 +32,7 @@ from processor.pipeline.intake import Intake
 from processor.pipeline.known import Known
 from processor.pipeline.lasting import remember
 from processor.pipeline.lots import lots_of, rules_apart
-from processor.pipeline.memory import NOTHING, Memory
+from processor.pipeline.memory import NO_MEMORY, Memory
 from processor.pipeline.pacing import SweepPace
 from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
@@ -87,7 +87,7 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._cache = parts.index if isinstance(parts.index, CachedIndex) else None
-        self._memory = NOTHING if self._cache is None else Memory(parts.memory_bytes)
+        self._memory = NO_MEMORY if self._cache is None else Memory(parts.memory_bytes)
         self._sections = Sections(0 if self._cache is None else parts.memory_bytes // PART)
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)

@@ -16,7 +16,7 @@ from processor.identity.view import View
 from processor.index.port import Ask
 from processor.pipeline.aliasing import AliasContent, follow_link
 from processor.pipeline.answers import NOT_FOUND, error_response, response
-from processor.pipeline.memory import NOTHING, Memory
+from processor.pipeline.memory import NO_MEMORY, Memory
 from processor.pipeline.naming import asked_of
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.work import (
@@ -41,7 +41,7 @@ class Requests(Struct, frozen=True):
     limits: Limits
     codecs: Codecs
     key: bytes
-    memory: Memory = NOTHING
+    memory: Memory = NO_MEMORY
     """Not used: a request is answered by what the index holds now."""
     definitions: Mapping[str, Definitions] = {}
     """Not used: a request has no events."""

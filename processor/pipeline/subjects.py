@@ -13,7 +13,7 @@ from processor.identity.model import Identifier, Space
 from processor.identity.normalize import admit
 from processor.identity.view import View
 from processor.index.port import Ask
-from processor.pipeline.memory import NOTHING, Memory
+from processor.pipeline.memory import NO_MEMORY, Memory
 from processor.pipeline.publish import dead_letter
 from processor.pipeline.work import Decided, FoldRules, Settled, Taken, Verdict, Work
 from processor.privacy.case import about_identifier, about_of, case_number
@@ -29,7 +29,7 @@ class SubjectRequests(Struct, frozen=True):
     limits: Limits
     codecs: Codecs
     key: bytes
-    memory: Memory = NOTHING
+    memory: Memory = NO_MEMORY
     """Not used: a request is answered by what the index holds now."""
     definitions: Mapping[str, Definitions] = {}
     """Not used."""
