@@ -23,7 +23,8 @@ from processor.settings.events import check_names
 MOST_CALCULATED: Final = 100
 _SHORTEST_MS: Final = 10 * MINUTE_MS
 
-Version = Annotated[int, Meta(ge=1)]
+Version = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+"""Stored with what is computed and told in JSON: any integer that a consumer reads exactly."""
 
 
 class CalculatedSettings(Struct, frozen=True, forbid_unknown_fields=True):
