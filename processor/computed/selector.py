@@ -78,7 +78,8 @@ def why_not(selector: Selector, event: Event, input_name: str) -> str | None:
     return (
         _unwanted_kind(selector, event, input_name)
         or _unwanted_value(selector, event)
-        or (selector.on_products or selector.on_promotions)[0].path.text
+        or _unwanted_item(event.products, selector.on_products)
+        or _unwanted_item(event.promotions, selector.on_promotions)
     )
 
 
@@ -97,6 +98,15 @@ def _unwanted_kind(selector: Selector, event: Event, input_name: str) -> str | N
 def _unwanted_value(selector: Selector, event: Event) -> str | None:
     for where in selector.on_event:
         if not where.condition.holds_of(where.path.of_event(event)):
+            return where.path.text
+    return None
+
+
+def _unwanted_item(items: Sequence[Object], wheres: Sequence[Where]) -> str | None:
+    """Return the first of *wheres* after which no item is left that fits all so far."""
+    for where in wheres:
+        items = _fitting(items, (where,))
+        if not items:
             return where.path.text
     return None
 

@@ -278,6 +278,36 @@ def test_why_an_event_is_not_meant_names_the_first_thing_that_differs():
     assert why("default", "custom_event", {**order, **products}) is None
 
 
+def test_why_no_item_is_meant_names_the_condition_that_left_none():
+    document = """
+    [events.s]
+    type = "commerce_event"
+    where = [
+      { attribute = "product.category", op = "equals", value = "shoes" },
+      { attribute = "product.price", op = "greater", value = 10 },
+      { attribute = "promotion.id", op = "equals", value = "spring" },
+    ]
+    [calculated.n]
+    type = "count"
+    event = "s"
+    """
+    use = compiled(document).workspaces[WORKSPACE].uses["s"]
+
+    def why(products: list[dict[str, Any]], promotion: str = "spring") -> str | None:
+        from processor.computed.event import Event
+
+        promotions = {"promotions": [{"id": promotion}]}
+        data = {"product_action": {"products": products}, "promotion_action": promotions}
+        return why_not(use.selector, Event("commerce_event", data, START), "default")
+
+    cheap, hat = {"category": "shoes", "price": 5}, {"category": "hats", "price": 20}
+    assert why([]) == "product.category"
+    assert why([hat]) == "product.category"
+    assert why([cheap, hat]) == "product.price"
+    assert why([{**cheap, "price": 20}], "autumn") == "promotion.id"
+    assert why([{**cheap, "price": 20}]) is None
+
+
 def test_the_time_of_an_event_is_its_own_then_its_batchs_then_its_records():
     assert event_time_ms(5, 6, 9) == 5
     assert event_time_ms(None, 6, 9) == 6
