@@ -135,7 +135,9 @@ def _same(operand: object) -> Made:
     if isinstance(operand, bool | str):
         wanted = text_of(operand).casefold()
         return wanted, lambda value, _: text_of(value).casefold() == wanted
-    number = _number(operand)
+    number = billionths(operand)
+    if number is None:
+        raise ValueError("must be a text, a number of less than 10^15, or true or false")
     return number, lambda value, _: billionths(value) == number
 
 

@@ -236,6 +236,17 @@ def test_too_many_definitions_are_refused():
     assert refusal(EVENTS + many).startswith(f"{PATH}.audiences: there are 201")
 
 
+def test_a_value_that_equals_cannot_use_is_told_all_that_it_can():
+    for value in ('["a"]', "2026-01-31", "inf"):
+        document = selector(
+            f'type = "any"\nwhere = [{{ attribute = "k", op = "equals", value = {value} }}]'
+        )
+        assert refusal(document) == (
+            f"{PATH}.events.x.where[0].value: must be a text, a number of less than 10^15,"
+            " or true or false"
+        )
+
+
 def test_a_refusal_offers_what_was_probably_meant():
     assert "did you mean order?" in refusal(calculated('type = "count"\nevent = "odrer"'))
     assert "did you mean contains?" in refusal(
