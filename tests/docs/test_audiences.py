@@ -73,6 +73,14 @@ def test_a_cart_that_is_left_is_told_after_two_hours_until_something_is_bought(s
     assert found[1][1] == 4
 
 
+def test_a_cart_is_told_at_the_instants_that_the_page_gives(settings):
+    cart = shopped("add_to_cart", 10 * HOUR + HOUR // 12)
+    cart["value"] |= {"consent_state": {"gdpr": {"marketing": {"consented": True}}}}
+    assert told(settings, "abandoned_cart", cart, clock(13 * HOUR - 1)) == []
+    found = told(settings, "abandoned_cart", cart, clock(13 * HOUR), clock(35 * HOUR))
+    assert found == [("entered", 13), ("left", DAY // HOUR + 11)]
+
+
 def test_a_customer_of_three_purchases_lapses_after_a_month(settings):
     bought = [shopped("purchase", n * DAY) for n in range(3)]
     found = told(settings, "lapsed", *bought, clock(40 * DAY))
