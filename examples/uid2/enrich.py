@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, KafkaException, Message, Producer
 
 from examples.uid2.operator_client import MOST, Operator, Unavailable
 
@@ -111,8 +111,19 @@ class Service(NamedTuple):
         if self.producer.flush(_FLUSH_S):
             raise RuntimeError("answers were not acknowledged; their questions are asked again")
         if messages:
-            self.consumer.commit(asynchronous=False)
+            self._commit()
         return len(questions)
+
+    def _commit(self) -> None:
+        """Remember what was answered, unless the group has taken its partitions from us.
+
+        It does where the operator was away for longer than ``max.poll.interval.ms``. Whoever has
+        them now asks again, and the same answer twice is a duplicate.
+        """
+        try:
+            self.consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            log.warning("offsets were not committed (%s); what was asked is asked again", error)
 
     def _question(self, message: Message) -> Question | None:
         return question_of(

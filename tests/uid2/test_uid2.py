@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from msgspec import Raw
 
 from examples import uid2
@@ -189,6 +189,47 @@ def test_questions_are_answered_through_kafka_and_committed_once_they_are(stand_
     finally:
         consumer.close()
         reader.close()
+        broker.stop()
+
+
+class Overtaken:
+    """A consumer whose group took its partitions away while it was busy, once."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._is_lost = True
+
+    def consume(self, *how: Any) -> list[Any]:
+        return self._consumer.consume(*how)
+
+    def commit(self, **how: Any) -> Any:
+        if self._is_lost:
+            self._is_lost = False
+            raise KafkaException(KafkaError(KafkaError._ASSIGNMENT_LOST))
+        return self._consumer.commit(**how)
+
+
+def test_who_lost_the_partitions_while_the_operator_was_away_goes_on(stand_in, caplog):
+    broker = EmbeddedBroker(["audience-changes", "uid2-answers"])
+    servers = {"bootstrap.servers": broker.bootstrap_servers}
+    producer = Producer(servers)
+    said = message("entered")
+    group = {"group.id": "uid2", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    consumer = Consumer({**servers, **group})
+    try:
+        consumer.subscribe(["audience-changes"])
+        service = Service(Overtaken(consumer), producer, operator(stand_in))  # type: ignore[arg-type]
+        for _ in range(2):
+            producer.produce(
+                "audience-changes", said["value"], said["key"], 0, headers=said["headers"]
+            )
+            assert producer.flush(10) == 0
+            assert next(n for _ in range(30) if (n := service.turn(wait_s=1.0))) == 1
+        assert "asked again" in caplog.text
+        (place,) = consumer.committed([TopicPartition("audience-changes", 0)], timeout=10)
+        assert place.offset == 2
+    finally:
+        consumer.close()
         broker.stop()
 
 
