@@ -104,17 +104,27 @@ def evaluate(
 
 
 def advance(
-    scope: Scope, standing: Standing, mpid: int, until_ms: int, facts: Mapping[str, Facts]
+    scope: Scope,
+    standing: Standing,
+    mpid: int,
+    until_ms: int,
+    facts: Mapping[str, Facts],
+    own_due_ms: int | None = None,
 ) -> Evaluation:
     """Do all that is due of a person by *until_ms*, each at its own instant, in order.
 
-    After MOST_INSTANTS it stops: what is left is due still.
+    *own_due_ms* is an instant besides, when time changes something else of the person: what is
+    computed is then as of it, however many instants one call does. After MOST_INSTANTS it stops:
+    what is left is due still.
     """
     changes = {name: FactsChange(one, one) for name, one in facts.items()}
     messages: list[AudienceChange] = []
     before, refused, instants = standing, 0, 0
     while instants < MOST_INSTANTS and standing.due_ms is not None and standing.due_ms <= until_ms:
-        found = evaluate(scope, standing, Occasion(mpid, standing.due_ms, "time"), changes)
+        at_ms = standing.due_ms
+        own_ms = own_due_ms if own_due_ms is not None and own_due_ms > at_ms else None
+        occasion = Occasion(mpid, at_ms, "time", own_due_ms=own_ms)
+        found = evaluate(scope, standing, occasion, changes)
         standing, refused, instants = found.standing, refused + found.bounded, instants + 1
         messages += found.messages
     # Those of one instant are within the bounds already.

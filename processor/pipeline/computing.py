@@ -172,10 +172,15 @@ class Computing(Struct, frozen=True):
 
     # ---- by time alone ------------------------------------------------------------------------
 
-    def swept(self, profile: Profile, until_ms: int) -> tuple[Profile, Evaluation]:
-        """Do all of *profile* that is due by *until_ms*, each at its own instant, in order."""
+    def swept(
+        self, profile: Profile, until_ms: int, end_ms: int | None = None
+    ) -> tuple[Profile, Evaluation]:
+        """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.
+
+        Where its lifetime ends by then, *end_ms* says when.
+        """
         facts = self._facts(profile, None)
-        found = advance(self.scope, standing_of(profile), profile.mpid, until_ms, facts)
+        found = advance(self.scope, standing_of(profile), profile.mpid, until_ms, facts, end_ms)
         if not found.is_changed:
             return profile, found
         stored = with_standing(profile, found.standing)

@@ -80,7 +80,7 @@ class TimeRules(Struct, frozen=True):
         After a bound of instants it stops: what is left is due still.
         """
         end_ms = self._end_ms(profile, until_ms)
-        flipped, evaluation = self._flipped(profile, until_ms if end_ms is None else end_ms)
+        flipped, evaluation = self._flipped(profile, until_ms, end_ms)
         due_ms = profile.more.due_ms
         if self.computing is None or profile.more.emptied_ms is not None:
             due_ms = None
@@ -131,10 +131,12 @@ class TimeRules(Struct, frozen=True):
         at_ms = max(end_ms, profile.more.due_ms or end_ms)
         return at_ms if at_ms <= until_ms else end_ms if end_ms <= until_ms else None
 
-    def _flipped(self, profile: Profile, until_ms: int) -> tuple[Profile, Evaluation]:
+    def _flipped(
+        self, profile: Profile, until_ms: int, end_ms: int | None
+    ) -> tuple[Profile, Evaluation]:
         if self.computing is None or profile.more.emptied_ms is not None:
             return profile, NOTHING
-        return self.computing.swept(profile, until_ms)
+        return self.computing.swept(profile, until_ms if end_ms is None else end_ms, end_ms)
 
     def _ended(
         self,

@@ -48,6 +48,17 @@ ios_idfv = { limit = 2 }
 [inputs.default]
 workspace = "retail"
 """
+LEAVING = f"""{AGEING}
+[workspaces.retail.events.e]
+type = "custom_event"
+[workspaces.retail.calculated.last]
+type = "last_timestamp"
+event = "e"
+within = "20d"
+[workspaces.retail.audiences.silent]
+all = [{{ not = {{ event = "e", within = "10d" }} }}]
+attributes = ["last"]
+"""
 EVENT = {"event_type": "custom_event", "data": {"event_name": "e", "custom_event_type": "other"}}
 
 
@@ -139,6 +150,21 @@ def test_who_was_emptied_ends_at_a_recompute_where_identities_are_kept_no_more(t
     (ended,), gone = played(everybody, tmp_path=tmp_path, before=before)
     assert [one["change"] for one in ended["changes"]] == ["profile_erased"]
     assert gone == []
+
+
+def test_what_is_told_of_an_end_does_not_depend_on_how_many_sweeps_led_to_it(tmp_path):
+    person = batch(0, device_info={"ios_idfv": "v"})
+    found = []
+    for name, sweeps in {"one": [40], "two": [15, 40], "each": range(41)}.items():
+        (tmp_path / name).mkdir()
+        lines, _ = played(person, *map(clock, sweeps), text=LEAVING, tmp_path=tmp_path / name)
+        told = [one for line in lines for one in line["audience_changes"]]
+        fields = ("change", "timestamp_ms", "reason", "user_attributes")
+        found.append([tuple(one[field] for field in fields) for one in told])
+    assert found[0] == found[1] == found[2]
+    entered, left = found[0]
+    assert entered[:3] == ("entered", START + 10 * DAY, "time")
+    assert left == ("left", START + 30 * DAY, "aged_out", {})  # its window ran empty before the end
 
 
 def test_an_alias_starts_the_lifetimes_of_both_sides_again(tmp_path):
