@@ -323,13 +323,13 @@ class Running:
 
         self.wait_until(is_over)
 
-    def wait(self, enough: float) -> None:
+    def wait(self, enough: float, patience_s: float = PATIENCE_S) -> None:
         """Return when so many records are done."""
-        self.wait_until(lambda: self.done() >= enough)
+        self.wait_until(lambda: self.done() >= enough, patience_s)
 
-    def wait_until(self, there: Callable[[], bool]) -> None:
+    def wait_until(self, there: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Return when that is so, and fail when it takes too long."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while not there():
             self.check()
             assert time.monotonic() < deadline, f"{self._play.processor.name} is too slow"
