@@ -16,7 +16,7 @@ from tests.servers.missing import missing
 HELM = "v3.22.0"
 
 FLAGS = "-buildvcs=false '-gcflags=all=-N -l -dwarf=false' '-ldflags=-s -w'"
-"""Such that a build is soon done: two fifths less CPU for Helm; that it runs slower is no matter."""
+"""Such that a build is soon done: two fifths less CPU for Helm, which may run slower here."""
 
 
 def cached(name: str, build: list[str], folder: Path | None = None) -> Path:
