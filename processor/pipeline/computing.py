@@ -125,7 +125,8 @@ class Computing(Struct, frozen=True):
             if is_own and not is_changed:
                 stored = replace(stored, last_seen_ms=max(stored.last_seen_ms, work.time_ms))
             view.put(stored)
-        hidden = self._hidden(before, after, workspace) if is_own else 0
+        definitions = self.scope.workspaces.get(workspace or "")
+        hidden = 0 if definitions is None else _hidden(definitions, before, after)
         return Computation(evaluation.messages, evaluation.bounded, evaluation.wrote, hidden)
 
     def _evaluated(
@@ -231,18 +232,6 @@ class Computing(Struct, frozen=True):
 
     def _leaver(self, profile: Profile) -> Leaver:
         return Leaver(profile.mpid, standing_of(profile), self._facts(profile, None))
-
-    def _hidden(self, before: Profile | None, after: Profile, workspace: str | None) -> int:
-        """Return how many user attributes were written that a calculated one hides."""
-        definitions = self.scope.workspaces.get(workspace or "")
-        if definitions is None or before is after:
-            return 0
-        old = NO_DATA if before is None else before.workspaces.get(definitions.workspace, NO_DATA)
-        new = after.workspaces.get(definitions.workspace, NO_DATA)
-        if old.attributes is new.attributes:
-            return 0
-        names = definitions.calculated
-        return sum(old.attributes.get(name) != new.attributes.get(name) for name in names)
 
 
 def computing_of(
@@ -387,3 +376,15 @@ def _together(found: Iterable[Computation]) -> Computation:
         whole.wrote |= one.wrote
         whole.hidden += one.hidden
     return whole
+
+
+def _hidden(definitions: Definitions, before: Profile | None, after: Profile) -> int:
+    """Return how many user attributes were written that a calculated one hides."""
+    if before is after:
+        return 0
+    old = NO_DATA if before is None else before.workspaces.get(definitions.workspace, NO_DATA)
+    new = after.workspaces.get(definitions.workspace, NO_DATA)
+    if old.attributes is new.attributes:
+        return 0
+    names = definitions.calculated
+    return sum(old.attributes.get(name) != new.attributes.get(name) for name in names)
