@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from processor.codecs.batch import EventType
 from processor.computed.condition import OPERATORS, condition_of, matches_pattern
 from processor.computed.definition import MOST_WORDS
-from processor.computed.event import EVENT_TYPES, event_time_ms, path_of
+from processor.computed.event import EVENT_TYPES, Event, event_time_ms, path_of
 from processor.computed.instant import DAY_MS, instant_ms
 from processor.computed.reading import Source, matches
 from processor.computed.selector import why_not
@@ -264,8 +264,6 @@ def test_why_an_event_is_not_meant_names_the_first_thing_that_differs():
     use = compiled(document).workspaces[WORKSPACE].uses["s"]
 
     def why(source: str, kind: str, data: dict[str, Any]) -> str | None:
-        from processor.computed.event import Event
-
         return why_not(use.selector, Event(kind, data, START), source)
 
     order = {"event_name": "Order", "custom_attributes": {"k": 1}}
@@ -294,8 +292,6 @@ def test_why_no_item_is_meant_names_the_condition_that_left_none():
     use = compiled(document).workspaces[WORKSPACE].uses["s"]
 
     def why(products: list[dict[str, Any]], promotion: str = "spring") -> str | None:
-        from processor.computed.event import Event
-
         promotions = {"promotions": [{"id": promotion}]}
         data = {"product_action": {"products": products}, "promotion_action": promotions}
         return why_not(use.selector, Event("commerce_event", data, START), "default")
