@@ -114,13 +114,14 @@ def advance(
     """Do all that is due of a person by *until_ms*, each at its own instant, in order.
 
     *own_due_ms* is an instant besides, when time changes something else of the person: what is
-    computed is then as of it, however many instants one call does. After MOST_INSTANTS it stops:
-    what is left is due still.
+    computed is then as of it, however many instants one call does, and nothing is done that is due
+    later. After MOST_INSTANTS it stops: what is left is due still.
     """
+    last_ms = until_ms if own_due_ms is None else min(until_ms, own_due_ms)
     changes = {name: FactsChange(one, one) for name, one in facts.items()}
     messages: list[AudienceChange] = []
     before, refused, instants = standing, 0, 0
-    while instants < MOST_INSTANTS and standing.due_ms is not None and standing.due_ms <= until_ms:
+    while instants < MOST_INSTANTS and standing.due_ms is not None and standing.due_ms <= last_ms:
         at_ms = standing.due_ms
         own_ms = own_due_ms if own_due_ms is not None and own_due_ms > at_ms else None
         occasion = Occasion(mpid, at_ms, "time", own_due_ms=own_ms)

@@ -178,7 +178,7 @@ class Computing(Struct, frozen=True):
     ) -> tuple[Profile, Evaluation]:
         """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.
 
-        Where its lifetime ends by then, *end_ms* says when.
+        Where its lifetime ends by then, *end_ms* says when: nothing of it is due later.
         """
         facts = self._facts(profile, None)
         found = advance(self.scope, standing_of(profile), profile.mpid, until_ms, facts, end_ms)

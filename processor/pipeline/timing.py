@@ -136,7 +136,7 @@ class TimeRules(Struct, frozen=True):
     ) -> tuple[Profile, Evaluation]:
         if self.computing is None or profile.more.emptied_ms is not None:
             return profile, NOTHING
-        return self.computing.swept(profile, until_ms if end_ms is None else end_ms, end_ms)
+        return self.computing.swept(profile, until_ms, end_ms)
 
     def _ended(
         self,
