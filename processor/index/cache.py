@@ -20,6 +20,7 @@ from processor.identity.model import Identifier, Space
 from processor.identity.profile import Profile
 from processor.identity.unnamed import HASHED
 from processor.identity.view import Asked, Effects, Holders, ReadSet, canonical
+from processor.index.eviction import older_half, spares_the_used
 from processor.index.port import (
     Ask,
     Changed,
@@ -45,8 +46,6 @@ DOCUMENT_BYTES: Final = 800
 """What a remembered document costs beside its content."""
 UNPACKED: Final = 4
 """How many bytes in memory a byte of a packed document takes, about."""
-FEWEST: Final = 4
-"""One of so many must be unused for the others to stay where something has to be forgotten."""
 
 
 Value = TypeVar("Value")
@@ -261,11 +260,16 @@ class Cache:
             [not slot.is_used for slot in self._holders.values()]
         )
 
-    def shrink(self, *, spares: bool) -> None:
-        """Forget some of what was not used since the last time, of all unless it *spares* those."""
+    def shrink(self, *, spares: bool) -> int:
+        """Forget some of what was not used since the last time, of all unless it *spares* those.
+
+        Returns how much was forgotten.
+        """
+        before = self.held()
         self._sweep(self._profiles, spares=spares)
         self._sweep(self._holders, spares=spares)
         self._tokens = {t: i for t, i in self._tokens.items() if i in self._holders}
+        return before - self.held()
 
     def _sweep(self, held: dict[Key, Slot[Value]], *, spares: bool) -> None:
         those = [key for key, slot in held.items() if not (spares and slot.is_used)]
@@ -285,8 +289,15 @@ class CachedIndex:
         self._index = index
         self._max_bytes = max_bytes
         self._caches: dict[Space, Cache] = {}
+        self.evicted = 0
+        """How many values were forgotten for want of room."""
         self.token = index.token
         """Returns the 16 bytes that stand for an identifier, as the index does; no call more."""
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes all spaces take, estimated."""
+        return sum([cache.bytes for cache in self._caches.values()])
 
     def cache(self, space: Space) -> Cache:
         """Return what is remembered of *space*."""
@@ -363,26 +374,11 @@ class CachedIndex:
 
     def _shrink(self) -> None:
         """Forget something of every space where there is too much."""
-        caches = self._caches.values()
-        if sum([cache.bytes for cache in caches]) > self._max_bytes:
+        if self.bytes > self._max_bytes:
+            caches = self._caches.values()
             unused = sum([cache.unused() for cache in caches])
             spares = spares_the_used(unused, sum([cache.held() for cache in caches]))
-            for cache in caches:
-                cache.shrink(spares=spares)
-
-
-def spares_the_used(unused: int, held: int) -> bool:
-    """Whether only what is unused is forgotten where there is too much.
-
-    Asked of all tables that share the room: one that is used throughout loses nothing to the
-    others. Where too little is unused for looking at all to pay, all of them lose.
-    """
-    return unused * FEWEST >= held
-
-
-def older_half(those: Sequence[Key]) -> Sequence[Key]:
-    """Return what to forget of *those*: of one, that one, or it would stay whatever it takes."""
-    return those[: (len(those) + 1) // 2]
+            self.evicted += sum([cache.shrink(spares=spares) for cache in caches])
 
 
 def _joined(remembered: ReadSet, fresh: ReadSet) -> ReadSet:

@@ -19,7 +19,8 @@ from processor.codecs.envelope import Fields
 from processor.codecs.headers import Headers
 from processor.identity.model import Identifier, Space
 from processor.identity.view import Holders
-from processor.index.cache import UNPACKED, Slot, Slots, older_half, spares_the_used
+from processor.index.cache import UNPACKED, Slot, Slots
+from processor.index.eviction import older_half, spares_the_used
 from processor.pipeline.naming import Naming, bytes_of
 from processor.pipeline.work import Verdict
 from processor.rules import InputRules
@@ -169,6 +170,8 @@ class Memory:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.bytes = 0
+        self.evicted = 0
+        """How many were forgotten for want of room."""
         self._memos: dict[Name, Memo] = {}
         self._namings: dict[Name, Naming] = {}
         self._used: set[Name] = set()
@@ -250,7 +253,7 @@ class Memory:
 
     def _sweep(self, held: dict[Name, Remembered], those: list[Name]) -> None:
         for name in older_half(those):
-            self._forget(held, name)
+            self.evicted += self._forget(held, name)
 
 
 NO_MEMORY: Final = Memory(0)

@@ -20,12 +20,10 @@ from msgspec.structs import replace
 
 from processor.codecs.formats import Codecs
 from processor.computed.definition import Scope
-from processor.identity.filed import Filed
-from processor.identity.grave import Grave
 from processor.identity.model import Space
-from processor.identity.profile import Profile
 from processor.index.cache import CachedIndex
 from processor.index.port import Assignment, Index
+from processor.pipeline.changelog import add_profiles, changed_by, republished
 from processor.pipeline.computing import definitions_of
 from processor.pipeline.fold import Fold, fold_of
 from processor.pipeline.intake import Intake
@@ -34,18 +32,18 @@ from processor.pipeline.lasting import remember
 from processor.pipeline.lots import lots_of, rules_apart
 from processor.pipeline.memory import NO_MEMORY, Memory
 from processor.pipeline.pacing import SweepPace
-from processor.pipeline.publish import dead_letter, outcome_output, profile_record, settle
+from processor.pipeline.publish import dead_letter, outcome_output, settle
 from processor.pipeline.quarantine import POISON, Lots, Quarantine
 from processor.pipeline.round import ROUNDS, Rounds
-from processor.pipeline.session import SpaceSession
+from processor.pipeline.session import Sessions, SpaceSession
 from processor.pipeline.sweeping import Sweep, ends_in, sweeps_last
 from processor.pipeline.sweeps import Carried, Clockwork, Sweeps
 from processor.pipeline.takeover import Takeover
-from processor.pipeline.tally import Tally
+from processor.pipeline.tally import Remembering, Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
 from processor.pipeline.work import Decided, Settled, Taken, Work
 from processor.privacy.receipt import Residues, no_residues
-from processor.profiles.sections import PART, Section, Sections, made
+from processor.profiles.sections import PART, Sections
 from processor.records import Output, Record, RowKey, last_of_rows
 from processor.rules import Rules, SpaceRules
 
@@ -89,6 +87,7 @@ class Pipeline:
         self._cache = parts.index if isinstance(parts.index, CachedIndex) else None
         self._memory = NO_MEMORY if self._cache is None else Memory(parts.memory_bytes)
         self._sections = Sections(0 if self._cache is None else parts.memory_bytes // PART)
+        self._caches = _caches(self._cache, self._memory, self._sections)
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
         self._folds = {
@@ -115,7 +114,7 @@ class Pipeline:
         outputs: list[Output] = []
         for settled in self.settle(records):
             settled.add_outputs(outputs)
-        outputs += _republished(self._sessions)
+        outputs += republished(self._sessions)
         return [*self._parts.codecs.written(outputs), *self.sweeps.following()]
 
     def settle(self, records: Sequence[Record]) -> list[Settled]:
@@ -128,10 +127,9 @@ class Pipeline:
         carried = self.sweeps.carry_out(taken, self._sessions, self._tally)
         resolved = perf_counter()
         settled = [_settled(one, n, decided, carried) for n, one in enumerate(taken)]
-        _add_profiles(settled, _changed(decided, carried), self._sessions, self._sections.encoded)
+        add_profiles(settled, changed_by(decided, carried), self._sessions, self._sections.encoded)
         if self._cache is not None:
-            limits = self._parts.rules.limits
-            remember(self._memory, decided.values(), limits, self._cache.slots)
+            remember(self._memory, decided.values(), self._parts.rules.limits, self._cache.slots)
         if self._parts.with_outcomes:
             for one in settled:
                 one.outcome_record = outcome_output(one)
@@ -142,6 +140,7 @@ class Pipeline:
         tally.note_phase("resolve", resolved - taken_in)
         tally.note_phase("encode", perf_counter() - resolved)
         tally.note_batch(len(records))
+        tally.note_held(self._caches)
         _count(self._intake, settled, decided, tally)
         return settled
 
@@ -186,12 +185,8 @@ class Pipeline:
                 works.setdefault(one.space, {})[number] = one
         decided: dict[int, Decided] = {}
         for space, its in lots_of(works, self._apart):
-            rounds = Rounds(
-                self._sessions[space],
-                self._folds[space],
-                self._parts.wait,
-                self._parts.rounds,
-            )
+            session, fold = self._sessions[space], self._folds[space]
+            rounds = Rounds(session, fold, self._parts.wait, self._parts.rounds)
             decided.update(zip(its, rounds.decide(tuple(its.values()), self._tally), strict=True))
         return decided
 
@@ -208,7 +203,7 @@ class Pipeline:
         """Trim journals and notice lost writes; return documents to publish again."""
         for session in self._sessions.values():
             session.check()
-        return self._parts.codecs.written(_republished(self._sessions))
+        return self._parts.codecs.written(republished(self._sessions))
 
     # ---- the transaction --------------------------------------------------------------------
 
@@ -283,13 +278,18 @@ class Pipeline:
         return self._sessions[self._parts.spaces[0].space]
 
 
+def _caches(
+    index: CachedIndex | None, memory: Memory, sections: Sections
+) -> Mapping[str, Remembering]:
+    if index is None:
+        return {}
+    return {"index": index, "decisions": memory, "profiles": sections}
+
+
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:
     topics = frozenset(name for name, role in parts.rules.roles.items() if role == "clock")
     rules = {space: fold.time_rules(parts.rules, parts.key) for space, fold in folds.items()}
     return Clockwork(parts.index, rules, topics, parts.pace, parts.wait)
-
-
-Sessions = Mapping[Space, SpaceSession]
 
 
 def _decoded(one: Taken | Sweep) -> Taken | Sweep:
@@ -330,48 +330,6 @@ def _settled(
     if isinstance(one, Settled):
         return one
     return settle(decided[number]) if isinstance(one, Work) else carried[number].settled()
-
-
-Changed = Mapping[int, tuple[Space, Sequence[Profile | Grave | Filed]]]
-"""By number of a record the space and the documents that it changed."""
-
-
-def _changed(decided: Mapping[int, Decided], carried: Mapping[int, Carried]) -> Changed:
-    changed = {n: (one.work.space, one.documents) for n, one in decided.items() if one.documents}
-    swept = {n: (one.order.space, one.documents) for n, one in carried.items()}
-    return {**changed, **swept} if swept else changed
-
-
-def _add_profiles(
-    settled: Sequence[Settled], changed: Changed, sessions: Sessions, section: Section
-) -> None:
-    """Hand each changed profile to the last record that changed it."""
-    last = {
-        (space, document.mpid): number
-        for number, (space, documents) in changed.items()
-        for document in documents
-    }
-    for number, (space, documents) in changed.items():
-        one = settled[number]
-        source = one.record.topic, one.record.partition, one.record.offset
-        newest = [each for each in documents if last[space, each.mpid] == number]
-        for document in newest:
-            sessions[space].note_published(document)
-        if newest:
-            # Who is new may never come back: nothing is remembered of them.
-            records = [
-                profile_record(each, space, source, made if each.version == 1 else section)
-                for each in newest
-            ]
-            one.profiles = (*one.profiles, *records)
-
-
-def _republished(sessions: Sessions) -> list[Output]:
-    return [
-        profile_record(owed.document, space, (owed.row.topic, owed.row.partition, owed.offset))
-        for space, session in sessions.items()
-        for owed in session.owed()
-    ]
 
 
 def _count(

@@ -145,3 +145,7 @@ class SpaceSession:
             row.is_waiting = False
             row.replay = {o: e for o, e in row.replay.items() if o >= row.committed}
         self._published = {}
+
+
+Sessions = Mapping[Space, SpaceSession]
+"""The protocol state of each space of a process."""

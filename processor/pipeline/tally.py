@@ -1,7 +1,8 @@
 """What is counted of a transaction: plain numbers, handed to the metrics once it has committed."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -12,6 +13,27 @@ from processor.identity.decision import KINDS, Aliased, Created, Decision, Match
 from processor.pipeline.work import Computation
 from processor.records import Ignored, Outcome
 from processor.rules import InputRules
+
+
+class Held(Struct, frozen=True):
+    """What a process remembers in one cache."""
+
+    bytes: int
+    """How many bytes it takes, estimated."""
+    evicted: int
+    """How many values were forgotten for want of room, since the process started."""
+
+
+class Remembering(Protocol):
+    """A cache of the process, which says what it holds."""
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes it takes, estimated."""
+
+    @property
+    def evicted(self) -> int:
+        """How many values were forgotten for want of room, since the process started."""
 
 
 class Tally(Struct):
@@ -50,6 +72,8 @@ class Tally(Struct):
     profiles_created: int = 0
     recalled: int = 0
     """Batches whose decision was remembered."""
+    held: dict[str, Held] = field(default_factory=dict)
+    """By cache, what it holds at the end."""
     conflicts: int = 0
     """Commits that found something changed."""
     redecisions: int = 0
@@ -127,6 +151,10 @@ class Tally(Struct):
     def note_phase(self, phase: str, seconds: float) -> None:
         """Note how long a phase of a poll batch took."""
         self.seconds.setdefault(phase, []).append(seconds)
+
+    def note_held(self, caches: Mapping[str, Remembering]) -> None:
+        """Note what the caches of the process hold now."""
+        self.held = {name: Held(one.bytes, one.evicted) for name, one in caches.items()}
 
     def note_batch(self, records: int) -> None:
         """Note the size of a poll batch."""

@@ -35,6 +35,8 @@ class Sections:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.bytes = 0
+        self.evicted = 0
+        """How many were forgotten for want of room."""
         self._held: dict[Hashable, tuple[Value, Raw]] = {}
 
     def encoded(self, name: Hashable, value: Value, make: Make) -> Raw:
@@ -55,6 +57,7 @@ class Sections:
         """Forget the half that was named first."""
         for name in list(self._held)[: (len(self._held) + 1) // 2]:
             self.bytes -= _cost(self._held.pop(name)[1])
+            self.evicted += 1
 
 
 def _cost(raw: Raw) -> int:

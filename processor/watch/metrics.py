@@ -19,6 +19,7 @@ from prometheus_client import (
 from processor import __version__
 from processor.kafka.loop.step import TransactionKind
 from processor.pipeline.tally import Tally
+from processor.watch.caches import CacheMetrics
 from processor.watch.clockwork import ClockMetrics
 from processor.watch.computed import ComputedMetrics, add
 from processor.watch.distribution import Distribution
@@ -117,6 +118,7 @@ class Metrics:
         """Register the gauges, and Python's own metrics of the process."""
         registry = self.registry
         self.clock = ClockMetrics(registry)
+        self._caches = CacheMetrics(registry)
         self._lag = Gauge(
             "idstream_consumer_lag_records",
             "Records between the position and the end of a partition",
@@ -156,6 +158,7 @@ class Metrics:
         add(self._ignored, tally.ignored)
         add(self._aliases, tally.aliases)
         self._computed.count(tally)
+        self._caches.count(tally)
         self._bounded.inc(tally.bounded)
         self._created.inc(tally.profiles_created)
         self._recalled.inc(tally.recalled)

@@ -123,15 +123,16 @@ def pipeline(
     counted: Callable[[Tally], None] = lambda _tally: None,
     *,
     remembers: bool,
+    room: int = ROOM,
 ) -> Pipeline:
-    cached = CachedIndex(index, ROOM) if remembers else None
+    cached = CachedIndex(index, room) if remembers else None
     return Pipeline(
         Parts(
             rules=settings.rules(),
             spaces=settings.space_rules(),
             index=cached or index,
             owner="t",
-            memory_bytes=ROOM,
+            memory_bytes=room,
             with_outcomes=False,
             computed=settings.computed,
             counted=counted,
@@ -139,8 +140,9 @@ def pipeline(
     )
 
 
-def assign(made: Pipeline, partition: int) -> None:
-    made.assign([Assignment(t, partition, t, None, "") for t in ("batches", "requests")], [])
+def assign(made: Pipeline, partition: int, offset: int | None = None, witnesses: str = "") -> None:
+    batches = Assignment("batches", partition, "batches", offset, witnesses)
+    made.assign([batches, Assignment("requests", partition, "requests", None, "")], [])
 
 
 def identities(user: int, flat: bool) -> dict[str, str]:
@@ -303,15 +305,33 @@ BATCH = {
 class Line:
     """One input partition of one processor with a memory."""
 
-    def __init__(self, config: str = CONFIG, index: Index | None = None) -> None:
+    def __init__(
+        self,
+        config: str = CONFIG,
+        index: Index | None = None,
+        room: int = ROOM,
+        at: tuple[int | None, str] = (None, ""),
+    ) -> None:
         self.tallies: list[Tally] = []
         own, settings = index or MemoryIndex(b"key"), load_text(config, {})
-        self.made = pipeline(own, settings, self.tallies.append, remembers=True)
-        assign(self.made, 0)
-        self._offset = 0
+        self.made = pipeline(own, settings, self.tallies.append, remembers=True, room=room)
+        self.committed = at
+        """The offset of its next record that Kafka has, with the witnesses."""
+        self.start(*at)
+
+    def start(self, offset: int | None, witnesses: str) -> None:
+        """Take its partition up where it was committed."""
+        self.made.forget()
+        assign(self.made, 0, offset, witnesses)
+        self._offset = offset or 0
 
     def send(
-        self, *values: dict, at: int = START, input_name: str = "default", topic: str = "batches"
+        self,
+        *values: dict,
+        at: int = START,
+        input_name: str = "default",
+        topic: str = "batches",
+        commits: bool = True,
     ) -> list[Output]:
         lot = []
         for value in values:
@@ -320,7 +340,9 @@ class Line:
             lot.append(Record(topic, 0, self._offset, at, b"key", data, headers))
             self._offset += 1
         outputs = self.made.process(lot)
-        self.made.committed()
+        if commits:
+            self.committed = self._offset, self.made.metadata(topic, 0)
+            self.made.committed()
         return outputs
 
     def remembers(self, value: dict, at: int = START, input_name: str = "default") -> bool:
@@ -412,6 +434,60 @@ def test_a_profile_that_another_changed_is_decided_anew():
 
     assert json.loads(again[0].value)["user_attributes"] == {"color": "red"}
     assert [output.role for output in again] == ["enriched", "profiles"]
+
+
+OTHER = taking(BATCH, user_identities={"customerid": "9"}, device_info=None)
+"""It writes, so the index is ahead of Kafka from there on, and what came before is replayed."""
+
+
+def test_a_replayed_record_uses_no_memo():
+    line = Line()
+    line.send(OTHER, input_name="converted")
+    anonymous = taking(BATCH, user_identities=None, user_attributes=None)
+    users = [{**anonymous, "user_identities": {"customerid": one}} for one in "78"]
+    lot = [anonymous, *users, anonymous, anonymous, {**OTHER, "user_attributes": {"size": 1}}]
+
+    def mpids() -> list[int]:
+        outputs = [line.send(one, input_name="converted", commits=False)[0] for one in lot]
+        return [json.loads(output.value)["mpid"] for output in outputs]
+
+    sent = mpids()
+    assert line.remembers(anonymous, input_name="converted")
+    assert sent[0] != sent[3], "the device is somebody else's now, and so the memo says"
+    line.tallies.clear()
+    line.start(*line.committed)
+    assert mpids() == sent
+    line.made.committed()
+    assert [tally.recalled for tally in line.tallies] == [0]
+
+
+def test_a_replayed_record_leaves_no_memo():
+    index = MemoryIndex(b"key")
+    dead = Line(index=index)
+    dead.send(BATCH)
+    sent = [dead.send(one, commits=False) for one in (BATCH, BATCH, OTHER)]
+    assert dead.remembers(BATCH)
+    line = Line(index=index, at=dead.committed)
+    assert [line.send(one) for one in (BATCH, BATCH, OTHER)] == sent
+    assert not line.remembers(BATCH)
+    line.send(BATCH)
+    assert line.remembers(BATCH)
+
+
+def test_what_caches_hold_is_tallied_and_stays_within_their_room():
+    line = Line(room=100_000)
+    evicted = 0
+    for n in range(200):
+        batch = taking(BATCH, user_identities={"customerid": f"c{n}"}, device_info=None)
+        line.send(batch)
+        line.send({**batch, "user_attributes": {"color": "blue"}})
+        line.send({**batch, "user_attributes": {"color": "blue"}})
+        held = line.tallies.pop().held
+        assert held.keys() == {"index", "decisions", "profiles"}
+        assert all(0 < one.bytes <= 100_000 for one in held.values())
+        assert evicted <= sum(one.evicted for one in held.values())
+        evicted = sum(one.evicted for one in held.values())
+    assert all(one.evicted > 20 for one in held.values())
 
 
 def test_what_an_earlier_record_of_the_lot_changes_is_seen(line):
