@@ -45,9 +45,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """For how long the version of a profile that has ended is kept (docs/lifetimes.md)."""
 
     @property
+    def activity_resolution_ms(self) -> int:
+        """How much later activity must be to be noted."""
+        return self.activity_resolution_s * 1000
+
+    @property
     def receipt_resolution_ms(self) -> int:
         """How much later a receipt must be to be noted, under a lifetime: a day at most."""
-        return min(self.activity_resolution_s * 1000, 86_400_000)
+        return min(self.activity_resolution_ms, 86_400_000)
 
 
 class PartnerRules(Struct, frozen=True):

@@ -6,9 +6,8 @@ the same view, and what is computed is written to the profile in the same step.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from processor.computed.occasion import FactsChange, Leaver, Occasion
 from processor.computed.situation import Facts
 from processor.computed.state import Standing
 from processor.computed.striking import struck
+from processor.identity.alike import is_alike
 from processor.identity.profile import (
     NO_DATA,
     Computed,
@@ -33,7 +33,6 @@ from processor.profiles.room import has_room, room_for_computed, without_compute
 from processor.rules import Rules
 
 _ASKS_ONLY: Final = "search"
-_encode = msgspec.msgpack.Encoder().encode
 
 
 NOTHING: Final = Computation()
@@ -326,12 +325,12 @@ def _is_same_data(before: Profile | None, after: Profile, workspace: str) -> boo
     new = after.workspaces.get(workspace)
     if old is new or old is None or new is None:
         return True
-    return _values(old) == _values(new)
+    return is_alike(_values(old), _values(new))
 
 
-def _values(data: WorkspaceData) -> bytes:
+def _values(data: WorkspaceData) -> tuple[Any, ...]:
     attributes = {name: one.value for name, one in data.attributes.items()}
-    return _encode((attributes, data.consent_state, [one.info for one in data.devices]))
+    return attributes, data.consent_state, [one.info for one in data.devices]
 
 
 def partings(

@@ -135,7 +135,7 @@ def _renewals(work: Work, content: Batch, profile: Profile, limits: Limits) -> I
     """
     assert work.request is not None
     workspace, batch = work.rules.workspace, content.batch
-    policy, resolution_ms = workspace.policy, limits.activity_resolution_s * 1000
+    policy, resolution_ms = workspace.policy, limits.activity_resolution_ms
     data = profile.workspaces.get(workspace.name, NO_DATA)
     yield profile.last_seen_ms + policy.activity_resolution_ms
     if profile.contested and not policy.traits.has_one_owner:

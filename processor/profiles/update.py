@@ -142,7 +142,7 @@ def _write_newest(
         batch.user_attributes,
         batch.deleted_user_attributes,
         writer,
-        limits.activity_resolution_s * 1000,
+        limits.activity_resolution_ms,
     )
     refused = [name for name in written if name not in stored]
     refused = refused[max(limits.max_attributes - (len(written) - len(refused)), 0) :]
@@ -157,7 +157,7 @@ def _note_device(
     """Note the device by its ids, except blocked ones: an id of zeros would join many devices."""
     if not batch.device_ids:
         return stored
-    resolution_ms = limits.activity_resolution_s * 1000
+    resolution_ms = limits.activity_resolution_ms
     if is_known(stored, batch.device_ids, batch.device_info, time_ms - resolution_ms):
         return stored
     blocks = rules.workspace.blocklist.blocks

@@ -90,7 +90,7 @@ def flat_policy(workspace: WorkspaceSettings, limits: Limits, path: str) -> Iden
         unique_ids=frozenset(table),
         max_holders=limits.max_holders,
         max_identities=limits.max_identities,
-        activity_resolution_ms=limits.activity_resolution_s * 1000,
+        activity_resolution_ms=limits.activity_resolution_ms,
         limits={name: _limit(name, one.limit) for name, one in table.items()},
         demotion=workspace.demotion or "lowest_relevant",
         max_merges=100 if workspace.max_merges is None else workspace.max_merges,

@@ -67,7 +67,7 @@ def _policy_of(workspace: WorkspaceSettings, limits: Limits, path: str) -> Ident
         immutable_ids=frozenset(lists["immutable_ids"]),
         max_holders=limits.max_holders,
         max_identities=limits.max_identities,
-        activity_resolution_ms=limits.activity_resolution_s * 1000,
+        activity_resolution_ms=limits.activity_resolution_ms,
         tie_break=workspace.tie_break,
         unique_conflict=workspace.unique_conflict,
         higher_conflict=workspace.higher_conflict,
