@@ -28,6 +28,8 @@ def parse(text: str) -> Document:
     except tomllib.TOMLDecodeError as error:
         # The parser names line and column, and quotes no more than a character or a key.
         raise SettingsError(f"is not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError("is no configuration: it nests lists or tables too deep") from None
 
 
 def read_secret(path: str, setting: str) -> str:

@@ -425,6 +425,7 @@ def test_one_topic_of_an_input_may_be_written_without_a_list():
         ("[schema_registry]\nuri = ''", "schema_registry.uri: unknown key"),
         ('[inputs."a b"]\nworkspace = "retail"', "inputs: 'a b' is no name"),
         ("a = [", "is not valid TOML: "),
+        ("a = " + "[" * 3000, "is no configuration: it nests lists or tables too deep"),
     ],
 )
 def test_an_impossible_section_is_refused_by_path(text, message):
