@@ -62,17 +62,17 @@ class Rejects:
         self._path = path.with_name(f"{path.name}.rejected.jsonl")
         self._file: BinaryIO | None = None
         with self._told():
-            kept = self._lines(after) if after else []
+            kept = self._kept(after) if after else 0
             if kept:
-                self._open("wb").writelines(kept)
-                self.flush()
+                # Cut and not written anew: who dies here loses no row that was committed.
+                os.truncate(self._path, kept)
             else:
                 self._path.unlink(missing_ok=True)
 
     def add(self, rejected: Rejected) -> None:
         """Add a row."""
         with self._told():
-            file = self._file or self._open("ab")
+            file = self._file or self._open()
             file.write(msgspec.json.encode(rejected) + b"\n")
 
     def flush(self) -> None:
@@ -93,15 +93,15 @@ class Rejects:
         """Its path, for people."""
         return visible(str(self._path))
 
-    def _open(self, mode: str) -> BinaryIO:
-        self._file = cast("BinaryIO", self._path.open(mode))
+    def _open(self) -> BinaryIO:
+        self._file = self._path.open("ab")
         return self._file
 
-    def _lines(self, after: int) -> list[bytes]:
-        """Return the lines of rows up to *after*: what follows them was not committed."""
+    def _kept(self, after: int) -> int:
+        """Return the length of the lines of rows up to *after*: what follows was not committed."""
         if not self._path.exists():
-            return []
-        kept = []
+            return 0
+        kept = 0
         with self._path.open("rb") as file:
             for line in file:
                 try:
@@ -110,7 +110,7 @@ class Rejects:
                     break  # cut off where the process died
                 if row > after:
                     break
-                kept.append(line)
+                kept += len(line)
         return kept
 
     @contextmanager
