@@ -24,7 +24,7 @@ LOOK_S = 10.0
 
 def measure(stage: Stage, form: Form) -> Iterator[Measurement]:
     """Yield the times of each start, and the rate second by second."""
-    load = replace(known(), name="startup", count=form.records(300_000, 1_000_000), same_as="")
+    load = replace(known(), name="startup", count=form.records(600_000, 3_000_000), same_as="")
     with Play(stage, IDSTREAM, load) as play:
         play.prepare()
         for number in range(form.rounds):

@@ -282,7 +282,8 @@ class Cache:
 class CachedIndex:
     """An index in front of which a process remembers what it read. One thread uses it.
 
-    It remembers at most *max_bytes* of all spaces together, estimated.
+    It remembers at most *max_bytes* of all spaces together, estimated, and what the last poll batch
+    brought: room is made once a call.
     """
 
     def __init__(self, index: Index, max_bytes: int) -> None:

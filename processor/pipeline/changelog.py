@@ -16,11 +16,11 @@ from processor.pipeline.work import Decided, Settled
 from processor.profiles.sections import Section, made
 from processor.records import Output
 
-Changed = Mapping[int, tuple[Space, Sequence[Profile | Grave | Filed]]]
+ChangedBy = Mapping[int, tuple[Space, Sequence[Profile | Grave | Filed]]]
 """By number of a record the space and the documents that it changed."""
 
 
-def changed_by(decided: Mapping[int, Decided], carried: Mapping[int, Carried]) -> Changed:
+def changed_by(decided: Mapping[int, Decided], carried: Mapping[int, Carried]) -> ChangedBy:
     """Return what records and sweeps have changed, by their numbers in the poll batch."""
     changed = {n: (one.work.space, one.documents) for n, one in decided.items() if one.documents}
     swept = {n: (one.order.space, one.documents) for n, one in carried.items()}
@@ -28,7 +28,7 @@ def changed_by(decided: Mapping[int, Decided], carried: Mapping[int, Carried]) -
 
 
 def add_profiles(
-    settled: Sequence[Settled], changed: Changed, sessions: Sessions, section: Section
+    settled: Sequence[Settled], changed: ChangedBy, sessions: Sessions, section: Section
 ) -> None:
     """Hand each changed profile to the last record that changed it."""
     last = {

@@ -177,7 +177,7 @@ class Computing(Struct, frozen=True):
     ) -> tuple[Profile, Evaluation]:
         """Do all of *profile* that is due by *until_ms*, each at its own instant, in order.
 
-        Where its lifetime ends by then, *end_ms* says when: nothing of it is due later.
+        Where its lifetime ends by then, *end_ms* says when: nothing is done that is due later.
         """
         facts = self._facts(profile, None)
         found = advance(self.scope, standing_of(profile), profile.mpid, until_ms, facts, end_ms)
@@ -325,12 +325,19 @@ def _is_same_data(before: Profile | None, after: Profile, workspace: str) -> boo
     new = after.workspaces.get(workspace)
     if old is new or old is None or new is None:
         return True
-    return is_alike(_values(old), _values(new))
+    return (
+        (old.attributes is new.attributes or is_alike(_values(old), _values(new)))
+        and is_alike(old.consent_state, new.consent_state)
+        and (old.devices is new.devices or is_alike(_infos(old), _infos(new)))
+    )
 
 
-def _values(data: WorkspaceData) -> tuple[Any, ...]:
-    attributes = {name: one.value for name, one in data.attributes.items()}
-    return attributes, data.consent_state, [one.info for one in data.devices]
+def _values(data: WorkspaceData) -> dict[str, Any]:
+    return {name: one.value for name, one in data.attributes.items()}
+
+
+def _infos(data: WorkspaceData) -> list[Any]:
+    return [one.info for one in data.devices]
 
 
 def partings(

@@ -39,7 +39,7 @@ from processor.pipeline.session import Sessions, SpaceSession
 from processor.pipeline.sweeping import Sweep, ends_in, sweeps_last
 from processor.pipeline.sweeps import Carried, Clockwork, Sweeps
 from processor.pipeline.takeover import Takeover
-from processor.pipeline.tally import Remembering, Tally
+from processor.pipeline.tally import Cache, CacheName, Tally
 from processor.pipeline.witness import Offset, Witness, carry_witnesses
 from processor.pipeline.work import Decided, Settled, Taken, Work
 from processor.privacy.receipt import Residues, no_residues
@@ -87,7 +87,7 @@ class Pipeline:
         self._cache = parts.index if isinstance(parts.index, CachedIndex) else None
         self._memory = NO_MEMORY if self._cache is None else Memory(parts.memory_bytes)
         self._sections = Sections(0 if self._cache is None else parts.memory_bytes // PART)
-        self._caches = _caches(self._cache, self._memory, self._sections)
+        self._caches = _caches(parts, self._memory, self._sections)
         definitions = definitions_of(parts.computed)
         self._intake = Intake(parts.rules, parts.key, parts.codecs, self._memory, definitions)
         self._folds = {
@@ -140,7 +140,7 @@ class Pipeline:
         tally.note_phase("resolve", resolved - taken_in)
         tally.note_phase("encode", perf_counter() - resolved)
         tally.note_batch(len(records))
-        tally.note_held(self._caches)
+        tally.note_caches(self._caches)
         _count(self._intake, settled, decided, tally)
         return settled
 
@@ -278,12 +278,10 @@ class Pipeline:
         return self._sessions[self._parts.spaces[0].space]
 
 
-def _caches(
-    index: CachedIndex | None, memory: Memory, sections: Sections
-) -> Mapping[str, Remembering]:
-    if index is None:
-        return {}
-    return {"index": index, "decisions": memory, "profiles": sections}
+def _caches(parts: Parts, memory: Memory, sections: Sections) -> Mapping[CacheName, Cache]:
+    if not isinstance(parts.index, CachedIndex) or not parts.memory_bytes:
+        return {}  # what is to be forgotten at once is no cache that is too small
+    return {"index": parts.index, "decisions": memory, "profiles": sections}
 
 
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -14,18 +14,12 @@ from processor.pipeline.work import Computation
 from processor.records import Ignored, Outcome
 from processor.rules import InputRules
 
-
-class Held(Struct, frozen=True):
-    """What a process remembers in one cache."""
-
-    bytes: int
-    """How many bytes it takes, estimated."""
-    evicted: int
-    """How many values were forgotten for want of room, since the process started."""
+CacheName = Literal["index", "decisions", "profiles"]
+"""What a process remembers: of the index, decisions over that, the JSON of published profiles."""
 
 
-class Remembering(Protocol):
-    """A cache of the process, which says what it holds."""
+class Cache(Protocol):
+    """What a process remembers of one kind."""
 
     @property
     def bytes(self) -> int:
@@ -72,8 +66,10 @@ class Tally(Struct):
     profiles_created: int = 0
     recalled: int = 0
     """Batches whose decision was remembered."""
-    held: dict[str, Held] = field(default_factory=dict)
-    """By cache, what it holds at the end."""
+    cache_bytes: dict[CacheName, int] = field(default_factory=dict)
+    """How many bytes caches took after the last poll batch, estimated."""
+    evicted: dict[CacheName, int] = field(default_factory=dict)
+    """How many values they had forgotten by then for want of room, since the process started."""
     conflicts: int = 0
     """Commits that found something changed."""
     redecisions: int = 0
@@ -152,9 +148,10 @@ class Tally(Struct):
         """Note how long a phase of a poll batch took."""
         self.seconds.setdefault(phase, []).append(seconds)
 
-    def note_held(self, caches: Mapping[str, Remembering]) -> None:
-        """Note what the caches of the process hold now."""
-        self.held = {name: Held(one.bytes, one.evicted) for name, one in caches.items()}
+    def note_caches(self, caches: Mapping[CacheName, Cache]) -> None:
+        """Note what the process remembers now."""
+        self.cache_bytes = {name: one.bytes for name, one in caches.items()}
+        self.evicted = {name: one.evicted for name, one in caches.items()}
 
     def note_batch(self, records: int) -> None:
         """Note the size of a poll batch."""

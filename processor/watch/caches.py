@@ -1,13 +1,12 @@
 """What a process remembers, and whether its room is too small."""
 
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from processor.pipeline.tally import Tally
+from processor.pipeline.tally import CacheName, Tally
 
-CACHES: Final = ("index", "decisions", "profiles")
-"""What is remembered: holders and documents of the index, decisions over them, published JSON."""
+_NAMES: Final[tuple[CacheName, ...]] = get_args(CacheName)
 
 
 class CacheMetrics:
@@ -26,14 +25,15 @@ class CacheMetrics:
             ("cache",),
             registry=registry,
         )
-        self._evicted = dict.fromkeys(CACHES, 0)
-        for cache in CACHES:
-            self._bytes.labels(cache)
-            self._evictions.labels(cache)
+        self._evicted = dict.fromkeys(_NAMES, 0)
+        for name in _NAMES:
+            self._bytes.labels(name)
+            self._evictions.labels(name)
 
     def count(self, tally: Tally) -> None:
-        """Tell what the caches held at the end of a committed transaction."""
-        for cache, held in tally.held.items():
-            self._bytes.labels(cache).set(held.bytes)
-            self._evictions.labels(cache).inc(held.evicted - self._evicted[cache])
-            self._evicted[cache] = held.evicted
+        """Tell what the caches held after the last poll batch of a committed transaction."""
+        for name, size in tally.cache_bytes.items():
+            self._bytes.labels(name).set(size)
+        for name, evicted in tally.evicted.items():
+            self._evictions.labels(name).inc(evicted - self._evicted[name])
+            self._evicted[name] = evicted

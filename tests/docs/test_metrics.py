@@ -84,6 +84,11 @@ def test_rules_and_panels_ask_for_metrics_that_exist(expression):
         assert name in known or known.get(base) == "histogram", name
 
 
+def test_every_panel_has_an_id_of_its_own():
+    ids = re.findall(r'^ *"id": (\d+)', text("deploy/grafana/dashboard.json"), re.MULTILINE)
+    assert len(ids) == len(set(ids)) > 40
+
+
 def test_every_metric_is_on_the_dashboard():
     board = text("deploy/grafana/dashboard.json")
     for name in described():

@@ -58,6 +58,8 @@ within = "20d"
 [workspaces.retail.audiences.silent]
 all = [{{ not = {{ event = "e", within = "10d" }} }}]
 attributes = ["last"]
+[workspaces.retail.audiences.late]
+all = [{{ not = {{ event = "e", within = "35d" }} }}]
 """
 EVENT = {"event_type": "custom_event", "data": {"event_name": "e", "custom_event_type": "other"}}
 
@@ -159,6 +161,7 @@ def test_what_is_told_of_an_end_does_not_depend_on_how_many_sweeps_led_to_it(tmp
         (tmp_path / name).mkdir()
         lines, _ = played(person, *map(clock, sweeps), text=LEAVING, tmp_path=tmp_path / name)
         told = [one for line in lines for one in line["audience_changes"]]
+        assert {one["audience"] for one in told} == {"silent"}, "the end came before the other"
         fields = ("change", "timestamp_ms", "reason", "user_attributes")
         found.append([tuple(one[field] for field in fields) for one in told])
     assert found[0] == found[1] == found[2]

@@ -18,6 +18,7 @@ from processor.pipeline import naming
 from processor.pipeline.memory import NAMES, WORDS
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
+from processor.profiles.sections import PART
 from processor.records import Output, Record
 from processor.settings import Settings
 from processor.settings.load import load_text
@@ -474,20 +475,40 @@ def test_a_replayed_record_leaves_no_memo():
     assert line.remembers(BATCH)
 
 
-def test_what_caches_hold_is_tallied_and_stays_within_their_room():
-    line = Line(room=100_000)
-    evicted = 0
-    for n in range(200):
+def comings(line: Line, users: int) -> Iterator[Tally]:
+    """Let users come and change, one after the other; yield what is tallied of each."""
+    for n in range(users):
         batch = taking(BATCH, user_identities={"customerid": f"c{n}"}, device_info=None)
         line.send(batch)
         line.send({**batch, "user_attributes": {"color": "blue"}})
         line.send({**batch, "user_attributes": {"color": "blue"}})
-        held = line.tallies.pop().held
-        assert held.keys() == {"index", "decisions", "profiles"}
-        assert all(0 < one.bytes <= 100_000 for one in held.values())
-        assert evicted <= sum(one.evicted for one in held.values())
-        evicted = sum(one.evicted for one in held.values())
-    assert all(one.evicted > 20 for one in held.values())
+        yield line.tallies[-1]
+
+
+def test_what_caches_take_is_tallied_and_stays_within_the_room_of_each():
+    line = Line(room=100_000)
+    evicted = {"index": 0, "decisions": 0, "profiles": 0}
+    for tally in comings(line, 200):
+        assert tally.cache_bytes == {
+            "index": line.made._cache.bytes,
+            "decisions": line.made._memory.bytes,
+            "profiles": line.made._sections.bytes,
+        }
+        rooms = {"index": 100_000, "decisions": 100_000, "profiles": 100_000 // PART}
+        assert all(0 < tally.cache_bytes[name] <= room for name, room in rooms.items())
+        assert all(evicted[name] <= n for name, n in tally.evicted.items())
+        evicted = tally.evicted
+    assert all(n > 20 for n in evicted.values())
+
+
+def test_nothing_is_evicted_where_there_is_room():
+    (*_, tally) = comings(Line(), 50)
+    assert tally.evicted == {"index": 0, "decisions": 0, "profiles": 0}
+
+
+def test_without_room_nothing_is_said_to_be_too_small():
+    (*_, tally) = comings(Line(room=0), 5)
+    assert (tally.cache_bytes, tally.evicted) == ({}, {})
 
 
 def test_what_an_earlier_record_of_the_lot_changes_is_seen(line):

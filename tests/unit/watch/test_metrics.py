@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from processor import __version__
 from processor.identity.change import Change
 from processor.identity.decision import Created, Matched, NotFound, Skip
-from processor.pipeline.tally import Held, Tally
+from processor.pipeline.tally import Tally
 from processor.records import Outcome
 from processor.settings import Settings
 from processor.settings.load import load_text
@@ -221,9 +221,10 @@ def test_a_cache_is_told_as_it_is_and_its_evictions_are_counted_once():
     metrics = Metrics()
     found = metrics.registry
     assert value(found, "cache_evictions_total", cache="index") == 0
-    for held, evicted in ((500, 3), (400, 7)):
-        metrics.count(Tally(held={"index": Held(held, evicted), "decisions": Held(9, 0)}))
-        assert value(found, "cache_bytes", cache="index") == held
+    for size, evicted in ((500, 3), (400, 7)):
+        sizes, evictions = {"index": size, "decisions": 9}, {"index": evicted, "decisions": 0}
+        metrics.count(Tally(cache_bytes=sizes, evicted=evictions))
+        assert value(found, "cache_bytes", cache="index") == size
         assert value(found, "cache_evictions_total", cache="index") == evicted
     metrics.count(Tally())
     assert value(found, "cache_bytes", cache="index") == 400
