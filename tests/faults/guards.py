@@ -24,7 +24,7 @@ MEANT = {
 STRIKES = {
     "journal": ["crash after_index_commit", "crash before_kafka_commit"] * 4,
     "compare": ["SCRIPT FLUSH"] * 8,
-    "republishing": ["SIGSTOP briefly after the index commit"] * 12,
+    "republishing": ["SIGSTOP briefly after the index commit"] * 24,
     "transaction": ["crash before_kafka_commit", "crash after_produce"] * 4,
 }
 AGEING = {"horizon"}
