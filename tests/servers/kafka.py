@@ -50,9 +50,12 @@ class Kafka:
     def admin(self) -> AdminClient:
         """An admin client that finds the broker, or a new one."""
         if not _finds_the_broker(self._admin):
-            close(self._admin)
-            self._admin = self._new_admin()
+            self._replace_admin()
         return self._admin
+
+    def _replace_admin(self) -> None:
+        close(self._admin)
+        self._admin = self._new_admin()
 
     def _new_admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
@@ -71,10 +74,11 @@ class Kafka:
         """Return what keeps our broker from answering, with the end of its log; '' if nothing."""
         if ailing := self.node.ailing():
             return ailing
-        try:
-            self.admin.list_topics(timeout=ANSWER_S)
-        except KafkaException as failure:
-            return f"without an answer ({failure}): {self.node.told()}"
+        deadline = time.monotonic() + ANSWER_S
+        while not _finds_the_broker(self._admin):
+            if time.monotonic() > deadline:
+                return f"without an answer: {self.node.told()}"
+            self._replace_admin()
         return ""
 
     def unique(self, stem: str) -> str:
