@@ -18,7 +18,7 @@ from benchmarks.stage import Stage
 
 MEASURED = (
     "throughput", "kinds", "profiles", "sizes", "repeats", "computed", "latency", "midnight",
-    "memory", "startup",
+    "memory", "startup", "workers",
 )  # fmt: skip
 """Those that make up the page, in its order."""
 OTHERS = ("storms", "restore", "ageing", "erasure", "imports")

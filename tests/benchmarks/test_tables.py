@@ -11,6 +11,7 @@ from benchmarks.page import asked, draw, text, told
 from benchmarks.results import Result, latest
 from benchmarks.startup import by_second, reached
 from benchmarks.table import Column, Measurement, Table, as_number, points, ratio, table
+from benchmarks.workers import reckoned
 
 COST = {"records": 10, "rate": 100.0, "worker_us": 80.0, "redis_us": 20.0, "scripts_us": 30.0}
 TINY = {
@@ -29,6 +30,7 @@ TINY = {
     "midnight": ["full load", "nobody is due", "20,000 people are due"],
     "memory": ["0 s", "1 s", "2 s"],
     "startup": ["start", "1 s", "2 s"],
+    "workers": ["1 worker", "2 workers"],
 }
 WAITED = {f"{n}_{p}": 9.0 for n in ("published", "readable") for p in ("p50", "p99")}
 MORE = {
@@ -37,6 +39,7 @@ MORE = {
     "computed": {"profile_bytes": 900.0},
     "memory": {"worker_mib": 100.0, "redis_mib": 50.0},
     "startup": {"ready_s": 1.0, "first_s": 2.0, "full_s": 3.0},
+    "workers": reckoned("known", 2, COST) | reckoned("changed", 2, COST),
 }
 
 
