@@ -32,6 +32,12 @@ from tests.servers.waiting import eventually
 
 ANSWER_S = 45.0
 """How long a busy machine may take to answer what is asked of the cluster."""
+COORDINATING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
+"""What is told of a group whose coordinator has just begun, as after a restart of the broker."""
 FOUND_S = 5.0
 """How long a client looks for the broker before another one does."""
 
@@ -203,10 +209,21 @@ class Kafka:
             {"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0}
         )
         try:
-            found = consumer.committed(list(_partitions(consumer, [topic])), timeout=30)
+            parts = list(_partitions(consumer, [topic]))
+            found = eventually(lambda: _committed(consumer, parts))
             return {p.partition: p for p in found if p.offset >= 0}
         finally:
             consumer.close()
+
+
+def _committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition] | None:
+    """Return the group's offsets; None while its coordinator is being found, or is loading."""
+    try:
+        return consumer.committed(parts, timeout=30)
+    except KafkaException as failure:
+        if failure.args[0].code() in COORDINATING:
+            return None
+        raise
 
 
 def _finds_the_broker(client: AdminClient | Producer) -> bool:
