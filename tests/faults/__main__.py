@@ -134,7 +134,7 @@ def _losses(asked: argparse.Namespace) -> int:
         with _stage(servers, NAMES[:2]) as stage:
             do = partial(losses.flush_between_lives, stage)
             tell("FLUSHALL between two lives", losses.lose_and_restore(stage, do, 2400, seed=seed))
-        with _stage(servers, NAMES[:2]) as stage, losses.failover(servers) as fail_over:
+        with _stage(servers, NAMES[:2]) as stage, losses.failover(stage) as fail_over:
             tell("failover", losses.lose_and_restore(stage, fail_over, LOSS_RECORDS, seed=seed))
         for what, disturb in harmless.items():
             with _stage(servers, NAMES[:2]) as stage:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.processors import Processor
-from tests.faults.stage import RARE, Servers, Stage, beside
+from tests.faults.stage import EXPECTED_ENDS, RARE, Servers, Stage, beside
 from tests.faults.storm import check, owes_nothing
 from tests.servers.redis import Node, find_binary
 from tests.servers.waiting import eventually
 
 RESTORE = "`idstream restore`"
+NOTICED_S = 40.0
+LOST = 200
+"""Records to be done and then lost: enough that some of them have changed the index."""
 
 
 @contextmanager
@@ -32,13 +35,15 @@ def lose_and_restore(
     """Let *lose* happen under load; everybody must stop, and restore must mend it all."""
     stage.reader.start()
     _start(stage.processors)
+    # What was sent to nobody would be done in one go, and nothing be left for a loss to strike.
+    eventually(lambda: any(p.has_started for p in stage.processors), within=60)
     with produced(stage, seed, records, rate=400):
         for _ in range(times):
             reached = len(stage.reader.done) + records // 5
             eventually(lambda reached=reached: len(stage.reader.done) >= reached, within=90)
             lose()
-            if unnoticed := [p.name for p in stage.processors if not _notices(p)]:
-                return [f"the loss was not noticed by {', '.join(unnoticed)}"]
+            if unnoticed := [told for p in stage.processors if (told := _does_not_notice(p))]:
+                return [f"the loss was not noticed by {one}" for one in unnoticed]
             done = stage.command("restore", "--wait")
             if done.returncode != 0:
                 return [f"restore: {done.stderr}"]
@@ -66,13 +71,23 @@ def seem_to_lose(stage: Stage, disturb: Callable[[], None], seed: int = 1) -> li
     return _ending(stage)
 
 
-def _notices(processor: Processor) -> bool:
-    """Whether *processor* ends because of a loss, and says what to do."""
-    try:
-        status = processor.wait(40)
-    except subprocess.TimeoutExpired:
-        return False
-    return status == 1 and RESTORE in processor.last_line
+def _does_not_notice(processor: Processor) -> str:
+    """Return what *processor* does instead of ending because of a loss and saying what to do.
+
+    One that ends because others have what it had, as a stall may make it, is started again.
+    """
+    deadline = time.monotonic() + NOTICED_S
+    while True:
+        try:
+            status = processor.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return f"{processor.name}: it runs"
+        line = processor.last_line
+        if status == 1 and RESTORE in line:
+            return ""
+        if not any(words in line for words in EXPECTED_ENDS):
+            return f"{processor.name}: status {status}, {line[:500]}"
+        processor.start()
 
 
 def _start(processors: list[Processor]) -> None:
@@ -143,11 +158,12 @@ def reset(servers: Servers) -> None:
 
 
 @contextmanager
-def failover(servers: Servers) -> Iterator[Callable[[], None]]:
+def failover(stage: Stage) -> Iterator[Callable[[], None]]:
     """Give a failover to a replica that really misses acknowledged writes.
 
     Small writes survive in socket buffers, so large ones are written behind the replica's back.
     """
+    servers = stage.servers
     binary = find_binary()
     assert binary is not None
     primary = servers.redis
@@ -158,7 +174,9 @@ def failover(servers: Servers) -> Iterator[Callable[[], None]]:
         replica.pause()
         for number in range(500):
             primary.client.set(f"filler:{number}", b"x" * 65_536)
-        time.sleep(2)  # what is decided now, the replica will not have
+        # What is decided now, the replica will not have. A machine may stand still for seconds.
+        reached = len(stage.reader.done) + LOST
+        eventually(lambda: len(stage.reader.done) >= reached)
         primary.kill()
         replica.resume()
         replica.client.execute_command("REPLICAOF", "NO", "ONE")

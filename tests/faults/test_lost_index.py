@@ -34,9 +34,9 @@ def test_a_server_that_comes_back_without_its_data_is_noticed(servers: Servers, 
     assert not losses.lose_and_restore(stage, lambda: losses.restart_without_data(servers))
 
 
-def test_a_failover_that_loses_acknowledged_writes_is_noticed(servers: Servers, stage: Stage):
-    with losses.failover(servers) as lose:
-        assert not losses.lose_and_restore(stage, lose)
+def test_a_failover_that_loses_acknowledged_writes_is_noticed(stage: Stage):
+    with losses.failover(stage) as lose:
+        assert not losses.lose_and_restore(stage, lose, 4800)
 
 
 @pytest.mark.parametrize("disturb", [losses.restart, losses.reset])
