@@ -29,6 +29,7 @@ from processor.pipeline.pacing import SweepPace
 from processor.pipeline.pipeline import Parts, Pipeline
 from processor.pipeline.tally import Tally
 from processor.privacy.receipt import Residues, no_residues
+from processor.profiles.sections import PART
 from processor.redis.generations import open_generations
 from processor.redis.index import open_index
 from processor.registry import open_codecs, open_registry
@@ -254,7 +255,8 @@ def refuse_small(reports: Sequence[topics.TopicReport]) -> None:
 def open_formats(settings: Settings, patience: Patience) -> Codecs | None:
     """Return the codecs of the topics' formats; None if stopped while they were opened."""
     registry = open_registry(settings.registry_url())
-    return open_codecs(registry, settings.avro_topics(), patience.registry)
+    memory_bytes = settings.redis.cache_bytes // 2 // PART
+    return open_codecs(registry, settings.avro_topics(), patience.registry, memory_bytes)
 
 
 def build_pipeline(

@@ -144,16 +144,20 @@ def open_codecs(
     registry: Registry | None,
     topics: Mapping[str, str],
     waits: Callable[[RegistryUnavailable], bool],
+    memory_bytes: int = 0,
 ) -> Codecs | None:
     """Return codecs that write *topics*, by role, in Avro; their schemas are registered first.
 
-    An unavailable registry is asked again for as long as *waits* returns true; then None.
+    What users' batches repeat is remembered in so many bytes. An unavailable registry is asked
+    again for as long as *waits* returns true; then None.
     """
     if registry is None:
-        return Codecs.build(topics)
+        return Codecs.build(topics, memory_bytes=memory_bytes)
 
     def register() -> dict[str, int]:
         return {role: registry.register(role, topic) for role, topic in topics.items()}
 
     ids = until_answered(register, RegistryUnavailable, waits)
-    return None if ids is None else Codecs.build(topics, registry, ids.__getitem__)
+    if ids is None:
+        return None
+    return Codecs.build(topics, registry, ids.__getitem__, memory_bytes)

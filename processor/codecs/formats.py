@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from processor.codecs.avro.encodings import Encodings
 from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter, Writers
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.envelope import Opener, open_object
@@ -23,6 +24,8 @@ CONTENT_TYPES: Final[Mapping[str, bytes]] = {
 }
 
 _NONE: Final[Places] = MappingProxyType({})
+_REPEATING: Final = "enriched"
+"""The role whose messages of one user repeat whole fields."""
 
 Openers = Mapping[Format, Opener]
 
@@ -61,6 +64,8 @@ class Codecs(Struct, frozen=True):
     """Of requests under privacy law."""
     writers: Mapping[str, AvroWriter] = {}
     """By role of a topic, where the topic is Avro."""
+    encodings: Encodings | None = None
+    """What is remembered of enriched batches, where these are Avro."""
 
     @classmethod
     def build(
@@ -68,16 +73,26 @@ class Codecs(Struct, frozen=True):
         roles: Iterable[str],
         known: Writers | None = None,
         register: Callable[[str], int | None] = lambda _role: None,
+        memory_bytes: int = 0,
     ) -> "Codecs":
         """Return codecs that write *roles* in Avro and read schemas *known* by id.
 
-        *register* returns the id that a role's schema has in the registry.
+        *register* returns the id that a role's schema has in the registry. What users' batches
+        repeat is remembered in so many bytes.
         """
+        roles = frozenset(roles)
+        encodings = Encodings(memory_bytes) if memory_bytes and _REPEATING in roles else None
         return cls(
             batches=_batch_openers(known),
             requests=_request_openers(known),
             subjects=_subject_openers(known),
-            writers={role: AvroWriter(MESSAGES[role], register(role)) for role in roles},
+            writers={
+                role: AvroWriter(
+                    MESSAGES[role], register(role), encodings if role == _REPEATING else None
+                )
+                for role in roles
+            },
+            encodings=encodings,
         )
 
     def batch_opener(self, form: Format, validation: Validation, places: Places = _NONE) -> Opener:

@@ -281,7 +281,12 @@ class Pipeline:
 def _caches(parts: Parts, memory: Memory, sections: Sections) -> Mapping[CacheName, Cache]:
     if not isinstance(parts.index, CachedIndex) or not parts.memory_bytes:
         return {}  # what is to be forgotten at once is no cache that is too small
-    return {"index": parts.index, "decisions": memory, "profiles": sections}
+    caches: dict[CacheName, Cache] = {
+        "index": parts.index,
+        "decisions": memory,
+        "profiles": sections,
+    }
+    return caches if parts.codecs.encodings is None else {**caches, "avro": parts.codecs.encodings}
 
 
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:

@@ -14,7 +14,7 @@ from processor.pipeline.work import Computation
 from processor.records import Ignored, Outcome
 from processor.rules import InputRules
 
-CacheName = Literal["index", "decisions", "profiles"]
+CacheName = Literal["index", "decisions", "profiles", "avro"]
 """What a process remembers: of the index, decisions over that, the JSON of published profiles."""
 
 

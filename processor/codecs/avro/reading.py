@@ -6,7 +6,7 @@ and fields without a type, are JSON inside the record and stay as they are, byte
 (docs/messages.md, "Avro").
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from io import BytesIO
 from math import isfinite
 from typing import Any, Final, Protocol
@@ -16,8 +16,16 @@ from fastavro import schemaless_reader, schemaless_writer
 from msgspec import Raw
 
 from processor.codecs.avro.decoders import decoders, required_nulls
+from processor.codecs.avro.encodings import Encodings
 from processor.codecs.avro.foreign import Unusable, read_schema
-from processor.codecs.avro.schemas import OTHER_FIELDS, OwnSchema, Schema, latest, versions
+from processor.codecs.avro.schemas import (
+    OTHER_FIELDS,
+    OwnSchema,
+    Schema,
+    latest,
+    parsed,
+    versions,
+)
 from processor.codecs.envelope import Fields, check_json
 from processor.codecs.fault import Fault
 
@@ -28,6 +36,17 @@ _SINGLE_OBJECT: Final = b"\xc3\x01"
 _ID_END: Final = 5
 _FINGERPRINT_END: Final = 10
 
+REPEATED: Final = frozenset(
+    {
+        "user_identities",
+        "mp_deviceid",
+        "device_info",
+        "user_attributes",
+        "deleted_user_attributes",
+        "consent_state",
+    }
+)
+"""The fields of a batch that a user's next one mostly says again; each may be null."""
 MOST_SCHEMAS: Final = 1000
 """Schemas of other writers that are remembered; with one more, all are forgotten."""
 UNKNOWN_ID: Final = "the schema registry has no schema of this id"
@@ -154,11 +173,20 @@ class AvroReader:
 
 
 class AvroWriter:
-    """Writes one message; names its schema by the *registered* id, without one by fingerprint."""
+    """Writes one message; names its schema by the *registered* id, without one by fingerprint.
 
-    def __init__(self, message: str, registered: int | None = None) -> None:
+    The fields ``REPEATED`` are encoded once for the same JSON where *encodings* are given: a
+    record in Avro is its fields, one behind the other.
+    """
+
+    def __init__(
+        self, message: str, registered: int | None = None, encodings: Encodings | None = None
+    ) -> None:
         own = latest(message)
-        self._schema = own.parsed
+        self._encodings = encodings or Encodings(0)
+        self._parts = _parts(own.schema, () if encodings is None else REPEATED)
+        self._apart = {name: schema for name, schema in self._parts if name}
+        self._nulls = {name: _written(schema, {name: None}) for name, schema in self._apart.items()}
         self._decoders: Mapping[str, Any] = decoders(own.schema)
         self._header = (
             _SINGLE_OBJECT + own.fingerprint
@@ -169,6 +197,7 @@ class AvroWriter:
     def write(self, value: bytes) -> bytes:
         """Return the Avro form of *value*, a JSON object."""
         record: dict[str, Any] = {}
+        apart = dict(self._nulls)
         other: dict[str, bytes] = {}
         for name, raw in _decode_fields(value).items():
             decode = self._decoders.get(name)
@@ -176,14 +205,49 @@ class AvroWriter:
                 other[name] = bytes(raw)
                 continue
             try:
-                record[name] = decode(raw)
+                if name in apart:
+                    apart[name] = self._encoded(name, bytes(raw), decode)
+                else:
+                    record[name] = decode(raw)
             except msgspec.ValidationError:
                 other[name] = bytes(raw)
         record[OTHER_FIELDS] = other
         stream = BytesIO()
         stream.write(self._header)
-        schemaless_writer(stream, self._schema, record)
+        for name, schema in self._parts:
+            if name:
+                stream.write(apart[name])
+            else:
+                schemaless_writer(stream, schema, record)
         return stream.getvalue()
+
+    def _encoded(self, name: str, data: bytes, decode: Callable[[bytes], Any]) -> bytes:
+        """Return the encoding of a field apart; ValidationError where it cannot hold *data*."""
+        found = self._encodings.find((name, data))
+        if found is None:
+            found = _written(self._apart[name], {name: decode(data)})
+            self._encodings.keep((name, data), found)
+        return found
+
+
+def _written(schema: Schema, record: dict[str, Any]) -> bytes:
+    stream = BytesIO()
+    schemaless_writer(stream, schema, record)
+    return stream.getvalue()
+
+
+def _parts(schema: Schema, apart: Collection[str]) -> list[tuple[str, Schema]]:
+    """Return *schema* cut into records that follow each other, parsed.
+
+    Each of the fields *apart* is one, under its name; what lies between them is one under ``""``.
+    """
+    runs: list[tuple[str, list[Schema]]] = []
+    for field in schema["fields"]:
+        name = field["name"] if field["name"] in apart else ""
+        if name or not runs or runs[-1][0]:
+            runs.append((name, []))
+        runs[-1][1].append(field)
+    return [(name, parsed({**schema, "fields": fields})) for name, fields in runs]
 
 
 def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:

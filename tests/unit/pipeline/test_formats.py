@@ -4,9 +4,11 @@ import pytest
 
 from processor.codecs.avro.reading import CONTENT_TYPE, AvroWriter
 from processor.codecs.formats import Codecs
+from processor.index.cache import CachedIndex
 from processor.index.memory import MemoryIndex
 from processor.index.port import Assignment
 from processor.pipeline.pipeline import Parts, Pipeline
+from processor.pipeline.tally import Tally
 from processor.records import Output, Record
 from processor.settings import load_text
 
@@ -62,3 +64,27 @@ def test_the_format_of_an_input_is_that_of_its_batches_and_not_of_its_requests()
     avro = AvroWriter("identity-request").write(REQUEST)
     assert output_of("requests", avro, ()).role == "dead_letters"
     assert output_of("requests", avro, (), AVRO).role == "responses"
+
+
+def test_what_is_remembered_of_enriched_batches_in_avro_is_told_beside_the_other_caches():
+    settings = load_text(CONFIGURATION.replace('protection = "read_only"', ""), {})
+    codecs, tallies = Codecs.build(["enriched"], memory_bytes=100_000), list[Tally]()
+    pipeline = Pipeline(
+        Parts(
+            rules=settings.rules(),
+            spaces=settings.space_rules(),
+            index=CachedIndex(MemoryIndex(), 100_000),
+            owner="t",
+            codecs=codecs,
+            memory_bytes=100_000,
+            counted=tallies.append,
+        )
+    )
+    pipeline.assign([Assignment("batches", 0, "id", None, "")], [])
+    for offset in range(2):  # the tally is of what stood when the batch began to be written
+        value = AvroWriter("event-batch").write(BATCH)
+        pipeline.process([Record("batches", 0, offset, 1, None, value, ())])
+        pipeline.committed()
+    assert codecs.encodings is not None
+    assert tallies[-1].cache_bytes["avro"] == codecs.encodings.bytes > 0
+    assert tallies[-1].evicted["avro"] == 0
