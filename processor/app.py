@@ -255,7 +255,7 @@ def refuse_small(reports: Sequence[topics.TopicReport]) -> None:
 def open_formats(settings: Settings, patience: Patience) -> Codecs | None:
     """Return the codecs of the topics' formats; None if stopped while they were opened."""
     registry = open_registry(settings.registry_url())
-    memory_bytes = settings.redis.cache_bytes // 2 // PART
+    memory_bytes = settings.redis.cache_bytes // PART
     return open_codecs(registry, settings.avro_topics(), patience.registry, memory_bytes)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from processor.codecs.avro.encodings import Encodings
 from processor.codecs.avro.reading import CONTENT_TYPE, AvroReader, AvroWriter, Writers
+from processor.codecs.avro.repeats import Repeats
 from processor.codecs.avro.schemas import MESSAGES
 from processor.codecs.envelope import Opener, open_object
 from processor.codecs.segment import Places, open_segment
@@ -44,10 +44,12 @@ def _subject_openers(writers: Writers | None = None) -> Openers:
     }
 
 
-def _batch_openers(writers: Writers | None = None) -> Mapping[Validation, Openers]:
+def _batch_openers(
+    writers: Writers | None = None, repeats: Repeats | None = None
+) -> Mapping[Validation, Openers]:
     lenient: Openers = {
         "json": open_object,
-        "avro": AvroReader(MESSAGES["batches"], writers).open_object,
+        "avro": AvroReader(MESSAGES["batches"], writers, repeats).open_object,
         "segment": open_segment,
     }
     strict: dict[Format, Opener] = {form: strictly(opener) for form, opener in lenient.items()}
@@ -64,8 +66,8 @@ class Codecs(Struct, frozen=True):
     """Of requests under privacy law."""
     writers: Mapping[str, AvroWriter] = {}
     """By role of a topic, where the topic is Avro."""
-    encodings: Encodings | None = None
-    """What is remembered of enriched batches, where these are Avro."""
+    repeats: Repeats | None = None
+    """What is remembered of batches in Avro."""
 
     @classmethod
     def build(
@@ -80,19 +82,18 @@ class Codecs(Struct, frozen=True):
         *register* returns the id that a role's schema has in the registry. What users' batches
         repeat is remembered in so many bytes.
         """
-        roles = frozenset(roles)
-        encodings = Encodings(memory_bytes) if memory_bytes and _REPEATING in roles else None
+        repeats = Repeats(memory_bytes) if memory_bytes else None
         return cls(
-            batches=_batch_openers(known),
+            batches=_batch_openers(known, repeats),
             requests=_request_openers(known),
             subjects=_subject_openers(known),
             writers={
                 role: AvroWriter(
-                    MESSAGES[role], register(role), encodings if role == _REPEATING else None
+                    MESSAGES[role], register(role), repeats if role == _REPEATING else None
                 )
                 for role in roles
             },
-            encodings=encodings,
+            repeats=repeats,
         )
 
     def batch_opener(self, form: Format, validation: Validation, places: Places = _NONE) -> Opener:

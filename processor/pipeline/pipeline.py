@@ -286,7 +286,7 @@ def _caches(parts: Parts, memory: Memory, sections: Sections) -> Mapping[CacheNa
         "decisions": memory,
         "profiles": sections,
     }
-    return caches if parts.codecs.encodings is None else {**caches, "avro": parts.codecs.encodings}
+    return caches if parts.codecs.repeats is None else {**caches, "avro": parts.codecs.repeats}
 
 
 def _clockwork(parts: Parts, folds: Mapping[Space, Fold]) -> Clockwork:

@@ -6,7 +6,7 @@ and fields without a type, are JSON inside the record and stay as they are, byte
 (docs/messages.md, "Avro").
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from math import isfinite
 from typing import Any, Final, Protocol
@@ -16,16 +16,9 @@ from fastavro import schemaless_reader, schemaless_writer
 from msgspec import Raw
 
 from processor.codecs.avro.decoders import decoders, required_nulls
-from processor.codecs.avro.encodings import Encodings
 from processor.codecs.avro.foreign import Unusable, read_schema
-from processor.codecs.avro.schemas import (
-    OTHER_FIELDS,
-    OwnSchema,
-    Schema,
-    latest,
-    parsed,
-    versions,
-)
+from processor.codecs.avro.repeats import REPEATED, Passage, Repeats, cut, cut_in_three
+from processor.codecs.avro.schemas import OTHER_FIELDS, OwnSchema, Schema, latest, versions
 from processor.codecs.envelope import Fields, check_json
 from processor.codecs.fault import Fault
 
@@ -36,17 +29,6 @@ _SINGLE_OBJECT: Final = b"\xc3\x01"
 _ID_END: Final = 5
 _FINGERPRINT_END: Final = 10
 
-REPEATED: Final = frozenset(
-    {
-        "user_identities",
-        "mp_deviceid",
-        "device_info",
-        "user_attributes",
-        "deleted_user_attributes",
-        "consent_state",
-    }
-)
-"""The fields of a batch that a user's next one mostly says again; each may be null."""
 MOST_SCHEMAS: Final = 1000
 """Schemas of other writers that are remembered; with one more, all are forgotten."""
 UNKNOWN_ID: Final = "the schema registry has no schema of this id"
@@ -83,10 +65,18 @@ class _Writer:
 
 
 class AvroReader:
-    """Reads one message; schemas come from *writers* by id, our own by fingerprint."""
+    """Reads one message; schemas come from *writers* by id, our own by fingerprint.
 
-    def __init__(self, message: str, writers: Writers | None = None) -> None:
+    Passages of batches that were written with our schema are read once where *repeats* are
+    remembered.
+    """
+
+    def __init__(
+        self, message: str, writers: Writers | None = None, repeats: Repeats | None = None
+    ) -> None:
         self._own = latest(message)
+        self._repeats = repeats
+        self._thirds = None if repeats is None else cut_in_three(self._own.schema)
         self._writers = writers
         self._by_id: dict[int, _Writer | str] = {}
         """By id: a schema, or why it is refused."""
@@ -101,33 +91,20 @@ class AvroReader:
             raise Fault("the value is null (a tombstone)", "malformed")
         if len(value) > max_bytes:
             raise Fault("the value is larger than limits.max_record_bytes", "oversize")
-        return _fields(self._record(value), max_bytes)
+        writer, at = self._writer_of(value)
+        if self._thirds is not None and self._repeats is not None and writer.reader is None:
+            return _read_in_thirds(value, at, self._thirds, self._repeats, max_bytes)
+        return _fields(_record(value, at, writer), max_bytes)
 
     def to_json(self, value: bytes) -> bytes:
         """Return the JSON form of *value*, an output of ours, or raise Fault.
 
         A null field is left out, unless the message always has it.
         """
-        fields = _fields(self._record(value), None)
+        writer, at = self._writer_of(value)
+        fields = _fields(_record(value, at, writer), None)
         nulls = {name: Raw(b"null") for name in required_nulls(self._own.schema)}
         return _encode({**nulls, **fields})
-
-    def _record(self, value: bytes) -> dict[str, Any]:
-        writer, at = self._writer_of(value)
-        # fastavro does not notice that a skipped field ends behind the value. So one byte is added:
-        # a reader that has consumed it wanted more than there was.
-        stream = BytesIO(value + b"\0")
-        stream.seek(at)
-        try:
-            record = schemaless_reader(stream, writer.writer, writer.reader)
-        except Exception:  # noqa: BLE001 - the library raises many errors for such bytes
-            raise Fault("the value does not fit its Avro schema", "undecodable") from None
-        assert isinstance(record, dict)  # every schema that is accepted is a record
-        if stream.tell() > len(value):
-            raise Fault("the value ends within its Avro record", "undecodable")
-        if stream.tell() < len(value):
-            raise Fault("bytes are left over behind the Avro record", "undecodable")
-        return record
 
     def _writer_of(self, value: bytes) -> tuple[_Writer, int]:
         """Return the schema that *value* was written with, and the position of its data."""
@@ -175,16 +152,15 @@ class AvroReader:
 class AvroWriter:
     """Writes one message; names its schema by the *registered* id, without one by fingerprint.
 
-    The fields ``REPEATED`` are encoded once for the same JSON where *encodings* are given: a
-    record in Avro is its fields, one behind the other.
+    The fields ``REPEATED`` are encoded once for the same JSON where *repeats* are remembered.
     """
 
     def __init__(
-        self, message: str, registered: int | None = None, encodings: Encodings | None = None
+        self, message: str, registered: int | None = None, repeats: Repeats | None = None
     ) -> None:
         own = latest(message)
-        self._encodings = encodings or Encodings(0)
-        self._parts = _parts(own.schema, () if encodings is None else REPEATED)
+        self._repeats = repeats or Repeats(0)
+        self._parts = cut(own.schema, () if repeats is None else REPEATED)
         self._apart = {name: schema for name, schema in self._parts if name}
         self._nulls = {name: _written(schema, {name: None}) for name, schema in self._apart.items()}
         self._decoders: Mapping[str, Any] = decoders(own.schema)
@@ -223,10 +199,10 @@ class AvroWriter:
 
     def _encoded(self, name: str, data: bytes, decode: Callable[[bytes], Any]) -> bytes:
         """Return the encoding of a field apart; ValidationError where it cannot hold *data*."""
-        found = self._encodings.find((name, data))
+        found = self._repeats.encoding((name, data))
         if found is None:
             found = _written(self._apart[name], {name: decode(data)})
-            self._encodings.keep((name, data), found)
+            self._repeats.keep_encoding((name, data), found)
         return found
 
 
@@ -236,18 +212,72 @@ def _written(schema: Schema, record: dict[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def _parts(schema: Schema, apart: Collection[str]) -> list[tuple[str, Schema]]:
-    """Return *schema* cut into records that follow each other, parsed.
+def _record(value: bytes, at: int, writer: _Writer) -> dict[str, Any]:
+    """Return what *value* holds from there on; Fault where that is not one record of *writer*."""
+    stream = _stream(value, at)
+    record = _read(stream, writer.writer, writer.reader)
+    _check_end(stream, value)
+    return record
 
-    Each of the fields *apart* is one, under its name; what lies between them is one under ``""``.
+
+def _read_in_thirds(
+    value: bytes,
+    at: int,
+    thirds: tuple[Schema, Schema, Schema],
+    repeats: Repeats,
+    max_bytes: int,
+) -> Fields:
+    """Return the fields of a record that *value* holds from there on, as ``_fields`` does.
+
+    Its passage of repeated fields is read only where it is not known.
     """
-    runs: list[tuple[str, list[Schema]]] = []
-    for field in schema["fields"]:
-        name = field["name"] if field["name"] in apart else ""
-        if name or not runs or runs[-1][0]:
-            runs.append((name, []))
-        runs[-1][1].append(field)
-    return [(name, parsed({**schema, "fields": fields})) for name, fields in runs]
+    before, of, behind = thirds
+    stream = _stream(value, at)
+    first = _read(stream, before)
+    begin = stream.tell()
+    passage = repeats.passage(value, begin)
+    if passage is not None:
+        stream.seek(begin + len(passage.data))
+    said = _read(stream, of) if passage is None else {}
+    end = stream.tell()
+    last = _read(stream, behind)
+    _check_end(stream, value)
+    fields: Fields = {}
+    length = _add(fields, first, 0, max_bytes)
+    if passage is None:
+        its: Fields = {}
+        passage = Passage(value[begin:end], its, _add(its, said, length, max_bytes) - length)
+        repeats.keep_passage(value, begin, passage)
+    length += passage.length
+    _check_length(length, max_bytes)
+    fields.update(passage.fields)
+    other: dict[str, bytes] = last.pop(OTHER_FIELDS)
+    _add(fields, last, length, max_bytes)
+    return _with_other(fields, other)
+
+
+def _stream(value: bytes, at: int) -> BytesIO:
+    # fastavro does not notice that a skipped field ends behind the value. So one byte is added:
+    # a reader that has consumed it wanted more than there was.
+    stream = BytesIO(value + b"\0")
+    stream.seek(at)
+    return stream
+
+
+def _read(stream: BytesIO, writer: Schema, reader: Schema | None = None) -> dict[str, Any]:
+    try:
+        record = schemaless_reader(stream, writer, reader)
+    except Exception:  # noqa: BLE001 - the library raises many errors for such bytes
+        raise Fault("the value does not fit its Avro schema", "undecodable") from None
+    assert isinstance(record, dict)  # every schema that is accepted is a record
+    return record
+
+
+def _check_end(stream: BytesIO, value: bytes) -> None:
+    if stream.tell() > len(value):
+        raise Fault("the value ends within its Avro record", "undecodable")
+    if stream.tell() < len(value):
+        raise Fault("bytes are left over behind the Avro record", "undecodable")
 
 
 def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:
@@ -255,8 +285,14 @@ def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:
 
     JSON may be many times as long as the Avro it was made of.
     """
-    fields, length = {}, 0
+    fields: Fields = {}
     other: dict[str, bytes] = record.pop(OTHER_FIELDS)
+    _add(fields, record, 0, max_bytes)
+    return _with_other(fields, other)
+
+
+def _add(fields: Fields, record: dict[str, Any], length: int, max_bytes: int | None) -> int:
+    """Add those of *record* that are not null; return the *length* that all have with them."""
     for name, value in record.items():
         if value is None:
             continue
@@ -266,11 +302,19 @@ def _fields(record: dict[str, Any], max_bytes: int | None) -> Fields:
             continue
         data = _encode(value)
         length += len(data)
-        if max_bytes is not None and length > max_bytes:
-            raise Fault("the value is larger than limits.max_record_bytes as JSON", "oversize")
+        _check_length(length, max_bytes)
         if b"null" in data and not _is_finite(value):  # NaN, say, has no JSON form but null
             raise Fault(f"{name}: holds a number that is not finite", "undecodable")
         fields[name] = Raw(data)
+    return length
+
+
+def _check_length(length: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and length > max_bytes:
+        raise Fault("the value is larger than limits.max_record_bytes as JSON", "oversize")
+
+
+def _with_other(fields: Fields, other: dict[str, bytes]) -> Fields:
     for name, data in other.items():
         if name not in fields:
             fields[name] = _embedded(data, OTHER_FIELDS)

@@ -66,7 +66,7 @@ def test_the_format_of_an_input_is_that_of_its_batches_and_not_of_its_requests()
     assert output_of("requests", avro, (), AVRO).role == "responses"
 
 
-def test_what_is_remembered_of_enriched_batches_in_avro_is_told_beside_the_other_caches():
+def test_what_is_remembered_of_batches_in_avro_is_told_beside_the_other_caches():
     settings = load_text(CONFIGURATION.replace('protection = "read_only"', ""), {})
     codecs, tallies = Codecs.build(["enriched"], memory_bytes=100_000), list[Tally]()
     pipeline = Pipeline(
@@ -85,6 +85,6 @@ def test_what_is_remembered_of_enriched_batches_in_avro_is_told_beside_the_other
         value = AvroWriter("event-batch").write(BATCH)
         pipeline.process([Record("batches", 0, offset, 1, None, value, ())])
         pipeline.committed()
-    assert codecs.encodings is not None
-    assert tallies[-1].cache_bytes["avro"] == codecs.encodings.bytes > 0
+    assert codecs.repeats is not None
+    assert tallies[-1].cache_bytes["avro"] == codecs.repeats.bytes > 0
     assert tallies[-1].evicted["avro"] == 0
