@@ -37,12 +37,17 @@ class Note:
         return [one for one in found if one != begun.import_id]
 
     def write(self, begun: Begun) -> None:
-        """Note that an import has begun; where that cannot be written, say so and go on."""
+        """Note that an import has begun; where that cannot be written, say so and go on.
+
+        Whoever is killed meanwhile leaves what was noted before.
+        """
         found = self._read()
         if begun in found:
             return
+        part = self._path.with_name(f"{self._path.name}.part")
         try:
-            self._path.write_bytes(msgspec.json.encode([*found, begun]) + b"\n")
+            part.write_bytes(msgspec.json.encode([*found, begun]) + b"\n")
+            part.replace(self._path)
         except OSError as error:
             note(
                 f"cannot write {visible(str(self._path))} ({error.strerror}): should the position"
