@@ -4,7 +4,7 @@ First the processor drains as fast as it can: that is its full load, in this run
 Then batches of known users come at a share of that rate. *Published* is from the input record's
 timestamp to the output record's; *readable* is until a `read_committed` consumer has it, so until
 its transaction of 100 ms is committed. Sender and reader share the machine with Kafka, Redis and
-the processor.
+the processor: where all of them fill its cores, as at three quarters on two, each waits for them.
 """
 
 import statistics
