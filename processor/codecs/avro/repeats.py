@@ -26,6 +26,8 @@ REPEATED: Final = frozenset(
 """The fields of a batch that a user's next one mostly says again; each may be null."""
 BEGINNING: Final = 64
 """Bytes of a passage by which it is found: they hold an identity, as a rule."""
+LARGEST: Final = 4
+"""What takes more than one of so many parts of the room is not remembered: others would go."""
 BESIDE: Final = 300
 """About how many bytes an encoding takes beside itself and the JSON that it was made of."""
 PASSAGE_BYTES: Final = 1_200
@@ -65,12 +67,15 @@ class Repeats:
 
     def keep_passage(self, value: bytes, at: int, passage: Passage) -> None:
         """Remember the *passage* that was read of *value* from there on."""
+        cost = _passage_cost(passage)
+        if cost * LARGEST > self._max_bytes:
+            return
         key = value[at : at + BEGINNING]
         known = self._passages.pop(key, None)
         if known is not None:
             self.bytes -= _passage_cost(known)
         self._passages[key] = passage
-        self._grow(_passage_cost(passage))
+        self._grow(cost)
 
     def encoding(self, said: Said) -> bytes | None:
         """Return the encoding of a field that says the same; None where it is not known."""
@@ -78,8 +83,11 @@ class Repeats:
 
     def keep_encoding(self, said: Said, encoding: bytes) -> None:
         """Remember the *encoding* of a field that was not known."""
+        cost = _encoding_cost(said, encoding)
+        if cost * LARGEST > self._max_bytes:
+            return
         self._encodings[said] = encoding
-        self._grow(_encoding_cost(said, encoding))
+        self._grow(cost)
 
     def _grow(self, cost: int) -> None:
         self.bytes += cost

@@ -82,6 +82,19 @@ def test_what_is_remembered_stays_within_its_bound():
     assert (none.bytes, none.encoding(("user_attributes", b"{}"))) == (0, None)
 
 
+def test_what_would_take_much_of_the_room_is_not_remembered_and_leaves_the_others():
+    room = 8 * PASSAGE_BYTES
+    _, remembering, held = writers(room)
+    one, large = reader(held=held), {"user_attributes": {"text": "t" * (room // 4)}}
+    remembering.write(b'{"user_attributes": {"drink": "Tea"}}')
+    one.open_object(avro(user_attributes={"drink": "Tea"}), 999)
+    known = held.bytes
+    for _ in range(3):
+        remembering.write(msgspec.json.encode(large))
+        one.open_object(avro(**large), 2 * room)
+    assert (held.bytes, held.evicted) == (known, 0)
+
+
 def test_every_repeated_field_may_be_null():
     fields = {one["name"]: one for one in latest("enriched-batch").schema["fields"]}
     assert all("null" in fields[name]["type"] for name in REPEATED)
