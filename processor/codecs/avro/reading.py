@@ -101,10 +101,14 @@ class AvroReader:
 
         A null field is left out, unless the message always has it.
         """
-        writer, at = self._writer_of(value)
-        fields = _fields(_record(value, at, writer), None)
+        fields = _fields(self.record(value), None)
         nulls = {name: Raw(b"null") for name in required_nulls(self._own.schema)}
         return _encode({**nulls, **fields})
+
+    def record(self, value: bytes) -> dict[str, Any]:
+        """Return the record in *value*, resolved into our schema, as Avro has it; or raise Fault."""
+        writer, at = self._writer_of(value)
+        return _record(value, at, writer)
 
     def _writer_of(self, value: bytes) -> tuple[_Writer, int]:
         """Return the schema that *value* was written with, and the position of its data."""

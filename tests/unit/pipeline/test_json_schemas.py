@@ -197,7 +197,7 @@ def test_every_output_fits_its_json_schema_and_is_the_same_after_a_trip_through_
         there_and_back = json.loads(AvroReader(message).to_json(avro))
         assert without_nulls(there_and_back) == without_nulls(json.loads(output.value or b""))
         if output.role == "profiles":
-            assert AvroReader(message)._record(avro)["other_fields"] == {}, "all of it is typed"
+            assert AvroReader(message).record(avro)["other_fields"] == {}, "all of it is typed"
 
 
 def without_nulls(value: Any) -> Any:
