@@ -106,7 +106,7 @@ class AvroReader:
         return _encode({**nulls, **fields})
 
     def record(self, value: bytes) -> dict[str, Any]:
-        """Return the record in *value*, resolved into our schema, as Avro has it; or raise Fault."""
+        """Return the record in *value* as Avro has it, resolved into our schema, or raise Fault."""
         writer, at = self._writer_of(value)
         return _record(value, at, writer)
 
